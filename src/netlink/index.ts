@@ -1,0 +1,3 @@
+export * from './attributes.ts'
+export * from './message.ts'
+export * from './nfnetlink.ts'
