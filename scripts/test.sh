@@ -1,0 +1,14 @@
+#!/bin/sh
+# Runs the tests under Node 24 as root: they make network namespaces. Arguments: test files (all of them when none).
+set -eu
+cd "$(dirname "$0")/.."
+./plumb setup --tests
+PATH=$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin
+export PATH
+if [ $# -eq 0 ]; then set -- 'src/**/*.test.ts' 'test/**/*.test.ts'; fi
+if [ "$(id -u)" -eq 0 ]; then exec node --test --test-concurrency=2 "$@"; fi
+if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+  exec sudo -n -E env "PATH=$PATH" node --test --test-concurrency=2 "$@"
+fi
+echo 'The tests make network namespaces, which takes root: sudo npm test' >&2
+exit 3

@@ -1,0 +1,101 @@
+import type { KubeObject, Status } from '../objects/index.ts'
+
+/** The API server refused: its Status, whole. */
+export class ApiError extends Error {
+  /** HTTP status code. */
+  readonly code: number
+  /** `NotFound`, `AlreadyExists`, `Conflict`, `Invalid`, `Expired`, `Forbidden`, … */
+  readonly reason: string
+  readonly status: Status
+  constructor(status: Status) {
+    super(status.message ?? status.reason ?? `HTTP ${status.code}`)
+    this.name = 'ApiError'
+    this.code = status.code ?? 0
+    this.reason = status.reason ?? ''
+    this.status = status
+  }
+}
+
+/** How to address a kind; every entry of the registry in `objects` satisfies it, and so does any custom kind. */
+export interface Resource {
+  readonly group: string
+  readonly version: string
+  readonly plural: string
+  readonly namespaced: boolean
+  readonly kind: string
+}
+
+export interface ListOptions {
+  readonly namespace?: string
+  readonly labelSelector?: string
+  readonly fieldSelector?: string
+  readonly limit?: number
+  readonly continue?: string
+  readonly resourceVersion?: string
+}
+
+export interface WriteOptions {
+  readonly subresource?: string
+  readonly fieldManager?: string
+  readonly dryRun?: boolean
+  readonly force?: boolean
+}
+
+export type PatchType = 'merge' | 'json' | 'strategic' | 'apply'
+
+/** A thin Kubernetes client over one keep-alive agent. Refusals throw `ApiError`; a broken connection throws the socket's error. */
+export interface Client {
+  readonly server: string
+  list<T extends KubeObject>(
+    resource: Resource,
+    options?: ListOptions,
+  ): Promise<{ items: T[]; metadata: { resourceVersion: string; continue?: string } }>
+  get<T extends KubeObject>(resource: Resource, namespace: string | undefined, name: string): Promise<T>
+  find<T extends KubeObject>(resource: Resource, namespace: string | undefined, name: string): Promise<T | undefined>
+  create<T extends KubeObject>(resource: Resource, object: T, options?: WriteOptions): Promise<T>
+  update<T extends KubeObject>(resource: Resource, object: T, options?: WriteOptions): Promise<T>
+  patch<T extends KubeObject>(
+    resource: Resource,
+    namespace: string | undefined,
+    name: string,
+    type: PatchType,
+    patch: unknown,
+    options?: WriteOptions,
+  ): Promise<T>
+  delete(
+    resource: Resource,
+    namespace: string | undefined,
+    name: string,
+    options?: {
+      propagationPolicy?: 'Background' | 'Foreground' | 'Orphan'
+      gracePeriodSeconds?: number
+      preconditions?: { uid?: string; resourceVersion?: string }
+    },
+  ): Promise<void>
+  /** Any request; answers the parsed JSON, or text when the answer is not JSON. */
+  request<T>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<T>
+  /** A cache of one kind that follows the server; shared when asked for twice with the same options. */
+  informer<T extends KubeObject>(
+    resource: Resource,
+    options?: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>,
+  ): Informer<T>
+  close(): void
+}
+
+/** `namespace/name`, or `name` for cluster-scoped objects. */
+export type ObjectKey = string
+
+export interface Informer<T extends KubeObject> {
+  /** Starts on first use; idempotent. Resolves when the first list is in the cache and its callbacks have run. */
+  start(): Promise<void>
+  readonly synced: boolean
+  get(key: ObjectKey): T | undefined
+  values(): IterableIterator<T>
+  readonly size: number
+  /**
+   * Calls back once for each change, in order: `(undefined, new)`, `(old, new)`, `(old, undefined)`. A relist yields only
+   * the differences. Objects are shared and must not be changed. Returns the way to stop.
+   */
+  onChange(callback: (old: T | undefined, current: T | undefined, key: ObjectKey) => void): () => void
+  close(): void
+}

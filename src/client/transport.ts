@@ -1,0 +1,142 @@
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
+import type { Socket } from 'node:net'
+import type { ConnectOptions, Credentials } from './connection.ts'
+
+/** A whole answer. */
+export interface Answer {
+  readonly code: number
+  readonly headers: IncomingMessage['headers']
+  readonly body: Buffer
+}
+
+/** Requests and streams to one server over keep-alive connections; watches have connections of their own. */
+export interface Transport {
+  readonly server: string
+  request(method: string, path: string, body: string | undefined, headers: Record<string, string>): Promise<Answer>
+  /** The answer as it arrives, once its head is there. Aborting `signal` cuts the connection. */
+  stream(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<IncomingMessage>
+  close(): void
+}
+
+/** A transport for these credentials; loads node:https only now, because importing it costs more than all of the client. */
+export function openTransport(credentials: Credentials, options: ConnectOptions): Transport {
+  const url = new URL(credentials.server)
+  const secure = url.protocol === 'https:'
+  const make = secure ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http')
+  const agent = openAgent(credentials, options, secure, url, options.maxConnections ?? 32)
+  const watchAgent = openAgent(credentials, options, secure, url, Number.POSITIVE_INFINITY)
+  const prefix = url.pathname.replace(/\/$/, '')
+  const timeoutMs = options.timeoutMs ?? 60_000
+
+  const start = (method: string, path: string, headers: Record<string, string>, more: RequestOptions): ClientRequest =>
+    make.request({
+      host: url.hostname.replace(/^\[|\]$/g, ''),
+      port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
+      method,
+      path: prefix + path,
+      headers: { host: url.host, 'user-agent': options.userAgent, ...authorization(credentials), ...headers },
+      ...more,
+    })
+
+  const once = (method: string, path: string, body: string | undefined, headers: Record<string, string>) =>
+    new Promise<Answer>((resolve, reject) => {
+      const request = start(method, path, bodyHeaders(body, headers), { agent })
+      request.setTimeout(timeoutMs, () => request.destroy(timeoutError(method, path, timeoutMs)))
+      request.on('error', (error) => reject(Object.assign(error, { reusedSocket: request.reusedSocket })))
+      request.on('response', (response) => collect(response).then(resolve, reject))
+      request.end(body)
+    })
+
+  return {
+    server: credentials.server,
+    async request(method, path, body, headers) {
+      try {
+        return await once(method, path, body, headers)
+      } catch (error) {
+        // The server may close an idle connection in the very moment of our request; a read can simply be asked again.
+        const { code, reusedSocket } = error as { code?: string; reusedSocket?: boolean }
+        if (method !== 'GET' || !reusedSocket || (code !== 'ECONNRESET' && code !== 'EPIPE')) throw error
+        return once(method, path, body, headers)
+      }
+    },
+    stream: (path, headers, signal) =>
+      new Promise((resolve, reject) => {
+        const request = start('GET', path, headers, { agent: watchAgent, signal })
+        // Only until the head is here: a watch may be silent for long, and the reader of it has a clock of its own.
+        request.setTimeout(timeoutMs, () => request.destroy(timeoutError('GET', path, timeoutMs)))
+        request.on('error', reject)
+        request.on('response', (response) => {
+          request.setTimeout(0)
+          resolve(response)
+        })
+        request.end()
+      }),
+    close() {
+      agent.destroy()
+      watchAgent.destroy()
+    },
+  }
+}
+
+/** The body of an answer, whole. */
+export async function collect(response: IncomingMessage): Promise<Answer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of response) chunks.push(chunk as Buffer)
+  return { code: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }
+}
+
+function openAgent(
+  credentials: Credentials,
+  options: ConnectOptions,
+  secure: boolean,
+  url: URL,
+  maxSockets: number,
+): Agent {
+  // libuv probes each second once keepAliveMsecs have passed, so a peer that vanished is noticed in about 25 s.
+  const shared = { keepAlive: true, keepAliveMsecs: 15_000, maxSockets, maxFreeSockets: 8 }
+  const { createSocket } = options
+  const connect = (host: string, port: number) => {
+    const socket = createSocket?.(host, port) as Socket
+    socket.setNoDelay(true)
+    socket.setKeepAlive(true, shared.keepAliveMsecs)
+    return socket
+  }
+  if (!secure) {
+    const agent = new (process.getBuiltinModule('node:http').Agent)(shared)
+    if (createSocket) agent.createConnection = (to) => connect(String(to.host), Number((to as { port: number }).port))
+    return agent
+  }
+  const { serverName, ca, cert, key, insecureSkipTlsVerify } = credentials
+  const agent = new (process.getBuiltinModule('node:https').Agent)({
+    ...shared,
+    ...(ca && { ca }),
+    ...(cert && { cert }),
+    ...(key && { key }),
+    ...(serverName && { servername: serverName }),
+    rejectUnauthorized: insecureSkipTlsVerify !== true,
+  })
+  if (createSocket) {
+    const tls = process.getBuiltinModule('node:tls')
+    const port = url.port === '' ? 443 : Number(url.port)
+    agent.createConnection = (to) =>
+      tls.connect({ ...(to as object), socket: connect(url.hostname.replace(/^\[|\]$/g, ''), port) })
+  }
+  return agent
+}
+
+function authorization(credentials: Credentials): Record<string, string> {
+  const { token, basic } = credentials
+  if (token) return { authorization: `Bearer ${token()}` }
+  if (basic)
+    return { authorization: `Basic ${Buffer.from(`${basic.username}:${basic.password}`).toString('base64')}` }
+  return {}
+}
+
+function bodyHeaders(body: string | undefined, headers: Record<string, string>): Record<string, string> {
+  if (body === undefined) return headers
+  return { 'content-type': 'application/json', ...headers, 'content-length': String(Buffer.byteLength(body)) }
+}
+
+function timeoutError(method: string, path: string, timeoutMs: number): Error {
+  return Object.assign(new Error(`${method} ${path}: no answer for ${timeoutMs} ms`), { code: 'ETIMEDOUT' })
+}

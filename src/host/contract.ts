@@ -1,0 +1,213 @@
+import type { Address, Family, Prefix } from '../addr/index.ts'
+import type { Element, SetDeclaration, TableFamily, Transaction } from '../nft/index.ts'
+
+/**
+ * What the host can refuse with. `busy` may pass on a second try; `unsupported` is a missing kernel feature;
+ * `denied` a missing privilege; `missing` a thing named in the request that is not there; `exists` its opposite.
+ */
+export type HostErrorCode =
+  | 'denied'
+  | 'unsupported'
+  | 'missing'
+  | 'exists'
+  | 'busy'
+  | 'too-large'
+  | 'invalid'
+  | 'failed'
+
+/** The host said no: which step, why (errno and the kernel's extended message), and what to do. */
+export class HostError extends Error {
+  readonly code: HostErrorCode
+  /** The exact step, in words: `add element 10.96.0.1 . tcp . 80 to map ip plumb-services service-class`. */
+  readonly step: string
+  /** The errno name, e.g. `EBUSY`. */
+  readonly errno: string
+  constructor(code: HostErrorCode, step: string, errno: string, detail?: string) {
+    super(`${step}: ${errno}${detail === undefined ? '' : ` (${detail})`}`)
+    this.name = 'HostError'
+    this.code = code
+    this.step = step
+    this.errno = errno
+  }
+}
+
+/** A network namespace that this process holds open. It lives as long as a descriptor, a process or a bind mount does. */
+export interface Namespace {
+  readonly fd: number
+  /** A path that other processes of the same PID namespace can open: `/proc/<pid>/fd/<fd>`. */
+  readonly path: string
+  readonly inode: bigint
+  /** Runs `work` with the calling thread inside the namespace. Synchronous only: sockets and child processes made in it belong to it. */
+  run<T>(work: () => T): T
+  /** The network operations of this namespace. One netlink socket, opened on first use. */
+  readonly network: Network
+  close(): void
+}
+
+export interface Link {
+  readonly index: number
+  readonly name: string
+  readonly kind?: string
+  readonly mtu: number
+  readonly mac?: string
+  readonly up: boolean
+  readonly carrier: boolean
+  /** The index of the other end of a veth, or of the lower link. */
+  readonly peerIndex?: number
+  readonly master?: number
+  readonly alias?: string
+}
+
+export interface Route {
+  readonly destination: Prefix
+  readonly gateway?: Address
+  /** Interface name. Absent for blackhole and unreachable routes. */
+  readonly link?: string
+  readonly source?: Address
+  readonly scope?: 'global' | 'link' | 'host'
+  readonly kind?: 'unicast' | 'local' | 'blackhole' | 'unreachable' | 'prohibit'
+  /** Table number; 254 (main) when absent. */
+  readonly table?: number
+  readonly metric?: number
+  /** The owner, RTPROT_*; Plumb's own routes carry 0x50. */
+  readonly protocol?: number
+  readonly mtu?: number
+  /** The gateway is reachable on the link although no prefix says so. */
+  readonly onlink?: boolean
+}
+
+export interface Rule {
+  readonly family: Family
+  readonly priority: number
+  readonly table: number
+  readonly from?: Prefix
+  readonly to?: Prefix
+  readonly mark?: number
+  readonly markMask?: number
+  readonly inputInterface?: string
+}
+
+export interface Neighbour {
+  readonly address: Address
+  readonly link: string
+  readonly mac?: string
+  readonly state: 'reachable' | 'stale' | 'delay' | 'probe' | 'failed' | 'incomplete' | 'permanent' | 'noarp'
+}
+
+export interface LinkAddress {
+  readonly address: Address
+  readonly prefixLength: number
+  readonly link: string
+  /** The address has not passed duplicate address detection yet. */
+  readonly tentative?: boolean
+}
+
+export interface Connection {
+  readonly family: Family
+  readonly protocol: number
+  readonly original: { source: Address; destination: Address; sourcePort: number; destinationPort: number }
+  readonly reply: { source: Address; destination: Address; sourcePort: number; destinationPort: number }
+  readonly mark: number
+  readonly status: number
+  readonly timeoutSeconds?: number
+  readonly tcpState?: string
+  readonly zone?: number
+}
+
+export interface ListeningSocket {
+  readonly protocol: 'tcp' | 'udp'
+  readonly address: Address
+  readonly port: number
+  readonly family: Family
+}
+
+/** Netlink operations of one namespace. Every call throws a `HostError` that names the step. */
+export interface Network {
+  links(): readonly Link[]
+  findLink(name: string): Link | undefined
+  /** Both ends are made at once; `peerNamespace` puts the second end into another namespace. */
+  addVeth(options: {
+    name: string
+    peerName: string
+    peerNamespace?: Namespace | number
+    mtu?: number
+    mac?: string
+    peerMac?: string
+    alias?: string
+  }): void
+  addBridge(name: string): void
+  addVxlan(options: { name: string; id: number; local: Address; port: number; link?: string; mtu?: number }): void
+  setLink(
+    name: string,
+    change: {
+      up?: boolean
+      mtu?: number
+      master?: string | null
+      mac?: string
+      rename?: string
+      alias?: string
+      namespace?: Namespace | number
+    },
+  ): void
+  deleteLink(name: string): void
+
+  addresses(): readonly LinkAddress[]
+  /** Duplicate address detection is skipped (IFA_F_NODAD) unless asked for. */
+  addAddress(link: string, address: Address, prefixLength: number, options?: { detectDuplicates?: boolean }): void
+  deleteAddress(link: string, address: Address, prefixLength: number): void
+
+  routes(filter?: { family?: Family; table?: number; protocol?: number }): readonly Route[]
+  /** Adds or replaces. */
+  setRoute(route: Route): void
+  deleteRoute(route: Route): void
+  /** What the kernel would do with a packet (RTM_GETROUTE). */
+  lookupRoute(
+    destination: Address,
+    options?: { source?: Address; inputInterface?: string; mark?: number },
+  ): Route | undefined
+
+  rules(): readonly Rule[]
+  addRule(rule: Rule): void
+  deleteRule(rule: Rule): void
+
+  neighbours(): readonly Neighbour[]
+  setNeighbour(neighbour: Neighbour): void
+  deleteNeighbour(address: Address, link: string): void
+  /** A forwarding entry of a bridge or VXLAN link. */
+  setForwarding(link: string, mac: string, destination: Address): void
+
+  /** `/proc/sys/net` in this namespace; `name` is dotted: `net.ipv4.ip_forward`. */
+  sysctl(name: string): string
+  setSysctl(name: string, value: string | number): void
+
+  /** Applies an nftables transaction; the kernel takes it whole or not at all. Names the operation that failed. */
+  commit(transaction: Transaction): Promise<void>
+  /** The names of the tables there are. */
+  tables(): Promise<readonly { family: TableFamily; name: string }[]>
+  /** The elements of one set or map, in the text form of `nft/language.ts`. */
+  elements(family: TableFamily, table: string, set: SetDeclaration): Promise<readonly Element[]>
+
+  connections(filter?: { family?: Family; protocol?: number; mark?: number }): readonly Connection[]
+  deleteConnection(connection: Connection): void
+  /** Calls back for each conntrack event until closed. */
+  watchConnections(onEvent: (event: 'new' | 'update' | 'destroy', connection: Connection) => void): { close(): void }
+  /** Calls back when links, addresses, routes or neighbours change (the name of what changed), until closed. */
+  watchNetwork(onChange: (what: 'link' | 'address' | 'route' | 'neighbour') => void): { close(): void }
+
+  /** Sockets that listen (TCP) or are bound (UDP), by sock_diag. */
+  listeners(): readonly ListeningSocket[]
+}
+
+/** Namespaces and sockets of the host. */
+export interface Host {
+  /** The namespace in which the process started. */
+  readonly own: Namespace
+  createNamespace(): Namespace
+  openNamespace(path: string): Namespace
+  /** A listening stream socket made in `namespace`, to hand to `server.listen({ fd })`. Port 0 lets the kernel choose. */
+  listenTcp(namespace: Namespace, address: Address, port: number): { fd: number; port: number }
+  /** A bound datagram socket made in `namespace`, to hand to `dgram.Socket.bind({ fd })`. */
+  bindUdp(namespace: Namespace, address: Address, port: number): { fd: number; port: number }
+  /** A stream socket of `namespace` that is connecting (non-blocking), for `new net.Socket({ fd })`. */
+  connectTcp(namespace: Namespace, address: Address, port: number, options?: { source?: Address }): { fd: number }
+}

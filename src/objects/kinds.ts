@@ -1,0 +1,34 @@
+import type { Kind } from './contract.ts'
+import * as cluster from './kinds-cluster.ts'
+import * as core from './kinds-core.ts'
+import * as network from './kinds-network.ts'
+import * as workload from './kinds-workload.ts'
+
+/** Every built-in kind that is served. */
+export const kinds: readonly Kind[] = [core, workload, network, cluster].flatMap((module) => Object.values(module))
+
+const byPath = new Map(kinds.map((kind) => [`${kind.group}/${kind.version}/${kind.plural}`, kind]))
+const byName = new Map(kinds.map((kind) => [kind.kind, kind]))
+
+/** The kind served under group, version and plural, if any. */
+export function findKind(group: string, version: string, plural: string): Kind | undefined {
+  return byPath.get(`${group}/${version}/${plural}`)
+}
+
+/** The kind that an object's `apiVersion` and `kind` name, if it is built in. */
+export function findKindOf(apiVersion: string, kind: string): Kind | undefined {
+  const found = byName.get(kind)
+  return found !== undefined && apiVersionOf(found) === apiVersion ? found : undefined
+}
+
+/** The kind of that name, e.g. `Service`; throws when none is built in. */
+export function getKind(name: string): Kind {
+  const kind = byName.get(name)
+  if (kind === undefined) throw new Error(`no built-in kind is called "${name}"`)
+  return kind
+}
+
+/** `v1` or `apps/v1`, as it stands in objects. */
+export function apiVersionOf(kind: Pick<Kind, 'group' | 'version'>): string {
+  return kind.group === '' ? kind.version : `${kind.group}/${kind.version}`
+}

@@ -1,0 +1,15 @@
+export {
+  gatewayMac,
+  gateways,
+  nodeLinkName,
+  parseAlias,
+  renderAlias,
+  routeProtocol,
+  type Wiring,
+  wire,
+} from './attachment.ts'
+export { compilePodNetwork, nodeAddresses, nodePrefixes } from './compile.ts'
+export { explainPath, type PathQuestion, type PathStep } from './explain.ts'
+export { lowerPodNetwork, type PodTable } from './lower.ts'
+export type { Attachment, Because, Finding, NodeRoute, PodNetwork } from './model.ts'
+export { AddressPool } from './pool.ts'
