@@ -24,15 +24,15 @@ export interface Definition<T extends KubeObject> {
   readonly name?: NameRule
   readonly strategy?: Strategy<T>
   readonly defaults?: (object: T, old?: T) => void
-  /** Beyond metadata; never called for the `status` subresource unless `validatesStatus`. */
+  /** Beyond metadata; not called for writes to `/status`, which `validateStatus` checks. */
   readonly validate?: (object: T, old: T | undefined) => readonly FieldError[]
   readonly validateStatus?: (object: T, old: T | undefined) => readonly FieldError[]
-  /** Between NAME and AGE unless `wholeTable`. */
+  /** The whole table, NAME and AGE included; these two alone when left out. */
   readonly columns?: readonly Column[]
   readonly selectableFields?: Readonly<Record<string, (object: T) => string>>
 }
 
-/** A kind whose columns are given whole, NAME and AGE included. */
+/** The kind that a definition describes, with metadata rules and the usual strategy around its own. */
 export function defineKind<T extends KubeObject = KubeObject>(definition: Definition<T>): Kind {
   const { kind, plural, strategy = {}, validate, validateStatus, defaults } = definition
   const namespaced = definition.namespaced ?? true

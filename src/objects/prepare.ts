@@ -22,9 +22,18 @@ export function prepareObject<T extends KubeObject>(
   old: T | undefined,
   subresource: string | undefined,
 ): void {
-  if (old === undefined) return prepareCreate(strategy, object)
+  if (old === undefined) prepareCreate(strategy, object)
+  else if (subresource === 'status') prepareStatus(object, old)
+  else prepareUpdate(strategy, object, old)
+}
+
+function prepareStatus(object: KubeObject, old: KubeObject): void {
   keepSystemFields(object, old)
-  if (subresource === 'status') return keepAllButStatus(object as unknown as Body, old as unknown as Body)
+  keepAllButStatus(object as unknown as Body, old as unknown as Body)
+}
+
+function prepareUpdate<T extends KubeObject>(strategy: Strategy<T>, object: T, old: T): void {
+  keepSystemFields(object, old)
   if (strategy.status) keepStatus(object as unknown as Body, old as unknown as Body)
   strategy.onUpdate?.(object, old)
   if (strategy.generation && contentChanged(object as unknown as Body, old as unknown as Body))

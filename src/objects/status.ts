@@ -77,7 +77,7 @@ export function renderFieldError(error: FieldError): string {
 }
 
 /** 422: validation refused the object; `kind` is the Kind, as upstream prints it. */
-export function invalidObject(
+export function invalid(
   kind: { readonly group: string; readonly kind: string },
   name: string,
   errors: readonly FieldError[],
@@ -100,7 +100,7 @@ export function badRequest(message: string): Status {
 }
 
 /** 410: the resourceVersion is older than what is kept. */
-export function tooOld(requested: string | number, oldest: string | number): Status {
+export function expired(requested: string | number, oldest: string | number): Status {
   return failure(410, 'Expired', `too old resource version: ${requested} (${oldest})`)
 }
 
@@ -119,7 +119,7 @@ export function gone(message: string): Status {
 }
 
 /** 504: the list asks for a resourceVersion that is not there yet. */
-export function tooLarge(requested: string | number, current: string | number): Status {
+export function resourceVersionTooLarge(requested: string | number, current: string | number): Status {
   return failure(504, 'Timeout', `Timeout: Too large resource version: ${requested}, current: ${current}`, {
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
     retryAfterSeconds: 1,
@@ -132,7 +132,7 @@ export function timeout(message: string, retryAfterSeconds = 0): Status {
 }
 
 /** 413: the body is larger than the server reads. */
-export function requestTooLarge(limitBytes: number): Status {
+export function tooLarge(limitBytes: number): Status {
   return failure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${limitBytes}`)
 }
 
@@ -163,7 +163,7 @@ export interface Attempt {
 }
 
 /** 403: authorization refused. */
-export function forbiddenAttempt({ user, verb, target, subresource, namespace, name = '' }: Attempt): Status {
+export function forbidden({ user, verb, target, subresource, namespace, name = '' }: Attempt): Status {
   const what = subresource === undefined ? target.plural : `${target.plural}/${subresource}`
   const where = namespace === undefined ? 'at the cluster scope' : `in the namespace ${JSON.stringify(namespace)}`
   const object = name === '' ? qualified(target) : `${qualified(target)} ${JSON.stringify(name)}`
