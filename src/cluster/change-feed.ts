@@ -1,0 +1,41 @@
+import type { ObjectKey } from './key.ts'
+import type { Collection } from './snapshot.ts'
+
+/** What changed since the last round: keys by collection. A change of a slice also names the Service it belongs (or belonged) to. */
+export interface Changes {
+  readonly services: ReadonlySet<ObjectKey>
+  readonly slices: ReadonlySet<ObjectKey>
+  readonly nodes: ReadonlySet<ObjectKey>
+  readonly pods: ReadonlySet<ObjectKey>
+  readonly namespaces: ReadonlySet<ObjectKey>
+}
+
+/** Accumulates changed keys by collection between two rounds. */
+export class ChangeFeed {
+  #changes: Record<Collection, Set<ObjectKey>> = emptyChanges()
+  #size = 0
+
+  /** Keys noted since the last `take`. */
+  get size(): number {
+    return this.#size
+  }
+
+  note(collection: Collection, key: ObjectKey): void {
+    const keys = this.#changes[collection]
+    const before = keys.size
+    keys.add(key)
+    this.#size += keys.size - before
+  }
+
+  /** Hands over what was noted and starts anew. */
+  take(): Changes {
+    const changes = this.#changes
+    this.#changes = emptyChanges()
+    this.#size = 0
+    return changes
+  }
+}
+
+function emptyChanges(): Record<Collection, Set<ObjectKey>> {
+  return { services: new Set(), slices: new Set(), nodes: new Set(), pods: new Set(), namespaces: new Set() }
+}

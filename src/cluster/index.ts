@@ -1,0 +1,13 @@
+export { ChangeFeed, type Changes } from './change-feed.ts'
+export { keyOf, type ObjectKey, splitKey } from './key.ts'
+export { type Labels, type MapSelector, matches } from './selector.ts'
+export {
+  type Collection,
+  type Collections,
+  findCollection,
+  findServiceKey,
+  LiveSnapshot,
+  type Snapshot,
+  serviceNameLabel,
+  snapshotOf,
+} from './snapshot.ts'
