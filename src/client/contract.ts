@@ -86,15 +86,18 @@ export interface Client {
 export type ObjectKey = string
 
 export interface Informer<T extends KubeObject> {
-  /** Starts on first use; idempotent. Resolves when the first list is in the cache and its callbacks have run. */
+  /** Starts on first use; idempotent. Resolves when the first list is in the cache and its callbacks have run; rejects when closed before. */
   start(): Promise<void>
   readonly synced: boolean
+  /** The last failure to list or watch, until the next list succeeds; the informer tries again by itself, also on 403 and 404. */
+  readonly trouble?: Error | undefined
   get(key: ObjectKey): T | undefined
   values(): IterableIterator<T>
   readonly size: number
   /**
    * Calls back once for each change, in order: `(undefined, new)`, `(old, new)`, `(old, undefined)`. A relist yields only
-   * the differences. Objects are shared and must not be changed. Returns the way to stop.
+   * the differences; an object replaced under its name is a removal and an addition. What is in the cache already is told at
+   * once, as additions. Objects are shared and must not be changed. Returns the way to stop.
    */
   onChange(callback: (old: T | undefined, current: T | undefined, key: ObjectKey) => void): () => void
   close(): void

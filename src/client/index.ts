@@ -1,1 +1,6 @@
+export { connect } from './connect.ts'
+export type { ConnectOptions } from './connection.ts'
 export * from './contract.ts'
+export { isInCluster } from './in-cluster.ts'
+export { defaultKubeconfigPath } from './kubeconfig.ts'
+export { keyOf } from './store.ts'

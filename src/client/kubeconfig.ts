@@ -4,7 +4,6 @@ import { dirname, join, resolve } from 'node:path'
 import type { Credentials } from './connection.ts'
 import { yaml } from './yaml.ts'
 
-
 interface ClusterEntry {
   server?: string
   'certificate-authority'?: string

@@ -4,10 +4,7 @@ const newline = 0x0a
  * Splits a byte stream into lines and hands each, without its end, to `onLine`. `maxBytes` bounds a single line;
  * `push` throws past it. An unfinished last line is never handed out: a cut stream must not look like an event.
  */
-export function splitLines(
-  onLine: (line: string) => void,
-  maxBytes = 64 * 1024 * 1024,
-): { push(chunk: Buffer): void } {
+export function splitLines(onLine: (line: string) => void, maxBytes = 64 * 1024 * 1024): { push(chunk: Buffer): void } {
   let held: Buffer[] = []
   let heldBytes = 0
   return {

@@ -32,7 +32,10 @@ export function query(parameters: Record<string, string | number | boolean | und
 }
 
 /** The query of a list or watch. */
-export function listQuery(options: ListOptions, more: Record<string, string | number | boolean | undefined> = {}): string {
+export function listQuery(
+  options: ListOptions,
+  more: Record<string, string | number | boolean | undefined> = {},
+): string {
   const { labelSelector, fieldSelector, limit, resourceVersion } = options
   return query({ labelSelector, fieldSelector, limit, continue: options.continue, resourceVersion, ...more })
 }

@@ -1,7 +1,7 @@
 import type { KubeObject, Status } from '../objects/index.ts'
 import { pause } from './backoff.ts'
-import { ApiError, type Client, type PatchType, type Resource } from './contract.ts'
-import { collectionPath, listQuery, objectPath, query, writeQuery } from './path.ts'
+import { ApiError, type Client, type ListOptions, type PatchType, type Resource } from './contract.ts'
+import { collectionPath, listQuery, objectPath, writeQuery } from './path.ts'
 import type { Answer, Transport } from './transport.ts'
 
 const patchTypes: Record<PatchType, string> = {
@@ -36,7 +36,7 @@ export function openRest(transport: Transport): Rest {
     server: transport.server,
     request,
     get,
-    async list<T extends KubeObject>(resource: Resource, options = {}) {
+    async list<T extends KubeObject>(resource: Resource, options: ListOptions = {}) {
       const path = collectionPath(resource, options.namespace) + listQuery(options)
       const { items, metadata } = await request<{ items: T[] | null; metadata?: Partial<ListMeta> }>('GET', path)
       return {
@@ -69,7 +69,7 @@ export function openRest(transport: Transport): Rest {
     },
     async delete(resource, namespace, name, options = {}) {
       const body = { apiVersion: 'v1', kind: 'DeleteOptions', ...options }
-      await request('DELETE', objectPath(resource, namespace, name) + query({}), body)
+      await request('DELETE', objectPath(resource, namespace, name), body)
     },
   }
 }

@@ -127,8 +127,7 @@ function openAgent(
 function authorization(credentials: Credentials): Record<string, string> {
   const { token, basic } = credentials
   if (token) return { authorization: `Bearer ${token()}` }
-  if (basic)
-    return { authorization: `Basic ${Buffer.from(`${basic.username}:${basic.password}`).toString('base64')}` }
+  if (basic) return { authorization: `Basic ${Buffer.from(`${basic.username}:${basic.password}`).toString('base64')}` }
   return {}
 }
 

@@ -1,0 +1,66 @@
+import type { KubeObject } from '../objects/index.ts'
+import type { ConnectOptions, Credentials } from './connection.ts'
+import type { Client, ListOptions, Resource } from './contract.ts'
+import { readServiceAccount } from './in-cluster.ts'
+import { type SharedInformer, shareInformer } from './informer.ts'
+import { readKubeconfig } from './kubeconfig.ts'
+import { listQuery } from './path.ts'
+import { openRest } from './rest.ts'
+import { openTransport } from './transport.ts'
+
+/** A client for one API server. Nothing is sent yet; throws when the kubeconfig or the service account cannot be read. */
+export function connect(options: ConnectOptions): Client {
+  const transport = openTransport(findCredentials(options), options)
+  const rest = openRest(transport)
+  const shared = new Map<string, SharedInformer<KubeObject>>()
+  const stops = new Set<() => void>()
+
+  const share = (resource: Resource, selection: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>) => {
+    const { group, version, plural } = resource
+    const key = `${group}/${version}/${plural}/${selection.namespace ?? ''}${listQuery(selection)}`
+    const known = shared.get(key)
+    if (known !== undefined) return known
+    const onTrouble = (error: Error) => options.onTrouble?.(`${plural}: ${error.message}`)
+    const stallMs = options.stallMs ?? 150_000
+    const fresh = shareInformer({ rest, transport, resource, selection, stallMs, onTrouble }, () => shared.delete(key))
+    shared.set(key, fresh)
+    return fresh
+  }
+
+  return {
+    ...rest,
+    informer<T extends KubeObject>(resource: Resource, selection = {}) {
+      const informer = (share(resource, selection) as unknown as SharedInformer<T>).open()
+      const close = () => {
+        stops.delete(close)
+        closeInformer()
+      }
+      const closeInformer = informer.close
+      stops.add(close)
+      informer.close = close
+      return informer
+    },
+    close() {
+      for (const stop of [...stops]) stop()
+      transport.close()
+    },
+  }
+}
+
+/** The credentials that the options name; throws unless there is exactly one source. */
+export function findCredentials(options: ConnectOptions): Credentials {
+  const { kubeconfig, inCluster, server, token } = options
+  const sources = [kubeconfig !== undefined, inCluster === true, server !== undefined].filter(Boolean).length
+  if (sources !== 1) throw new TypeError('connect: give one of kubeconfig, inCluster and server')
+  if (kubeconfig !== undefined) return readKubeconfig(kubeconfig, options.context)
+  if (inCluster) return readServiceAccount()
+  return {
+    server: server!,
+    ...(options.ca && { ca: options.ca }),
+    ...(options.cert && { cert: options.cert }),
+    ...(options.key && { key: options.key }),
+    ...(token && { token: () => token }),
+    ...(options.serverName && { serverName: options.serverName }),
+    ...(options.insecureSkipTlsVerify && { insecureSkipTlsVerify: true }),
+  }
+}
