@@ -9,8 +9,9 @@ import {
   type Prefix,
   prefixFamily,
 } from '../addr/index.ts'
+import type { Finding } from '../cluster/index.ts'
 import type { Node } from '../objects/index.ts'
-import type { Finding, NodeRoute, PodNetwork } from './model.ts'
+import type { NodeRoute, PodNetwork } from './model.ts'
 
 /** The addresses of a node inside the cluster, first per family. */
 export function nodeAddresses(node: Node): Partial<Record<Family, Address>> {

@@ -1,6 +1,7 @@
 import { type Address, contains, familyOf, hostPrefix, type Prefix } from '../addr/index.ts'
+import type { Because } from '../cluster/index.ts'
 import { gateways, nodeLinkName } from './attachment.ts'
-import type { Because, PodNetwork } from './model.ts'
+import type { PodNetwork } from './model.ts'
 
 /** Where a packet that stands on `network.node` goes next, by the model. */
 export interface PathQuestion {

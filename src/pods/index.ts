@@ -11,5 +11,5 @@ export {
 export { compilePodNetwork, nodeAddresses, nodePrefixes } from './compile.ts'
 export { explainPath, type PathQuestion, type PathStep } from './explain.ts'
 export { lowerPodNetwork, type PodTable } from './lower.ts'
-export type { Attachment, Because, Finding, NodeRoute, PodNetwork } from './model.ts'
+export type { Attachment, NodeRoute, PodNetwork } from './model.ts'
 export { AddressPool } from './pool.ts'

@@ -1,12 +1,5 @@
 import type { Address, Family, Prefix } from '../addr/index.ts'
-
-/** Where a statement of the model comes from. */
-export interface Because {
-  /** `node/node-2`, `pod/shop/web-1`. */
-  readonly object: string
-  readonly field: string
-  readonly value: string
-}
+import type { Because, Finding } from '../cluster/index.ts'
 
 /** How a node reaches the pods of another node. */
 export interface NodeRoute {
@@ -31,15 +24,6 @@ export interface PodNetwork {
   /** Destinations towards which a pod keeps its own address: pods and nodes. */
   readonly unmasqueraded: readonly Prefix[]
   readonly findings: readonly Finding[]
-}
-
-/** A mistake in an object, told and not thrown. */
-export interface Finding {
-  readonly code: string
-  readonly object: string
-  readonly field: string
-  readonly says: string
-  readonly try: string
 }
 
 /** One interface of one pod, as the node wires it (CNI's container ID and interface name are its identity). */

@@ -1,0 +1,114 @@
+import { enableCompileCache } from 'node:module'
+
+// Roles start in processes of their own; compiled sources are shared between them and over time.
+enableCompileCache()
+
+const { Command, CommanderError, Option } = await import('commander')
+const { exit, print, say } = await import('./output.ts')
+
+const integer = (text: string): number => {
+  if (!/^\d+$/.test(text)) throw new CommanderError(exit.usage, 'plumb.integer', `"${text}" is not a whole number`)
+  return Number(text)
+}
+const collect = (value: string, previous: string[]): string[] => [...previous, value]
+
+const program = new Command('plumb')
+  .description('The whole network of a Kubernetes cluster, with real packets.')
+  .version('0.1.0')
+  .showHelpAfterError('(plumb COMMAND --help tells how)')
+  .exitOverride()
+  .configureHelp({ sortSubcommands: false })
+
+const labName = () => new Option('--name <lab>', 'which lab').default('lab').env('PLUMB_LAB')
+const kubeconfig = () => new Option('--kubeconfig <file>', 'how to reach the API server').env('KUBECONFIG')
+
+program.commandsGroup('Try it on this machine:')
+program
+  .command('up')
+  .description('start a cluster of namespaces, or apply more manifests to the one that runs')
+  .addOption(labName())
+  .option('--nodes <count>', 'how many nodes', integer, 3)
+  .option('-f, --filename <path>', 'a manifest, or a folder of them; may be given again', collect, [])
+  .option('--timeout <seconds>', 'how long to wait until all pods are Ready', integer, 60)
+  .action(async (options) => (await import('./lab.ts')).runUp(options))
+program
+  .command('down')
+  .description('end the lab; nothing stays behind')
+  .addOption(labName())
+  .action(async (options) => (await import('./lab.ts')).runDown(options))
+program
+  .command('kubeconfig')
+  .description('print the path of the lab’s kubeconfig')
+  .addOption(labName())
+  .action(async (options) => (await import('./lab.ts')).runKubeconfig(options))
+program
+  .command('exec')
+  .description('run a command of this machine in a pod, on a node or as the client outside')
+  .usage('[options] POD -- COMMAND…')
+  .addOption(labName())
+  .option('-n, --namespace <namespace>', 'of the pod', 'default')
+  .option('--node <node>', 'run it on this node')
+  .option('--outside', 'run it as the client beyond the router')
+  .argument('[words...]')
+  .action(async (words: string[], options) => (await import('./lab.ts')).runExec(words, options))
+
+program.commandsGroup('Ask:')
+program
+  .command('why')
+  .description('which way a connection goes, and which object makes it so')
+  .argument('<from>', 'pod/NAME or node/NAME')
+  .argument('<to>', 'svc/NAME:PORT, pod/NAME:PORT or ADDRESS:PORT')
+  .addOption(labName())
+  .addOption(kubeconfig())
+  .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')
+  .addOption(new Option('--protocol <protocol>', 'of the connection').choices(['tcp', 'udp', 'sctp']).default('tcp'))
+  .addOption(new Option('--family <version>', 'IP family').choices(['4', '6']))
+  .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))
+  .action(async (from: string, to: string, options) => (await import('./why.ts')).runWhy(from, to, options))
+
+program.commandsGroup('Roles, each a process:')
+program
+  .command('apiserver')
+  .description('the embedded Kubernetes API server')
+  .requiredOption('--config <file>', 'JSON: data folder, listeners, certificates, address ranges')
+  .action(async (options) => (await import('./roles.ts')).runApiServer(options))
+program
+  .command('controllers')
+  .description('endpoints, workloads, scheduling, garbage collection')
+  .addOption(kubeconfig().makeOptionMandatory())
+  .option('--cluster-cidr <prefixes>', 'pod prefixes of the whole cluster', '10.244.0.0/16,fd00:244::/56')
+  .option('--controllers <names>', 'which ones, as kube-controller-manager takes them', '*')
+  .option('--leader-elect', 'take turns with other replicas through a Lease', false)
+  .option('--cluster-ca <file>', 'CA certificate for the kube-root-ca.crt ConfigMaps')
+  .action(async (options) => (await import('./roles.ts')).runControllers(options))
+program
+  .command('agent')
+  .description('the network of one node')
+  .addOption(kubeconfig().makeOptionMandatory())
+  .requiredOption('--node-name <node>', 'the Node object of this machine')
+  .option('--socket <path>', 'where CNI calls and questions arrive', '/run/plumb/agent.sock')
+  .option('--health-port <port>', '/healthz, /livez and /metrics; 0 turns it off', integer, 10256)
+  .option('--mtu <bytes>', 'of pod links', integer, 1500)
+  .option('--cleanup', 'remove everything that the agent put into the kernel, and end', false)
+  .action(async (options) => (await import('./roles.ts')).runAgent(options))
+program
+  .command('cni')
+  .description('CNI plugin: environment and standard input in, result out')
+  .action(async () => (await import('./roles.ts')).runCniPlugin())
+program
+  .command('lab-supervisor', { hidden: true })
+  .requiredOption('--run <folder>', 'the run directory')
+  .action(async (options) => (await import('./lab.ts')).runLabSupervisor(options))
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Help and version were asked for and are no failure.
+    process.exitCode = error.exitCode === 0 ? exit.ok : exit.usage
+  } else {
+    say(`plumb: ${error instanceof Error ? error.message : String(error)}`)
+    if (process.env.PLUMB_DEBUG !== undefined && error instanceof Error) print(error.stack ?? '')
+    process.exitCode = exit.cannot
+  }
+}

@@ -1,0 +1,1 @@
+export { runCni } from './plugin.ts'
