@@ -99,6 +99,20 @@ export function badRequest(message: string): Status {
   return failure(400, 'BadRequest', message)
 }
 
+/**
+ * 400: the body does not decode into the kind; `why` is a decoder's text, or `strict decoding error: unknown field "spec.foo"`.
+ * `apiVersion` is the object's own, `apps/v1`.
+ */
+export function undecodable(apiVersion: string, kind: string, why: string): Status {
+  const version = JSON.stringify(apiVersion.slice(apiVersion.indexOf('/') + 1))
+  return badRequest(`${kind} in version ${version} cannot be handled as a ${kind}: ${why}`)
+}
+
+/** What follows `cannot be handled as a Service: ` when strict validation finds unknown or duplicate fields. */
+export function strictDecodingError(problems: readonly string[]): string {
+  return `strict decoding error: ${problems.join(', ')}`
+}
+
 /** 410: the resourceVersion is older than what is kept. */
 export function expired(requested: string | number, oldest: string | number): Status {
   return failure(410, 'Expired', `too old resource version: ${requested} (${oldest})`)
