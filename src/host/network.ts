@@ -1,0 +1,151 @@
+import type { Address } from '../addr/index.ts'
+import { NETLINK_ROUTE } from '../netlink/index.ts'
+import type { Element, SetDeclaration, TableFamily, Transaction } from '../nft/index.ts'
+import * as addresses from './addresses.ts'
+import type {
+  Connection,
+  Link,
+  LinkAddress,
+  ListeningSocket,
+  Namespace,
+  Neighbour,
+  Network,
+  Route,
+  Rule,
+} from './contract.ts'
+import { hostError } from './errno.ts'
+import * as links from './links.ts'
+import * as neighbours from './neighbours.ts'
+import { NetlinkSocket, openNetlink } from './netlink-socket.ts'
+import * as routes from './routes.ts'
+import * as rules from './rules.ts'
+import { readSysctl, writeSysctl } from './sysctl.ts'
+
+const EOPNOTSUPP = 95
+
+/** The network operations of one namespace over netlink sockets that are opened on first use. */
+export class LinuxNetwork implements Network {
+  readonly #namespace: Pick<Namespace, 'run' | 'inode'>
+  #route: NetlinkSocket | undefined
+
+  constructor(namespace: Pick<Namespace, 'run' | 'inode'>) {
+    this.#namespace = namespace
+  }
+
+  close(): void {
+    this.#route?.close()
+    this.#route = undefined
+  }
+
+  links(): readonly Link[] {
+    return links.listLinks(this.#rtnetlink())
+  }
+  findLink(name: string): Link | undefined {
+    return links.findLink(this.#rtnetlink(), name)
+  }
+  addVeth(options: Parameters<Network['addVeth']>[0]): void {
+    links.addVeth(this.#rtnetlink(), options)
+  }
+  addBridge(name: string): void {
+    links.addBridge(this.#rtnetlink(), name)
+  }
+  addVxlan(options: Parameters<Network['addVxlan']>[0]): void {
+    links.addVxlan(this.#rtnetlink(), options)
+  }
+  setLink(name: string, change: Parameters<Network['setLink']>[1]): void {
+    links.setLink(this.#rtnetlink(), name, change)
+  }
+  deleteLink(name: string): void {
+    links.deleteLink(this.#rtnetlink(), name)
+  }
+
+  addresses(): readonly LinkAddress[] {
+    return addresses.listAddresses(this.#rtnetlink())
+  }
+  addAddress(link: string, address: Address, prefixLength: number, options?: { detectDuplicates?: boolean }): void {
+    addresses.addAddress(this.#rtnetlink(), link, address, prefixLength, options)
+  }
+  deleteAddress(link: string, address: Address, prefixLength: number): void {
+    addresses.deleteAddress(this.#rtnetlink(), link, address, prefixLength)
+  }
+
+  routes(filter?: Parameters<Network['routes']>[0]): readonly Route[] {
+    return routes.listRoutes(this.#rtnetlink(), filter)
+  }
+  setRoute(route: Route): void {
+    routes.setRoute(this.#rtnetlink(), route)
+  }
+  deleteRoute(route: Route): void {
+    routes.deleteRoute(this.#rtnetlink(), route)
+  }
+  lookupRoute(
+    destination: Address,
+    options?: { source?: Address; inputInterface?: string; mark?: number },
+  ): Route | undefined {
+    return routes.lookupRoute(this.#rtnetlink(), destination, options)
+  }
+
+  rules(): readonly Rule[] {
+    return rules.listRules(this.#rtnetlink())
+  }
+  addRule(rule: Rule): void {
+    rules.addRule(this.#rtnetlink(), rule)
+  }
+  deleteRule(rule: Rule): void {
+    rules.deleteRule(this.#rtnetlink(), rule)
+  }
+
+  neighbours(): readonly Neighbour[] {
+    return neighbours.listNeighbours(this.#rtnetlink())
+  }
+  setNeighbour(neighbour: Neighbour): void {
+    neighbours.setNeighbour(this.#rtnetlink(), neighbour)
+  }
+  deleteNeighbour(address: Address, link: string): void {
+    neighbours.deleteNeighbour(this.#rtnetlink(), address, link)
+  }
+  setForwarding(link: string, mac: string, destination: Address): void {
+    neighbours.setForwarding(this.#rtnetlink(), link, mac, destination)
+  }
+
+  sysctl(name: string): string {
+    return this.#namespace.run(() => readSysctl(name))
+  }
+  setSysctl(name: string, value: string | number): void {
+    this.#namespace.run(() => writeSysctl(name, value))
+  }
+
+  async commit(_transaction: Transaction): Promise<void> {
+    throw hostError('commit nftables transaction', EOPNOTSUPP)
+  }
+  async tables(): Promise<readonly { family: TableFamily; name: string }[]> {
+    throw hostError('list nftables tables', EOPNOTSUPP)
+  }
+  async elements(_family: TableFamily, _table: string, _set: SetDeclaration): Promise<readonly Element[]> {
+    throw hostError('list nftables elements', EOPNOTSUPP)
+  }
+
+  connections(_filter?: Parameters<Network['connections']>[0]): readonly Connection[] {
+    throw hostError('list connections', EOPNOTSUPP)
+  }
+  deleteConnection(_connection: Connection): void {
+    throw hostError('delete connection', EOPNOTSUPP)
+  }
+  watchConnections(): { close(): void } {
+    throw hostError('watch connections', EOPNOTSUPP)
+  }
+  watchNetwork(): { close(): void } {
+    throw hostError('watch network', EOPNOTSUPP)
+  }
+
+  listeners(): readonly ListeningSocket[] {
+    throw hostError('list listening sockets', EOPNOTSUPP)
+  }
+
+  #rtnetlink(): NetlinkSocket {
+    this.#route ??= this.#namespace.run(
+      () => new NetlinkSocket(openNetlink(`open rtnetlink in namespace ${this.#namespace.inode}`, NETLINK_ROUTE)),
+    )
+    return this.#route
+  }
+}
