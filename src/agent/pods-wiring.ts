@@ -31,9 +31,10 @@ export class PodWiring {
   #node: PodNetwork | undefined
   readonly #attachments = new Map<string, Attachment>()
 
-  constructor(host: Host, mtu: number) {
+  /** `node` is the namespace that forwards for the pods; `mtu` in bytes. */
+  constructor(host: Host, node: Namespace, mtu: number) {
     this.#host = host
-    this.#network = host.own.network
+    this.#network = node.network
     this.#mtu = mtu
   }
 

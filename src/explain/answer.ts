@@ -1,0 +1,96 @@
+import type { Address, Family, Prefix } from '../addr/index.ts'
+import type { Because, Finding } from '../cluster/index.ts'
+
+/** Transport of the connection in question. */
+export type Transport = 'tcp' | 'udp' | 'sctp'
+
+/** One end of the question, as asked. */
+export type End =
+  | { readonly kind: 'pod'; readonly namespace: string; readonly name: string }
+  | { readonly kind: 'node'; readonly name: string }
+  | { readonly kind: 'service'; readonly namespace: string; readonly name: string }
+  | { readonly kind: 'address'; readonly address: Address }
+  | { readonly kind: 'name'; readonly name: string }
+
+export interface Question {
+  readonly from: End
+  readonly to: End
+  readonly transport: Transport
+  /** A number or the name of a Service's or container's port; may be absent where the target has one port alone. */
+  readonly port?: number | string
+  readonly family?: Family
+}
+
+/** `allow`: it arrives. `deny`: something refuses or drops it. `pass`: it leaves what the model covers. */
+export interface Verdict {
+  readonly kind: 'allow' | 'deny' | 'pass'
+  readonly says: string
+  readonly because: Because
+}
+
+/** The part of the way that a step is about. */
+export type Stage = 'name' | 'source' | 'service' | 'endpoint' | 'route' | 'neighbour' | 'link' | 'socket' | 'reply'
+
+/** What the kernel is asked in order to confirm a step. The step says what should come back. */
+export type Observation =
+  | {
+      readonly kind: 'route'
+      readonly node: string
+      readonly destination: Address
+      readonly expect: { readonly gateway?: Address; readonly link?: string; readonly prefix?: Prefix }
+    }
+  | { readonly kind: 'neighbour'; readonly node: string; readonly address: Address; readonly link?: string }
+  | {
+      readonly kind: 'frontend'
+      readonly node: string
+      readonly address: Address
+      readonly transport: Transport
+      readonly port: number
+      /** `address port` pairs that must be in the kernel's maps, no more and no less. */
+      readonly expect: readonly { readonly address: Address; readonly port: number }[]
+    }
+  | {
+      readonly kind: 'listener'
+      readonly node: string
+      readonly pod: { readonly namespace: string; readonly name: string }
+      readonly transport: Transport
+      readonly port: number
+    }
+
+/** What the kernel said, held against the model. */
+export interface Observed {
+  readonly kind: 'agrees' | 'disagrees' | 'unseen'
+  readonly says: string
+}
+
+export interface Step {
+  readonly stage: Stage
+  /** The node on which it happens. */
+  readonly node?: string
+  readonly says: string
+  readonly because?: Because
+  readonly observation?: Observation
+  readonly observed?: Observed
+}
+
+/** The way to one endpoint. */
+export interface Branch {
+  readonly endpoint: { readonly address: Address; readonly port: number; readonly pod?: string; readonly node?: string }
+  /** How many of how many new connections take it. */
+  readonly share: { readonly of: number; readonly one: number }
+  readonly verdict: Verdict
+  readonly steps: readonly Step[]
+}
+
+/** The whole answer; `schema` changes when a field changes its meaning. */
+export interface Answer {
+  readonly schema: 'plumb.network/why/v1'
+  readonly question: Question
+  readonly verdict: Verdict
+  /** The way up to the choice of an endpoint, or the whole way where nothing is chosen. */
+  readonly steps: readonly Step[]
+  readonly branches: readonly Branch[]
+  /** What was taken for granted, because no object says it. */
+  readonly assumptions: readonly string[]
+  readonly findings: readonly Finding[]
+}

@@ -1,0 +1,124 @@
+import type { Address } from '../addr/index.ts'
+import type { Answer, Observation, Observed, Step, Transport } from './answer.ts'
+
+/** What a node's kernel answered to an `Observation` of the same kind. */
+export type Evidence =
+  | { readonly kind: 'route'; readonly gateway?: Address; readonly link?: string; readonly routeKind?: string }
+  | { readonly kind: 'neighbour'; readonly state?: string; readonly mac?: string; readonly link?: string }
+  | {
+      readonly kind: 'frontend'
+      readonly endpoints: readonly { readonly address: Address; readonly port: number }[]
+      readonly action: 'balance' | 'reject' | 'drop' | 'absent'
+    }
+  | {
+      readonly kind: 'listener'
+      readonly ports: readonly { readonly transport: Transport; readonly port: number; readonly address: Address }[]
+    }
+  | { readonly kind: 'unseen'; readonly says: string }
+
+/** The answer with each step held against what the kernel said; disagreements turn an `allow` into a `deny`. */
+export function confirm(answer: Answer, evidence: ReadonlyMap<Observation, Evidence>): Answer {
+  const steps = answer.steps.map((step) => confirmStep(step, evidence))
+  const branches = answer.branches.map((one) => ({
+    ...one,
+    steps: one.steps.map((step) => confirmStep(step, evidence)),
+  }))
+  const wrong = [...steps, ...branches.flatMap((one) => one.steps)].filter(
+    (step) => step.observed?.kind === 'disagrees',
+  )
+  const [first] = wrong
+  if (first === undefined || answer.verdict.kind !== 'allow') return { ...answer, steps, branches }
+  const says = `the model says it works, the kernel disagrees: ${first.observed?.says}`
+  return {
+    ...answer,
+    steps,
+    branches,
+    verdict: { kind: 'deny', says, because: first.because ?? answer.verdict.because },
+  }
+}
+
+/** Every question that the answer has for the nodes. */
+export function observationsOf(answer: Answer): Observation[] {
+  return [...answer.steps, ...answer.branches.flatMap((one) => one.steps)].flatMap((step) => step.observation ?? [])
+}
+
+function confirmStep(step: Step, evidence: ReadonlyMap<Observation, Evidence>): Step {
+  if (step.observation === undefined) return step
+  const found = evidence.get(step.observation)
+  return {
+    ...step,
+    observed: found === undefined ? { kind: 'unseen', says: 'nobody was asked' } : judge(step.observation, found),
+  }
+}
+
+function judge(observation: Observation, found: Evidence): Observed {
+  if (found.kind === 'unseen') return { kind: 'unseen', says: found.says }
+  switch (observation.kind) {
+    case 'route': {
+      if (found.kind !== 'route') return mismatch(observation, found)
+      const { gateway, link } = observation.expect
+      const says = renderRoute(found)
+      const wrong = (gateway !== undefined && found.gateway !== gateway) || (link !== undefined && found.link !== link)
+      return { kind: wrong || found.routeKind === 'unreachable' ? 'disagrees' : 'agrees', says: `kernel: ${says}` }
+    }
+    case 'neighbour': {
+      if (found.kind !== 'neighbour') return mismatch(observation, found)
+      if (found.state === undefined)
+        return { kind: 'unseen', says: 'kernel: no neighbour entry yet; the first packet makes one' }
+      const says = `kernel: ${found.mac ?? 'no address'} ${found.state}${found.link === undefined ? '' : ` on ${found.link}`}`
+      return { kind: found.state === 'failed' ? 'disagrees' : 'agrees', says }
+    }
+    case 'frontend':
+      return found.kind === 'frontend' ? judgeFrontend(observation.expect, found) : mismatch(observation, found)
+    case 'listener': {
+      if (found.kind !== 'listener') return mismatch(observation, found)
+      const socket = found.ports.find((one) => one.port === observation.port && one.transport === observation.transport)
+      if (socket !== undefined)
+        return { kind: 'agrees', says: `kernel: a socket listens on ${socket.address}:${socket.port}` }
+      const other = [...new Set(found.ports.map((one) => `${one.port}/${one.transport}`))].slice(0, 8).join(', ')
+      return {
+        kind: 'disagrees',
+        says: `nothing listens on ${observation.port}/${observation.transport} in pod/${observation.pod.namespace}/${observation.pod.name}${other === '' ? '' : `; it listens on ${other}`}`,
+      }
+    }
+    default:
+      return observation satisfies never
+  }
+}
+
+function judgeFrontend(
+  expect: readonly { address: Address; port: number }[],
+  found: Extract<Evidence, { kind: 'frontend' }>,
+): Observed {
+  if (found.action === 'absent') return { kind: 'disagrees', says: 'the kernel’s map service-class has no such entry' }
+  const render = (one: { address: Address; port: number }) => `${one.address}:${one.port}`
+  const wanted = new Set(expect.map(render))
+  const held = new Set(found.endpoints.map(render))
+  const missing = [...wanted].filter((one) => !held.has(one))
+  const extra = [...held].filter((one) => !wanted.has(one))
+  if (missing.length === 0 && extra.length === 0) {
+    return {
+      kind: 'agrees',
+      says: `kernel: ${found.action === 'balance' ? `${held.size} endpoints in the maps` : found.action}`,
+    }
+  }
+  const parts = [
+    missing.length > 0 ? `lack ${missing.slice(0, 4).join(', ')}` : '',
+    extra.length > 0 ? `hold ${extra.slice(0, 4).join(', ')} beyond the model` : '',
+  ]
+  return { kind: 'disagrees', says: `the kernel’s maps ${parts.filter((part) => part !== '').join(' and ')}` }
+}
+
+function renderRoute({ gateway, link, routeKind }: Extract<Evidence, { kind: 'route' }>): string {
+  return [
+    routeKind !== undefined && routeKind !== 'unicast' ? routeKind : '',
+    gateway === undefined ? '' : `via ${gateway}`,
+    link === undefined ? '' : `dev ${link}`,
+  ]
+    .filter((part) => part !== '')
+    .join(' ')
+}
+
+function mismatch(observation: Observation, found: Evidence): Observed {
+  return { kind: 'unseen', says: `asked for ${observation.kind}, got ${found.kind}` }
+}

@@ -1,0 +1,167 @@
+import { type Address, families } from '../addr/index.ts'
+import { type Because, keyOf, type Snapshot } from '../cluster/index.ts'
+import type { Pod } from '../objects/index.ts'
+import { compilePodNetwork, explainPath, nodeAddresses, type PathStep, type PodNetwork } from '../pods/index.ts'
+import type { Step, Transport, Verdict } from './answer.ts'
+import type { Source } from './end.ts'
+
+/** An address and port after the choice of an endpoint. */
+export interface Destination {
+  readonly address: Address
+  readonly port: number
+  readonly transport: Transport
+}
+
+/** The packet's way from the source's node to the socket, and the reply's way back, by the model. */
+export function walk(
+  snapshot: Snapshot,
+  source: Source,
+  destination: Destination,
+): { steps: Step[]; verdict: Verdict } {
+  const pod = snapshot.findPod(destination.address)
+  const steps: Step[] = []
+  let node = source.node
+  // A packet visits the node where it starts and the one where the pod is: routes name the owner of a prefix directly.
+  for (let hop = 0; hop < 2; hop++) {
+    const network = networkOf(snapshot, node)
+    const next = explainPath(network, {
+      destination: destination.address,
+      ...(pod === undefined ? {} : { local: { namespace: pod.metadata.namespace ?? '', pod: pod.metadata.name } }),
+    })
+    steps.push(...routeSteps(node, next, destination))
+    if (next.kind === 'forward') {
+      node = next.node
+      continue
+    }
+    if (next.kind === 'nobody') return { steps, verdict: deny(next.says, next.because) }
+    if (next.kind === 'leave') return leave(snapshot, steps, next, destination)
+    if (next.kind === 'own') return { steps, verdict: { kind: 'allow', says: next.says, because: next.because } }
+    return deliver(steps, node, source, destination, pod, next.because)
+  }
+  return {
+    steps,
+    verdict: deny(`the routes of ${node} lead back to another node`, steps.at(-1)?.because ?? source.because),
+  }
+}
+
+function routeSteps(node: string, next: PathStep, { address }: Destination): Step[] {
+  const { says, because } = next
+  const route = (expect: { gateway?: Address; link?: string }): Step => ({
+    stage: 'route',
+    node,
+    says,
+    because,
+    observation: { kind: 'route', node, destination: address, expect },
+  })
+  switch (next.kind) {
+    case 'forward':
+      return [
+        route({ gateway: next.gateway }),
+        {
+          stage: 'neighbour',
+          node,
+          says: `${next.gateway} is ${next.node} on the nodes’ segment`,
+          because: { object: `node/${next.node}`, field: 'status.addresses', value: next.gateway },
+          observation: { kind: 'neighbour', node, address: next.gateway },
+        },
+      ]
+    case 'deliver':
+      return [
+        route(next.link === undefined ? {} : { link: next.link }),
+        {
+          stage: 'neighbour',
+          node,
+          says: `the neighbour entry of ${address} is permanent`,
+          because,
+          observation: { kind: 'neighbour', node, address, ...(next.link === undefined ? {} : { link: next.link }) },
+        },
+      ]
+    case 'own':
+    case 'nobody':
+    case 'leave':
+      return [{ stage: 'route', node, says, because }]
+    default:
+      return next satisfies never
+  }
+}
+
+function deliver(
+  steps: Step[],
+  node: string,
+  source: Source,
+  destination: Destination,
+  pod: Pod | undefined,
+  because: Because,
+): { steps: Step[]; verdict: Verdict } {
+  if (pod === undefined) return { steps, verdict: deny(`no pod has ${destination.address}`, because) }
+  const key = keyOf(pod)
+  steps.push(socketStep(node, pod, destination))
+  steps.push({
+    stage: 'reply',
+    node,
+    says: replyOf(source, node, destination),
+    because: { object: `node/${source.node}`, field: 'spec.podCIDRs', value: source.addresses.join(', ') },
+  })
+  return { steps, verdict: { kind: 'allow', says: `reaches pod/${key}`, because } }
+}
+
+function replyOf(source: Source, node: string, { address }: Destination): string {
+  const own = source.addresses.find((a) => a.includes(':') === address.includes(':')) ?? source.label
+  const way = source.node === node ? 'on the same node' : `by ${node}’s route to ${source.node}`
+  return `answers go to ${own} ${way}; conntrack on ${source.node} puts the address that was asked for back in place`
+}
+
+function socketStep(node: string, pod: Pod, { port, transport }: Destination): Step {
+  const key = keyOf(pod)
+  const found = pod.spec.containers.flatMap((container, i) =>
+    (container.ports ?? []).flatMap((one, j) =>
+      one.containerPort === port && (one.protocol ?? 'TCP').toLowerCase() === transport
+        ? [{ container: container.name, field: `spec.containers[${i}].ports[${j}]`, name: one.name }]
+        : [],
+    ),
+  )[0]
+  const observation = {
+    kind: 'listener' as const,
+    node,
+    pod: { namespace: pod.metadata.namespace ?? '', name: pod.metadata.name },
+    transport,
+    port,
+  }
+  if (found === undefined) {
+    return {
+      stage: 'socket',
+      node,
+      says: `no container of pod/${key} declares port ${port}/${transport}; it may listen there all the same`,
+      because: { object: `pod/${key}`, field: 'spec.containers[].ports', value: '' },
+      observation,
+    }
+  }
+  return {
+    stage: 'socket',
+    node,
+    says: `container ${found.container} of pod/${key} declares ${port}/${transport}${found.name === undefined ? '' : ` (${found.name})`}`,
+    because: { object: `pod/${key}`, field: found.field, value: String(port) },
+    observation,
+  }
+}
+
+/** What leaves the pods' prefixes: another node's own address, or the world outside. */
+function leave(
+  snapshot: Snapshot,
+  steps: Step[],
+  next: Extract<PathStep, { kind: 'leave' }>,
+  { address }: Destination,
+): { steps: Step[]; verdict: Verdict } {
+  const owner = [...snapshot.nodes.values()].find((node) => families.some((f) => nodeAddresses(node)[f] === address))
+  const says =
+    owner === undefined ? `${address} is outside what Kubernetes’ objects tell` : `reaches node/${owner.metadata.name}`
+  return { steps, verdict: { kind: owner === undefined ? 'pass' : 'allow', says, because: next.because } }
+}
+
+function networkOf(snapshot: Snapshot, node: string): PodNetwork {
+  return compilePodNetwork(node, snapshot.nodes.values())
+}
+
+function deny(says: string, because: Because): Verdict {
+  return { kind: 'deny', says, because }
+}
