@@ -102,6 +102,7 @@ export interface LinkAddress {
   readonly tentative?: boolean
 }
 
+/** A conntrack entry. For ICMP `sourcePort` is the identifier and `destinationPort` is type × 256 + code. */
 export interface Connection {
   readonly family: Family
   readonly protocol: number
@@ -189,9 +190,12 @@ export interface Network {
 
   connections(filter?: { family?: Family; protocol?: number; mark?: number }): readonly Connection[]
   deleteConnection(connection: Connection): void
-  /** Calls back for each conntrack event until closed. */
-  watchConnections(onEvent: (event: 'new' | 'update' | 'destroy', connection: Connection) => void): { close(): void }
-  /** Calls back when links, addresses, routes or neighbours change (the name of what changed), until closed. */
+  /** Calls back for each conntrack event until closed. `onLost`: events were dropped because they came too fast; list again. */
+  watchConnections(
+    onEvent: (event: 'new' | 'update' | 'destroy', connection: Connection) => void,
+    onLost?: () => void,
+  ): { close(): void }
+  /** Calls back when links, addresses, routes or neighbours change (the name of what changed), until closed. After a loss, for all of them. */
   watchNetwork(onChange: (what: 'link' | 'address' | 'route' | 'neighbour') => void): { close(): void }
 
   /** Sockets that listen (TCP) or are bound (UDP), by sock_diag. */

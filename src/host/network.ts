@@ -1,7 +1,8 @@
 import type { Address } from '../addr/index.ts'
-import { NETLINK_ROUTE } from '../netlink/index.ts'
+import { NETLINK_NETFILTER, NETLINK_ROUTE, NETLINK_SOCK_DIAG } from '../netlink/index.ts'
 import type { Element, SetDeclaration, TableFamily, Transaction } from '../nft/index.ts'
 import * as addresses from './addresses.ts'
+import * as connections from './connections.ts'
 import type {
   Connection,
   Link,
@@ -15,10 +16,12 @@ import type {
 } from './contract.ts'
 import { hostError } from './errno.ts'
 import * as links from './links.ts'
+import { listListeners } from './listeners.ts'
 import * as neighbours from './neighbours.ts'
 import { NetlinkSocket, openNetlink } from './netlink-socket.ts'
 import * as routes from './routes.ts'
 import * as rules from './rules.ts'
+import { watchConnections, watchNetwork } from './subscriptions.ts'
 import { readSysctl, writeSysctl } from './sysctl.ts'
 
 const EOPNOTSUPP = 95
@@ -26,15 +29,15 @@ const EOPNOTSUPP = 95
 /** The network operations of one namespace over netlink sockets that are opened on first use. */
 export class LinuxNetwork implements Network {
   readonly #namespace: Pick<Namespace, 'run' | 'inode'>
-  #route: NetlinkSocket | undefined
+  readonly #sockets = new Map<number, NetlinkSocket>()
 
   constructor(namespace: Pick<Namespace, 'run' | 'inode'>) {
     this.#namespace = namespace
   }
 
   close(): void {
-    this.#route?.close()
-    this.#route = undefined
+    for (const socket of this.#sockets.values()) socket.close()
+    this.#sockets.clear()
   }
 
   links(): readonly Link[] {
@@ -125,27 +128,36 @@ export class LinuxNetwork implements Network {
     throw hostError('list nftables elements', EOPNOTSUPP)
   }
 
-  connections(_filter?: Parameters<Network['connections']>[0]): readonly Connection[] {
-    throw hostError('list connections', EOPNOTSUPP)
+  connections(filter?: Parameters<Network['connections']>[0]): readonly Connection[] {
+    return connections.listConnections(this.#socket(NETLINK_NETFILTER), filter)
   }
-  deleteConnection(_connection: Connection): void {
-    throw hostError('delete connection', EOPNOTSUPP)
+  deleteConnection(connection: Connection): void {
+    connections.deleteConnection(this.#socket(NETLINK_NETFILTER), connection)
   }
-  watchConnections(): { close(): void } {
-    throw hostError('watch connections', EOPNOTSUPP)
+  watchConnections(
+    onEvent: (event: 'new' | 'update' | 'destroy', connection: Connection) => void,
+    onLost: () => void = () => {},
+  ): { close(): void } {
+    return watchConnections(this.#namespace, onEvent, onLost)
   }
-  watchNetwork(): { close(): void } {
-    throw hostError('watch network', EOPNOTSUPP)
+  watchNetwork(onChange: (what: 'link' | 'address' | 'route' | 'neighbour') => void): { close(): void } {
+    return watchNetwork(this.#namespace, onChange)
   }
 
   listeners(): readonly ListeningSocket[] {
-    throw hostError('list listening sockets', EOPNOTSUPP)
+    return listListeners(this.#socket(NETLINK_SOCK_DIAG))
   }
 
   #rtnetlink(): NetlinkSocket {
-    this.#route ??= this.#namespace.run(
-      () => new NetlinkSocket(openNetlink(`open rtnetlink in namespace ${this.#namespace.inode}`, NETLINK_ROUTE)),
-    )
-    return this.#route
+    return this.#socket(NETLINK_ROUTE)
+  }
+
+  #socket(protocol: number): NetlinkSocket {
+    const open = this.#sockets.get(protocol)
+    if (open !== undefined) return open
+    const step = `open a netlink socket in network namespace ${this.#namespace.inode}`
+    const made = this.#namespace.run(() => new NetlinkSocket(openNetlink(step, protocol)))
+    this.#sockets.set(protocol, made)
+    return made
   }
 }

@@ -22,7 +22,18 @@ export function nfnetlinkType(subsystem: number, message: number): number {
   return (subsystem << 8) | message
 }
 
-/** Starts a message with nfgenmsg after nlmsghdr (include/uapi/linux/netfilter/nfnetlink.h); gives the offset for `endMessage`. */
+/** Writes nfgenmsg, which follows nlmsghdr in every netfilter message (include/uapi/linux/netfilter/nfnetlink.h). */
+export function writeNetfilterHeader(writer: AttributeWriter, family: number, resourceId = 0): void {
+  const at = writer.reserve(NFGENMSG_LEN)
+  const view = writer.view
+  view[at] = family
+  view[at + 1] = NFNETLINK_V0
+  // res_id is in network order.
+  view[at + 2] = resourceId >> 8
+  view[at + 3] = resourceId & 0xff
+}
+
+/** Starts a message with nfgenmsg after nlmsghdr; gives the offset for `endMessage`. */
 export function beginNetfilter(
   writer: AttributeWriter,
   type: number,
@@ -32,13 +43,7 @@ export function beginNetfilter(
   resourceId = 0,
 ): number {
   const start = writer.beginMessage(type, flags, sequence)
-  const at = writer.reserve(NFGENMSG_LEN)
-  const view = writer.view
-  view[at] = family
-  view[at + 1] = NFNETLINK_V0
-  // res_id is in network order.
-  view[at + 2] = resourceId >> 8
-  view[at + 3] = resourceId & 0xff
+  writeNetfilterHeader(writer, family, resourceId)
   return start
 }
 
