@@ -1,0 +1,48 @@
+import {
+  AttributeWriter,
+  beginNetfilter,
+  type Message,
+  NFGENMSG_LEN,
+  NFNL_SUBSYS_NFTABLES,
+  NLM_F_DUMP,
+  NLM_F_REQUEST,
+  nfnetlinkType,
+  readAttributes,
+} from '../netlink/index.ts'
+import { familyNumbers, messages } from './kernel.ts'
+import type { TableFamily } from './language.ts'
+
+/** A dump request for the elements of one set; its answers are for `decodeElements`. */
+export function encodeElementsRequest(family: TableFamily, table: string, set: string, sequence: number): Buffer {
+  return encodeDump(messages.getElements, familyNumbers[family], sequence, (writer) => {
+    writer.string(1, table)
+    writer.string(2, set)
+  })
+}
+
+/** A dump request for the tables of all families; its answers are for `decodeTable`. */
+export function encodeTablesRequest(sequence: number): Buffer {
+  return encodeDump(messages.getTable, 0, sequence, () => {})
+}
+
+function encodeDump(type: number, family: number, sequence: number, fill: (writer: AttributeWriter) => void): Buffer {
+  const writer = new AttributeWriter()
+  const start = beginNetfilter(
+    writer,
+    nfnetlinkType(NFNL_SUBSYS_NFTABLES, type),
+    NLM_F_REQUEST | NLM_F_DUMP,
+    sequence,
+    family,
+  )
+  fill(writer)
+  writer.endMessage(start)
+  return writer.result()
+}
+
+/** The table that an NFT_MSG_NEWTABLE message tells of; undefined for families that Plumb does not speak. */
+export function decodeTable({ buffer, start, end }: Message): { family: TableFamily; name: string } | undefined {
+  const families = Object.keys(familyNumbers) as TableFamily[]
+  const family = families.find((word) => familyNumbers[word] === buffer[start])
+  const name = readAttributes(buffer, start + NFGENMSG_LEN, end).string(1)
+  return family === undefined || name === undefined ? undefined : { family, name }
+}
