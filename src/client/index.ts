@@ -1,6 +1,7 @@
+export { type ApplyResult, applyManifests } from './apply.ts'
 export { connect } from './connect.ts'
 export type { ConnectOptions } from './connection.ts'
 export * from './contract.ts'
 export { isInCluster } from './in-cluster.ts'
 export { defaultKubeconfigPath } from './kubeconfig.ts'
-export { keyOf } from './store.ts'
+export { type Manifest, type ManifestProblem, parseManifests, renderProblem } from './manifests.ts'

@@ -1,14 +1,9 @@
+import { keyOf } from '../cluster/index.ts'
 import type { KubeObject } from '../objects/index.ts'
 import type { ObjectKey } from './contract.ts'
 
 /** What is told about one change: added, changed or removed. */
 export type ChangeCallback<T> = (old: T | undefined, current: T | undefined, key: ObjectKey) => void
-
-/** `namespace/name`, or `name` for cluster-scoped objects. */
-export function keyOf(object: KubeObject): ObjectKey {
-  const { namespace, name } = object.metadata
-  return namespace === undefined || namespace === '' ? name : `${namespace}/${name}`
-}
 
 /** The cache of one kind: takes lists and events, and tells each difference once. */
 export interface Store<T extends KubeObject> {

@@ -1,8 +1,8 @@
 /** A small list-and-watch server for this folder's tests: one kind, real paging, history, 410, and faults on demand. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { keyOf } from '../cluster/index.ts'
 import type { ConfigMap, KubeObject } from '../objects/index.ts'
-import { keyOf } from './store.ts'
 
 export const configMaps = { group: '', version: 'v1', plural: 'configmaps', namespaced: true, kind: 'ConfigMap' }
 
