@@ -1,6 +1,8 @@
 import {
   decodeLink,
+  decodeLinkIndex,
   type LinkMessage,
+  type Message,
   NLM_F_CREATE,
   NLM_F_EXCL,
   RTM_DELLINK,
@@ -29,24 +31,23 @@ export function listLinks(socket: NetlinkSocket): Link[] {
 
 /** The link of that name, if there is one. */
 export function findLink(socket: NetlinkSocket, name: string): Link | undefined {
-  try {
-    return socket.get(
-      `find link ${name}`,
-      RTM_GETLINK,
-      (writer) => writeLinkQuery(writer, { name }),
-      (message) => toLink(decodeLink(message)),
-    )
-  } catch (error) {
-    if (error instanceof HostError && error.code === 'missing') return undefined
-    throw error
-  }
+  return getLink(socket, name, (message) => toLink(decodeLink(message)))
 }
 
 /** The index of the link of that name; without one, a `missing` error of the step that needed it. */
 export function indexOf(socket: NetlinkSocket, step: string, name: string): number {
-  const link = findLink(socket, name)
-  if (link === undefined) throw hostError(step, ENODEV, `there is no link ${name} in this network namespace`)
-  return link.index
+  const index = getLink(socket, name, decodeLinkIndex)
+  if (index === undefined) throw hostError(step, ENODEV, `there is no link ${name} in this network namespace`)
+  return index
+}
+
+function getLink<T>(socket: NetlinkSocket, name: string, decode: (message: Message) => T): T | undefined {
+  try {
+    return socket.get(`find link ${name}`, RTM_GETLINK, (writer) => writeLinkQuery(writer, { name }), decode)
+  } catch (error) {
+    if (error instanceof HostError && error.code === 'missing') return undefined
+    throw error
+  }
 }
 
 export function addVeth(socket: NetlinkSocket, options: Parameters<Network['addVeth']>[0]): void {

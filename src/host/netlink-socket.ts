@@ -37,9 +37,11 @@ const receiveTimeoutSeconds = 10
 /** A dump that the kernel marks as inconsistent is asked again this often. */
 const dumpTries = 10
 
-/** The kernel never puts more than 32 KiB into one datagram of a dump; an echoed error may be as long as its request. */
+/** Ample: the kernel never puts more than 32 KiB into one datagram of a dump, and NETLINK_CAP_ACK keeps errors short. */
+const receiveBufferBytes = 128 << 10
 let received: Buffer | undefined
 const MSG_TRUNC = 0x20
+const MSG_DONTWAIT = 0x40
 
 /** Opens a netlink socket of the calling thread's network namespace, bound, close-on-exec, with extended acknowledgements. */
 export function openNetlink(step: string, protocol: number, options: { groups?: number; type?: number } = {}): number {
@@ -104,11 +106,24 @@ export class NetlinkSocket {
     write: (writer: AttributeWriter) => void,
     decode: (message: Message) => T | undefined,
   ): T[] {
+    return this.#dump(step, () => this.#send(step, type, NLM_F_REQUEST | NLM_F_DUMP, write), decode)
+  }
+
+  /** As `dump`, for a request that someone else encodes, nlmsghdr and all. */
+  dumpEncoded<T>(step: string, encode: (sequence: number) => Buffer, decode: (message: Message) => T | undefined): T[] {
+    const ask = () => {
+      const sequence = ++this.#sequence
+      this.#sendBytes(step, encode(sequence))
+      return sequence
+    }
+    return this.#dump(step, ask, decode)
+  }
+
+  #dump<T>(step: string, ask: () => number, decode: (message: Message) => T | undefined): T[] {
     for (let attempt = 1; ; attempt++) {
       const items: T[] = []
       let failure: { error: unknown } | undefined
-      const sequence = this.#send(step, type, NLM_F_REQUEST | NLM_F_DUMP, write)
-      const consistent = this.#receive(step, sequence, (message) => {
+      const consistent = this.#receive(step, ask(), (message) => {
         // The dump must be drained whatever happens, or the socket stays busy with it.
         try {
           const item = decode(message)
@@ -130,11 +145,17 @@ export class NetlinkSocket {
     const start = writer.beginMessage(type, flags, sequence)
     write(writer)
     writer.endMessage(start)
-    const request = writer.result()
-    let sent = libc().send(this.fd, request, request.length, 0)
-    while (sent < 0 && libc().errno() === EINTR) sent = libc().send(this.fd, request, request.length, 0)
-    check(step, sent)
+    this.#sendBytes(step, writer.result())
     return sequence
+  }
+
+  #sendBytes(step: string, request: Buffer): void {
+    const c = libc()
+    for (;;) {
+      if (c.send(this.fd, request, request.length, 0) >= 0) return
+      const errno = c.errno()
+      if (errno !== EINTR) throw hostError(step, errno)
+    }
   }
 
   /** Receives up to the acknowledgement or end of the dump with this sequence number. False when the dump was inconsistent. */
@@ -159,7 +180,7 @@ export class NetlinkSocket {
 
 /** Receives one datagram and splits it. The messages are valid until the next call. */
 export function receiveMessages(step: string, fd: number): Iterable<Message> {
-  received ??= Buffer.allocUnsafeSlow(1 << 17)
+  received ??= Buffer.allocUnsafeSlow(receiveBufferBytes)
   const c = libc()
   for (;;) {
     const size = c.recv(fd, received, received.length, MSG_TRUNC)
@@ -169,5 +190,23 @@ export function receiveMessages(step: string, fd: number): Iterable<Message> {
     if (errno === EAGAIN) throw hostError(step, ETIMEDOUT, `no answer from the kernel in ${receiveTimeoutSeconds} s`)
     if (errno === ENOBUFS) throw hostError(step, errno, 'answers were lost: the receive buffer overflowed')
     throw hostError(step, errno)
+  }
+}
+
+/** Hands over every message that is waiting, without blocking. True when the kernel dropped some. */
+export function receivePending(step: string, fd: number, onMessage: (message: Message) => void): boolean {
+  received ??= Buffer.allocUnsafeSlow(receiveBufferBytes)
+  const c = libc()
+  let lost = false
+  for (;;) {
+    const size = c.recv(fd, received, received.length, MSG_TRUNC | MSG_DONTWAIT)
+    if (size >= 0) {
+      for (const message of readMessages(received, 0, Math.min(size, received.length))) onMessage(message)
+      continue
+    }
+    const errno = c.errno()
+    if (errno === EAGAIN) return lost
+    if (errno === ENOBUFS) lost = true
+    else if (errno !== EINTR) throw hostError(step, errno)
   }
 }

@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs'
 import type { Address } from '../addr/index.ts'
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NETLINK_SOCK_DIAG } from '../netlink/index.ts'
 import type { Element, SetDeclaration, TableFamily, Transaction } from '../nft/index.ts'
@@ -14,21 +15,21 @@ import type {
   Route,
   Rule,
 } from './contract.ts'
-import { hostError } from './errno.ts'
+import { Firewall } from './firewall.ts'
 import * as links from './links.ts'
 import { listListeners } from './listeners.ts'
 import * as neighbours from './neighbours.ts'
 import { NetlinkSocket, openNetlink } from './netlink-socket.ts'
+import * as nftables from './nftables.ts'
 import * as routes from './routes.ts'
 import * as rules from './rules.ts'
 import { watchConnections, watchNetwork } from './subscriptions.ts'
 import { readSysctl, writeSysctl } from './sysctl.ts'
 
-const EOPNOTSUPP = 95
-
 /** The network operations of one namespace over netlink sockets that are opened on first use. */
 export class LinuxNetwork implements Network {
   readonly #namespace: Pick<Namespace, 'run' | 'inode'>
+  #firewall: Firewall | undefined
   readonly #sockets = new Map<number, NetlinkSocket>()
 
   constructor(namespace: Pick<Namespace, 'run' | 'inode'>) {
@@ -38,6 +39,8 @@ export class LinuxNetwork implements Network {
   close(): void {
     for (const socket of this.#sockets.values()) socket.close()
     this.#sockets.clear()
+    this.#firewall?.close()
+    this.#firewall = undefined
   }
 
   links(): readonly Link[] {
@@ -118,14 +121,15 @@ export class LinuxNetwork implements Network {
     this.#namespace.run(() => writeSysctl(name, value))
   }
 
-  async commit(_transaction: Transaction): Promise<void> {
-    throw hostError('commit nftables transaction', EOPNOTSUPP)
+  commit(transaction: Transaction): Promise<void> {
+    this.#firewall ??= this.#openFirewall()
+    return this.#firewall.commit(transaction)
   }
   async tables(): Promise<readonly { family: TableFamily; name: string }[]> {
-    throw hostError('list nftables tables', EOPNOTSUPP)
+    return nftables.listTables(this.#socket(NETLINK_NETFILTER))
   }
-  async elements(_family: TableFamily, _table: string, _set: SetDeclaration): Promise<readonly Element[]> {
-    throw hostError('list nftables elements', EOPNOTSUPP)
+  async elements(family: TableFamily, table: string, set: SetDeclaration): Promise<readonly Element[]> {
+    return nftables.listElements(this.#socket(NETLINK_NETFILTER), family, table, set)
   }
 
   connections(filter?: Parameters<Network['connections']>[0]): readonly Connection[] {
@@ -146,6 +150,12 @@ export class LinuxNetwork implements Network {
 
   listeners(): readonly ListeningSocket[] {
     return listListeners(this.#socket(NETLINK_SOCK_DIAG))
+  }
+
+  #openFirewall(): Firewall {
+    const step = `open an nftables socket in network namespace ${this.#namespace.inode}`
+    const fd = this.#namespace.run(() => openNetlink(step, NETLINK_NETFILTER))
+    return new Firewall(fd, () => closeSync(fd))
   }
 
   #rtnetlink(): NetlinkSocket {

@@ -242,6 +242,11 @@ export class Attributes {
     return [...this.#bounds.keys()]
   }
 
+  /** Where the payload begins and ends in the buffer. */
+  bounds(type: number): { readonly start: number; readonly end: number } | undefined {
+    return this.#bounds.get(type)
+  }
+
   /** The payload, not copied. */
   bytes(type: number): Buffer | undefined {
     const bounds = this.#bounds.get(type)

@@ -124,6 +124,11 @@ export function decodeLink(message: Message): LinkMessage {
   return readLink(message.buffer, message.start, message.end)
 }
 
+/** The index alone, for those who need no more: a link has a hundred attributes. */
+export function decodeLinkIndex(message: Message): number {
+  return message.buffer.readInt32LE(message.start + 4)
+}
+
 function readLink(buffer: Buffer, start: number, end: number): LinkMessage {
   const flags = buffer.readUInt32LE(start + 8)
   const attributes = readAttributes(buffer, start + IFINFOMSG_LEN, end)
