@@ -1,0 +1,1 @@
+export { cleanUp, NodePlan, type NodePlanOptions, nothing, type Round } from './node-plan.ts'

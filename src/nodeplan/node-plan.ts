@@ -1,0 +1,217 @@
+import type { Family, Prefix } from '../addr/index.ts'
+import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
+import type { Operation, Transaction } from '../nft/index.ts'
+import { compilePodNetwork, type PodNetwork } from '../pods/index.ts'
+import {
+  compileService,
+  type LoweredService,
+  lowerService,
+  type NodeView,
+  type ServiceModel,
+  type ServicesScope,
+  ServiceTables,
+  type StaleFlows,
+  tableName,
+  tableOf,
+} from '../services/index.ts'
+import { PodTables } from './pod-tables.ts'
+
+export interface NodePlanOptions {
+  readonly node: string
+  /** Families to serve; both unless told. */
+  readonly families?: readonly Family[]
+  /** Addresses that only Services may have. */
+  readonly servicePrefixes: readonly Prefix[]
+  /** Sources that count as pods; the podCIDRs of all Nodes unless told. */
+  readonly podPrefixes?: readonly Prefix[]
+}
+
+/** What one round does to the node. */
+export interface Round {
+  readonly transaction: Transaction
+  /** Whether the transaction replaces the tables whole. */
+  readonly full: boolean
+  /** UDP flows to look through once the transaction is in the kernel. */
+  readonly stale: readonly StaleFlows[]
+  /** What pod networking now means, when Nodes changed: its routes are not part of the transaction. */
+  readonly pods: PodNetwork | undefined
+  readonly compileMs: number
+  readonly loweringMs: number
+}
+
+/** Services compiled together: enough to time the stages apart, few enough that their models are soon forgotten. */
+const batch = 256
+
+/** No change: the first round looks at everything, whatever it is told. */
+export const nothing: Changes = {
+  services: new Set(),
+  slices: new Set(),
+  nodes: new Set(),
+  pods: new Set(),
+  namespaces: new Set(),
+}
+
+/**
+ * All that the concepts want in one node's kernel, and whether the kernel has it. Rounds go one after another:
+ * `plan`, commit, then `confirm` or `doubt`. After a doubt the next plan is whole; the kernel is never asked.
+ */
+export class NodePlan {
+  readonly #options: NodePlanOptions
+  readonly #services: ServiceTables
+  readonly #podTables = new PodTables()
+  readonly #findings = new Map<ObjectKey, readonly Finding[]>()
+  #pods: PodNetwork
+  #view: NodeView
+  #compiled = false
+  #confirmed = false
+  /** Frontends that went in a round whose commit failed: a full round looks only through those that are there. */
+  #owedStale: StaleFlows[] = []
+
+  constructor(options: NodePlanOptions) {
+    this.#options = options
+    this.#services = new ServiceTables(options.families)
+    this.#pods = compilePodNetwork(options.node, [])
+    this.#view = { name: options.node, zone: undefined }
+  }
+
+  get pods(): PodNetwork {
+    return this.#pods
+  }
+
+  /** What this node knows of itself when it chooses endpoints. */
+  get view(): NodeView {
+    return this.#view
+  }
+
+  get scope(): ServicesScope {
+    const { podPrefixes, servicePrefixes } = this.#options
+    return { podPrefixes: podPrefixes ?? this.#pods.podPrefixes, servicePrefixes }
+  }
+
+  get findings(): readonly Finding[] {
+    return [...[...this.#findings.values()].flat(), ...this.#pods.findings, ...this.#services.conflicts()]
+  }
+
+  /** What is desired in the maps for `ADDRESS . PROTOCOL . PORT`. */
+  findFrontend(id: string): ReturnType<ServiceTables['find']> {
+    return this.#services.find(id)
+  }
+
+  /** The next round: what changed since the last one, or everything at the start and after a doubt. */
+  plan(snapshot: Snapshot, changes: Changes, now: () => number = () => performance.now()): Round {
+    const first = !this.#compiled
+    const nodesChanged = first || changes.nodes.size > 0
+    const operations: Operation[] = []
+    const begun = now()
+    const rezoned = nodesChanged && this.#takeNodes(snapshot)
+    const compiledNodes = now()
+    if (nodesChanged) operations.push(...this.#podTables.update(this.#pods), ...this.#services.rescope(this.scope))
+    let compileMs = compiledNodes - begun
+    let loweringMs = now() - compiledNodes
+    const keys = first || rezoned ? allKeys(snapshot, changes) : changes.services
+    const services = this.#takeServices(snapshot, keys, now)
+    operations.push(...services.operations)
+    compileMs += services.compileMs
+    loweringMs += services.loweringMs
+    this.#compiled = true
+    const pods = nodesChanged ? this.#pods : undefined
+    if (this.#confirmed)
+      return { transaction: operations, full: false, stale: services.stale, pods, compileMs, loweringMs }
+    const start = now()
+    const whole = this.#services.full()
+    const transaction = [...cleanUp(this.#options.families), ...this.#podTables.full(), ...whole.operations]
+    loweringMs += now() - start
+    const stale = [...this.#owedStale, ...services.stale, ...whole.stale]
+    return { transaction, full: true, stale, pods: this.#pods, compileMs, loweringMs }
+  }
+
+  /** The round is in the kernel. */
+  confirm(): void {
+    this.#confirmed = true
+    this.#owedStale = []
+  }
+
+  /** The round failed, so what the kernel holds is unknown until a whole round succeeds. */
+  doubt(failed?: Round): void {
+    this.#confirmed = false
+    this.#owedStale.push(...(failed?.stale.filter(({ serving }) => serving.size === 0) ?? []))
+  }
+
+  /** Whether the kernel holds what the last plan said. */
+  get confirmed(): boolean {
+    return this.#confirmed
+  }
+
+  /** Tells whether every Service must be looked at again: a node's name is given, its zone may change. */
+  #takeNodes(snapshot: Snapshot): boolean {
+    const { node } = this.#options
+    this.#pods = compilePodNetwork(node, snapshot.nodes.values())
+    const zone = snapshot.nodes.get(node)?.metadata.labels?.['topology.kubernetes.io/zone']
+    if (zone === this.#view.zone) return false
+    this.#view = { name: node, zone }
+    return true
+  }
+
+  #takeServices(
+    snapshot: Snapshot,
+    keys: Iterable<ObjectKey>,
+    now: () => number,
+  ): { operations: readonly Operation[]; stale: readonly StaleFlows[]; compileMs: number; loweringMs: number } {
+    const lowered = new Map<ObjectKey, LoweredService | undefined>()
+    let compileMs = 0
+    let loweringMs = 0
+    for (const some of batches(keys)) {
+      const start = now()
+      const models = some.map((key) => [key, this.#compile(snapshot, key)] as const)
+      const compiled = now()
+      for (const [key, model] of models) lowered.set(key, model && lowerService(model, this.#view.name))
+      compileMs += compiled - start
+      loweringMs += now() - compiled
+    }
+    const start = now()
+    const plan = this.#confirmed
+      ? this.#services.update(lowered)
+      : { operations: [], stale: this.#services.absorb(lowered) }
+    return { ...plan, compileMs, loweringMs: loweringMs + now() - start }
+  }
+
+  #compile(snapshot: Snapshot, key: ObjectKey): ServiceModel | undefined {
+    const service = snapshot.services.get(key)
+    const model = service && compileService(service, snapshot.slicesOf(key), this.#view)
+    if (model === undefined || model.findings.length === 0) this.#findings.delete(key)
+    else this.#findings.set(key, model.findings)
+    return model
+  }
+}
+
+/** Takes the tables away, also those that are not there. */
+export function cleanUp(families: readonly Family[] = [4, 6]): Transaction {
+  return families.flatMap((family) =>
+    [tableName, 'plumb-pods'].flatMap((table): Operation[] => {
+      const at = { ...tableOf(family), table }
+      return [
+        // Deleting what is not there is an error, adding what is there is none (and destroy needs Linux 6.3).
+        { kind: 'add-table', ...at },
+        { kind: 'delete-table', ...at },
+      ]
+    }),
+  )
+}
+
+function allKeys(snapshot: Snapshot, changes: Changes): Iterable<ObjectKey> {
+  // Those that are gone are only among the changes.
+  return changes.services.size === 0
+    ? snapshot.services.keys()
+    : new Set([...snapshot.services.keys(), ...changes.services])
+}
+
+function* batches(keys: Iterable<ObjectKey>): Generator<ObjectKey[]> {
+  let some: ObjectKey[] = []
+  for (const key of keys) {
+    some.push(key)
+    if (some.length < batch) continue
+    yield some
+    some = []
+  }
+  if (some.length > 0) yield some
+}

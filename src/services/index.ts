@@ -1,0 +1,25 @@
+export { compileService } from './compile.ts'
+export {
+  explainService,
+  findSubject,
+  type ServiceAnswer,
+  type ServiceContext,
+  type ServiceQuestion,
+  type ServiceStep,
+  servicesAt,
+  type Target,
+} from './explain.ts'
+export { type LoweredFrontend, type LoweredService, lowerService, sets, tableName, tableOf } from './lower.ts'
+export {
+  type Candidate,
+  type Frontend,
+  maxEndpoints,
+  type NodeView,
+  type Outcome,
+  type ServiceModel,
+  type Subject,
+  type Transport,
+  type Use,
+} from './model.ts'
+export { disjoint, renderPrefix } from './prefixes.ts'
+export { type ServicesPlan, type ServicesScope, ServiceTables, type StaleFlows } from './tables.ts'

@@ -1,0 +1,89 @@
+import type { Address, Family } from '../addr/index.ts'
+import type { Because, Finding, ObjectKey } from '../cluster/index.ts'
+
+export type { Because, Finding }
+
+/** Transport protocols of Service ports, by nft's and the kernel's names. */
+export type Transport = 'tcp' | 'udp' | 'sctp'
+
+/** What one Service means on one node. */
+export interface ServiceModel {
+  readonly key: ObjectKey
+  /** `metadata.creationTimestamp`: of two Services that claim one frontend, the older has it. */
+  readonly created: string
+  readonly subject: Subject
+  readonly frontends: readonly Frontend[]
+  readonly findings: readonly Finding[]
+}
+
+/** Whether the proxy has work to do for the Service, and if not, whose work it is. */
+export type Subject =
+  | { readonly kind: 'proxied'; readonly because: Because }
+  | {
+      readonly kind: 'ignored'
+      readonly reason: 'external-name' | 'headless' | 'other-proxy' | 'no-cluster-ip'
+      readonly because: Because
+    }
+
+/** An address, a protocol and a port at which the Service answers on this node. */
+export interface Frontend {
+  /** How clients come to the address. NodePorts, load balancers' and external IPs will be kinds of their own. */
+  readonly kind: 'cluster-ip'
+  readonly family: Family
+  readonly address: Address
+  readonly protocol: Transport
+  readonly port: number
+  /** `spec.ports[].name`, empty when the only port has none. */
+  readonly portName: string
+  readonly outcome: Outcome
+  /** Every endpoint that was considered, chosen or not, in the order of slices. */
+  readonly candidates: readonly Candidate[]
+  readonly because: { readonly address: Because; readonly port: Because }
+}
+
+export type Outcome =
+  /** Each new connection goes to one of the endpoints, evenly. */
+  | {
+      readonly kind: 'balance'
+      readonly scope: 'cluster' | 'local'
+      readonly endpoints: readonly Candidate[]
+      readonly because: Because
+    }
+  /** Refused with ICMP port unreachable: nobody serves the port anywhere. */
+  | { readonly kind: 'reject'; readonly reason: 'no-endpoints'; readonly because: Because }
+  /** Silence: the policy is Local and only other nodes have endpoints. */
+  | { readonly kind: 'drop'; readonly reason: 'no-local-endpoints'; readonly because: Because }
+
+/** One address and port of an EndpointSlice. */
+export interface Candidate {
+  readonly address: Address
+  readonly port: number
+  readonly node: string | undefined
+  readonly zone: string | undefined
+  readonly ready: boolean
+  readonly serving: boolean
+  readonly terminating: boolean
+  readonly use: Use
+  readonly because: Because
+}
+
+/** Whether an endpoint gets connections, and why (KEP-1669, KEP-2433, KEP-3015, KEP-4444). */
+export type Use =
+  | {
+      readonly kind: 'chosen'
+      readonly why: 'ready' | 'hinted-node' | 'hinted-zone' | 'local' | 'terminating-fallback'
+    }
+  | {
+      readonly kind: 'passed-over'
+      readonly why: 'not-ready' | 'terminating' | 'hinted-elsewhere' | 'other-node' | 'listed-twice' | 'beyond-limit'
+    }
+
+/** What a node must know about itself to choose endpoints. */
+export interface NodeView {
+  readonly name: string
+  /** Label `topology.kubernetes.io/zone`. */
+  readonly zone: string | undefined
+}
+
+/** Endpoints of one Service port that connections are spread over; a class is a 16-bit number. */
+export const maxEndpoints = 0xffff

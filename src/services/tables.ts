@@ -1,0 +1,301 @@
+import { type Address, type Family, families, familyOf, type Prefix, prefixFamily } from '../addr/index.ts'
+import type { Finding, ObjectKey } from '../cluster/index.ts'
+import { ElementChanges, type ElementSink, unheard } from './element-changes.ts'
+import {
+  classOf,
+  createTable,
+  type Element,
+  growClass,
+  indexOf,
+  type LoweredFrontend,
+  type LoweredService,
+  type Operation,
+  sets,
+} from './lower.ts'
+import { placeEndpoints } from './place.ts'
+import { disjoint, renderPrefix } from './prefixes.ts'
+
+/** UDP flows to look through: those to the frontend whose replies come from none of `serving` are to be forgotten. */
+export interface StaleFlows {
+  readonly family: Family
+  readonly address: Address
+  readonly port: number
+  /** `ADDRESS . PORT` of each endpoint that may keep its flows. */
+  readonly serving: ReadonlySet<string>
+}
+
+/** What one round has to do. */
+export interface ServicesPlan {
+  readonly operations: readonly Operation[]
+  /** To be looked through after the operations are in the kernel. Never TCP: it would break the closing of connections. */
+  readonly stale: readonly StaleFlows[]
+}
+
+/** Prefixes that the tables tell apart. */
+export interface ServicesScope {
+  /** Sources that are pods: they reach endpoints under their own address. */
+  readonly podPrefixes: readonly Prefix[]
+  /** Addresses that only Services may have; packets to the rest are dropped. */
+  readonly servicePrefixes: readonly Prefix[]
+}
+
+interface Slot {
+  readonly claims: Map<ObjectKey, { readonly created: string; readonly frontend: LoweredFrontend }>
+  held?: Held
+}
+
+/** What a frontend has in the kernel once the plans so far are committed. */
+interface Held {
+  readonly owner: ObjectKey
+  readonly frontend: LoweredFrontend
+  readonly endpoints: readonly string[]
+}
+
+/**
+ * The desired contents of the tables, kept per Service so that a change yields the elements that change. It does not know
+ * the kernel: whoever commits a plan and fails asks for `full()` next, which replaces the tables whole.
+ */
+export class ServiceTables {
+  readonly #families: readonly Family[]
+  readonly #services = new Map<ObjectKey, LoweredService>()
+  readonly #slots = new Map<string, Slot>()
+  readonly #contested = new Set<string>()
+  /** How many frontends an address has, and how many Services a local endpoint has. */
+  readonly #clusterIps = new Map<Address, number>()
+  readonly #hairpins = new Map<Address, number>()
+  readonly #grown: Readonly<Record<Family, Set<number>>> = { 4: new Set([1]), 6: new Set([1]) }
+  #scope: ServicesScope = { podPrefixes: [], servicePrefixes: [] }
+
+  constructor(served: readonly Family[] = families) {
+    this.#families = served
+  }
+
+  /** Takes the new meaning of some Services (undefined for those that are gone). */
+  update(changes: Iterable<readonly [ObjectKey, LoweredService | undefined]>): ServicesPlan {
+    const elements = new ElementChanges()
+    const touched = new Set<string>()
+    for (const [key, next] of changes) this.#claim(key, next, touched, elements)
+    const growth: Operation[] = []
+    const stale: StaleFlows[] = []
+    for (const id of touched) this.#settle(id, elements, growth, stale)
+    return { operations: [...growth, ...elements.operations()], stale }
+  }
+
+  /** As `update`, for whoever wants `full()` next: the same desired contents, without the way there. Tells the flows of what is gone. */
+  absorb(changes: Iterable<readonly [ObjectKey, LoweredService | undefined]>): readonly StaleFlows[] {
+    const touched = new Set<string>()
+    const stale: StaleFlows[] = []
+    for (const [key, next] of changes) this.#claim(key, next, touched, unheard)
+    for (const id of touched) this.#settle(id, unheard, [], stale)
+    return stale.filter(({ serving }) => serving.size === 0)
+  }
+
+  /** Takes new prefixes. */
+  rescope(scope: ServicesScope): readonly Operation[] {
+    const elements = new ElementChanges()
+    for (const { family, set, keys } of this.#scopeElements()) {
+      for (const key of keys) elements.remove(family, set, { key })
+    }
+    this.#scope = scope
+    for (const { family, set, keys } of this.#scopeElements()) {
+      for (const key of keys) elements.add(family, set, { key })
+    }
+    return elements.operations()
+  }
+
+  /** Everything, for tables that are not there; all UDP frontends are to be looked through. */
+  full(): ServicesPlan {
+    const elements = new ElementChanges()
+    const operations: Operation[] = []
+    const stale: StaleFlows[] = []
+    for (const family of families) {
+      this.#grown[family].clear()
+      this.#grown[family].add(1)
+      if (this.#families.includes(family)) operations.push(...createTable(family))
+    }
+    for (const { held } of this.#slots.values()) {
+      if (held === undefined) continue
+      this.#grow(held.frontend, operations)
+      putFrontend(undefined, held, elements)
+      if (held.frontend.protocol === 'udp') stale.push(staleFlows(held.frontend, held.frontend.serving))
+    }
+    for (const address of this.#clusterIps.keys()) putAddress(elements, 'clusterIps', address)
+    for (const address of this.#hairpins.keys()) putAddress(elements, 'hairpin', address)
+    for (const { family, set, keys } of this.#scopeElements()) {
+      for (const key of keys) elements.add(family, set, { key })
+    }
+    return { operations: [...operations, ...elements.operations()], stale }
+  }
+
+  /** Services that want a frontend which an older one has. */
+  conflicts(): readonly Finding[] {
+    return [...this.#contested].flatMap((id) => {
+      const { claims, held } = this.#slots.get(id)!
+      const losers = [...claims.keys()].filter((key) => key !== held?.owner)
+      return losers.map((key) => ({
+        code: 'FrontendTaken',
+        object: `service/${key}`,
+        field: 'spec.clusterIPs',
+        says: `${id} belongs to the older service/${held?.owner}; this Service does not answer there`,
+        try: 'delete the Service and create it without spec.clusterIP',
+      }))
+    })
+  }
+
+  /** What is desired for a frontend, by its key in `service-class`. */
+  find(
+    id: string,
+  ):
+    | { readonly owner: ObjectKey; readonly class: string | undefined; readonly endpoints: readonly string[] }
+    | undefined {
+    const held = this.#slots.get(id)?.held
+    return held && { owner: held.owner, class: classValue(held), endpoints: held.endpoints }
+  }
+
+  #claim(key: ObjectKey, next: LoweredService | undefined, touched: Set<string>, elements: ElementSink): void {
+    const old = this.#services.get(key)
+    for (const { id } of old?.frontends ?? []) {
+      this.#slots.get(id)?.claims.delete(key)
+      touched.add(id)
+    }
+    for (const frontend of next?.frontends ?? []) {
+      if (!this.#families.includes(frontend.family)) continue
+      const { id } = frontend
+      let slot = this.#slots.get(id)
+      if (slot === undefined) {
+        slot = { claims: new Map() }
+        this.#slots.set(id, slot)
+      }
+      // Two ports of one Service with one number and protocol are refused by the API server; the first counts here.
+      if (!slot.claims.has(key)) slot.claims.set(key, { created: next?.created ?? '', frontend })
+      touched.add(id)
+    }
+    for (const address of next?.hairpins ?? []) this.#count(this.#hairpins, 'hairpin', address, 1, elements)
+    for (const address of old?.hairpins ?? []) this.#count(this.#hairpins, 'hairpin', address, -1, elements)
+    if (next === undefined) this.#services.delete(key)
+    else this.#services.set(key, next)
+  }
+
+  /** Decides who has a frontend and brings the elements there. */
+  #settle(id: string, elements: ElementSink, growth: Operation[], stale: StaleFlows[]): void {
+    const slot = this.#slots.get(id)
+    if (slot === undefined) return
+    const before = slot.held
+    const owner = electOwner(slot)
+    const frontend = owner === undefined ? undefined : slot.claims.get(owner)?.frontend
+    if (slot.claims.size > 1) this.#contested.add(id)
+    else this.#contested.delete(id)
+    const after =
+      owner === undefined || frontend === undefined
+        ? undefined
+        : { owner, frontend, endpoints: placeEndpoints(before?.endpoints ?? [], frontend.endpoints) }
+    if (after === undefined) this.#slots.delete(id)
+    else slot.held = after
+    if (after !== undefined) this.#grow(after.frontend, growth)
+    putFrontend(before, after, elements)
+    const address = (after ?? before)?.frontend.address
+    if (address !== undefined && (before === undefined) !== (after === undefined)) {
+      this.#count(this.#clusterIps, 'clusterIps', address, after === undefined ? -1 : 1, elements)
+    }
+    const flows = findStale(before?.frontend, after?.frontend)
+    if (flows !== undefined) stale.push(flows)
+  }
+
+  #grow({ family, endpoints }: LoweredFrontend, operations: Operation[]): void {
+    const count = endpoints.length
+    if (count === 0 || this.#grown[family].has(count)) return
+    this.#grown[family].add(count)
+    operations.push(...growClass(family, count))
+  }
+
+  #count(
+    counts: Map<Address, number>,
+    set: 'clusterIps' | 'hairpin',
+    address: Address,
+    by: 1 | -1,
+    elements: ElementSink,
+  ): void {
+    if (!this.#families.includes(familyOf(address))) return
+    const count = (counts.get(address) ?? 0) + by
+    if (count === 0) {
+      counts.delete(address)
+      elements.remove(familyOf(address), sets[familyOf(address)][set], addressElement(set, address))
+    } else {
+      counts.set(address, count)
+      if (by === 1 && count === 1) putAddress(elements, set, address)
+    }
+  }
+
+  #scopeElements(): { family: Family; set: (typeof sets)[Family]['podPrefixes']; keys: readonly string[] }[] {
+    return this.#families.flatMap((family) => {
+      const keys = (prefixes: readonly Prefix[]): string[] =>
+        disjoint(prefixes.filter((prefix) => prefixFamily(prefix) === family)).map(renderPrefix)
+      return [
+        { family, set: sets[family].podPrefixes, keys: keys(this.#scope.podPrefixes) },
+        { family, set: sets[family].servicePrefixes, keys: keys(this.#scope.servicePrefixes) },
+      ]
+    })
+  }
+}
+
+/** The oldest claim wins, and among equals the first by key, so that every node decides alike whatever it saw first. */
+function electOwner({ claims }: Slot): ObjectKey | undefined {
+  let best: { key: ObjectKey; created: string } | undefined
+  for (const [key, { created }] of claims) {
+    if (best === undefined || created < best.created || (created === best.created && key < best.key)) {
+      best = { key, created }
+    }
+  }
+  return best?.key
+}
+
+function classValue({ frontend, endpoints }: Held): string | undefined {
+  if (frontend.action === 'reject') return undefined
+  return classOf(endpoints.length)
+}
+
+function putFrontend(before: Held | undefined, after: Held | undefined, elements: ElementSink): void {
+  const { family, id } = (after ?? before)!.frontend
+  const { serviceClass, endpoints } = sets[family]
+  const old = before && classElement(before)
+  const next = after && classElement(after)
+  if (old?.value !== next?.value || old?.comment !== next?.comment) {
+    if (old !== undefined) elements.remove(family, serviceClass, old)
+    if (next !== undefined) elements.add(family, serviceClass, next)
+  }
+  const from = before?.endpoints ?? []
+  const to = after?.endpoints ?? []
+  for (let i = 0; i < Math.max(from.length, to.length); i++) {
+    if (from[i] === to[i]) continue
+    const key = `${id} . ${indexOf(i)}`
+    if (from[i] !== undefined) elements.remove(family, endpoints, { key, value: from[i]! })
+    if (to[i] !== undefined) elements.add(family, endpoints, { key, value: to[i]! })
+  }
+}
+
+function classElement(held: Held): Element | undefined {
+  const value = classValue(held)
+  return value === undefined ? undefined : { key: held.frontend.id, value, comment: held.frontend.comment }
+}
+
+function putAddress(elements: ElementSink, set: 'clusterIps' | 'hairpin', address: Address): void {
+  elements.add(familyOf(address), sets[familyOf(address)][set], addressElement(set, address))
+}
+
+function addressElement(set: 'clusterIps' | 'hairpin', address: Address): Element {
+  return { key: set === 'hairpin' ? `${address} . ${address}` : address }
+}
+
+/** Flows are looked through when an endpoint stopped to serve, and when a frontend appears, gets its first endpoint or goes. */
+function findStale(before: LoweredFrontend | undefined, after: LoweredFrontend | undefined): StaleFlows | undefined {
+  const frontend = after ?? before
+  if (frontend === undefined || frontend.protocol !== 'udp') return undefined
+  const serving = after?.serving ?? []
+  const lost = before?.serving.some((endpoint) => !serving.includes(endpoint)) ?? true
+  const first = before?.serving.length === 0 && serving.length > 0
+  return lost || first || after === undefined ? staleFlows(frontend, serving) : undefined
+}
+
+function staleFlows({ family, address, port }: LoweredFrontend, serving: readonly string[]): StaleFlows {
+  return { family, address, port, serving: new Set(serving) }
+}
