@@ -81,7 +81,9 @@ export class AttributeWriter {
   }
 
   u8(type: number, value: number): void {
-    this.#buffer[this.#payload(type, 1)] = value
+    // The payload first: it may replace the buffer.
+    const at = this.#payload(type, 1)
+    this.#buffer[at] = value
   }
 
   /** 16 bits, host order. */
@@ -120,12 +122,14 @@ export class AttributeWriter {
 
   /** 64 bits, host order. */
   u64(type: number, value: bigint): void {
-    this.#buffer.writeBigUInt64LE(value, this.#payload(type, 8))
+    const at = this.#payload(type, 8)
+    this.#buffer.writeBigUInt64LE(value, at)
   }
 
   /** 64 bits, network order. */
   u64be(type: number, value: bigint): void {
-    this.#buffer.writeBigUInt64BE(value, this.#payload(type, 8))
+    const at = this.#payload(type, 8)
+    this.#buffer.writeBigUInt64BE(value, at)
   }
 
   /** UTF-8 text; NUL-terminated unless told otherwise, as most of the kernel's string policies want. */

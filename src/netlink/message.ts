@@ -82,7 +82,7 @@ export function* readMessages(buffer: Buffer, from = 0, to = buffer.length): Gen
 export function decodeAcknowledgement(message: Message): Acknowledgement {
   const { buffer, start, end, flags } = message
   if (end - start < 4) return { errno: 0, requestType: 0 }
-  const errno = -buffer.readInt32LE(start)
+  const errno = 0 - buffer.readInt32LE(start)
   if (message.type === NLMSG_DONE) {
     return { errno, requestType: 0, ...extended(message, start + 4) }
   }
