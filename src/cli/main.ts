@@ -88,6 +88,7 @@ program
   .requiredOption('--node-name <node>', 'the Node object of this machine')
   .option('--socket <path>', 'where CNI calls and questions arrive', '/run/plumb/agent.sock')
   .option('--health-port <port>', '/healthz, /livez and /metrics; 0 turns it off', integer, 10256)
+  .option('--service-cidr <prefixes>', 'prefixes of which only Services have addresses', '10.96.0.0/16,fd00:96::/112')
   .option('--mtu <bytes>', 'of pod links', integer, 1500)
   .option('--cleanup', 'remove everything that the agent put into the kernel, and end', false)
   .action(async (options) => (await import('./roles.ts')).runAgent(options))

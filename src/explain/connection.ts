@@ -1,15 +1,32 @@
-import { type Address, type Family, familyOf } from '../addr/index.ts'
+import { type Address, familyOf, type Prefix } from '../addr/index.ts'
 import { type Because, type Finding, keyOf, type Snapshot } from '../cluster/index.ts'
 import type { Node, Pod, Service } from '../objects/index.ts'
-import { type Candidate, compileService, type Frontend, type NodeView } from '../services/index.ts'
+import { nodePrefixes } from '../pods/index.ts'
+import {
+  compileService,
+  explainService,
+  type NodeView,
+  type ServiceAnswer,
+  type ServiceContext,
+  servicesAt,
+} from '../services/index.ts'
 import type { Answer, Branch, Question, Step, Verdict } from './answer.ts'
 import { findEnd, type Source } from './end.ts'
-import { explainName, nameOf } from './name.ts'
-import { walk } from './walk.ts'
+import { headlessEndpoints } from './headless.ts'
+import { explainName } from './name.ts'
+import { type Destination, walk } from './walk.ts'
 
-/** What the cluster is like beyond its objects. */
+/** What the cluster is like beyond the objects that are asked for. */
 export interface ClusterFacts {
   readonly clusterDomain: string
+  readonly servicePrefixes: readonly Prefix[]
+}
+
+interface Asked {
+  readonly snapshot: Snapshot
+  readonly question: Question
+  readonly facts: ClusterFacts
+  readonly source: Source
 }
 
 /**
@@ -19,203 +36,172 @@ export interface ClusterFacts {
 export function explainConnection(snapshot: Snapshot, question: Question, facts: ClusterFacts): Answer {
   const from = findEnd(snapshot, question.from)
   if (from.kind === 'unknown') return refuse(question, from.says, from.because, [])
-  if (from.source === undefined) {
+  const { source } = from
+  if (source === undefined) {
     return refuse(question, `${from.label} sends nothing; ask from a pod or a node`, from.because, [])
   }
-  const { source } = from
-  const named = explainName(snapshot, source, question, facts)
-  if (named.kind === 'stuck') return refuse(question, named.says, named.because, named.steps)
-  const steps = [sourceStep(source), ...named.steps]
-  const target = findEnd(snapshot, named.to)
+  const asked: Asked = { snapshot, question, facts, source }
+  const steps: Step[] = [sourceStep(source)]
+  const target = findEnd(snapshot, question.to)
   if (target.kind === 'unknown') return refuse(question, target.says, target.because, steps)
-  const service = target.service ?? findServiceAt(snapshot, target.address)
-  if (service !== undefined) return throughService(snapshot, question, source, service, target.address, steps)
-  const port = portOf(question, target.pod)
-  if (typeof port === 'string') return refuse(question, port, target.because, steps)
+  if (target.service !== undefined) return toService(asked, target.service, steps)
   const address = target.addresses.find((a) => question.family === undefined || familyOf(a) === question.family)
   if (address === undefined) return refuse(question, `${target.label} has no address yet`, target.because, steps)
-  const path = walk(snapshot, source, { address, port, transport: question.transport })
-  return { ...base(question), verdict: path.verdict, steps: [...steps, ...path.steps], branches: [], findings: [] }
+  const port = portOf(question, target.pod)
+  if (typeof port === 'string') return refuse(question, port, target.because, steps)
+  const destination = { address, port, transport: question.transport }
+  const answer = explainService(toQuestion(source, destination), contextOf(asked, address))
+  if (answer.outcome.kind === 'pass') {
+    const path = walk(snapshot, source, destination)
+    return { ...base(question), verdict: path.verdict, steps: [...steps, ...path.steps], branches: [], findings: [] }
+  }
+  return conclude(asked, answer, destination, steps, [])
 }
 
-function throughService(
-  snapshot: Snapshot,
-  question: Question,
-  source: Source,
-  service: Service,
-  address: Address | undefined,
-  before: readonly Step[],
-): Answer {
+/** By the name of a Service: the name first, as an application would, then the address that it stands for. */
+function toService(asked: Asked, service: Service, before: readonly Step[]): Answer {
+  const { snapshot, question, source, facts } = asked
   const key = keyOf(service)
+  const name = explainName(snapshot, source, service, facts)
+  const steps = [...before, ...name.steps]
   const model = compileService(service, snapshot.slicesOf(key), viewOf(snapshot.nodes.get(source.node)))
-  const { findings } = model
-  const { subject } = model
-  if (subject.kind === 'ignored' && subject.reason === 'headless') {
-    return headless(snapshot, question, source, service, before, findings)
-  }
+  const { subject, frontends, findings } = model
   if (subject.kind === 'ignored') {
-    const says = `no node serves ${nameOf(service)}: ${subject.because.field} is ${subject.because.value || 'empty'}`
-    return refuse(question, says, subject.because, before, findings)
+    if (subject.reason === 'headless') return toHeadless(asked, service, steps, findings)
+    const says = `no node serves service/${key}: ${subject.because.field} is ${subject.because.value || 'empty'}`
+    return refuse(question, says, subject.because, steps, findings)
   }
-  const matching = model.frontends.filter(
+  const fitting = frontends.filter((one) => question.family === undefined || one.family === question.family)
+  const matching = fitting.filter(
     (one) =>
       one.protocol === question.transport &&
-      (question.port === undefined || one.port === question.port || one.portName === question.port) &&
-      (address === undefined || one.address === address) &&
-      (question.family === undefined || one.family === question.family),
+      (question.port === undefined || one.port === question.port || one.portName === question.port),
   )
-  const [frontend] = matching
-  if (frontend === undefined) {
-    const has = model.frontends.map((one) => `${one.port}/${one.protocol}${one.portName && ` (${one.portName})`}`)
-    const says = `${nameOf(service)} has no port ${question.port ?? ''}/${question.transport}, so the connection is refused (ICMP port unreachable); it has ${[...new Set(has)].join(', ') || 'none'}`
+  const ports = [...new Set(fitting.map((one) => `${one.port}/${one.protocol}${one.portName && ` (${one.portName})`}`))]
+  const because = { object: `service/${key}`, field: 'spec.ports', value: ports.join(', ') }
+  if (question.port === undefined && new Set(matching.map(({ port }) => port)).size > 1) {
     return refuse(
       question,
-      says,
-      { object: `service/${key}`, field: 'spec.ports', value: has.join(', ') },
-      before,
-      findings,
-    )
-  }
-  if (question.port === undefined && new Set(matching.map((one) => one.port)).size > 1) {
-    const says = `${nameOf(service)} has several ports; say which: ${[...new Set(matching.map((one) => one.port))].join(', ')}`
-    return refuse(question, says, { object: `service/${key}`, field: 'spec.ports', value: '' }, before, findings)
-  }
-  return balance(snapshot, question, source, service, frontend, before, findings)
-}
-
-function balance(
-  snapshot: Snapshot,
-  question: Question,
-  source: Source,
-  service: Service,
-  frontend: Frontend,
-  before: readonly Step[],
-  findings: readonly Finding[],
-): Answer {
-  const { outcome } = frontend
-  const chosen = outcome.kind === 'balance' ? outcome.endpoints : []
-  const steps: Step[] = [...before, ...frontendSteps(source, service, frontend, chosen)]
-  for (const one of frontend.candidates) {
-    if (one.use.kind === 'passed-over') steps.push(passedOver(snapshot, one))
-  }
-  if (outcome.kind !== 'balance') {
-    const says =
-      outcome.kind === 'reject'
-        ? `${nameOf(service)} has no endpoint that serves port ${frontend.port}: the connection is refused (ICMP port unreachable)`
-        : `${nameOf(service)} has endpoints on other nodes only, and its policy is Local: the packet is dropped`
-    return {
-      ...base(question),
-      verdict: { kind: 'deny', says, because: outcome.because },
+      `service/${key} has several ports; say which: ${ports.join(', ')}`,
+      because,
       steps,
-      branches: [],
       findings,
-    }
+    )
   }
-  const branches = chosen.map((one) => branch(snapshot, question, source, one, chosen.length))
-  return { ...base(question), verdict: overall(branches, outcome.because, nameOf(service)), steps, branches, findings }
+  const address = matching[0]?.address ?? fitting[0]?.address
+  const port = matching[0]?.port ?? (typeof question.port === 'number' ? question.port : undefined)
+  if (address === undefined) {
+    const says = `service/${key} has no ${question.family === undefined ? 'ClusterIP' : `IPv${question.family} ClusterIP`}`
+    return refuse(question, says, { ...because, field: 'spec.clusterIPs' }, steps, findings)
+  }
+  if (port === undefined) {
+    const says = `service/${key} has no ${question.transport} port ${question.port === undefined ? '' : `"${question.port}" `}(it has ${ports.join(', ')})`
+    return refuse(question, says, because, steps, findings)
+  }
+  const destination = { address, port, transport: question.transport }
+  const context = { ...contextOf(asked, address), models: [model] }
+  return conclude(asked, explainService(toQuestion(source, destination), context), destination, steps, findings)
 }
 
-function frontendSteps(source: Source, service: Service, frontend: Frontend, chosen: readonly Candidate[]): Step[] {
-  const { address, port, protocol, because } = frontend
-  return [
-    {
-      stage: 'service',
-      node: source.node,
-      says: `${address} is the ClusterIP of ${nameOf(service)}`,
-      because: because.address,
-    },
-    {
-      stage: 'service',
-      node: source.node,
-      says: `port ${port}/${protocol}${frontend.portName && ` (${frontend.portName})`}: ${chosen.length} of ${frontend.candidates.length} endpoints take new connections`,
-      because: because.port,
-      observation: {
-        kind: 'frontend',
-        node: source.node,
-        address,
-        transport: protocol,
-        port,
-        expect: chosen.map((one) => ({ address: one.address, port: one.port })),
-      },
-    },
-  ]
-}
-
-/** A headless Service is names alone: the client connects to the pods themselves. */
-function headless(
-  snapshot: Snapshot,
-  question: Question,
-  source: Source,
-  service: Service,
+/** What became of a connection to a Service's address, and the way to each endpoint. */
+function conclude(
+  { snapshot, question, source }: Asked,
+  answer: ServiceAnswer,
+  destination: Destination,
   before: readonly Step[],
   findings: readonly Finding[],
 ): Answer {
-  const key = keyOf(service)
-  const because: Because = { object: `service/${key}`, field: 'spec.clusterIP', value: 'None' }
-  const offered = headlessEndpoints(snapshot, question, key)
-  const says = `${nameOf(service)} is headless: its name stands for the pods’ own addresses (${offered.length})`
-  const steps: Step[] = [...before, { stage: 'service', node: source.node, says, because }]
-  if (offered.length === 0) {
-    const none = `${nameOf(service)} has no ready endpoint: the name has no address`
-    return { ...base(question), verdict: { kind: 'deny', says: none, because }, steps, branches: [], findings }
+  const { outcome } = answer
+  const steps = [...before, ...serviceSteps(source.node, answer, destination)]
+  const last = answer.steps.at(-1)
+  if (outcome.kind === 'pass') throw new Error('a Service address does not pass')
+  if (outcome.kind !== 'balance') {
+    const verdict: Verdict = { kind: 'deny', says: last?.says ?? outcome.reason, because: outcome.because }
+    return { ...base(question), verdict, steps, branches: [], findings }
   }
-  const branches = offered.map((one) => branch(snapshot, question, source, one, offered.length))
-  return { ...base(question), verdict: overall(branches, because, nameOf(service)), steps, branches, findings }
+  const { targets } = outcome
+  const branches = targets.map((target): Branch => {
+    const nodeOf = answer.steps.find((one) => one.kind === 'candidate' && one.candidate.address === target.address)
+    const node = nodeOf?.kind === 'candidate' ? nodeOf.candidate.node : undefined
+    return branchTo({ snapshot, question, source }, { ...target, node }, targets.length)
+  })
+  const because = answer.steps.find((one) => one.kind === 'port')
+  const name = `service/${outcome.service}`
+  const verdict = overall(branches, because?.kind === 'port' ? because.because : source.because, name)
+  return { ...base(question), verdict, steps, branches, findings }
 }
 
-function headlessEndpoints(
-  snapshot: Snapshot,
-  question: Question,
-  key: string,
-): Pick<Candidate, 'address' | 'port' | 'node' | 'because'>[] {
-  return snapshot.slicesOf(key).flatMap((slice) => {
-    const family: Family = slice.addressType === 'IPv6' ? 6 : 4
-    if (slice.addressType === 'FQDN' || (question.family ?? 4) !== family) return []
-    const port = slice.ports?.find(
-      (one) =>
-        (one.protocol ?? 'TCP').toLowerCase() === question.transport &&
-        (question.port === undefined || one.name === question.port || one.port === question.port),
-    )?.port
-    const number = port ?? (typeof question.port === 'number' ? question.port : undefined)
-    if (number === undefined) return []
-    return slice.endpoints.flatMap((endpoint, index) =>
-      endpoint.conditions?.ready === false
-        ? []
-        : [
-            {
-              address: endpoint.addresses[0] as Address,
-              port: number,
-              node: endpoint.nodeName,
-              because: {
-                object: `endpointslice/${keyOf(slice)}`,
-                field: `endpoints[${index}]`,
-                value: endpoint.addresses[0] ?? '',
-              },
-            },
-          ],
-    )
+function serviceSteps(node: string, answer: ServiceAnswer, { address, port, transport }: Destination): Step[] {
+  const expect =
+    answer.outcome.kind === 'balance'
+      ? answer.outcome.targets.map((one) => ({ address: one.address, port: one.port }))
+      : []
+  return answer.steps.flatMap((one): Step[] => {
+    switch (one.kind) {
+      case 'candidate':
+        // The chosen ones have their own ways below.
+        return one.probability > 0 ? [] : [{ stage: 'endpoint', node, says: one.says, because: one.because }]
+      case 'address':
+      case 'no-port':
+        return [{ stage: 'service', node, says: one.says, because: one.because }]
+      case 'port':
+        return [
+          {
+            stage: 'service',
+            node,
+            says: one.says,
+            because: one.because,
+            observation: { kind: 'frontend', node, address, transport, port, expect },
+          },
+        ]
+      case 'outcome':
+        return [{ stage: 'service', node, says: one.says, because: one.because }]
+      case 'unallocated':
+      case 'not-a-service':
+        return [{ stage: 'service', node, says: one.says }]
+      default:
+        return one satisfies never
+    }
   })
 }
 
-function branch(
-  snapshot: Snapshot,
-  question: Question,
-  source: Source,
-  one: Pick<Candidate, 'address' | 'port' | 'node' | 'because'>,
+/** A headless Service is names alone: the client connects to the pods themselves. */
+function toHeadless(asked: Asked, service: Service, before: readonly Step[], findings: readonly Finding[]): Answer {
+  const { snapshot, question, source } = asked
+  const key = keyOf(service)
+  const because: Because = { object: `service/${key}`, field: 'spec.clusterIP', value: 'None' }
+  const offered = headlessEndpoints(snapshot.slicesOf(key), question)
+  const says = `service/${key} is headless: its name stands for the pods’ own addresses (${offered.length})`
+  const steps: Step[] = [...before, { stage: 'service', node: source.node, says, because }]
+  if (offered.length === 0) {
+    const none = `service/${key} has no ready endpoint on that port: its name has no address`
+    return { ...base(question), verdict: { kind: 'deny', says: none, because }, steps, branches: [], findings }
+  }
+  const branches = offered.map((one) => branchTo({ snapshot, question, source }, one, offered.length))
+  return { ...base(question), verdict: overall(branches, because, `service/${key}`), steps, branches, findings }
+}
+
+function branchTo(
+  { snapshot, question, source }: Pick<Asked, 'snapshot' | 'question' | 'source'>,
+  one: { address: Address; port: number; node?: string | undefined; because: Because; source?: 'kept' | 'masqueraded' },
   of: number,
 ): Branch {
-  const pod = snapshot.findPod(one.address)
-  const path = walk(snapshot, source, { address: one.address, port: one.port, transport: question.transport })
+  const { address, port } = one
+  const pod = snapshot.findPod(address)
+  const path = walk(snapshot, source, { address, port, transport: question.transport }, one.source)
   return {
     endpoint: {
-      address: one.address,
-      port: one.port,
+      address,
+      port,
       ...(pod === undefined ? {} : { pod: keyOf(pod) }),
       ...(one.node === undefined ? {} : { node: one.node }),
     },
     share: { one: 1, of },
     verdict: path.verdict,
-    steps: [{ stage: 'endpoint', says: `${one.address}:${one.port}`, because: one.because }, ...path.steps],
+    steps: [
+      { stage: 'endpoint', says: `${address} port ${port} takes new connections`, because: one.because },
+      ...path.steps,
+    ],
   }
 }
 
@@ -223,34 +209,28 @@ function overall(branches: readonly Branch[], because: Because, name: string): V
   const denied = branches.filter(({ verdict }) => verdict.kind === 'deny')
   const [first] = denied
   if (first === undefined) {
-    const count = branches.length === 1 ? 'its one endpoint' : `one of ${branches.length} endpoints`
-    return { kind: 'allow', says: `reaches ${name} at ${count}`, because }
+    const count = branches.length === 1 ? 'at its one endpoint' : `at one of ${branches.length} endpoints`
+    return { kind: 'allow', says: `reaches ${name} ${count}`, because }
   }
   const says = `${denied.length} of ${branches.length} endpoints cannot be reached: ${first.verdict.says}`
   return { kind: 'deny', says, because: first.verdict.because }
 }
 
-function passedOver(snapshot: Snapshot, one: Candidate): Step {
-  const pod = snapshot.findPod(one.address)
-  const why = one.use.kind === 'passed-over' ? one.use.why.replaceAll('-', ' ') : ''
-  const who = pod === undefined ? '' : ` (pod/${keyOf(pod)})`
-  return { stage: 'endpoint', says: `${one.address}:${one.port}${who} gets none: ${why}`, because: one.because }
-}
-
 function sourceStep(source: Source): Step {
+  const addresses = source.addresses.length > 0 ? `, ${source.addresses.join(' and ')}` : ''
   return {
     stage: 'source',
     node: source.node,
-    says: `${source.label} is on ${source.node}${source.addresses.length > 0 ? `, ${source.addresses.join(' and ')}` : ''}`,
+    says: `${source.label} is on ${source.node}${addresses}`,
     because: source.because,
   }
 }
 
 /** The port as a number, or what is wrong with it. */
 function portOf(question: Question, pod: Pod | undefined): number | string {
+  if (typeof question.port === 'number') return question.port
   const ports = (pod?.spec.containers ?? []).flatMap((container) => container.ports ?? [])
   const same = ports.filter((one) => (one.protocol ?? 'TCP').toLowerCase() === question.transport)
-  if (typeof question.port === 'number') return question.port
   if (question.port !== undefined) {
     const named = same.find((one) => one.name === question.port)
     return named?.containerPort ?? `"${question.port}" names no container port of the pod; use a number`
@@ -260,12 +240,20 @@ function portOf(question: Question, pod: Pod | undefined): number | string {
   return `say which port, as in pod/NAME:${only?.containerPort ?? 8080}`
 }
 
-function findServiceAt(snapshot: Snapshot, address: Address | undefined): Service | undefined {
-  if (address === undefined) return undefined
-  for (const service of snapshot.services.values()) {
-    if (service.spec.clusterIPs?.includes(address) || service.spec.clusterIP === address) return service
+function toQuestion(source: Source, { address, port, transport }: Destination): Parameters<typeof explainService>[0] {
+  const own = source.addresses.find((one) => familyOf(one) === familyOf(address))
+  // A source without an address of that family cannot send at all; the walk tells so.
+  return { source: own ?? source.addresses[0] ?? address, destination: address, protocol: transport, port }
+}
+
+function contextOf({ snapshot, source, facts }: Asked, address: Address): ServiceContext {
+  const node = viewOf(snapshot.nodes.get(source.node))
+  return {
+    node,
+    models: servicesAt(snapshot, address, node),
+    podPrefixes: [...snapshot.nodes.values()].flatMap(nodePrefixes),
+    servicePrefixes: facts.servicePrefixes,
   }
-  return undefined
 }
 
 function viewOf(node: Node | undefined): NodeView {
@@ -273,11 +261,8 @@ function viewOf(node: Node | undefined): NodeView {
 }
 
 function base(question: Question): Pick<Answer, 'schema' | 'question' | 'assumptions'> {
-  return {
-    schema: 'plumb.network/why/v1',
-    question,
-    assumptions: ['every node has applied the newest objects (see the observed lines)'],
-  }
+  const assumptions = ['every node has applied the newest objects, unless a line from its kernel says otherwise']
+  return { schema: 'plumb.network/why/v1', question, assumptions }
 }
 
 function refuse(

@@ -17,6 +17,7 @@ export function walk(
   snapshot: Snapshot,
   source: Source,
   destination: Destination,
+  seenAs: 'kept' | 'masqueraded' = 'kept',
 ): { steps: Step[]; verdict: Verdict } {
   const pod = snapshot.findPod(destination.address)
   const steps: Step[] = []
@@ -36,7 +37,7 @@ export function walk(
     if (next.kind === 'nobody') return { steps, verdict: deny(next.says, next.because) }
     if (next.kind === 'leave') return leave(snapshot, steps, next, destination)
     if (next.kind === 'own') return { steps, verdict: { kind: 'allow', says: next.says, because: next.because } }
-    return deliver(steps, node, source, destination, pod, next.because)
+    return deliver(steps, node, source, destination, pod, next.because, seenAs)
   }
   return {
     steps,
@@ -92,6 +93,7 @@ function deliver(
   destination: Destination,
   pod: Pod | undefined,
   because: Because,
+  seenAs: 'kept' | 'masqueraded',
 ): { steps: Step[]; verdict: Verdict } {
   if (pod === undefined) return { steps, verdict: deny(`no pod has ${destination.address}`, because) }
   const key = keyOf(pod)
@@ -99,13 +101,16 @@ function deliver(
   steps.push({
     stage: 'reply',
     node,
-    says: replyOf(source, node, destination),
+    says: replyOf(source, node, destination, seenAs),
     because: { object: `node/${source.node}`, field: 'spec.podCIDRs', value: source.addresses.join(', ') },
   })
   return { steps, verdict: { kind: 'allow', says: `reaches pod/${key}`, because } }
 }
 
-function replyOf(source: Source, node: string, { address }: Destination): string {
+function replyOf(source: Source, node: string, { address }: Destination, seenAs: 'kept' | 'masqueraded'): string {
+  if (seenAs === 'masqueraded') {
+    return `the pod sees ${source.node} as its client; conntrack there turns the answer back to ${source.label}`
+  }
   const own = source.addresses.find((a) => a.includes(':') === address.includes(':')) ?? source.label
   const way = source.node === node ? 'on the same node' : `by ${node}’s route to ${source.node}`
   return `answers go to ${own} ${way}; conntrack on ${source.node} puts the address that was asked for back in place`

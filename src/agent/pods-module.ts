@@ -1,0 +1,55 @@
+import type { Changes, Snapshot } from '../cluster/index.ts'
+import type { Host, Namespace, Network } from '../host/index.ts'
+import type { PodNetwork } from '../pods/index.ts'
+import { answerCni, type CniRequest } from './cni-server.ts'
+import type { NodeModule, SocketRoute } from './contract.ts'
+import { applyNodeRoutes, applyNodeSysctls } from './pods-routing.ts'
+import { PodWiring } from './pods-wiring.ts'
+
+/** How long an ADD waits for the node's podCIDR before the runtime is told to come back, in milliseconds. */
+const patienceMs = 5000
+
+/** Pod networking as a part of the agent: sysctls, routes to other nodes' pods, and the answers to CNI calls. */
+export class PodsModule implements NodeModule {
+  readonly name = 'pods'
+  readonly #network: Network
+  readonly #wiring: PodWiring
+  #begun = false
+  #waiting: (() => void)[] = []
+
+  /** `node` is the namespace that forwards for the pods; `mtu` of pod links in bytes. */
+  constructor(host: Host, node: Namespace, mtu: number) {
+    this.#network = node.network
+    this.#wiring = new PodWiring(host, node, mtu)
+  }
+
+  update(_snapshot: Snapshot, pods: PodNetwork, changes: Changes): void {
+    if (this.#begun && changes.nodes.size === 0) return
+    if (!this.#begun) applyNodeSysctls(this.#network)
+    applyNodeRoutes(this.#network, pods)
+    this.#wiring.setNode(pods)
+    this.#begun = true
+    if (this.#wiring.ready) for (const resume of this.#waiting.splice(0)) resume()
+  }
+
+  /** Answers `POST /cni`. `safe` resolves when the node's tables are in the kernel: no pod starts before them. */
+  answer(safe: () => Promise<void>): SocketRoute {
+    return (body) =>
+      answerCni(this.#wiring, body as CniRequest, {
+        ready: () => this.#untilReady(),
+        beforeReturn: () => safe(),
+      })
+  }
+
+  async #untilReady(): Promise<boolean> {
+    if (this.#wiring.ready) return true
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, patienceMs)
+      this.#waiting.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+    return this.#wiring.ready
+  }
+}

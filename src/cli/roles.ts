@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs'
+import { findPrefix, type Prefix, parseAddress } from '../addr/index.ts'
+import { exit, say } from './output.ts'
+
+/** Prefixes out of a comma-separated option; throws with the option's name and the value. */
+function parsePrefixes(option: string, text: string): Prefix[] {
+  return text.split(',').map((part) => {
+    const prefix = findPrefix(part.trim())
+    if (prefix === undefined) throw new Error(`${option}: "${part}" is not an IP prefix; write it as 10.244.0.0/16`)
+    return prefix
+  })
+}
+
+/** Calls back once when the process is told to end. */
+function onSignal(stop: () => Promise<void>): void {
+  let stopping = false
+  const end = (): void => {
+    if (stopping) return
+    stopping = true
+    stop().then(
+      () => process.exit(exit.ok),
+      (error: unknown) => {
+        say(`plumb: ${String(error)}`)
+        process.exit(exit.unhealthy)
+      },
+    )
+  }
+  process.once('SIGTERM', end)
+  process.once('SIGINT', end)
+}
+
+export async function runAgent(options: {
+  kubeconfig: string
+  nodeName: string
+  socket: string
+  healthPort: number
+  mtu: number
+  serviceCidr: string
+  cleanup: boolean
+}): Promise<void> {
+  const { cleanUpNode, PodsModule, startAgent } = await import('../agent/index.ts')
+  const { openHost } = await import('../host/index.ts')
+  const host = openHost()
+  if (options.cleanup) {
+    await cleanUpNode(host.own)
+    return
+  }
+  const { connect } = await import('../client/index.ts')
+  const client = connect({ kubeconfig: options.kubeconfig, userAgent: 'plumb-agent' })
+  const pods = new PodsModule(host, host.own, options.mtu)
+  let ready: Promise<void> = new Promise(() => undefined)
+  const agent = await startAgent({
+    client,
+    host,
+    nodeName: options.nodeName,
+    options: {
+      servicePrefixes: parsePrefixes('--service-cidr', options.serviceCidr),
+      modules: [pods],
+      socket: { path: options.socket, routes: { 'POST /cni': pods.answer(() => ready) } },
+      ...(options.healthPort === 0 ? {} : { health: { address: parseAddress('0.0.0.0'), port: options.healthPort } }),
+    },
+  })
+  ready = agent.ready
+  onSignal(async () => {
+    await agent.stop()
+    client.close()
+  })
+}
+
+export async function runControllers(options: {
+  kubeconfig: string
+  clusterCidr: string
+  controllers: string
+  leaderElect: boolean
+  clusterCa?: string
+}): Promise<void> {
+  const { connect } = await import('../client/index.ts')
+  const { startControllers } = await import('../controllers/index.ts')
+  const client = connect({ kubeconfig: options.kubeconfig, userAgent: 'plumb-controllers' })
+  const controllers = await startControllers({
+    client,
+    options: {
+      controllers: options.controllers.split(','),
+      leaderElect: options.leaderElect,
+      clusterPrefixes: parsePrefixes('--cluster-cidr', options.clusterCidr),
+      ...(options.clusterCa === undefined ? {} : { clusterCa: readFileSync(options.clusterCa, 'utf8') }),
+    },
+  })
+  onSignal(async () => {
+    await controllers.close()
+    client.close()
+  })
+}
+
+export async function runCniPlugin(): Promise<void> {
+  const { runCni } = await import('../cni/index.ts')
+  const { text } = await import('node:stream/consumers')
+  const outcome = await runCni(process.env, process.env.CNI_COMMAND === 'VERSION' ? '' : await text(process.stdin))
+  process.stdout.write(outcome.stdout)
+  process.exitCode = outcome.exitCode
+}
