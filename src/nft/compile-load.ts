@@ -13,8 +13,8 @@ import {
 import type { AnonymousSet, Instruction } from './instruction.ts'
 import type { Expression, TableFamily } from './language.ts'
 import { makeShape, partsSize } from './set-shape.ts'
+import { hasRanges, valueBytes } from './value-text.ts'
 import { networkOrdered, type ValueType, valueTypes } from './value-type.ts'
-import { parseRange, valueBytes } from './value-text.ts'
 
 /** A rule being compiled: its program so far, and what is known of every packet that gets there. */
 export interface RuleState {
@@ -123,11 +123,15 @@ function requireFields(state: RuleState, expression: Expression): void {
 }
 
 /** Emits the checks that a header is there, unless the rule has made them already. */
-export function requirePlace(state: RuleState, place: Pick<FieldPlace, 'network' | 'transport'> & { base?: number }): void {
+export function requirePlace(
+  state: RuleState,
+  place: Pick<FieldPlace, 'network' | 'transport'> & { base?: number },
+): void {
   if (place.base === 0) requireEthernet(state)
   if (place.network !== undefined) requireNetwork(state, place.network)
   if (place.transport === undefined || state.transport === place.transport) return
-  if (state.transport !== undefined) throw new TypeError(`a rule cannot match ${state.transport} and ${place.transport}`)
+  if (state.transport !== undefined)
+    throw new TypeError(`a rule cannot match ${state.transport} and ${place.transport}`)
   state.transport = place.transport
   check(state, metaKeys.l4proto.id, valueBytes(valueTypes.inet_proto, place.transport))
 }
@@ -146,7 +150,10 @@ function requireNetwork(state: RuleState, network: 'ipv4' | 'ipv6' | 'arp'): voi
   if (known === network) return
   if (known !== undefined) throw new TypeError(`a rule cannot match ${known} and ${network}`)
   state.network = network
-  if (state.family !== 'inet') return check(state, META_PROTOCOL, Uint8Array.from(etherTypes[network]))
+  if (state.family !== 'inet') {
+    check(state, META_PROTOCOL, Uint8Array.from(etherTypes[network]))
+    return
+  }
   if (network === 'arp') throw new TypeError('a table inet sees no ARP')
   check(state, metaKeys.nfproto.id, valueBytes(valueTypes.nfproto, network))
 }
@@ -163,7 +170,10 @@ export function anonymousSet(
   value: 'verdict' | undefined,
 ): AnonymousSet {
   if (elements.length === 0) throw new TypeError('an anonymous set is empty')
-  const interval = elements.some(({ key }) => key.split(' . ').some((part, i) => isRange(types[i], part)))
+  const interval = hasRanges(
+    types,
+    elements.map(({ key }) => key),
+  )
   const [only] = types
   if (interval && types.length > 1 && types.some((type) => type.order === 'host')) {
     throw new TypeError('a concatenation of ranges with a host-order part cannot be listed')
@@ -173,10 +183,4 @@ export function anonymousSet(
   }
   const parts = interval ? types.map(networkOrdered) : types
   return { shape: makeShape(value === undefined ? '__set%d' : '__map%d', parts, value, interval), elements }
-}
-
-function isRange(type: ValueType | undefined, text: string): boolean {
-  if (type === undefined) throw new TypeError(`"${text}" has more parts than its key`)
-  const { low, high } = parseRange(type, text)
-  return low !== high
 }

@@ -2,15 +2,18 @@ import { anonymousSet, load, type RuleState } from './compile-load.ts'
 import { fibFlags, isTransportKey, ownNetwork } from './fields.ts'
 import { comparisons, type Instruction } from './instruction.ts'
 import type { Expression, Statement } from './language.ts'
-import { type ValueType, valueTypes } from './value-type.ts'
 import { maskByte, parseRange, type Range, valueBytes } from './value-text.ts'
+import { type ValueType, valueTypes } from './value-type.ts'
 
 type Match = Extract<Statement, { kind: 'match' }>
 
 /** Emits the comparison of an expression with a constant, a named set or a set of constants. */
 export function compileMatch(state: RuleState, match: Match): void {
   const { left, operator, right } = match
-  if (typeof right === 'string') return compileConstant(state, left, operator, right)
+  if (typeof right === 'string') {
+    compileConstant(state, left, operator, right)
+    return
+  }
   if (operator !== '==' && operator !== '!=') throw new TypeError(`"${operator}" takes no set`)
   const inverted = operator === '!='
   if ('set' in right) {
@@ -21,11 +24,17 @@ export function compileMatch(state: RuleState, match: Match): void {
   const [only] = right.of
   // nft prints a set of one as the value itself once the text is loaded again.
   if (right.of.length === 1 && only !== undefined && left.kind !== 'concat') {
-    return compileConstant(state, left, operator, only)
+    compileConstant(state, left, operator, only)
+    return
   }
   const types = load(state, left, 0)
   if (types[0]?.name === 'tcp_flag' || types[0]?.name === 'ct_status') refuseExactFlags(types[0])
-  const set = anonymousSet(state, types, right.of.map((key) => ({ key })), undefined)
+  const set = anonymousSet(
+    state,
+    types,
+    right.of.map((key) => ({ key })),
+    undefined,
+  )
   state.program.push({ op: 'lookup', from: 0, set, inverted })
 }
 
@@ -36,16 +45,31 @@ function refuseExactFlags(type: ValueType): never {
 function compileConstant(state: RuleState, left: Expression, operator: Match['operator'], text: string): void {
   if (learn(state, left, operator, text)) return
   if (left.kind === 'concat') throw new TypeError('a concatenation is matched against a set')
-  if (left.kind === 'fib' && (text === 'missing' || text === 'exists')) return matchPresence(state, left, operator, text)
+  if (left.kind === 'fib' && (text === 'missing' || text === 'exists')) {
+    matchPresence(state, left, operator, text)
+    return
+  }
   const [type] = load(state, left, 0)
   if (type === undefined) throw new TypeError('nothing to match')
-  if (type.bitmask !== undefined && left.kind !== 'bitwise') return matchFlags(state, type, operator, text)
+  if (type.bitmask !== undefined && left.kind !== 'bitwise') {
+    matchFlags(state, type, operator, text)
+    return
+  }
   const wildcard = /^"?([^"*]+)\*"?$/.exec(text)?.[1]
-  if (type.name === 'ifname' && wildcard !== undefined) return matchPrefixOfName(state, operator, wildcard)
+  if (type.name === 'ifname' && wildcard !== undefined) {
+    matchPrefixOfName(state, operator, wildcard)
+    return
+  }
   const range = parseRange(type, text)
-  if (range.low === range.high) return compare(state, type, operator, range.low)
+  if (range.low === range.high) {
+    compare(state, type, operator, range.low)
+    return
+  }
   if (operator !== '==' && operator !== '!=') throw new TypeError(`"${operator} ${text}": compare with one value`)
-  if (range.prefixLength !== undefined) return matchPrefix(state, type, operator, range, range.prefixLength)
+  if (range.prefixLength !== undefined) {
+    matchPrefix(state, type, operator, range, range.prefixLength)
+    return
+  }
   matchRange(state, type, operator, range)
 }
 
@@ -84,7 +108,10 @@ function matchFlags(state: RuleState, type: ValueType, operator: Match['operator
   const data = valueBytes(type, text)
   const xor = new Uint8Array(type.size)
   if (operator === '==') {
-    state.program.push({ op: 'bitwise', register: 0, mask: data, xor }, { op: 'cmp', from: 0, comparison: 1, data: xor })
+    state.program.push(
+      { op: 'bitwise', register: 0, mask: data, xor },
+      { op: 'cmp', from: 0, comparison: 1, data: xor },
+    )
     return
   }
   if (operator !== '!=' || type.name !== 'ct_state' || text.includes(',')) refuseExactFlags(type)
@@ -100,7 +127,8 @@ function matchPresence(
   load(state, left, 0)
   const fib = state.program.at(-1)
   if (fib?.op === 'fib') fib.flags |= fibFlags.present
-  compare(state, valueTypes.boolean, operator, valueBytes(valueTypes.boolean, text))
+  // The kernel answers with 32 bits, of which nft compares all.
+  compare(state, valueTypes.boolean, operator, Uint8Array.of(text === 'exists' ? 1 : 0, 0, 0, 0))
 }
 
 function matchPrefixOfName(state: RuleState, operator: Match['operator'], prefix: string): void {

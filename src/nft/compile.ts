@@ -1,13 +1,13 @@
-import { compileMatch } from './compile-match.ts'
 import { anonymousSet, load, type RuleState, requirePlace, words } from './compile-load.ts'
+import { compileMatch } from './compile-match.ts'
 import { ctKeys, metaKeys } from './fields.ts'
 import type { Instruction } from './instruction.ts'
 import type { Rule, Statement, TableFamily } from './language.ts'
 import { parseNatTarget } from './nat-target.ts'
-import { partsSize } from './set-shape.ts'
 import { renderVerdict } from './render-words.ts'
-import { type ValueType, valueTypes } from './value-type.ts'
+import { partsSize } from './set-shape.ts'
 import { valueBytes } from './value-text.ts'
+import { type ValueType, valueTypes } from './value-type.ts'
 
 /** NF_NAT_RANGE_* (include/uapi/linux/netfilter/nf_nat.h). */
 const NAT_PROTO_SPECIFIED = 2
@@ -33,22 +33,27 @@ function compileStatement(state: RuleState, statement: Statement): void {
   const { program } = state
   switch (statement.kind) {
     case 'match':
-      return compileMatch(state, statement)
+      compileMatch(state, statement)
+      return
     case 'verdict':
       program.push({ op: 'verdict', verdict: statement.verdict })
       return
     case 'vmap':
-      return compileVerdictMap(state, statement)
+      compileVerdictMap(state, statement)
+      return
     case 'set':
-      return compileSet(state, statement)
+      compileSet(state, statement)
+      return
     case 'dnat':
     case 'snat':
-      return compileNat(state, statement)
+      compileNat(state, statement)
+      return
     case 'masquerade':
       program.push({ op: 'masq', flags: flagBits(statement.flags) })
       return
     case 'reject':
-      return compileReject(state, statement.with)
+      compileReject(state, statement.with)
+      return
     case 'counter':
     case 'notrack':
       program.push({ op: statement.kind })
@@ -79,7 +84,7 @@ function compileStatement(state: RuleState, statement: Statement): void {
       })
       return
     default:
-      return statement satisfies never
+      statement satisfies never
   }
 }
 
@@ -121,7 +126,8 @@ function compileNat(state: RuleState, statement: Extract<Statement, { kind: 'dna
   const { program } = state
   const type: ValueType = statement.family === 4 ? valueTypes.ipv4_addr : valueTypes.ipv6_addr
   const own = state.family === 'ip' ? 4 : state.family === 'ip6' ? 6 : undefined
-  if (own !== undefined && own !== statement.family) throw new TypeError(`${statement.kind} to IPv${statement.family} in a table ${state.family}`)
+  if (own !== undefined && own !== statement.family)
+    throw new TypeError(`${statement.kind} to IPv${statement.family} in a table ${state.family}`)
   let flags = flagBits(statement.flags)
   let port: number | undefined
   if (statement.to.kind === 'constant') {

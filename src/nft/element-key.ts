@@ -1,6 +1,6 @@
 import type { SetShape } from './set-shape.ts'
-import type { ValueType } from './value-type.ts'
 import { parseRange, renderRange } from './value-text.ts'
+import type { ValueType } from './value-type.ts'
 
 /** Writes the parts of `text`, which ` . ` joins, at `at`; each part of several takes whole registers, the rest of which must be zero already. */
 export function writeParts(parts: readonly ValueType[], text: string, buffer: Uint8Array, at: number): void {

@@ -1,7 +1,7 @@
 import type { AttributeWriter } from '../netlink/index.ts'
 import { parseKeyRange, writeParts } from './element-key.ts'
+import { value as encodeValue, encodeVerdict } from './encode-instruction.ts'
 import { commentTlv } from './encode-set.ts'
-import { encodeVerdict, value as encodeValue } from './encode-instruction.ts'
 import { ELEMENT_INTERVAL_END, NFTA_LIST_ELEM } from './kernel.ts'
 import type { Element } from './language.ts'
 import { parseVerdict } from './render-words.ts'
@@ -109,7 +109,13 @@ function encodePlain(writer: AttributeWriter, shape: SetShape, layout: Layout, e
   for (let i = 0; i < template.length; i++) buffer[at + i] = template[i]!
   try {
     writeParts(shape.key, element.key, buffer, at + keyAt)
-    if (valueAt > 0) writeParts(shape.value as Exclude<SetShape['value'], 'verdict' | undefined>, getValue(element), buffer, at + valueAt)
+    if (valueAt > 0)
+      writeParts(
+        shape.value as Exclude<SetShape['value'], 'verdict' | undefined>,
+        getValue(element),
+        buffer,
+        at + valueAt,
+      )
   } catch (error) {
     writer.truncate(start)
     throw error

@@ -31,47 +31,62 @@ function kernelName({ op }: Instruction): string {
 function encodeAttributes(w: AttributeWriter, i: Instruction, set: SetReference | undefined): void {
   switch (i.op) {
     case 'payload':
-      return u32s(w, [1, register(i.into)], [2, i.base], [3, i.offset], [4, i.length])
+      u32s(w, [1, register(i.into)], [2, i.base], [3, i.offset], [4, i.length])
+      return
     case 'meta':
-      return u32s(w, [2, i.key], [1, register(i.into)])
+      u32s(w, [2, i.key], [1, register(i.into)])
+      return
     case 'set meta':
-      return u32s(w, [2, i.key], [3, register(i.from)])
+      u32s(w, [2, i.key], [3, register(i.from)])
+      return
     case 'ct':
       u32s(w, [2, i.key], [1, register(i.into)])
       if (i.direction !== undefined) w.u8(3, i.direction)
       return
     case 'set ct':
-      return u32s(w, [2, i.key], [4, register(i.from)])
+      u32s(w, [2, i.key], [4, register(i.from)])
+      return
     case 'fib':
-      return u32s(w, [3, i.flags], [2, i.result], [1, register(i.into)])
+      u32s(w, [3, i.flags], [2, i.result], [1, register(i.into)])
+      return
     case 'numgen':
-      return u32s(w, [1, register(i.into)], [2, i.modulus], [3, i.random ? 1 : 0], [4, 0])
+      u32s(w, [1, register(i.into)], [2, i.modulus], [3, i.random ? 1 : 0], [4, 0])
+      return
     case 'hash':
-      return u32s(w, [1, register(i.from)], [2, register(i.into)], [3, i.length], [4, i.modulus], [5, i.seed], [6, 0], [7, 0])
+      u32s(w, [1, register(i.from)], [2, register(i.into)], [3, i.length], [4, i.modulus], [5, i.seed], [6, 0], [7, 0])
+      return
     case 'bitwise':
       u32s(w, [1, register(i.register)], [2, register(i.register)], [6, 0], [3, i.mask.length])
       value(w, 4, i.mask)
-      return value(w, 5, i.xor)
+      value(w, 5, i.xor)
+      return
     case 'byteorder':
-      return u32s(w, [1, register(i.register)], [2, register(i.register)], [3, 1], [4, i.length], [5, i.size])
+      u32s(w, [1, register(i.register)], [2, register(i.register)], [3, 1], [4, i.length], [5, i.size])
+      return
     case 'cmp':
       u32s(w, [1, register(i.from)], [2, i.comparison])
-      return value(w, 3, i.data)
+      value(w, 3, i.data)
+      return
     case 'range':
       u32s(w, [1, register(i.from)], [2, i.inverted ? 1 : 0])
       value(w, 3, i.low)
-      return value(w, 4, i.high)
+      value(w, 4, i.high)
+      return
     case 'immediate':
       u32s(w, [1, register(i.into)])
-      return value(w, 2, i.data)
+      value(w, 2, i.data)
+      return
     case 'verdict':
       u32s(w, [1, 0])
-      return encodeVerdict(w, 2, i.verdict)
+      encodeVerdict(w, 2, i.verdict)
+      return
     case 'lookup':
     case 'dynset':
-      return encodeSetAttributes(w, i, set)
+      encodeSetAttributes(w, i, set)
+      return
     default:
-      return encodeAction(w, i)
+      encodeAction(w, i)
+      return
   }
 }
 
@@ -95,7 +110,25 @@ function encodeSetAttributes(
 
 type Action = Exclude<
   Instruction,
-  { op: 'payload' | 'meta' | 'set meta' | 'ct' | 'set ct' | 'fib' | 'numgen' | 'hash' | 'bitwise' | 'byteorder' | 'cmp' | 'range' | 'immediate' | 'verdict' | 'lookup' | 'dynset' }
+  {
+    op:
+      | 'payload'
+      | 'meta'
+      | 'set meta'
+      | 'ct'
+      | 'set ct'
+      | 'fib'
+      | 'numgen'
+      | 'hash'
+      | 'bitwise'
+      | 'byteorder'
+      | 'cmp'
+      | 'range'
+      | 'immediate'
+      | 'verdict'
+      | 'lookup'
+      | 'dynset'
+  }
 >
 
 function encodeAction(w: AttributeWriter, i: Action): void {
@@ -113,18 +146,19 @@ function encodeAction(w: AttributeWriter, i: Action): void {
       w.u8(2, i.code)
       return
     case 'log':
-      w.string(2, i.prefix)
+      if (i.prefix !== '') w.string(2, i.prefix)
       if (i.group !== undefined) w.u16be(1, i.group)
       return
     case 'limit':
       w.u64be(1, BigInt(i.rate))
       w.u64be(2, BigInt(i.seconds))
-      return u32s(w, [3, i.burst], [4, 0], [5, 0])
+      u32s(w, [3, i.burst], [4, 0], [5, 0])
+      return
     case 'counter':
     case 'notrack':
       return
     default:
-      return i satisfies never
+      i satisfies never
   }
 }
 

@@ -106,6 +106,7 @@ function tlv32(type: number, value: number): number[] {
 export function commentTlv(type: number, comment: string): Uint8Array {
   const text = Buffer.from(comment, 'utf8')
   if (text.length > 127) throw new TypeError(`a comment of ${text.length} bytes exceeds nft's 127: "${comment}"`)
-  if (/["\n\0]/.test(comment)) throw new TypeError(`a comment cannot hold quotes or line ends: ${JSON.stringify(comment)}`)
+  if (/["\n\0]/.test(comment))
+    throw new TypeError(`a comment cannot hold quotes or line ends: ${JSON.stringify(comment)}`)
   return Uint8Array.from([type, text.length + 1, ...text, 0])
 }

@@ -92,35 +92,46 @@ function encodeOperation(batch: Batch, index: number, operation: Operation): voi
   const { writer } = batch
   switch (operation.kind) {
     case 'add-table':
-      return simple(messages.newTable, NLM_F_CREATE, () => {
+      simple(messages.newTable, NLM_F_CREATE, () => {
         writer.u32be(2, 0)
         if (operation.comment !== undefined) writer.bytes(6, commentTlv(0, operation.comment))
       })
+      return
     case 'destroy-table':
       // Before Linux 6.3 there is no "destroy"; adding first makes deleting safe.
       simple(messages.newTable, NLM_F_CREATE, () => writer.u32be(2, 0))
-      return simple(messages.deleteTable, 0)
+      simple(messages.deleteTable, 0)
+      return
     case 'delete-table':
-      return simple(messages.deleteTable, 0)
+      simple(messages.deleteTable, 0)
+      return
     case 'add-chain':
-      return simple(messages.newChain, NLM_F_CREATE, () => encodeChain(writer, operation))
+      simple(messages.newChain, NLM_F_CREATE, () => encodeChain(writer, operation))
+      return
     case 'delete-chain':
-      return simple(messages.deleteChain, 0, () => writer.string(3, operation.chain))
+      simple(messages.deleteChain, 0, () => writer.string(3, operation.chain))
+      return
     case 'flush-chain':
-      return simple(messages.deleteRule, 0, () => writer.string(2, operation.chain))
+      simple(messages.deleteRule, 0, () => writer.string(2, operation.chain))
+      return
     case 'add-rule':
-      return encodeRule(batch, operation, source)
+      encodeRule(batch, operation, source)
+      return
     case 'add-set':
-      return simple(messages.newSet, NLM_F_CREATE, () => encodeSet(writer, operation.set, batch.nextSetId++))
+      simple(messages.newSet, NLM_F_CREATE, () => encodeSet(writer, operation.set, batch.nextSetId++))
+      return
     case 'delete-set':
-      return simple(messages.deleteSet, 0, () => writer.string(2, operation.set))
+      simple(messages.deleteSet, 0, () => writer.string(2, operation.set))
+      return
     case 'flush-set':
-      return simple(messages.deleteElements, 0, () => writer.string(2, operation.set))
+      simple(messages.deleteElements, 0, () => writer.string(2, operation.set))
+      return
     case 'add-elements':
     case 'delete-elements':
-      return encodeSetElements(batch, operation, index)
+      encodeSetElements(batch, operation, index)
+      return
     default:
-      return operation satisfies never
+      operation satisfies never
   }
 }
 
@@ -203,7 +214,8 @@ function encodeRuleSet(
 ): SetReference {
   const { writer } = batch
   const reference = { name: shape.name, id: batch.nextSetId++ }
-  const merged = shape.interval && shape.value === undefined && shape.key.length === 1 ? mergeRanges(shape, elements) : elements
+  const merged =
+    shape.interval && shape.value === undefined && shape.key.length === 1 ? mergeRanges(shape, elements) : elements
   const start = begin(batch, messages.newSet, NLM_F_CREATE, family, table)
   encodeAnonymousSet(writer, shape, reference.id, merged.length * (shape.interval ? 2 : 1))
   end(batch, start, source)

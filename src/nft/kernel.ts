@@ -1,4 +1,11 @@
-import { NFPROTO_ARP, NFPROTO_BRIDGE, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_NETDEV } from '../netlink/index.ts'
+import {
+  NFPROTO_ARP,
+  NFPROTO_BRIDGE,
+  NFPROTO_INET,
+  NFPROTO_IPV4,
+  NFPROTO_IPV6,
+  NFPROTO_NETDEV,
+} from '../netlink/index.ts'
 import type { Chain, TableFamily, Verdict } from './language.ts'
 
 /** enum nf_tables_msg_types. */

@@ -6,7 +6,11 @@ import { ELEMENT_INTERVAL_END } from './kernel.ts'
  * What the kernel refused: narrows the message with this sequence number down to one element, when the answer says at
  * which offset of the message the fault lies (NLMSGERR_ATTR_OFFS).
  */
-export function locateFailure(encoded: EncodedTransaction, sequence: number, offset?: number): MessageSource | undefined {
+export function locateFailure(
+  encoded: EncodedTransaction,
+  sequence: number,
+  offset?: number,
+): MessageSource | undefined {
   const source = findSource(encoded, sequence)
   if (source?.firstElement === undefined || offset === undefined) return source
   const { bytes } = encoded

@@ -3,7 +3,10 @@ import type { SetShape } from './set-shape.ts'
 import { compareValues, successor } from './value-text.ts'
 
 /** The ranges of an anonymous set in order, overlapping and adjacent ones made one: the kernel refuses overlaps, and nft merges both. */
-export function mergeRanges(shape: SetShape, elements: readonly { readonly key: string }[]): { readonly key: string }[] {
+export function mergeRanges(
+  shape: SetShape,
+  elements: readonly { readonly key: string }[],
+): { readonly key: string }[] {
   const [type] = shape.key
   if (type === undefined) return []
   const ranges = elements.map(({ key }) => parseKeyRange(shape, key))

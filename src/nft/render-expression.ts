@@ -1,7 +1,7 @@
 import { partTypes, payloadFields } from './fields.ts'
 import type { Expression } from './language.ts'
-import { type ValueType, valueTypes } from './value-type.ts'
 import { parseRange, renderRange } from './value-text.ts'
+import { type ValueType, valueTypes } from './value-type.ts'
 
 /** Renders an expression; `transport` is the protocol that the rule has matched, by which nft names `th` fields. */
 export function renderExpression(expression: Expression, transport?: string): string {

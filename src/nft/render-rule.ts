@@ -2,10 +2,11 @@ import { isTransportKey, ownNetwork, partTypes } from './fields.ts'
 import type { Expression, Rule, Statement, TableFamily } from './language.ts'
 import { mergeRanges } from './merge-ranges.ts'
 import { parseNatTarget, renderNatTarget } from './nat-target.ts'
+import { sortElements } from './render-elements.ts'
 import { protocolName, readsNetwork, readsTransport, renderConstant, renderExpression } from './render-expression.ts'
 import { quote, renderDuration, renderVerdict } from './render-words.ts'
-import { sortElements } from './render-elements.ts'
 import { makeShape } from './set-shape.ts'
+import { hasRanges } from './value-text.ts'
 import { networkOrdered, type ValueType, valueTypes } from './value-type.ts'
 
 type Match = Extract<Statement, { kind: 'match' }>
@@ -56,7 +57,8 @@ function renderStatement(context: Context, statement: Statement): string | undef
       return `limit rate ${statement.rate}/${statement.per}${burst}`
     }
     case 'update': {
-      const timeout = statement.timeoutSeconds === undefined ? '' : ` timeout ${renderDuration(statement.timeoutSeconds)}`
+      const timeout =
+        statement.timeoutSeconds === undefined ? '' : ` timeout ${renderDuration(statement.timeoutSeconds)}`
       return `${statement.operation} @${statement.set} { ${render(context, statement.key)}${timeout} }`
     }
     case 'notrack':
@@ -77,7 +79,8 @@ function render(context: Context, expression: Expression): string {
 function renderMatch(context: Context, match: Match): string | undefined {
   const { left, operator, right } = match
   const text = render(context, left)
-  if (typeof right !== 'string') return `${text} ${operator === '==' ? '' : `${operator} `}${renderSet(left, operator, right)}`
+  if (typeof right !== 'string')
+    return `${text} ${operator === '==' ? '' : `${operator} `}${renderSet(left, operator, right)}`
   if (operator === '==' && learn(context, left, right)) return undefined
   return renderComparison(left, text, operator, right)
 }
@@ -102,7 +105,7 @@ function renderMasked(
   constant: string,
 ): string {
   const several = /^(.*) & \((.*)\)$/.exec(text)
-  const flags = type.name === 'tcp_flag' ? several ?? /^(.*) & ([a-z]+)$/.exec(text) : several
+  const flags = type.name === 'tcp_flag' ? (several ?? /^(.*) & ([a-z]+)$/.exec(text)) : several
   if (flags !== null && left.xor === 0 && type.bitmask !== undefined && (operator === '==' || operator === '!=')) {
     const mask = (flags[2] ?? '').replaceAll(' | ', ',')
     return `${flags[1]} ${operator === '==' ? '' : '!= '}${constant} / ${mask}`
@@ -126,7 +129,10 @@ function renderSet(left: Expression, operator: Match['operator'], right: Exclude
   if (right.of.length === 1 && only !== undefined && left.kind !== 'concat') {
     return renderComparison(left, '', operator, only).replace(/^ (!= )?/, '')
   }
-  return `{ ${renderKeys(types, right.of.map((key) => ({ key }))).join(', ')} }`
+  return `{ ${renderKeys(
+    types,
+    right.of.map((key) => ({ key })),
+  ).join(', ')} }`
 }
 
 function renderVerdictMap(context: Context, { key, map }: Extract<Statement, { kind: 'vmap' }>): string {
@@ -142,11 +148,14 @@ function renderKeys(types: readonly ValueType[], elements: readonly { key: strin
     const parts = key.split(' . ').map((part, i) => renderConstant(types[i]!, part))
     return { key: parts.join(' . '), ...(value === undefined ? {} : { value }) }
   })
-  const interval = canonical.some(({ key }) => key.split(' . ').some((part) => /^[^"a-z]*[-/]|^[0-9a-f:]*\//.test(part)))
+  const interval = hasRanges(
+    types,
+    canonical.map(({ key }) => key),
+  )
   const parts = interval ? types.map(networkOrdered) : types
   const shape = makeShape('anonymous', parts, elements[0]?.value === undefined ? undefined : 'verdict', interval)
   const merge = interval && types.length === 1 && shape.value === undefined
-  const sorted = sortElements(shape, merge ? mergeRanges(shape, canonical) : canonical)
+  const sorted: typeof canonical = sortElements(shape, merge ? mergeRanges(shape, canonical) : canonical)
   return sorted.map((element) => (element.value === undefined ? element.key : `${element.key} : ${element.value}`))
 }
 

@@ -28,6 +28,7 @@ export function renderDuration(seconds: number): string {
 
 /** nft knows no escapes: quotes and line ends cannot stand in a quoted string. */
 export function quote(text: string): string {
-  if (/["\n\r\0]/.test(text)) throw new TypeError(`${JSON.stringify(text)} cannot be quoted in nft: leave out quotes and line ends`)
+  if (/["\n\r\0]/.test(text))
+    throw new TypeError(`${JSON.stringify(text)} cannot be quoted in nft: leave out quotes and line ends`)
   return `"${text}"`
 }

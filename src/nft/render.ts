@@ -66,7 +66,12 @@ const bridgePriorities = [
 
 /** A priority as nft prints it: a name, a name with up to 10 more or less, or a number. */
 function renderPriority(family: TableFamily, { hook, priority }: NonNullable<Chain['hook']>): string {
-  const named = family === 'bridge' ? bridgePriorities : family === 'arp' || family === 'netdev' ? priorities.slice(3, 4) : priorities
+  const named =
+    family === 'bridge'
+      ? bridgePriorities
+      : family === 'arp' || family === 'netdev'
+        ? priorities.slice(3, 4)
+        : priorities
   const near = named.find(
     (entry) => Math.abs(priority - entry.value) <= 10 && (!('hook' in entry) || entry.hook === hook),
   )

@@ -26,7 +26,8 @@ export function shapeOf(set: SetDeclaration): SetShape {
   })
   // nft swaps bytes of host-order keys in interval sets in rules that it cannot see from here.
   const unordered = interval && key.find((type) => type.order === 'host')
-  if (unordered) throw new TypeError(`set ${set.name}: ${unordered.name} has no place in an interval set; list the values`)
+  if (unordered)
+    throw new TypeError(`set ${set.name}: ${unordered.name} has no place in an interval set; list the values`)
   const shape = makeShape(set.name, key, valueShape(set), interval)
   shapes.set(set, shape)
   return shape

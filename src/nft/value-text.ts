@@ -113,3 +113,15 @@ function prefixLengthOf(low: Uint8Array, high: Uint8Array): number | undefined {
 function bitAt(bytes: Uint8Array, index: number): number {
   return (bytes[index >> 3]! >> (7 - (index & 7))) & 1
 }
+
+/** Whether any of these keys, parts joined by ` . `, covers more than one value. */
+export function hasRanges(types: readonly ValueType[], keys: readonly string[]): boolean {
+  return keys.some((key) =>
+    key.split(' . ').some((part, i) => {
+      const type = types[i]
+      if (type === undefined) throw new TypeError(`"${key}" has more parts than its key`)
+      const { low, high } = parseRange(type, part)
+      return low !== high
+    }),
+  )
+}

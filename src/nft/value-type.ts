@@ -94,7 +94,10 @@ function writeIpv6(text: string, from: number, to: number, buffer: Uint8Array, a
       value = value * 16 + digit
       digits++
     }
-    if (i < to && text.charCodeAt(i) === 46) return writeMixed(text, from, to, buffer, at)
+    if (i < to && text.charCodeAt(i) === 46) {
+      writeMixed(text, from, to, buffer, at)
+      return
+    }
     if (digits === 0 || digits > 4 || index === 16) refuse('ipv6_addr', text, from, to)
     buffer[at + index++] = value >> 8
     buffer[at + index++] = value
@@ -114,7 +117,10 @@ function writeIpv6(text: string, from: number, to: number, buffer: Uint8Array, a
 /** The rare spelling that ends in a dotted quad. */
 function writeMixed(text: string, from: number, to: number, buffer: Uint8Array, at: number): void {
   const address = findAddress(text.slice(from, to))
-  if (address === undefined || !address.includes(':')) return refuse('ipv6_addr', text, from, to)
+  if (address === undefined || !address.includes(':')) {
+    refuse('ipv6_addr', text, from, to)
+    return
+  }
   buffer.set(bytesOf(address), at)
 }
 
@@ -280,7 +286,15 @@ export const valueTypes: Readonly<Record<ValueTypeName, ValueType>> = {
   mark: numeric({ name: 'mark', id: 19, size: 4, order: 'host', perLine: 5 }, hex8),
   integer: numeric({ name: 'integer', id: 4, size: 4, order: 'host', perLine: 5 }),
   nfproto: numeric({ name: 'nfproto', id: 2, size: 1, order: 'none', perLine: 5, words: nfprotoWords }),
-  ct_state: numeric({ name: 'ct_state', id: 26, size: 4, order: 'host', perLine: 1, words: ctStateWords, bitmask: true }),
+  ct_state: numeric({
+    name: 'ct_state',
+    id: 26,
+    size: 4,
+    order: 'host',
+    perLine: 1,
+    words: ctStateWords,
+    bitmask: true,
+  }),
   ct_status: numeric({
     name: 'ct_status',
     id: 28,
@@ -295,7 +309,15 @@ export const valueTypes: Readonly<Record<ValueTypeName, ValueType>> = {
   ifindex: numeric({ name: 'ifindex', id: 20, size: 4, order: 'host', perLine: 5 }),
   uid: numeric({ name: 'uid', id: 24, size: 4, order: 'host', perLine: 5 }),
   pkttype: numeric({ name: 'pkttype', id: 31, size: 1, order: 'none', perLine: 1, words: packetTypeWords }),
-  tcp_flag: numeric({ name: 'tcp_flag', id: 15, size: 1, order: 'none', perLine: 1, words: tcpFlagWords, bitmask: true }),
+  tcp_flag: numeric({
+    name: 'tcp_flag',
+    id: 15,
+    size: 1,
+    order: 'none',
+    perLine: 1,
+    words: tcpFlagWords,
+    bitmask: true,
+  }),
   icmp_type: numeric({ name: 'icmp_type', id: 14, size: 1, order: 'none', perLine: 5, words: icmpTypeWords }),
   icmpv6_type: numeric({ name: 'icmpv6_type', id: 29, size: 1, order: 'none', perLine: 5, words: icmpv6TypeWords }),
   arpop: numeric({ name: 'arpop', id: 11, size: 2, order: 'network', perLine: 5, words: arpOperationWords }),
