@@ -36,6 +36,17 @@ export class ChangeFeed {
   }
 }
 
+/** What changed in either. */
+export function mergeChanges(a: Changes, b: Changes): Changes {
+  return {
+    services: a.services.union(b.services),
+    slices: a.slices.union(b.slices),
+    nodes: a.nodes.union(b.nodes),
+    pods: a.pods.union(b.pods),
+    namespaces: a.namespaces.union(b.namespaces),
+  }
+}
+
 function emptyChanges(): Record<Collection, Set<ObjectKey>> {
   return { services: new Set(), slices: new Set(), nodes: new Set(), pods: new Set(), namespaces: new Set() }
 }

@@ -1,4 +1,4 @@
-export { ChangeFeed, type Changes } from './change-feed.ts'
+export { ChangeFeed, type Changes, mergeChanges } from './change-feed.ts'
 export type { Because, Finding } from './finding.ts'
 export { keyOf, type ObjectKey, splitKey } from './key.ts'
 export { type Labels, type MapSelector, matches } from './selector.ts'

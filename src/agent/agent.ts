@@ -1,0 +1,140 @@
+import type { Server } from 'node:http'
+import { ChangeFeed, type Changes, LiveSnapshot, type Snapshot } from '../cluster/index.ts'
+import { NodePlan } from '../nodeplan/index.ts'
+import type { Agent, AgentInput } from './contract.ts'
+import { follow } from './follow.ts'
+import { serveHealth } from './health.ts'
+import { openLog } from './log.ts'
+import { Metrics } from './metrics.ts'
+import { type RoundReport, Rounds } from './rounds.ts'
+import { serveSocket } from './socket-server.ts'
+
+/** The taint by which an autoscaler tells that a node goes away. */
+const leavingTaint = 'ToBeDeletedByClusterAutoscaler'
+
+/**
+ * Runs the network of one node until stopped. Resolves when it follows the API server and its servers listen; `ready`
+ * tells the first round. Nothing is written before all kinds are synced; then one transaction replaces what a former
+ * agent left, so that no packet meets a gap.
+ */
+export async function startAgent({
+  client,
+  host,
+  namespace = host.own,
+  nodeName,
+  options,
+}: AgentInput): Promise<Agent> {
+  const log = options.log ?? (await openLog(nodeName))
+  const metrics = new Metrics()
+  const feed = new ChangeFeed()
+  const snapshot = new LiveSnapshot(feed)
+  const modules = options.modules ?? []
+  const { families, podPrefixes, servicePrefixes } = options
+  const plan = new NodePlan({
+    node: nodeName,
+    servicePrefixes,
+    ...(families === undefined ? {} : { families }),
+    ...(podPrefixes === undefined ? {} : { podPrefixes }),
+  })
+  const times: { lastRound?: Date; waitingSince?: Date } = {}
+  const { promise: ready, resolve: becomeReady } = Promise.withResolvers<void>()
+  const rounds = new Rounds({ plan, snapshot, feed, network: namespace.network }, modules, log, (report) => {
+    account(metrics, snapshot, report)
+    metrics.record('plumb_findings', plan.findings.length)
+    if (report.failure !== undefined) return
+    if (times.lastRound === undefined) {
+      log.info({ ms: Math.round(report.totalMs), services: snapshot.services.size }, 'the node serves')
+      becomeReady()
+    }
+    times.lastRound = new Date()
+    delete times.waitingSince
+    if (feed.size > 0) times.waitingSince = times.lastRound
+  })
+  const following = follow(client, nodeName, snapshot, () => {
+    times.waitingSince ??= new Date()
+    metrics.record('kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds', Date.now() / 1000)
+    rounds.wake()
+  })
+  following.synced.then(
+    () => rounds.begin(),
+    (error: unknown) => log.error({ error: String(error) }, 'the API server cannot be followed'),
+  )
+  const servers: Server[] = []
+  const health =
+    options.health && serveHealth(host, namespace, options.health, healthSource(snapshot, nodeName, times), metrics)
+  if (health !== undefined) servers.push(health.server)
+  if (options.socket !== undefined) {
+    const sources = { host, namespace, nodeName, snapshot, plan, calm: () => !rounds.busy }
+    servers.push(await serveSocket(options.socket, sources))
+  }
+  return {
+    ready,
+    snapshot,
+    metrics,
+    findings: () => plan.findings,
+    settled: () => rounds.settled(),
+    healthPort: health?.port,
+    async stop() {
+      following.stop()
+      await rounds.stop()
+      for (const module of modules) await module.close?.()
+      await Promise.all(servers.map(close))
+    },
+  }
+}
+
+function healthSource(snapshot: Snapshot, nodeName: string, times: { lastRound?: Date; waitingSince?: Date }) {
+  return {
+    lastRound: () => times.lastRound,
+    waitingSince: () => times.waitingSince,
+    eligible() {
+      const node = snapshot.nodes.get(nodeName)
+      if (node === undefined || node.metadata.deletionTimestamp !== undefined) return false
+      return !(node.spec?.taints ?? []).some(({ key }) => key === leavingTaint)
+    },
+  }
+}
+
+function account(metrics: Metrics, snapshot: Snapshot, report: RoundReport): void {
+  const seconds = report.totalMs / 1000
+  const { changes } = report
+  metrics.record('kubeproxy_sync_proxy_rules_duration_seconds', seconds)
+  metrics.record(
+    report.full
+      ? 'kubeproxy_sync_full_proxy_rules_duration_seconds'
+      : 'kubeproxy_sync_partial_proxy_rules_duration_seconds',
+    seconds,
+  )
+  metrics.record('plumb_round_stage_seconds', report.compileMs / 1000, 'compile')
+  metrics.record('plumb_round_stage_seconds', report.loweringMs / 1000, 'lower')
+  metrics.record('plumb_round_stage_seconds', report.commitMs / 1000, 'commit')
+  metrics.record('plumb_round_operations', report.operations)
+  metrics.record('plumb_services', snapshot.services.size)
+  metrics.record('kubeproxy_sync_proxy_rules_endpoint_changes_total', changes.slices.size)
+  metrics.record('kubeproxy_sync_proxy_rules_service_changes_total', changes.services.size)
+  metrics.record('kubeproxy_conntrack_reconciler_deleted_entries_total', report.forgotten)
+  if (report.failure !== undefined) {
+    metrics.record('kubeproxy_sync_proxy_rules_nftables_sync_failures_total', 1)
+    return
+  }
+  metrics.record('kubeproxy_sync_proxy_rules_last_timestamp_seconds', Date.now() / 1000)
+  for (const seconds of programmingSeconds(snapshot, changes)) {
+    metrics.record('kubeproxy_network_programming_duration_seconds', seconds)
+  }
+}
+
+/** How long ago the causes of changed slices were; the first round's say nothing about this agent and are left out. */
+function programmingSeconds(snapshot: Snapshot, changes: Changes): number[] {
+  const now = Date.now()
+  if (changes.slices.size > 1000) return []
+  return [...changes.slices].flatMap((key) => {
+    const annotations = snapshot.slices.get(key)?.metadata.annotations
+    const time = Date.parse(annotations?.['endpoints.kubernetes.io/last-change-trigger-time'] ?? '')
+    return Number.isNaN(time) || time > now ? [] : [(now - time) / 1000]
+  })
+}
+
+function close(server: Server): Promise<void> {
+  server.closeAllConnections()
+  return new Promise((resolve) => server.close(() => resolve()))
+}

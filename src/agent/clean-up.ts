@@ -1,0 +1,7 @@
+import type { Namespace } from '../host/index.ts'
+import { cleanUp } from '../nodeplan/index.ts'
+
+/** Takes away every nftables table that an agent makes (`--cleanup`); connections that are translated already go on until they end. */
+export async function cleanUpNode(namespace: Namespace): Promise<void> {
+  await namespace.network.commit(cleanUp())
+}

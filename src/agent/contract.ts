@@ -1,0 +1,65 @@
+import type { Address, Family, Prefix } from '../addr/index.ts'
+import type { Client } from '../client/index.ts'
+import type { Changes, Finding, Snapshot } from '../cluster/index.ts'
+import type { Host, Namespace } from '../host/index.ts'
+import type { PodNetwork } from '../pods/index.ts'
+import type { Metrics } from './metrics.ts'
+
+/** Where the agent says what it does; pino has this shape. */
+export interface Log {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/**
+ * A part of the node that is no nftables table: routes, links, announcements. Called in every round before the tables are
+ * committed, with what changed. A throw is told, and the part is called again soon with what it missed.
+ */
+export interface NodeModule {
+  readonly name: string
+  update(snapshot: Snapshot, pods: PodNetwork, changes: Changes): void | Promise<void>
+  close?(): void | Promise<void>
+}
+
+/** Answers one call on the agent's socket: the parsed JSON body in, what becomes the JSON answer out. */
+export type SocketRoute = (body: unknown) => unknown | Promise<unknown>
+
+export interface AgentOptions {
+  /** Prefixes of which only Services have addresses. */
+  readonly servicePrefixes: readonly Prefix[]
+  /** Sources that count as pods; the podCIDRs of all Nodes unless told. */
+  readonly podPrefixes?: readonly Prefix[]
+  readonly families?: readonly Family[]
+  readonly modules?: readonly NodeModule[]
+  /** Where `/healthz`, `/livez` and `/metrics` are; nowhere unless told. */
+  readonly health?: { readonly address: Address; readonly port: number }
+  /** The unix socket for questions (`observe.ts`), and `METHOD /path` of whatever else arrives there. */
+  readonly socket?: { readonly path: string; readonly routes?: Readonly<Record<string, SocketRoute>> }
+  /** Standard error, by pino, unless told. */
+  readonly log?: Log
+}
+
+export interface AgentInput {
+  readonly client: Client
+  readonly host: Host
+  /** The node's network namespace; the one in which the process started unless told. */
+  readonly namespace?: Namespace
+  readonly nodeName: string
+  readonly options: AgentOptions
+}
+
+/** A running agent. */
+export interface Agent {
+  /** Resolves when the first round is in the kernel. */
+  readonly ready: Promise<void>
+  readonly snapshot: Snapshot
+  readonly metrics: Metrics
+  findings(): readonly Finding[]
+  /** Resolves when no change is waiting and the last round is in the kernel. */
+  settled(): Promise<void>
+  /** The port of the health endpoints, when there are any. */
+  readonly healthPort: number | undefined
+  /** Stops following; what is in the kernel stays and goes on serving. */
+  stop(): Promise<void>
+}

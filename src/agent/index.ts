@@ -1,0 +1,7 @@
+export { startAgent } from './agent.ts'
+export { cleanUpNode } from './clean-up.ts'
+export type { CniError, CniRequest, CniResult } from './cni-server.ts'
+export type { Agent, AgentInput, AgentOptions, Log, NodeModule, SocketRoute } from './contract.ts'
+export { openLog } from './log.ts'
+export type * from './observe.ts'
+export { PodsModule } from './pods-module.ts'

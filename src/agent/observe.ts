@@ -1,0 +1,67 @@
+import type { Address, Family } from '../addr/index.ts'
+import type { Connection, ListeningSocket, Neighbour, Route } from '../host/index.ts'
+import type { ServiceAnswer, ServiceModel, Transport } from '../services/index.ts'
+
+// The JSON that crosses the agent's unix socket. Every call is HTTP/1.1 with a JSON body; refusals are `{ error }` with 4xx.
+
+/** `POST /explain`: what this node's Services do to a new connection. */
+export interface ExplainRequest {
+  /** The client's address, or the Pod that it is (`namespace/name`), or the node itself when both are absent. */
+  readonly source?: string
+  readonly sourcePod?: string
+  readonly destination: string
+  readonly protocol?: Transport
+  readonly port: number
+}
+
+export interface ExplainResponse extends ServiceAnswer {
+  readonly node: string
+  /** The address that the question was answered for. */
+  readonly source: Address
+  /** Whether the kernel holds what the answer says; false while a round is waiting or was refused. */
+  readonly confirmed: boolean
+}
+
+/** `GET /model/services/{namespace}/{name}`: the meaning of a Service on this node, as last compiled. */
+export type ModelResponse = ServiceModel
+
+/** `POST /observe`: what the kernel of this node has, each part only when it is asked for. */
+export interface ObserveRequest {
+  /** Where a packet would go. */
+  readonly route?: { readonly destination: string; readonly source?: string; readonly inputInterface?: string }
+  /** The neighbour entries of an address. */
+  readonly neighbour?: string
+  /** What the tables hold for a Service's address and port, read from the kernel. */
+  readonly frontend?: { readonly address: string; readonly protocol: Transport; readonly port: number }
+  /** Sockets that listen in this node's namespace, or in the one at `namespace` (a path such as /proc/PID/ns/net). */
+  readonly listeners?: { readonly namespace?: string; readonly port?: number }
+  /** Conntrack entries whose original or reply direction has this address. */
+  readonly connections?: { readonly address: string; readonly protocol?: number; readonly port?: number }
+}
+
+export interface ObserveResponse {
+  readonly node: string
+  /** Null when there is no route. */
+  readonly route?: Route | null
+  readonly neighbours?: readonly Neighbour[]
+  readonly frontend?: ObservedFrontend
+  readonly listeners?: readonly ListeningSocket[]
+  readonly connections?: readonly Connection[]
+}
+
+/** One Service port in the kernel beside what it should be there. */
+export interface ObservedFrontend {
+  readonly family: Family
+  /** `706c:3` for three endpoints, `706c:0` for silence, null when it has no class. */
+  readonly class: string | null
+  /** `10.244.1.5 . 8080`, by index. */
+  readonly endpoints: readonly string[]
+  /** Whether the address is refused where no port answers. */
+  readonly known: boolean
+  /** What the agent wants there; null when it knows no such frontend. */
+  readonly desired: {
+    readonly service: string
+    readonly class: string | null
+    readonly endpoints: readonly string[]
+  } | null
+}
