@@ -28,7 +28,8 @@ export const RTA_VIA = 18
 export const RTAX_MTU = 2
 export const RTNH_F_ONLINK = 4
 export const RTM_F_CLONED = 0x200
-export const RTM_F_FIB_MATCH = 0x2000
+/** In a lookup: answer with the table in which the route was found, not always the main one. */
+export const RTM_F_LOOKUP_TABLE = 0x1000
 export const RT_TABLE_UNSPEC = 0
 export const RT_TABLE_MAIN = 254
 export const RT_TABLE_LOCAL = 255
@@ -134,6 +135,7 @@ export function writeRouteLookup(writer: AttributeWriter, lookup: RouteLookup): 
   writer.view[at] = addressFamily(destination.length === 4 ? 4 : 6)
   writer.view[at + 1] = destination.length * 8
   if (lookup.source !== undefined) writer.view[at + 2] = destination.length * 8
+  writer.view.writeUInt32LE(RTM_F_LOOKUP_TABLE, at + 8)
   writer.bytes(RTA_DST, destination)
   if (lookup.source !== undefined) writer.bytes(RTA_SRC, bytesOf(lookup.source))
   if (lookup.inputIndex !== undefined) writer.u32(RTA_IIF, lookup.inputIndex)
