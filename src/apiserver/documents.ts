@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto'
+import { apiVersionOf, errors, openapi, openapiDocument } from '../objects/index.ts'
+import { type Answer, json } from './answer.ts'
+import { Refusal } from './refusal.ts'
+import { groupVersions, type Registry, serves } from './registry.ts'
+
+/** The version that clients see; kubectl picks its own code by the minor. */
+export const gitVersion = 'v1.33.0+plumb'
+
+/** The answer to `GET /version`. */
+export function version(): Answer {
+  return json({
+    major: '1',
+    minor: '33',
+    gitVersion,
+    gitCommit: '',
+    gitTreeState: 'clean',
+    buildDate: '1970-01-01T00:00:00Z',
+    goVersion: `node ${process.version}`,
+    compiler: 'node',
+    platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+  })
+}
+
+const documents = new Map<string, { body: string; hash: string }>()
+
+/** The index of OpenAPI v3: one document per served group version, each under the hash of its content. */
+export function openapiIndex(registry: Registry): Answer {
+  const paths = Object.fromEntries(
+    groupVersions(registry).map((name) => {
+      const path = name.includes('/') ? `apis/${name}` : `api/${name}`
+      return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${documentOf(registry, name).hash}` }]
+    }),
+  )
+  return json({ paths })
+}
+
+/** The OpenAPI v3 document of one group version. */
+export function openapiOf(registry: Registry, group: string, groupVersion: string): Answer {
+  if (!serves(registry, group, groupVersion)) throw new Refusal(errors.noSuchResource())
+  const { body, hash } = documentOf(registry, apiVersionOf({ group, version: groupVersion }))
+  const headers = { etag: `"${hash}"`, 'cache-control': 'public, immutable', vary: 'Accept' }
+  return { code: 200, type: 'application/json', body, headers }
+}
+
+function documentOf(registry: Registry, name: string): { body: string; hash: string } {
+  let found = documents.get(name)
+  if (found === undefined) {
+    const [group, groupVersion] = name.includes('/') ? (name.split('/') as [string, string]) : ['', name]
+    const document = registry.kindsOf(group, groupVersion).length > 0 ? openapi(name) : openapiDocument({}, {})
+    const body = JSON.stringify(document)
+    found = { body, hash: createHash('sha256').update(body).digest('hex').slice(0, 32).toUpperCase() }
+    documents.set(name, found)
+  }
+  return found
+}

@@ -1,0 +1,33 @@
+/** A socket to accept connections on: one inherited from the parent, or an address to bind. Port 0 lets the kernel choose. */
+export type ListenerOptions = { readonly fd: number } | { readonly host: string; readonly port: number }
+
+/** Everything that the API server needs to know; plain values, so that they fit into a JSON file. Keys and certificates are PEM text. */
+export interface ApiServerOptions {
+  /** The folder of the database, or `:memory:` for nothing on disk. */
+  readonly dataDir: string
+  readonly listeners: readonly ListenerOptions[]
+  readonly tls: {
+    readonly key: string
+    readonly cert: string
+    /** Signs the client certificates that are trusted: CN is the user, O the groups. */
+    readonly clientCa: string
+  }
+  /** How kubelets are called for logs and exec: the client certificate to show, and the CA that signs theirs. */
+  readonly kubelet?: { readonly key: string; readonly cert: string; readonly ca: string }
+  /** One IPv4 prefix, one IPv6 prefix or both; the first is the default family. */
+  readonly serviceCidrs: readonly string[]
+  /** `30000-32767` when left out. */
+  readonly nodePortRange?: string
+  /** Where the API server is reached from inside of the cluster: the endpoints of the Service `kubernetes`. */
+  readonly advertise?: { readonly addresses: readonly string[]; readonly port: number }
+}
+
+/** A running API server. */
+export interface ApiServer {
+  /** The bound addresses, in the order of the listeners. */
+  readonly addresses: readonly { readonly host: string; readonly port: number }[]
+  /** The latest committed resourceVersion. */
+  readonly revision: number
+  /** Ends all connections, finishes queued writes and closes the database. */
+  close(): Promise<void>
+}

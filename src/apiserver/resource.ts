@@ -1,0 +1,128 @@
+import { errors } from '../objects/index.ts'
+import { type Form, negotiate } from './accept.ts'
+import { type Answer, statusAnswer } from './answer.ts'
+import { mediaType, parseBody } from './body.ts'
+import type { Call, Core } from './core.ts'
+import { decodeObject, fieldValidationOf } from './decode.ts'
+import { type DeleteOptions, deleteObject, dryRunOf, parseDeleteOptions } from './deletion.ts'
+import type { Entry } from './entry.ts'
+import { listPage, renderPage, revisionOf } from './list.ts'
+import { readPatch } from './patch.ts'
+import { Refusal } from './refusal.ts'
+import { keyOf, type Scope } from './scope.ts'
+import { parseSelector } from './selector.ts'
+import { includeObjectOf, renderObject } from './table.ts'
+import { createObject, updateObject, type Written } from './write.ts'
+
+/** An object in the form that the client accepts. */
+export async function objectAnswer(scope: Scope, call: Call, entry: Entry, code: number): Promise<Answer> {
+  const form = negotiate(call.headers.accept)
+  return inForm(form, renderObject(scope.kind, entry, form, includeObjectOf(call.query)), code)
+}
+
+async function inForm(form: Form, body: Buffer | string, code: number): Promise<Answer> {
+  if (form.kind !== 'yaml') return { code, type: typeOf(form), body }
+  const { stringify } = await import('yaml')
+  return { code, type: 'application/yaml', body: stringify(JSON.parse(body.toString())) }
+}
+
+function typeOf(form: Form): string {
+  if (form.kind === 'table') return `application/json;as=Table;g=meta.k8s.io;v=${form.version}`
+  return 'application/json'
+}
+
+/** GET of one object; the resourceVersion may not lie in the future. */
+export async function getObject(core: Core, scope: Scope, call: Call): Promise<Answer> {
+  const asked = revisionOf(call.query.get('resourceVersion') ?? '')
+  if (asked > core.store.revision) throw new Refusal(errors.resourceVersionTooLarge(asked, core.store.revision))
+  return objectAnswer(scope, call, getEntry(core, scope), 200)
+}
+
+/** The stored object of a scope; 404 when there is none. */
+export function getEntry(core: Core, scope: Scope): Entry {
+  const entry = core.store.collection(scope.collection).find(keyOf(scope.namespace, scope.name!))
+  if (entry === undefined) throw new Refusal(errors.notFound(scope.kind, scope.name!))
+  return entry
+}
+
+/** GET of a collection. */
+export async function listObjects(core: Core, scope: Scope, call: Call): Promise<Answer> {
+  const { query } = call
+  const form = negotiate(call.headers.accept)
+  const selector = parseSelector(scope.kind, query.get('labelSelector'), query.get('fieldSelector'))
+  const page = listPage(core.store, scope, selector, query)
+  return inForm(form, renderPage(scope.kind, page, form, includeObjectOf(query)), 200)
+}
+
+/** POST of a new object. */
+export async function postObject(core: Core, scope: Scope, call: Call): Promise<Answer> {
+  const value = await parseBody(await call.body(), call.headers['content-type'])
+  const object = decodeObject(scope.kind, value, fieldValidationOf(call.query), call.warn)
+  const dryRun = dryRunOf(call.query.getAll('dryRun'))
+  const written = await core.store.write(
+    (transaction) => createObject(scope, object, core.allocator, transaction),
+    dryRun,
+  )
+  return objectAnswer(scope, call, written.entry, 201)
+}
+
+/** PUT of a whole object or of its status. */
+export async function putObject(core: Core, scope: Scope, call: Call): Promise<Answer> {
+  const value = await parseBody(await call.body(), call.headers['content-type'])
+  const object = decodeObject(scope.kind, value, fieldValidationOf(call.query), call.warn)
+  return answerWrite(core, scope, call, () => object)
+}
+
+/** PATCH of an object or of its status. */
+export async function patchObject(core: Core, scope: Scope, call: Call): Promise<Answer> {
+  const patch = await readPatch(scope.kind, await call.body(), call.headers['content-type'])
+  const validation = fieldValidationOf(call.query)
+  return answerWrite(core, scope, call, (current) =>
+    decodeObject(scope.kind, patch.apply(JSON.parse(current.json.toString())), validation, call.warn, patch.text),
+  )
+}
+
+async function answerWrite(core: Core, scope: Scope, call: Call, change: Parameters<typeof updateObject>[1]) {
+  const dryRun = dryRunOf(call.query.getAll('dryRun'))
+  const work = (transaction: Parameters<typeof updateObject>[3]) =>
+    updateObject(scope, change, core.allocator, transaction)
+  const { entry } = await core.store.write(work, dryRun)
+  return objectAnswer(scope, call, entry, 200)
+}
+
+/** DELETE of one object: a Status when it is gone, the object while something holds it. */
+export async function removeOne(core: Core, scope: Scope, call: Call): Promise<Answer> {
+  const options = await readDeleteOptions(call)
+  const work = (transaction: Parameters<typeof deleteObject>[3]) =>
+    deleteObject(scope, options, core.allocator, transaction)
+  const { entry, removed } = await core.store.write(work, options.dryRun)
+  if (!removed) return objectAnswer(scope, call, entry, 200)
+  return statusAnswer(errors.deleted(scope.kind, scope.name!, entry.value.metadata.uid ?? ''))
+}
+
+/** DELETE of a collection: every object that the selectors match, in one step; answers their list. */
+export async function removeCollection(core: Core, scope: Scope, call: Call): Promise<Answer> {
+  const options = await readDeleteOptions(call)
+  const { query } = call
+  const selector = parseSelector(scope.kind, query.get('labelSelector'), query.get('fieldSelector'))
+  const prefix = scope.namespace === undefined ? '' : `${scope.namespace}/`
+  const written = await core.store.write((transaction) => {
+    const matches = [...transaction.range(scope.collection, prefix)].filter((entry) => selector.matches(entry.value))
+    return matches.map((entry): Written => {
+      const { name, namespace } = entry.value.metadata
+      const one = { ...scope, name, namespace: scope.kind.namespaced ? namespace : undefined }
+      return deleteObject(one, options, core.allocator, transaction)
+    })
+  }, options.dryRun)
+  const entries = written.map(({ entry }) => entry)
+  const page = { entries, revision: core.store.revision, next: undefined, remaining: undefined }
+  return inForm({ kind: 'json' }, renderPage(scope.kind, page, { kind: 'json' }, 'Metadata'), 200)
+}
+
+async function readDeleteOptions(call: Call): Promise<DeleteOptions> {
+  const body = await call.body()
+  const type = mediaType(call.headers['content-type'])
+  // Go's clients may send an empty body under a protobuf type.
+  const value = body.length === 0 ? undefined : await parseBody(body, type)
+  return parseDeleteOptions(value, call.query)
+}

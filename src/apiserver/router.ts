@@ -1,0 +1,205 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { apiVersionOf, errors, findKind } from '../objects/index.ts'
+import { negotiate } from './accept.ts'
+import { type Answer, json, text } from './answer.ts'
+import { authenticate } from './authentication.ts'
+import { parseBody, readBody } from './body.ts'
+import type { Call, Core } from './core.ts'
+import { discover, discoverGroup, discoverVersion } from './discovery.ts'
+import { openapiIndex, openapiOf, version } from './documents.ts'
+import { parseResourcePath, type ResourcePath, segmentsOf } from './path.ts'
+import { Refusal } from './refusal.ts'
+import { groupVersions } from './registry.ts'
+import { isRelayed, kubeletTarget, relayAnswer } from './relay.ts'
+import { getObject, listObjects, patchObject, postObject, putObject, removeCollection, removeOne } from './resource.ts'
+import { answerReview } from './review.ts'
+import { collectionOf, type Scope, type User } from './scope.ts'
+import { parseSelector } from './selector.ts'
+import { responseSink } from './sink.ts'
+import { handleSubresource } from './subresource.ts'
+import { includeObjectOf } from './table.ts'
+import { isTrue, parseWatchOptions, serveWatch } from './watch.ts'
+
+const open = new Set(['healthz', 'livez', 'readyz', 'version'])
+
+/** Answers one request; undefined when the answer is a stream that is already being written. */
+export async function route(
+  core: Core,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<Answer | undefined> {
+  const url = urlOf(request)
+  const segments = segmentsOf(url.pathname)
+  const user = authenticate(request)
+  if (user === undefined && !open.has(segments[0] ?? '')) throw new Refusal(errors.unauthorized())
+  const fixed = answerFixed(core, request, segments)
+  if (fixed !== undefined) return fixed
+  const path = parseResourcePath(segments)
+  if (path === undefined || user === undefined) throw new Refusal(errors.noSuchResource())
+  return routeResource(core, path, callOf(request, response, url.searchParams), user, response)
+}
+
+/** The request's URL; 400 when it is none. */
+export function urlOf(request: IncomingMessage): URL {
+  const target = request.url ?? '/'
+  const url = URL.parse(target.startsWith('/') ? `http://localhost${target}` : target)
+  if (url === null) throw new Refusal(errors.badRequest('the request target is not a URL'))
+  return url
+}
+
+function answerFixed(core: Core, request: IncomingMessage, segments: readonly string[]): Answer | undefined {
+  const [first, second, third, fourth, fifth] = segments
+  const { accept } = request.headers
+  const found = (): Answer | undefined => {
+    switch (first) {
+      case undefined:
+        return json({ paths: rootPaths(core) })
+      case 'healthz':
+      case 'livez':
+      case 'readyz':
+        return text('ok')
+      case 'version':
+        return segments.length === 1 ? version() : undefined
+      case 'api':
+        if (segments.length === 1) return discover(core.registry, 'api', accept)
+        return segments.length === 2 ? discoverVersion(core.registry, '', second!) : undefined
+      case 'apis':
+        if (segments.length === 1) return discover(core.registry, 'apis', accept)
+        if (segments.length === 2) return discoverGroup(core.registry, second!)
+        return segments.length === 3 ? discoverVersion(core.registry, second!, third!) : undefined
+      case 'openapi':
+        if (second !== 'v3') return undefined
+        if (segments.length === 2) return openapiIndex(core.registry)
+        if (third === 'api' && segments.length === 4) return openapiOf(core.registry, '', fourth!)
+        return third === 'apis' && segments.length === 5 ? openapiOf(core.registry, fourth!, fifth!) : undefined
+      default:
+        return undefined
+    }
+  }
+  const answer = found()
+  if (answer !== undefined && request.method !== 'GET' && request.method !== 'HEAD')
+    throw new Refusal(errors.methodNotAllowed())
+  return answer
+}
+
+function rootPaths(core: Core): string[] {
+  const versions = groupVersions(core.registry).map((name) => (name.includes('/') ? `/apis/${name}` : `/api/${name}`))
+  return ['/api', '/apis', ...versions, '/healthz', '/livez', '/openapi/v3', '/readyz', '/version']
+}
+
+function callOf(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Call {
+  const warnings: string[] = []
+  return {
+    method: request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET'),
+    query,
+    headers: request.headers,
+    body: () => readBody(request),
+    warn: (message) => {
+      if (warnings.length >= 20) return
+      warnings.push(`299 - "${message.replace(/["\\]/g, '\\$&').replace(/[^\x20-\x7e]/g, '?')}"`)
+      response.setHeader('warning', warnings)
+    },
+  }
+}
+
+/** The scope of a path; 404 for what is not served. */
+export function scopeOf(core: Core, path: ResourcePath, user: User): Scope {
+  const kind = core.registry.find(path.group, path.version, path.plural)
+  if (kind === undefined) throw new Refusal(errors.noSuchResource())
+  const { namespace, name, subresource } = path
+  if (
+    (namespace !== undefined && !kind.namespaced) ||
+    (kind.namespaced && namespace === undefined && name !== undefined)
+  )
+    throw new Refusal(errors.noSuchResource())
+  return { kind, collection: collectionOf(kind), namespace, name, subresource, user }
+}
+
+async function routeResource(
+  core: Core,
+  path: ResourcePath,
+  call: Call,
+  user: User,
+  response: ServerResponse,
+): Promise<Answer | undefined> {
+  const review = core.registry.reviewsOf(path.group, path.version).find((kind) => kind.plural === path.plural)
+  if (review !== undefined && path.name === undefined) {
+    if (call.method !== 'POST') throw new Refusal(errors.methodNotAllowed())
+    return json(answerReview(review, await parseBody(await call.body(), call.headers['content-type']), user), 201)
+  }
+  if (path.plural === 'bindings' && apiVersionOf(path) === 'v1' && path.namespace !== undefined)
+    return bindByBody(core, path, call, user)
+  const scope = scopeOf(core, path, user)
+  if (scope.name === undefined) return routeCollection(core, scope, call, path.watch, response)
+  if (scope.subresource !== undefined) return routeSubresource(core, scope, call, response)
+  switch (call.method) {
+    case 'GET':
+      return getObject(core, scope, call)
+    case 'PUT':
+      return putObject(core, scope, call)
+    case 'PATCH':
+      return patchObject(core, scope, call)
+    case 'DELETE':
+      return removeOne(core, scope, call)
+    default:
+      throw new Refusal(errors.methodNotAllowed())
+  }
+}
+
+async function routeCollection(core: Core, scope: Scope, call: Call, watch: boolean, response: ServerResponse) {
+  switch (call.method) {
+    case 'GET':
+      if (!watch && !isTrue(call.query.get('watch'))) return listObjects(core, scope, call)
+      startWatch(core, scope, call, () => responseSink(response))
+      return undefined
+    case 'POST':
+      if (scope.kind.namespaced && scope.namespace === undefined) throw new Refusal(errors.methodNotAllowed())
+      return postObject(core, scope, call)
+    case 'DELETE':
+      return removeCollection(core, scope, call)
+    default:
+      throw new Refusal(errors.methodNotAllowed())
+  }
+}
+
+/** Checks a watch request, then opens its sink and serves it. */
+export function startWatch(core: Core, scope: Scope, call: Call, sink: () => Parameters<typeof serveWatch>[4]): void {
+  const { query } = call
+  const form = negotiate(call.headers.accept, true)
+  const selector = parseSelector(scope.kind, query.get('labelSelector'), query.get('fieldSelector'))
+  const options = parseWatchOptions(query, form, includeObjectOf(query))
+  serveWatch(core.store, scope, selector, options, sink())
+}
+
+async function routeSubresource(
+  core: Core,
+  scope: Scope,
+  call: Call,
+  response: ServerResponse,
+): Promise<Answer | undefined> {
+  if (
+    scope.kind.kind === 'Pod' &&
+    isRelayed(scope.subresource) &&
+    scope.kind.subresources.includes(scope.subresource)
+  ) {
+    if (scope.subresource === 'log') {
+      if (call.method !== 'GET') throw new Refusal(errors.methodNotAllowed())
+      await relayAnswer(kubeletTarget(core, scope, call), response)
+      return undefined
+    }
+    throw new Refusal(errors.badRequest('Upgrade request required'))
+  }
+  return handleSubresource(core, scope, call)
+}
+
+/** POST of a Binding to the namespace: the pod is named by its metadata. */
+async function bindByBody(core: Core, path: ResourcePath, call: Call, user: User): Promise<Answer> {
+  if (call.method !== 'POST' || path.name !== undefined) throw new Refusal(errors.methodNotAllowed())
+  const body = await call.body()
+  const value = (await parseBody(body, call.headers['content-type'])) as { metadata?: { name?: unknown } } | null
+  const name = value?.metadata?.name
+  if (typeof name !== 'string' || name === '') throw new Refusal(errors.badRequest('metadata.name names no pod'))
+  const kind = findKind('', 'v1', 'pods')!
+  const scope = { kind, collection: collectionOf(kind), namespace: path.namespace, name, subresource: 'binding', user }
+  return handleSubresource(core, scope, { ...call, body: async () => body })
+}

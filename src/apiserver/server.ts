@@ -1,0 +1,122 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import { parsePrefix } from '../addr/index.ts'
+import { findPortRange } from '../ipam/index.ts'
+import { errors, type Service } from '../objects/index.ts'
+import { type Answer, send, statusAnswer } from './answer.ts'
+import type { Core } from './core.ts'
+import type { ApiServer, ApiServerOptions, ListenerOptions } from './options.ts'
+import { Refusal } from './refusal.ts'
+import { builtinRegistry } from './registry.ts'
+import { route } from './router.ts'
+import { seed } from './seed.ts'
+import { ServiceAllocator } from './service-allocation.ts'
+import { Store } from './store.ts'
+import { isUpgrade, upgrade } from './upgrade.ts'
+
+/** Go's default for idle connections is 90 s on the client: the client should be the one to close. */
+const idleMs = 120_000
+
+/** Opens the store, makes what every cluster has, and listens. Throws when an address, a certificate or the file cannot be used. */
+export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const ports = findPortRange(options.nodePortRange ?? '30000-32767')
+  if (ports === undefined)
+    throw new Error(`nodePortRange ${JSON.stringify(options.nodePortRange)} is no range such as 30000-32767`)
+  if (options.serviceCidrs.length === 0) throw new Error('serviceCidrs is empty; name one prefix per family')
+  const allocator = new ServiceAllocator(options.serviceCidrs.map(parsePrefix), ports)
+  const store = new Store(options.dataDir === ':memory:' ? ':memory:' : join(options.dataDir, 'objects.sqlite'))
+  for (const entry of store.collection('/services').range('')) allocator.load(entry.value as Service)
+  const core: Core = { store, registry: builtinRegistry(), allocator, kubelet: options.kubelet }
+  const servers: Server[] = []
+  try {
+    await seed(core, options)
+    for (const listener of options.listeners) servers.push(await listen(core, options, listener))
+  } catch (error) {
+    for (const server of servers) server.close()
+    store.close()
+    throw error
+  }
+  return {
+    addresses: servers.map((server) => {
+      const { address, port } = server.address() as AddressInfo
+      return { host: address, port }
+    }),
+    get revision() {
+      return store.revision
+    },
+    close: () => close(servers, store),
+  }
+}
+
+async function close(servers: readonly Server[], store: Store): Promise<void> {
+  const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)))
+  for (const server of servers) server.closeAllConnections()
+  await Promise.all(closed)
+  store.close()
+}
+
+function listen(core: Core, { tls }: ApiServerOptions, listener: ListenerOptions): Promise<Server> {
+  const server = createServer(
+    {
+      key: tls.key,
+      cert: tls.cert,
+      ca: tls.clientCa,
+      // Asked for, not demanded: health checks come without one, and a 401 says more than a failed handshake.
+      requestCert: true,
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.2',
+      keepAliveTimeout: idleMs,
+      shouldUpgradeCallback: isUpgrade,
+    },
+    (request, response) => void answer(core, request, response),
+  )
+  server.on(
+    'upgrade',
+    (request: IncomingMessage, socket: Duplex, head: Buffer) => void answerUpgrade(core, request, socket, head),
+  )
+  server.on('tlsClientError', (_, socket) => socket.destroy())
+  server.on('clientError', (_, socket) => socket.destroy())
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(listener, () => {
+      server.off('error', reject)
+      resolve(server)
+    })
+  })
+}
+
+async function answer(core: Core, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  response.on('error', () => undefined)
+  try {
+    const result = await route(core, request, response)
+    if (result !== undefined) await send(response, result, request.headers['accept-encoding'] as string | undefined)
+  } catch (error) {
+    if (request.destroyed && response.destroyed) return
+    await send(response, refusalOf(error), undefined)
+  }
+}
+
+async function answerUpgrade(core: Core, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  socket.on('error', () => socket.destroy())
+  try {
+    await upgrade(core, request, socket, head)
+  } catch (error) {
+    const { code, type, body } = refusalOf(error)
+    const lines = [
+      `HTTP/1.1 ${code} Refused`,
+      `content-type: ${type}`,
+      `content-length: ${Buffer.byteLength(body)}`,
+      'connection: close',
+    ]
+    socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`)
+  }
+}
+
+function refusalOf(error: unknown): Answer {
+  if (error instanceof Refusal) return statusAnswer(error.status)
+  console.error(error)
+  return statusAnswer(errors.internalError(error instanceof Error ? error.message : String(error)))
+}

@@ -1,0 +1,107 @@
+import { errors, type KubeObject, type Namespace } from '../objects/index.ts'
+import { type Answer, json } from './answer.ts'
+import { bindPod } from './binding.ts'
+import { parseBody } from './body.ts'
+import type { Call, Core } from './core.ts'
+import { deleteObject, dryRunOf, parseDeleteOptions } from './deletion.ts'
+import type { Entry } from './entry.ts'
+import { readPatch } from './patch.ts'
+import { Refusal } from './refusal.ts'
+import { getEntry, getObject, objectAnswer, patchObject, putObject } from './resource.ts'
+import { success } from './review.ts'
+import { scaleOf, withScale } from './scale.ts'
+import { keyOf, type Scope } from './scope.ts'
+import { copyOf, isRecord } from './value.ts'
+import { replaceState, updateObject } from './write.ts'
+
+/** Answers a request to a subresource that is served from the store; 405 or 404 otherwise. */
+export async function handleSubresource(core: Core, scope: Scope, call: Call): Promise<Answer> {
+  const { subresource, kind } = scope
+  if (subresource === undefined || !kind.subresources.includes(subresource as never))
+    throw new Refusal(errors.noSuchResource())
+  const { method } = call
+  if (subresource === 'status') {
+    if (method === 'GET') return getObject(core, scope, call)
+    if (method === 'PUT') return putObject(core, scope, call)
+    if (method === 'PATCH') return patchObject(core, scope, call)
+  }
+  if (subresource === 'scale') {
+    if (method === 'GET') return json(scaleOf(getEntry(core, scope).value))
+    if (method === 'PUT' || method === 'PATCH') return writeScale(core, scope, call)
+  }
+  if (subresource === 'finalize' && method === 'PUT') return finalizeNamespace(core, scope, call)
+  if (subresource === 'binding' && method === 'POST') return postBinding(core, scope, call)
+  if (subresource === 'eviction' && method === 'POST') return postEviction(core, scope, call)
+  throw new Refusal(errors.methodNotAllowed())
+}
+
+async function writeScale(core: Core, scope: Scope, call: Call): Promise<Answer> {
+  const body = await call.body()
+  const isPatch = call.method === 'PATCH'
+  const patch = isPatch ? await readPatch(scope.kind, body, call.headers['content-type']) : undefined
+  const value = isPatch ? undefined : await parseBody(body, call.headers['content-type'])
+  const change = (current: Entry): KubeObject => {
+    const scale = patch === undefined ? value : patch.apply(copyOf(scaleOf(current.value)))
+    return withScale(copyOf(current.value), scale)
+  }
+  const plain = { ...scope, subresource: undefined }
+  const dryRun = dryRunOf(call.query.getAll('dryRun'))
+  const { entry } = await core.store.write(
+    (transaction) => updateObject(plain, change, core.allocator, transaction),
+    dryRun,
+  )
+  return json(scaleOf(entry.value))
+}
+
+/** Only `spec.finalizers` changes; a namespace that is going away and has none left is removed. */
+async function finalizeNamespace(core: Core, scope: Scope, call: Call): Promise<Answer> {
+  const value = await parseBody(await call.body(), call.headers['content-type'])
+  const finalizers = isRecord(value) && isRecord(value.spec) ? (value.spec.finalizers ?? []) : []
+  if (!Array.isArray(finalizers) || !finalizers.every((item) => typeof item === 'string'))
+    throw new Refusal(errors.badRequest('spec.finalizers must be a list of strings'))
+  const { entry } = await core.store.write(
+    (transaction) => {
+      const current = getCurrent(scope, transaction.find(scope.collection, keyOf(undefined, scope.name!)))
+      const asked = isRecord(value) && isRecord(value.metadata) ? value.metadata.resourceVersion : undefined
+      if (asked && asked !== String(current.revision)) throw new Refusal(errors.conflict(scope.kind, scope.name!))
+      const namespace = copyOf(current.value) as Namespace
+      namespace.spec = { ...namespace.spec, finalizers }
+      return replaceState(scope, current, namespace, core.allocator, transaction)
+    },
+    dryRunOf(call.query.getAll('dryRun')),
+  )
+  return objectAnswer(scope, call, entry, 200)
+}
+
+async function postBinding(core: Core, scope: Scope, call: Call): Promise<Answer> {
+  const value = await parseBody(await call.body(), call.headers['content-type'])
+  await core.store.write(
+    (transaction) => {
+      const current = getCurrent(scope, transaction.find(scope.collection, keyOf(scope.namespace, scope.name!)))
+      return replaceState(scope, current, bindPod(copyOf(current.value), value), core.allocator, transaction)
+    },
+    dryRunOf(call.query.getAll('dryRun')),
+  )
+  return json(success(201), 201)
+}
+
+/** Evicts a pod as a deletion; disruption budgets are not asked. */
+async function postEviction(core: Core, scope: Scope, call: Call): Promise<Answer> {
+  const value = await parseBody(await call.body(), call.headers['content-type'])
+  const options = parseDeleteOptions(
+    isRecord(value) ? { ...asRecord(value.deleteOptions), kind: 'DeleteOptions' } : {},
+    call.query,
+  )
+  const plain = { ...scope, subresource: undefined }
+  await core.store.write((transaction) => deleteObject(plain, options, core.allocator, transaction), options.dryRun)
+  return json(success(201), 201)
+}
+
+function asRecord(value: unknown): Record<string, unknown> {
+  return isRecord(value) ? value : {}
+}
+
+function getCurrent(scope: Scope, entry: Entry | undefined): Entry {
+  if (entry === undefined) throw new Refusal(errors.notFound(scope.kind, scope.name!))
+  return entry
+}

@@ -1,0 +1,12 @@
+/** A JSON object. */
+export type JsonRecord = Record<string, unknown>
+
+/** Whether the value is a JSON object (no list, not null). */
+export function isRecord(value: unknown): value is JsonRecord {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A private copy of a JSON value. */
+export function copyOf<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T
+}
