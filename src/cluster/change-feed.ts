@@ -39,11 +39,11 @@ export class ChangeFeed {
 /** What changed in either. */
 export function mergeChanges(a: Changes, b: Changes): Changes {
   return {
-    services: a.services.union(b.services),
-    slices: a.slices.union(b.slices),
-    nodes: a.nodes.union(b.nodes),
-    pods: a.pods.union(b.pods),
-    namespaces: a.namespaces.union(b.namespaces),
+    services: new Set([...a.services, ...b.services]),
+    slices: new Set([...a.slices, ...b.slices]),
+    nodes: new Set([...a.nodes, ...b.nodes]),
+    pods: new Set([...a.pods, ...b.pods]),
+    namespaces: new Set([...a.namespaces, ...b.namespaces]),
   }
 }
 

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import type { Family } from '../addr/index.ts'
 import { type Element, type Operation, type SetDeclaration, tableOf } from './lower.ts'
 
@@ -8,6 +9,30 @@ interface Change {
 
 /** Where changes of elements are told. */
 export type ElementSink = Pick<ElementChanges, 'add' | 'remove'>
+
+/** Collects the contents of sets that are empty and told once, as a whole table's are: nothing can cancel. */
+export class ElementContents implements ElementSink {
+  readonly #bySet = new Map<SetDeclaration, { readonly family: Family; readonly elements: Element[] }>()
+
+  add(family: Family, set: SetDeclaration, element: Element): void {
+    const contents = this.#bySet.get(set)
+    if (contents === undefined) this.#bySet.set(set, { family, elements: [element] })
+    else contents.elements.push(element)
+  }
+
+  remove(): void {
+    assert.fail('nothing is taken out of a table that is made')
+  }
+
+  operations(): Operation[] {
+    return [...this.#bySet].map(([set, { family, elements }]) => ({
+      kind: 'add-elements',
+      ...tableOf(family),
+      set,
+      elements,
+    }))
+  }
+}
 
 /** Tells nobody. */
 export const unheard: ElementSink = { add() {}, remove() {} }

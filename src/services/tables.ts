@@ -1,6 +1,6 @@
 import { type Address, type Family, families, familyOf, type Prefix, prefixFamily } from '../addr/index.ts'
 import type { Finding, ObjectKey } from '../cluster/index.ts'
-import { ElementChanges, type ElementSink, unheard } from './element-changes.ts'
+import { ElementChanges, ElementContents, type ElementSink, unheard } from './element-changes.ts'
 import {
   classOf,
   createTable,
@@ -105,7 +105,7 @@ export class ServiceTables {
 
   /** Everything, for tables that are not there; all UDP frontends are to be looked through. */
   full(): ServicesPlan {
-    const elements = new ElementChanges()
+    const elements = new ElementContents()
     const operations: Operation[] = []
     const stale: StaleFlows[] = []
     for (const family of families) {
