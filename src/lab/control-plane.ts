@@ -1,0 +1,95 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Address } from '../addr/index.ts'
+import { familyOf } from '../addr/index.ts'
+import type { ApiServerOptions } from '../apiserver/index.ts'
+import type { Host } from '../host/index.ts'
+import type { LabConfig } from './config.ts'
+import { type Credentials, writeKubeconfig } from './credentials.ts'
+import type { Machine, Rack } from './rack.ts'
+import { Role } from './roles.ts'
+
+const apiPort = 6443
+
+/** The processes of a lab and how to reach its API. */
+export interface Processes {
+  readonly roles: readonly Role[]
+  /** For the host: the API server on loopback. */
+  readonly kubeconfig: string
+}
+
+/**
+ * Starts the API server, the controllers and an agent per node, all at once. The API's listening sockets are made here and
+ * handed down: connections wait in their backlog until the API server is there, also while it is started again.
+ */
+export function startProcesses(
+  host: Host,
+  config: LabConfig,
+  rack: Rack,
+  credentials: Credentials,
+  onExit: (role: string, reason: string) => void,
+): Processes {
+  const loopback = host.listenTcp(host.own, '127.0.0.1' as Address, 0)
+  const inside = rack.control.addresses.map((address) => host.listenTcp(rack.control.namespace, address, apiPort))
+  const kubeconfig = join(config.path, 'kubeconfig')
+  const clusterKubeconfig = join(config.path, 'cluster.kubeconfig')
+  const clusterCa = join(config.path, 'ca.crt')
+  writeKubeconfig(kubeconfig, `https://127.0.0.1:${loopback.port}`, credentials, config.name)
+  writeKubeconfig(clusterKubeconfig, `https://${rack.control.addresses[0]}:${apiPort}`, credentials, config.name)
+  writeFileSync(clusterCa, credentials.authority.cert)
+  const descriptors = [loopback.fd, ...inside.map(({ fd }) => fd)]
+  const apiConfig = join(config.path, 'apiserver.json')
+  const options = apiServerOptions(config, rack.control, credentials, descriptors.length)
+  writeFileSync(apiConfig, JSON.stringify(options), { mode: 0o600 })
+
+  const role = (name: string, machine: Machine, words: readonly string[], fds: readonly number[] = []): Role =>
+    new Role({
+      name,
+      command: [...config.entry, ...words],
+      namespace: machine.namespace,
+      logPath: join(config.path, `${name}.log`),
+      descriptors: fds,
+      onExit: (reason) => onExit(name, reason),
+    })
+  const { network } = config
+  return {
+    kubeconfig,
+    roles: [
+      role('apiserver', rack.control, ['apiserver', '--config', apiConfig], descriptors),
+      role('controllers', rack.control, [
+        ...['controllers', '--kubeconfig', clusterKubeconfig],
+        ...['--cluster-cidr', network.podPrefixes.join(), '--cluster-ca', clusterCa],
+      ]),
+      ...rack.nodes.map((node) =>
+        role(`agent-${node.name}`, node, [
+          ...['agent', '--kubeconfig', clusterKubeconfig, '--node-name', node.name],
+          ...['--socket', agentSocket(config, node.name), '--service-cidr', network.servicePrefixes.join()],
+        ]),
+      ),
+    ],
+  }
+}
+
+/** Where a node's agent takes CNI calls. */
+export function agentSocket(config: LabConfig, node: string): string {
+  return join(config.path, node, 'agent.sock')
+}
+
+function apiServerOptions(
+  { path, network }: LabConfig,
+  control: Machine,
+  { apiServer, authority, kubeletClient }: Credentials,
+  descriptorCount: number,
+): ApiServerOptions {
+  // The endpoints of the Service `kubernetes` have one family, its own.
+  const first = network.servicePrefixes[0]?.includes(':') ? 6 : 4
+  return {
+    dataDir: join(path, 'api'),
+    // Inherited descriptors start after the standard streams.
+    listeners: Array.from({ length: descriptorCount }, (_, i) => ({ fd: 3 + i })),
+    tls: { ...apiServer, clientCa: authority.cert },
+    kubelet: { ...kubeletClient, ca: authority.cert },
+    serviceCidrs: network.servicePrefixes,
+    advertise: { addresses: control.addresses.filter((address) => familyOf(address) === first), port: apiPort },
+  }
+}

@@ -1,0 +1,163 @@
+import type { ConfigMap, Container, EnvVar, Pod, Secret, Service } from '../objects/index.ts'
+
+/** Where the values of a container's environment come from. */
+export interface EnvironmentSources {
+  readonly services: Iterable<Service>
+  readonly configMap: (name: string) => Promise<ConfigMap | undefined>
+  readonly secret: (name: string) => Promise<Secret | undefined>
+  readonly podAddresses: readonly string[]
+  readonly hostAddresses: readonly string[]
+}
+
+/** A container's configuration refers to something that is not there; the kubelet tries again later. */
+export class ContainerConfigError extends Error {}
+
+/** A container's environment in upstream's order of precedence: Services, then `envFrom`, then `env`; `$(NAME)` is expanded. */
+export async function buildEnvironment(
+  pod: Pod,
+  container: Container,
+  sources: EnvironmentSources,
+): Promise<Record<string, string>> {
+  const environment: Record<string, string> = serviceVariables(pod, sources.services)
+  for (const { prefix = '', configMapRef, secretRef } of container.envFrom ?? []) {
+    if (configMapRef !== undefined) {
+      const found = await sources.configMap(configMapRef.name)
+      if (found === undefined && !configMapRef.optional) throw notFound('configmap', configMapRef.name)
+      for (const [key, value] of Object.entries(found?.data ?? {})) environment[prefix + key] = value
+    }
+    if (secretRef !== undefined) {
+      const found = await sources.secret(secretRef.name)
+      if (found === undefined && !secretRef.optional) throw notFound('secret', secretRef.name)
+      for (const [key, value] of Object.entries(found?.data ?? {})) environment[prefix + key] = decode(value)
+    }
+  }
+  for (const variable of container.env ?? []) {
+    const value =
+      variable.valueFrom === undefined
+        ? expandReferences(variable.value ?? '', environment)
+        : await resolve(pod, container, variable, sources)
+    if (value !== undefined) environment[variable.name] = value
+  }
+  return environment
+}
+
+/** `NAME_SERVICE_HOST` and Docker-link variables of the Services in the pod's namespace, and of `default/kubernetes` always. */
+export function serviceVariables(pod: Pod, services: Iterable<Service>): Record<string, string> {
+  const links = pod.spec.enableServiceLinks !== false
+  const variables: Record<string, string> = {}
+  const sorted = [...services].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+  for (const service of sorted) {
+    const { name, namespace } = service.metadata
+    const wanted = (links && namespace === pod.metadata.namespace) || (name === 'kubernetes' && namespace === 'default')
+    const { clusterIP, ports = [] } = service.spec
+    if (!wanted || clusterIP === undefined || clusterIP === '' || clusterIP === 'None' || ports[0] === undefined)
+      continue
+    const prefix = name.toUpperCase().replaceAll('-', '_')
+    variables[`${prefix}_SERVICE_HOST`] = clusterIP
+    variables[`${prefix}_SERVICE_PORT`] = String(ports[0].port)
+    for (const { name: port, port: number } of ports) {
+      if (port) variables[`${prefix}_SERVICE_PORT_${port.toUpperCase().replaceAll('-', '_')}`] = String(number)
+    }
+    const host = clusterIP.includes(':') ? `[${clusterIP}]` : clusterIP
+    const url = ({ protocol = 'TCP', port }: { protocol?: string; port: number }) =>
+      `${protocol.toLowerCase()}://${host}:${port}`
+    variables[`${prefix}_PORT`] = url(ports[0])
+    for (const port of ports) {
+      const { protocol = 'TCP', port: number } = port
+      const base = `${prefix}_PORT_${number}_${protocol}`
+      variables[base] = url(port)
+      variables[`${base}_PROTO`] = protocol.toLowerCase()
+      variables[`${base}_PORT`] = String(number)
+      variables[`${base}_ADDR`] = clusterIP
+    }
+  }
+  return variables
+}
+
+/** Replaces `$(NAME)` by its value; unknown names stay as they are and `$$` is a literal `$` (third_party/forked/golang/expansion). */
+export function expandReferences(text: string, environment: Readonly<Record<string, string>>): string {
+  return text.replace(/\$\$|\$\(([^()]*)\)/g, (whole, name: string | undefined) =>
+    whole === '$$' ? '$' : (environment[name ?? ''] ?? whole),
+  )
+}
+
+async function resolve(
+  pod: Pod,
+  container: Container,
+  { valueFrom = {} }: EnvVar,
+  sources: EnvironmentSources,
+): Promise<string | undefined> {
+  const { fieldRef, configMapKeyRef, secretKeyRef, resourceFieldRef } = valueFrom
+  if (fieldRef !== undefined) return readField(pod, fieldRef.fieldPath, sources)
+  if (resourceFieldRef !== undefined) return readResource(container, resourceFieldRef.resource)
+  const reference = configMapKeyRef ?? secretKeyRef
+  if (reference === undefined) return ''
+  const kind = configMapKeyRef === undefined ? 'secret' : 'configmap'
+  const found = kind === 'secret' ? await sources.secret(reference.name) : await sources.configMap(reference.name)
+  if (found === undefined) {
+    if (reference.optional) return undefined
+    throw notFound(kind, reference.name)
+  }
+  const value = found.data?.[reference.key]
+  if (value !== undefined) return kind === 'secret' ? decode(value) : value
+  if (reference.optional) return undefined
+  const owner = `${pod.metadata.namespace}/${reference.name}`
+  throw new ContainerConfigError(
+    `couldn't find key ${reference.key} in ${kind === 'secret' ? 'Secret' : 'ConfigMap'} ${owner}`,
+  )
+}
+
+/** A downward API field of the pod. */
+export function readField(pod: Pod, path: string, { podAddresses, hostAddresses }: EnvironmentSources): string {
+  const { metadata, spec } = pod
+  const keyed = /^metadata\.(labels|annotations)\['(.+)'\]$/.exec(path)
+  if (keyed !== null) return metadata[keyed[1] as 'labels' | 'annotations']?.[keyed[2]!] ?? ''
+  const fields: Record<string, string | undefined> = {
+    'metadata.name': metadata.name,
+    'metadata.namespace': metadata.namespace,
+    'metadata.uid': metadata.uid,
+    'spec.nodeName': spec.nodeName,
+    'spec.serviceAccountName': spec.serviceAccountName ?? 'default',
+    'status.hostIP': hostAddresses[0],
+    'status.hostIPs': hostAddresses.join(','),
+    'status.podIP': podAddresses[0],
+    'status.podIPs': podAddresses.join(','),
+  }
+  if (!(path in fields))
+    throw new ContainerConfigError(`fieldPath "${path}" is not a field that an environment can have`)
+  return fields[path] ?? ''
+}
+
+/** Limits, else what a node has; CPU in whole cores as the default divisor of 1 asks, memory in bytes. */
+function readResource(container: Container, resource: string): string {
+  const [list, name = ''] = resource.split('.')
+  const resources = (container as { resources?: Record<string, Record<string, string> | undefined> }).resources
+  const quantity = resources?.[list ?? '']?.[name]
+  if (name === 'cpu') return String(Math.ceil(quantity === undefined ? 1 : parseQuantity(quantity)))
+  return quantity === undefined ? '0' : String(parseQuantity(quantity))
+}
+
+const suffixes: Readonly<Record<string, number>> = {
+  m: 1e-3,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+}
+
+function parseQuantity(text: string): number {
+  const [, digits = '0', suffix = ''] = /^([\d.]+)(\w*)$/.exec(text) ?? []
+  return Number(digits) * (suffixes[suffix] ?? 1)
+}
+
+function notFound(kind: string, name: string): ContainerConfigError {
+  return new ContainerConfigError(`${kind} "${name}" not found`)
+}
+
+function decode(base64: string): string {
+  return Buffer.from(base64, 'base64').toString()
+}

@@ -1,0 +1,59 @@
+import { type StdioOptions, spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import { askLab } from './control-client.ts'
+import type { ExecPlace } from './exec-place.ts'
+import { findLab } from './lab.ts'
+import { findInit } from './run-directory.ts'
+
+/** Where a command shall run: in a pod (in its first container unless one is named), on a node, or on another machine of the rack. */
+export type ExecTarget =
+  | { readonly kind: 'pod'; readonly namespace: string; readonly pod: string; readonly container?: string }
+  | { readonly kind: 'node'; readonly node: string }
+  | { readonly kind: 'outside' | 'router' | 'control' }
+
+/**
+ * Runs a command of this machine in the lab, with the caller's own standard streams unless others are given; resolves to its
+ * exit code, 128 and the signal's number when a signal ended it. Throws when the lab or the target is not there.
+ */
+export async function execIn(
+  labName: string,
+  target: ExecTarget,
+  argv: readonly string[],
+  stdio: StdioOptions = 'inherit',
+): Promise<number> {
+  const lab = await findLab(labName)
+  const init = lab && findInit(lab.directory)
+  if (lab === undefined || init === undefined) throw new Error(`no lab "${labName}" is running; start it with plumb up`)
+  const place = await askLab<ExecPlace>(lab.directory, 'exec', target)
+  const command = enterFromHost(init, place, argv)
+  const environment = place.kind === 'machine' ? process.env : { ...terminal(), ...place.environment }
+  return run(command, environment, stdio)
+}
+
+/** The command that enters a place of the lab whose first process is `init`, seen from the host's PID namespace. */
+export function enterFromHost(init: number, place: ExecPlace, argv: readonly string[]): string[] {
+  // The lab's own /proc, through the root of its first process, knows the processes by the numbers that the lab uses.
+  const proc = `/proc/${init}/root/proc`
+  const namespaces =
+    place.kind === 'machine'
+      ? [`--net=/proc/${init}/root${place.network}`, `--mount=/proc/${init}/ns/mnt`, `--pid=/proc/${init}/ns/pid`]
+      : ['net', 'uts', 'pid', 'mnt'].map(
+          (type) => `--${type === 'mnt' ? 'mount' : type}=${proc}/${place.pid}/ns/${type}`,
+        )
+  return ['nsenter', ...namespaces, '--', ...argv]
+}
+
+function terminal(): Record<string, string> {
+  return process.env.TERM === undefined ? {} : { TERM: process.env.TERM }
+}
+
+function run(command: readonly string[], env: NodeJS.ProcessEnv, stdio: StdioOptions): Promise<number> {
+  // The terminal interrupts the command itself; this process waits for it.
+  const ignore = (): void => undefined
+  process.on('SIGINT', ignore)
+  return new Promise<number>((resolve, reject) => {
+    const child = spawn(command[0]!, command.slice(1), { env, stdio, cwd: '/' })
+    child.once('error', reject)
+    child.once('exit', (code, signal) => resolve(signal === null ? (code ?? 0) : 128 + constants.signals[signal]))
+  }).finally(() => process.off('SIGINT', ignore))
+}

@@ -1,0 +1,7 @@
+export { defaultNetwork, type LabNetwork } from './config.ts'
+export { type ExecTarget, execIn } from './exec-in.ts'
+export { down, findLab, type Lab, listLabs } from './lab.ts'
+export type { LabState } from './lab-state.ts'
+export type { Unsettled } from './settle.ts'
+export { runSupervisor } from './supervisor.ts'
+export { type LabSummary, type OnProgress, type UpOptions, up } from './up.ts'

@@ -1,0 +1,34 @@
+import type { Address } from '../addr/index.ts'
+import type { Client, Informer } from '../client/index.ts'
+import type { Host, Namespace } from '../host/index.ts'
+import type { Container, Pod, Service } from '../objects/index.ts'
+import type { NodeResolver } from './resolv-conf.ts'
+import type { RunningContainer } from './running-container.ts'
+
+/** A program of the lab itself that stands in for an image, such as the cluster's DNS. */
+export type Builtin = (pod: Pod, container: Container, namespace: Namespace) => Promise<RunningContainer>
+
+/** What all kubelets of the lab share. */
+export interface KubeletDoor {
+  readonly host: Host
+  readonly client: Client
+  readonly services: Informer<Service>
+  readonly resolver: NodeResolver
+  /** A directory that only the lab's mount namespace sees; each pod has one of its own below it. */
+  readonly podsDirectory: string
+  /** CA certificate of the API server, PEM text. */
+  readonly clusterCa: string
+  readonly builtins: ReadonlyMap<string, Builtin>
+  readonly trouble: (message: string) => void
+}
+
+/** One node, as its kubelet sees it. */
+export interface NodeDoor {
+  readonly name: string
+  readonly index: number
+  readonly namespace: Namespace
+  readonly addresses: readonly Address[]
+  /** Calls the node's CNI plugin; resolves to the pod's addresses for ADD. Throws with the plugin's message. */
+  readonly attach: (containerId: string, namespace: Namespace, pod: Pod) => Promise<readonly Address[]>
+  readonly detach: (containerId: string) => Promise<void>
+}

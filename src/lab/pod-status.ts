@@ -1,0 +1,122 @@
+import type { Condition, Pod } from '../objects/index.ts'
+import { type ContainerRecord, containerStatus } from './container-record.ts'
+
+type PodStatus = NonNullable<Pod['status']>
+type Phase = NonNullable<PodStatus['phase']>
+
+/** What the status of a pod depends on besides its containers. */
+export interface PodFacts {
+  readonly startTime: string
+  readonly hostAddresses: readonly string[]
+  /** Empty until the network is there. */
+  readonly podAddresses: readonly string[]
+  /** The pod's network is set up. */
+  readonly sandbox: boolean
+  /** Set when the kubelet gave the pod up (deadline, eviction); it decides the phase. */
+  readonly failure?: { readonly reason: string; readonly message: string }
+}
+
+/** The status as kubelet's `generateAPIPodStatus` computes it; conditions that others set are kept. */
+export function computePodStatus(
+  pod: Pod,
+  records: readonly ContainerRecord[],
+  facts: PodFacts,
+  now: string,
+): PodStatus {
+  const phase = facts.failure === undefined ? computePhase(pod, records) : 'Failed'
+  const init = records.filter((record) => record.role !== 'app')
+  const apps = records.filter((record) => record.role === 'app')
+  return {
+    phase,
+    ...(facts.failure ?? {}),
+    conditions: mergeConditions(pod.status?.conditions ?? [], computeConditions(pod, records, facts, phase), now),
+    ...(facts.hostAddresses[0] === undefined ? {} : { hostIP: facts.hostAddresses[0] }),
+    hostIPs: facts.hostAddresses.map((ip) => ({ ip })),
+    ...(facts.podAddresses[0] === undefined ? {} : { podIP: facts.podAddresses[0] }),
+    ...(facts.podAddresses.length === 0 ? {} : { podIPs: facts.podAddresses.map((ip) => ({ ip })) }),
+    startTime: facts.startTime,
+    ...(init.length === 0 ? {} : { initContainerStatuses: init.map(containerStatus) }),
+    containerStatuses: apps.map(containerStatus),
+    qosClass: pod.status?.qosClass ?? 'BestEffort',
+  }
+}
+
+/** kubelet's `getPhase`: init containers first; a waiting container that ran before counts as stopped. */
+export function computePhase(pod: Pod, records: readonly ContainerRecord[]): Phase {
+  const restartPolicy = pod.spec.restartPolicy ?? 'Always'
+  const init = records.filter((record) => record.role !== 'app')
+  for (const record of init) {
+    if (isInitialised(record)) continue
+    const exit = (record.state.terminated ?? record.lastState?.terminated)?.exitCode
+    return exit !== undefined && exit !== 0 && restartPolicy === 'Never' && record.role === 'init'
+      ? 'Failed'
+      : 'Pending'
+  }
+  const apps = records.filter((record) => record.role === 'app')
+  const stopped = apps.filter(({ state, lastState }) => state.terminated ?? (state.waiting && lastState?.terminated))
+  const running = apps.filter(({ state }) => state.running !== undefined)
+  if (stopped.length + running.length < apps.length) return 'Pending'
+  if (running.length > 0 || restartPolicy === 'Always') return 'Running'
+  if (apps.every(({ state }) => state.terminated?.exitCode === 0)) return 'Succeeded'
+  return restartPolicy === 'Never' ? 'Failed' : 'Running'
+}
+
+/** Whether the containers after this init container may start. */
+export function isInitialised(record: ContainerRecord): boolean {
+  return record.role === 'init' ? record.state.terminated?.exitCode === 0 : record.started
+}
+
+type Verdict = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
+
+function computeConditions(pod: Pod, records: readonly ContainerRecord[], facts: PodFacts, phase: Phase): Verdict[] {
+  const uninitialised = records.filter((record) => record.role !== 'app' && !isInitialised(record))
+  const initialized: Verdict =
+    phase === 'Succeeded'
+      ? { type: 'Initialized', status: 'True', reason: 'PodCompleted' }
+      : incomplete('Initialized', 'ContainersNotInitialized', 'incomplete', uninitialised)
+  const containersReady = readiness('ContainersReady', records, phase)
+  const gate = pod.spec.readinessGates
+    ?.map(({ conditionType }) => gateProblem(pod, conditionType))
+    .find((problem) => problem !== undefined)
+  const ready: Verdict =
+    containersReady.status === 'True' && gate !== undefined
+      ? { type: 'Ready', status: 'False', reason: 'ReadinessGatesNotReady', message: gate }
+      : { ...containersReady, type: 'Ready' }
+  return [
+    { type: 'PodReadyToStartContainers', status: facts.sandbox ? 'True' : 'False' },
+    initialized,
+    ready,
+    containersReady,
+    { type: 'PodScheduled', status: 'True' },
+  ]
+}
+
+function readiness(type: string, records: readonly ContainerRecord[], phase: Phase): Verdict {
+  if (phase === 'Succeeded') return { type, status: 'False', reason: 'PodCompleted' }
+  if (phase === 'Failed') return { type, status: 'False', reason: 'PodFailed' }
+  const unready = records.filter((record) => record.role !== 'init' && !(record.state.running && record.ready))
+  return incomplete(type, 'ContainersNotReady', 'unready', unready)
+}
+
+function incomplete(type: string, reason: string, what: string, records: readonly ContainerRecord[]): Verdict {
+  if (records.length === 0) return { type, status: 'True' }
+  const names = records.map(({ container }) => container.name).join(' ')
+  return { type, status: 'False', reason, message: `containers with ${what} status: [${names}]` }
+}
+
+function gateProblem(pod: Pod, conditionType: string): string | undefined {
+  const condition = pod.status?.conditions?.find(({ type }) => type === conditionType)
+  if (condition === undefined) return `corresponding condition of pod readiness gate "${conditionType}" does not exist.`
+  if (condition.status === 'True') return undefined
+  return `the status of pod readiness gate "${conditionType}" is not "True", but ${condition.status}`
+}
+
+/** Times of transition survive as long as the status stays; foreign conditions keep their place at the end. */
+function mergeConditions(old: readonly Condition[], verdicts: readonly Verdict[], now: string): Condition[] {
+  const own = verdicts.map((verdict): Condition => {
+    const before = old.find(({ type }) => type === verdict.type)
+    const lastTransitionTime = before?.status === verdict.status ? (before.lastTransitionTime ?? now) : now
+    return { ...verdict, lastTransitionTime }
+  })
+  return [...own, ...old.filter(({ type }) => !verdicts.some((verdict) => verdict.type === type))]
+}

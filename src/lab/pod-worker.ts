@@ -1,0 +1,288 @@
+import { rmSync } from 'node:fs'
+import { Socket } from 'node:net'
+import type { Address } from '../addr/index.ts'
+import { ApiError } from '../client/index.ts'
+import { type Container, type Pod, Pods } from '../objects/index.ts'
+import { CniRefusal } from './cni-call.ts'
+import { ContainerProcess } from './container-process.ts'
+import type { ContainerRole } from './container-record.ts'
+import { ContainerRunner, type RunnerDoor, timestamp } from './container-runner.ts'
+import { drainContainer } from './drain.ts'
+import { runInContainer } from './exec-capture.ts'
+import type { KubeletDoor, NodeDoor } from './kubelet-door.ts'
+import { type PodNetwork, podDirectory, startContainer, startSandbox } from './pod-containers.ts'
+import { recordEvent } from './pod-events.ts'
+import { computePodStatus, type PodFacts } from './pod-status.ts'
+import type { ProbeDoor } from './probe-run.ts'
+import { shouldRestart } from './restart.ts'
+import { StatusWriter } from './status-writer.ts'
+
+const retryMs = 200
+const maximumRetryMs = 5000
+// How long a status that will soon be better may wait.
+const settlingMs = 60
+
+/** One pod on one node, from the moment it is bound until nothing of it is left. */
+export class PodWorker {
+  readonly #door: KubeletDoor
+  readonly #node: NodeDoor
+  readonly #onEnd: () => void
+  readonly #runners: ContainerRunner[] = []
+  readonly #writer: StatusWriter
+  readonly #startTime = timestamp()
+  readonly #containerId: string
+  #pod: Pod
+  #network: PodNetwork | undefined
+  #failure: PodFacts['failure']
+  #sandbox: ContainerProcess | undefined
+  #terminating = false
+  #graceEndsAt = Number.POSITIVE_INFINITY
+  #running: Promise<void>
+
+  constructor(door: KubeletDoor, node: NodeDoor, pod: Pod, onEnd: () => void) {
+    this.#door = door
+    this.#node = node
+    this.#pod = pod
+    this.#onEnd = onEnd
+    // The identity that the CNI plugin sees; a uid is unique in the lab.
+    this.#containerId = (pod.metadata.uid ?? '').replaceAll('-', '')
+    this.#writer = new StatusWriter(
+      door.client,
+      () => this.#status(),
+      () => this.#vanished(),
+    )
+    this.#addRunners(pod)
+    this.#running = this.#run().catch((error: Error) => door.trouble(`pod ${this.title}: ${error.stack}`))
+    if (pod.metadata.deletionTimestamp !== undefined) this.update(pod)
+  }
+
+  get pod(): Pod {
+    return this.#pod
+  }
+
+  get network(): PodNetwork | undefined {
+    return this.#network
+  }
+
+  get title(): string {
+    return `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`
+  }
+
+  findRunner(container: string | undefined): ContainerRunner | undefined {
+    const name = container ?? this.#pod.spec.containers[0]?.name
+    return this.#runners.find(({ record }) => record.container.name === name)
+  }
+
+  /** Takes the pod as the API server has it now. */
+  update(pod: Pod): void {
+    const gates = (one: Pod) => JSON.stringify(one.status?.conditions?.map(({ type, status }) => [type, status]))
+    const regated = pod.spec.readinessGates !== undefined && gates(pod) !== gates(this.#pod)
+    this.#pod = pod
+    if (regated) this.#writer.touch(0)
+    if (pod.metadata.deletionTimestamp !== undefined) {
+      void this.#terminate((pod.metadata.deletionGracePeriodSeconds ?? 30) * 1000, true)
+    }
+  }
+
+  /** The pod's object is gone: ends what is left of it at once. */
+  vanish(): void {
+    this.#vanished()
+  }
+
+  /** A process in whose namespaces commands of `container` run: the container itself, or one made for the purpose. */
+  async execTarget(
+    container: string | undefined,
+  ): Promise<{ pid: number; environment: Readonly<Record<string, string>> }> {
+    const runner = this.findRunner(container)
+    if (runner === undefined || this.#network === undefined || this.#terminating) {
+      throw new Error(`container ${container ?? ''} of pod ${this.title} is not running`)
+    }
+    const { running } = runner
+    if (running === undefined)
+      throw new Error(`container ${runner.record.container.name} of pod ${this.title} is not running`)
+    if (running instanceof ContainerProcess) return { pid: await running.started, environment: running.environment }
+    this.#sandbox ??= startSandbox(this.#door, this.#pod, this.#network)
+    return { pid: await this.#sandbox.started, environment: this.#sandbox.environment }
+  }
+
+  #addRunners(pod: Pod): void {
+    const { initContainers = [], containers, restartPolicy = 'Always' } = pod.spec
+    const initialising = initContainers.length > 0
+    const add = (container: Container, role: ContainerRole, policy: string): void => {
+      this.#runners.push(new ContainerRunner(container, role, policy, initialising, this.#runnerDoor()))
+    }
+    for (const container of initContainers) {
+      const sidecar = container.restartPolicy === 'Always'
+      add(
+        container,
+        sidecar ? 'sidecar' : 'init',
+        sidecar ? 'Always' : restartPolicy === 'Never' ? 'Never' : 'OnFailure',
+      )
+    }
+    for (const container of containers) add(container, 'app', restartPolicy)
+  }
+
+  async #run(): Promise<void> {
+    const { restartPolicy = 'Always' } = this.#pod.spec
+    if (this.#pod.status?.phase === 'Succeeded' || this.#pod.status?.phase === 'Failed') return
+    this.#network = await this.#attach()
+    if (this.#network === undefined) return
+    this.#writer.touch(settlingMs)
+    const sidecars: Promise<unknown>[] = []
+    for (const runner of this.#byRole('init', 'sidecar')) {
+      if (this.#terminating) return
+      if (runner.record.role === 'sidecar') {
+        sidecars.push(runner.run())
+        await runner.whenStarted()
+      } else {
+        const exit = await runner.run()
+        if (exit === undefined || (exit.exitCode !== 0 && !shouldRestart(restartPolicy, exit.exitCode))) break
+      }
+    }
+    const initialised = this.#byRole('init').every(({ record }) => record.state.terminated?.exitCode === 0)
+    if (initialised && !this.#terminating) await Promise.all(this.#byRole('app').map((runner) => runner.run()))
+    for (const runner of this.#byRole('sidecar').reverse()) runner.stop(2000)
+    await Promise.all(sidecars)
+    if (this.#terminating) return
+    // All containers have ended for good: the pod is complete and gives its addresses back.
+    await this.#writer.flush()
+    await this.#release()
+  }
+
+  #byRole(...roles: ContainerRole[]): ContainerRunner[] {
+    return this.#runners.filter(({ record }) => roles.includes(record.role))
+  }
+
+  /** Makes the pod's namespace and has the CNI plugin wire it; tries again until it works or the pod is to go. */
+  async #attach(): Promise<PodNetwork | undefined> {
+    const hostAddresses = this.#node.addresses
+    if (this.#pod.spec.hostNetwork) {
+      return { namespace: this.#node.namespace, addresses: hostAddresses, hostAddresses }
+    }
+    const namespace = this.#door.host.createNamespace()
+    for (let delayMs = 20; !this.#terminating; delayMs = Math.min(delayMs * 2, maximumRetryMs)) {
+      try {
+        const addresses = await this.#node.attach(this.#containerId, namespace, this.#pod)
+        return { namespace, addresses, hostAddresses }
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error)
+        const again = error instanceof CniRefusal && error.again
+        if (!again || delayMs > retryMs) {
+          const text = `Failed to create pod sandbox: plugin type="plumb" failed (add): ${message}`
+          this.#event('Warning', 'FailedCreatePodSandBox', text)
+        }
+        await new Promise((resolve) => setTimeout(resolve, delayMs))
+      }
+    }
+    namespace.close()
+    return undefined
+  }
+
+  /** Gives the network back; the containers must have ended. */
+  async #release(): Promise<void> {
+    const network = this.#network
+    this.#sandbox?.stop(0)
+    await this.#sandbox?.exited
+    this.#sandbox = undefined
+    this.#network = undefined
+    if (network !== undefined && network.namespace !== this.#node.namespace) {
+      await this.#node.detach(this.#containerId).catch((error: Error) => {
+        this.#door.trouble(`pod ${this.title}: CNI DEL: ${error.message}`)
+      })
+      network.namespace.close()
+    }
+    rmSync(podDirectory(this.#door, this.#pod), { recursive: true, force: true })
+  }
+
+  /** Ends the pod: containers first, then its network, then its object. A shorter grace period may follow a longer one. */
+  async #terminate(graceMs: number, deleteObject: boolean): Promise<void> {
+    const endsAt = Date.now() + graceMs
+    if (this.#terminating && endsAt >= this.#graceEndsAt) return
+    const first = !this.#terminating
+    this.#terminating = true
+    this.#graceEndsAt = endsAt
+    for (const runner of this.#byRole('app', 'init')) {
+      if (first) void drainContainer(runner, graceMs)
+      else runner.stop(graceMs)
+    }
+    if (!first) return
+    await this.#running
+    for (const runner of this.#byRole('sidecar')) runner.stop(Math.max(0, this.#graceEndsAt - Date.now()))
+    if (deleteObject && (this.#pod.metadata.finalizers?.length ?? 0) > 0) await this.#writer.flush()
+    this.#writer.stop()
+    await this.#release()
+    if (deleteObject) await this.#deleteObject()
+    this.#onEnd()
+  }
+
+  async #deleteObject(): Promise<void> {
+    const { namespace, name, uid } = this.#pod.metadata
+    const preconditions = uid === undefined ? {} : { preconditions: { uid } }
+    for (let delayMs = retryMs; ; delayMs = Math.min(delayMs * 2, maximumRetryMs)) {
+      try {
+        await this.#door.client.delete(Pods, namespace, name, { gracePeriodSeconds: 0, ...preconditions })
+        return
+      } catch (error) {
+        if (error instanceof ApiError && (error.code === 404 || error.code === 409)) return
+        await new Promise((resolve) => setTimeout(resolve, delayMs))
+      }
+    }
+  }
+
+  #vanished(): void {
+    this.#writer.stop()
+    void this.#terminate(0, false)
+  }
+
+  #status(): { pod: Pod; status: NonNullable<Pod['status']> } {
+    const facts: PodFacts = {
+      startTime: this.#pod.status?.startTime ?? this.#startTime,
+      hostAddresses: this.#node.addresses,
+      podAddresses: this.#network?.addresses ?? this.#pod.status?.podIPs?.map(({ ip }) => ip) ?? [],
+      sandbox: this.#network !== undefined,
+      ...(this.#failure === undefined ? {} : { failure: this.#failure }),
+    }
+    const records = this.#runners.map(({ record }) => record)
+    const status = computePodStatus(this.#pod, records, facts, timestamp())
+    return { pod: this.#pod, status }
+  }
+
+  #runnerDoor(): RunnerDoor {
+    const { name, namespace, uid } = this.#pod.metadata
+    return {
+      podTitle: `${name}_${namespace}(${uid})`,
+      graceMs: (this.#pod.spec.terminationGracePeriodSeconds ?? 30) * 1000,
+      start: (container, attempt) => {
+        if (this.#network === undefined) throw new Error('the pod has no network')
+        return startContainer(this.#door, this.#pod, container, this.#network, attempt)
+      },
+      probeDoor: (running) => this.#probeDoor(running),
+      changed: (settling) => this.#writer.touch(settling ? settlingMs : 0),
+      event: (type, reason, message, container) => this.#event(type, reason, message, container.name),
+    }
+  }
+
+  #probeDoor(running: () => unknown): ProbeDoor {
+    const podAddress = (this.#network?.addresses[0] ?? '') as Address
+    return {
+      podAddress,
+      connect: (address, port) =>
+        new Socket({ fd: this.#door.host.connectTcp(this.#node.namespace, address, port).fd }),
+      exec: async (argv, timeoutMs) => {
+        const container = running()
+        // A stand-in has no program to ask; it is as well as it can be.
+        if (!(container instanceof ContainerProcess)) return { exitCode: 0, output: '' }
+        return runInContainer(await container.started, container.environment, argv, timeoutMs)
+      },
+    }
+  }
+
+  #event(type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void {
+    recordEvent(this.#door.client, this.#pod, this.#node.name, {
+      type,
+      reason,
+      message,
+      ...(container && { container }),
+    })
+  }
+}

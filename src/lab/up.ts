@@ -1,0 +1,155 @@
+import { join } from 'node:path'
+import { defaultNetwork, type LabConfig, type LabNetwork } from './config.ts'
+import { down, findLab } from './lab.ts'
+import { launch } from './launch.ts'
+import { findInit, type RunDirectory, removeRemains, runDirectory } from './run-directory.ts'
+import type { Unsettled } from './settle.ts'
+
+/** What `up` is asked for. */
+export interface UpOptions {
+  readonly name: string
+  readonly nodes: number
+  /** Manifests, or folders of them. */
+  readonly files: readonly string[]
+  /** How long to wait until all pods are Ready. */
+  readonly timeoutMs: number
+  readonly network?: LabNetwork
+  /** The command that starts one of the program's roles; this program when left out. */
+  readonly entry?: readonly string[]
+}
+
+/** One line about what happens while a lab starts; `ms` counts from the call of `up`. */
+export type OnProgress = (text: string, ms: number) => void
+
+/** A lab after `up`. */
+export interface LabSummary {
+  readonly name: string
+  readonly kubeconfig: string
+  /** False when the lab ran already. */
+  readonly started: boolean
+  readonly ms: number
+  readonly nodes: number
+  readonly pods: { readonly ready: number; readonly total: number }
+  readonly services: readonly {
+    readonly namespace: string
+    readonly name: string
+    readonly type: string
+    readonly addresses: readonly string[]
+    readonly ports: string
+  }[]
+  readonly applied: { readonly created: number; readonly configured: number; readonly unchanged: number }
+  /** What is not Ready although the time is over. */
+  readonly unsettled: readonly Unsettled[]
+  readonly warnings: readonly string[]
+}
+
+/** The lab did not start; `tail` is the end of the log that says why. Nothing of it is left. */
+export class LabFailure extends Error {
+  readonly tail: readonly string[]
+  constructor(message: string, tail: readonly string[] = []) {
+    super(message)
+    this.tail = tail
+  }
+}
+
+/**
+ * Starts a lab and applies manifests to it, or applies them to the lab of that name that runs. Resolves when all is Ready or
+ * the time is over. A lab that does not come up is ended before this throws; so is one whose starting process ends.
+ */
+export async function up(options: UpOptions, onProgress: OnProgress = () => undefined): Promise<LabSummary> {
+  const startedAt = performance.now()
+  const progress = (text: string): void => onProgress(text, Math.round(performance.now() - startedAt))
+  if (!Number.isInteger(options.nodes) || options.nodes < 1 || options.nodes > 200) {
+    throw new TypeError(`--nodes ${options.nodes}: a lab has 1 to 200 nodes`)
+  }
+  const directory = runDirectory(options.name)
+  const { readManifestPaths } = await import('./manifest-files.ts')
+  const manifests = readManifestPaths(options.files)
+  const running = await findLab(options.name)
+  const { settleLab } = await import('./apply.ts')
+  if (running !== undefined) {
+    const nodes = running.state.nodes.length
+    progress(`lab ${options.name} runs already with ${nodes} nodes`)
+    return settleLab({
+      options,
+      kubeconfig: running.state.kubeconfig,
+      nodes,
+      manifests,
+      startedAt,
+      started: false,
+      progress,
+    })
+  }
+  if (process.getuid?.() !== 0)
+    throw new LabFailure('plumb up makes network namespaces and needs root: run it with sudo')
+  const lab = await start(directory, options, progress)
+  try {
+    const { nodes } = options
+    const summary = await settleLab({
+      options,
+      kubeconfig: lab.kubeconfig,
+      nodes,
+      manifests,
+      startedAt,
+      started: true,
+      progress,
+    })
+    lab.keep()
+    return summary
+  } catch (error) {
+    lab.abort()
+    await down(options.name)
+    throw error
+  }
+}
+
+interface Started {
+  readonly kubeconfig: string
+  keep(): void
+  abort(): void
+}
+
+/** Launches the supervisor and waits for its API; removes what a crash left first. */
+async function start(directory: RunDirectory, options: UpOptions, progress: (text: string) => void): Promise<Started> {
+  if (findInit(directory) !== undefined)
+    throw new LabFailure(`lab ${options.name} is starting or stuck; end it with plumb down`)
+  removeRemains(directory)
+  const config: LabConfig = {
+    name: options.name,
+    path: directory.path,
+    nodes: options.nodes,
+    entry: options.entry ?? ownEntry(),
+    network: options.network ?? defaultNetwork,
+  }
+  const launched = launch(directory, config)
+  return new Promise((resolve, reject) => {
+    launched.onMessage((message) => {
+      switch (message.kind) {
+        case 'progress':
+          progress(message.text)
+          return
+        case 'api':
+          resolve({ kubeconfig: message.kubeconfig, keep: launched.keep, abort: launched.abort })
+          return
+        case 'failed':
+          launched.abort()
+          down(options.name)
+            .catch(() => undefined)
+            .then(() =>
+              reject(new LabFailure(`lab ${options.name} did not start: ${message.reason}`, message.tail ?? [])),
+            )
+          return
+        case 'ready':
+          return
+        default:
+          message satisfies never
+      }
+    })
+  })
+}
+
+/** This program: the runtime and the file of the command line beside this folder. */
+function ownEntry(): string[] {
+  const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js'
+  return [process.execPath, join(import.meta.dirname, '..', 'cli', `main.${extension}`)]
+}
