@@ -40,7 +40,7 @@ export async function startAgent({
   const { promise: ready, resolve: becomeReady } = Promise.withResolvers<void>()
   const rounds = new Rounds({ plan, snapshot, feed, network: namespace.network }, modules, log, (report) => {
     account(metrics, snapshot, report)
-    metrics.record('plumb_findings', plan.findings.length)
+    metrics.record('plumb_findings', plan.findingCount)
     if (report.failure !== undefined) return
     if (times.lastRound === undefined) {
       log.info({ ms: Math.round(report.totalMs), services: snapshot.services.size }, 'the node serves')

@@ -62,6 +62,8 @@ export class NodePlan {
   readonly #findings = new Map<ObjectKey, readonly Finding[]>()
   #pods: PodNetwork
   #view: NodeView
+  #scopeText: string | undefined
+  #findingCount = 0
   #compiled = false
   #confirmed = false
   /** Frontends that went in a round whose commit failed: a full round looks only through those that are there. */
@@ -92,6 +94,11 @@ export class NodePlan {
     return [...[...this.#findings.values()].flat(), ...this.#pods.findings, ...this.#services.conflicts()]
   }
 
+  /** How many findings there are, without gathering them. */
+  get findingCount(): number {
+    return this.#findingCount + this.#pods.findings.length + this.#services.conflicts().length
+  }
+
   /** What is desired in the maps for `ADDRESS . PROTOCOL . PORT`. */
   findFrontend(id: string): ReturnType<ServiceTables['find']> {
     return this.#services.find(id)
@@ -105,7 +112,7 @@ export class NodePlan {
     const begun = now()
     const rezoned = nodesChanged && this.#takeNodes(snapshot)
     const compiledNodes = now()
-    if (nodesChanged) operations.push(...this.#podTables.update(this.#pods), ...this.#services.rescope(this.scope))
+    if (nodesChanged) operations.push(...this.#podTables.update(this.#pods), ...this.#rescope())
     let compileMs = compiledNodes - begun
     let loweringMs = now() - compiledNodes
     const keys = first || rezoned ? allKeys(snapshot, changes) : changes.services
@@ -152,6 +159,15 @@ export class NodePlan {
     return true
   }
 
+  /** Nodes report often, and hardly ever other prefixes. */
+  #rescope(): readonly Operation[] {
+    const { scope } = this
+    const text = [...scope.podPrefixes, ...scope.servicePrefixes].join()
+    if (text === this.#scopeText) return []
+    this.#scopeText = text
+    return this.#services.rescope(scope)
+  }
+
   #takeServices(
     snapshot: Snapshot,
     keys: Iterable<ObjectKey>,
@@ -178,6 +194,7 @@ export class NodePlan {
   #compile(snapshot: Snapshot, key: ObjectKey): ServiceModel | undefined {
     const service = snapshot.services.get(key)
     const model = service && compileService(service, snapshot.slicesOf(key), this.#view)
+    this.#findingCount += (model?.findings.length ?? 0) - (this.#findings.get(key)?.length ?? 0)
     if (model === undefined || model.findings.length === 0) this.#findings.delete(key)
     else this.#findings.set(key, model.findings)
     return model

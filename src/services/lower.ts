@@ -153,26 +153,29 @@ export function growClass(family: Family, count: number): readonly Operation[] {
   const element: Element = { key: classOf(count), value: `goto ${chain}` }
   return [
     { kind: 'add-chain', ...at, chain: { name: chain } },
-    ...balanceRules(family, count).map((rule): Operation => ({ kind: 'add-rule', ...at, chain, rule })),
+    ...balanceRules(count).map((rule): Operation => ({ kind: 'add-rule', ...at, chain, rule })),
     { kind: 'add-elements', ...at, set: sets[family].classes, elements: [element] },
   ]
 }
 
-/**
- * A number below `count` goes through the priority into the key of `endpoints`. Lookups see a commit at once and rules
- * only with the next packet, so a packet may ask for an index that has just gone: it takes the first endpoint instead.
- */
-function balanceRules(family: Family, count: number): readonly Rule[] {
-  const key: Expression = { kind: 'concat', of: [...frontendKey(family), priority] }
+/** A number below `count` goes through the priority into the key of `endpoints`. */
+function balanceRules(count: number): readonly Rule[] {
   const number: Expression =
     count === 1 ? { kind: 'constant', text: indexOf(0) } : { kind: 'numgen', mode: 'random', modulus: count }
+  return [{ statements: [{ kind: 'set', target: 'meta priority', value: number }, goto(translate)] }]
+}
+
+/**
+ * One chain for all counts, because the kernel walks a whole map when a rule of another chain begins to use it
+ * (nf_tables_bind_set). Lookups see a commit at once and rules only with the next packet, so a packet may ask for an index
+ * that has just gone: it takes the first endpoint instead.
+ */
+function translateRules(family: Family): readonly Rule[] {
+  const key: Expression = { kind: 'concat', of: [...frontendKey(family), priority] }
   const to: Expression = { kind: 'lookup', key, map: sets[family].endpoints.name }
-  const rules: Rule[] = [
-    { statements: [{ kind: 'set', target: 'meta priority', value: number }] },
-    { statements: [{ kind: 'dnat', family, to, withPort: true }] },
-  ]
-  if (count > 1) rules.push({ statements: [goto(balanceChain(1))] })
-  return rules
+  const dnat: Rule = { statements: [{ kind: 'dnat', family, to, withPort: true }] }
+  const first: Expression = { kind: 'constant', text: indexOf(0) }
+  return [dnat, { statements: [{ kind: 'set', target: 'meta priority', value: first }] }, dnat]
 }
 
 function frontendKey(family: Family): readonly Expression[] {
@@ -190,19 +193,20 @@ export function createTable(family: Family): readonly Operation[] {
   return [
     { kind: 'add-table', ...at },
     ...Object.values(declared).map((set): Operation => ({ kind: 'add-set', ...at, set })),
-    ...growClass(family, 1),
-    { kind: 'add-elements', ...at, set: declared.classes, elements: [{ key: classOf(0), value: 'drop' }] },
-    ...baseChains(family).flatMap(({ rules, ...chain }): Operation[] => [
+    ...chains(family).flatMap(({ rules, ...chain }): Operation[] => [
       { kind: 'add-chain', ...at, chain },
       ...rules.map((rule): Operation => ({ kind: 'add-rule', ...at, chain: chain.name, rule })),
     ]),
+    { kind: 'add-elements', ...at, set: declared.classes, elements: [{ key: classOf(0), value: 'drop' }] },
+    ...growClass(family, 1),
   ]
 }
 
 const unserved = 'unserved'
 const services = 'services'
+const translate = 'translate'
 
-function baseChains(family: Family): readonly Chain[] {
+function chains(family: Family): readonly Chain[] {
   const hook = (
     type: 'filter' | 'nat',
     at: 'prerouting' | 'forward' | 'output' | 'postrouting',
@@ -214,6 +218,7 @@ function baseChains(family: Family): readonly Chain[] {
   })
   return [
     { name: services, rules: classify(family) },
+    { name: translate, rules: translateRules(family) },
     { name: unserved, rules: refuse(family) },
     { name: 'nat-prerouting', hook: hook('nat', 'prerouting', -100), rules: [jumpTo(services)] },
     { name: 'nat-output', hook: hook('nat', 'output', -100), rules: [jumpTo(services)] },

@@ -87,7 +87,7 @@ export class ServiceTables {
     const stale: StaleFlows[] = []
     for (const [key, next] of changes) this.#claim(key, next, touched, unheard)
     for (const id of touched) this.#settle(id, unheard, [], stale)
-    return stale.filter(({ serving }) => serving.size === 0)
+    return stale.filter(({ address, port }) => !this.#slots.has(`${address} . udp . ${port}`))
   }
 
   /** Takes new prefixes. */
