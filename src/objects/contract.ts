@@ -45,6 +45,7 @@ export interface FieldError {
     | 'FieldValueInvalid'
     | 'FieldValueRequired'
     | 'FieldValueDuplicate'
+    | 'FieldValueNotFound'
     | 'FieldValueNotSupported'
     | 'FieldValueForbidden'
     | 'FieldValueTooLong'

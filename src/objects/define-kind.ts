@@ -25,7 +25,7 @@ export interface Definition<T extends KubeObject> {
   readonly strategy?: Strategy<T>
   readonly defaults?: (object: T, old?: T) => void
   /** Beyond metadata; not called for writes to `/status`, which `validateStatus` checks. */
-  readonly validate?: (object: T, old: T | undefined) => readonly FieldError[]
+  readonly validate?: (object: T, old: T | undefined, subresource: string | undefined) => readonly FieldError[]
   readonly validateStatus?: (object: T, old: T | undefined) => readonly FieldError[]
   /** The whole table, NAME and AGE included; these two alone when left out. */
   readonly columns?: readonly Column[]
@@ -56,7 +56,7 @@ export function defineKind<T extends KubeObject = KubeObject>(definition: Defini
     validate(object, old, subresource) {
       const errors = validateMetadata(object, old, namespaced, definition.name ?? 'subdomain')
       const own = subresource === 'status' ? validateStatus : validate
-      return own === undefined ? errors : [...errors, ...own(object as T, old as T | undefined)]
+      return own === undefined ? errors : [...errors, ...own(object as T, old as T | undefined, subresource)]
     },
     columns: definition.columns ?? [nameColumn, ageColumn],
     selectableFields: (definition.selectableFields ?? {}) as Kind['selectableFields'],

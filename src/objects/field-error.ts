@@ -23,6 +23,21 @@ export function duplicate(field: string, value: unknown): FieldError {
   return { reason: 'FieldValueDuplicate', field, message: `Duplicate value: ${renderValue(value)}` }
 }
 
+/** The value names something that is not there. */
+export function absent(field: string, value: unknown): FieldError {
+  return { reason: 'FieldValueNotFound', field, message: `Not found: ${renderValue(value)}` }
+}
+
+/** A number that must not be below zero. */
+export function nonNegative(field: string, value: number | undefined): FieldError[] {
+  return value === undefined || value >= 0 ? [] : [invalid(field, value, 'must be greater than or equal to 0')]
+}
+
+/** One error per complaint of a rule about text. */
+export function complaints(field: string, value: string | number, problems: readonly string[]): FieldError[] {
+  return problems.map((problem) => invalid(field, value, problem))
+}
+
 /** The value is not one of the closed set; the set is printed sorted, as upstream does. */
 export function notSupported(field: string, value: unknown, supported: readonly string[]): FieldError {
   const list = [...supported].sort().map((item) => JSON.stringify(item))

@@ -1,15 +1,47 @@
+import { bindingColumns, createdAtColumns, leaseColumns, storageClassColumns } from './columns-cluster.ts'
 import { defineKind } from './define-kind.ts'
+import type { KubeObject, Lease } from './types.ts'
+import { validateLease } from './validate-cluster.ts'
 
 const rbac = 'rbac.authorization.k8s.io'
 
+interface Binding extends KubeObject {
+  roleRef?: { apiGroup?: string }
+  subjects?: { kind: string; apiGroup?: string }[]
+}
+
+function defaultBinding({ roleRef, subjects = [] }: Binding): void {
+  if (roleRef !== undefined) roleRef.apiGroup ||= rbac
+  for (const subject of subjects) if (subject.kind === 'User' || subject.kind === 'Group') subject.apiGroup ||= rbac
+}
+
 /** Locks and heartbeats. */
-export const Leases = defineKind({ group: 'coordination.k8s.io', kind: 'Lease', plural: 'leases' })
+export const Leases = defineKind<Lease>({
+  group: 'coordination.k8s.io',
+  kind: 'Lease',
+  plural: 'leases',
+  validate: validateLease,
+  columns: leaseColumns,
+})
 
 /** Rights within a namespace; stored only. */
-export const Roles = defineKind({ group: rbac, kind: 'Role', plural: 'roles', name: 'segment' })
+export const Roles = defineKind({
+  group: rbac,
+  kind: 'Role',
+  plural: 'roles',
+  name: 'segment',
+  columns: createdAtColumns,
+})
 
 /** Who has a Role's rights; stored only. */
-export const RoleBindings = defineKind({ group: rbac, kind: 'RoleBinding', plural: 'rolebindings', name: 'segment' })
+export const RoleBindings = defineKind<Binding>({
+  group: rbac,
+  kind: 'RoleBinding',
+  plural: 'rolebindings',
+  name: 'segment',
+  defaults: defaultBinding,
+  columns: bindingColumns,
+})
 
 /** Rights everywhere; stored only. */
 export const ClusterRoles = defineKind({
@@ -18,24 +50,32 @@ export const ClusterRoles = defineKind({
   plural: 'clusterroles',
   namespaced: false,
   name: 'segment',
+  columns: createdAtColumns,
 })
 
 /** Who has a ClusterRole's rights; stored only. */
-export const ClusterRoleBindings = defineKind({
+export const ClusterRoleBindings = defineKind<Binding>({
   group: rbac,
   kind: 'ClusterRoleBinding',
   plural: 'clusterrolebindings',
   namespaced: false,
   name: 'segment',
+  defaults: defaultBinding,
+  columns: bindingColumns,
 })
 
 /** Sorts of storage; stored only. */
-export const StorageClasses = defineKind({
+export const StorageClasses = defineKind<KubeObject & { reclaimPolicy?: string; volumeBindingMode?: string }>({
   group: 'storage.k8s.io',
   kind: 'StorageClass',
   plural: 'storageclasses',
   shortNames: ['sc'],
   namespaced: false,
+  defaults: (object) => {
+    object.reclaimPolicy ??= 'Delete'
+    object.volumeBindingMode ??= 'Immediate'
+  },
+  columns: storageClassColumns,
 })
 
 /** Definitions of custom kinds. */
@@ -48,4 +88,5 @@ export const CustomResourceDefinitions = defineKind({
   namespaced: false,
   subresources: ['status'],
   strategy: { status: true, generation: true },
+  columns: createdAtColumns,
 })

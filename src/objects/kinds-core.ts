@@ -1,55 +1,143 @@
+import {
+  claimColumns,
+  configMapColumns,
+  createdAtColumns,
+  eventColumns,
+  namespaceColumns,
+  nodeColumns,
+  secretColumns,
+  serviceAccountColumns,
+} from './columns-cluster.ts'
+import { endpointsColumns, serviceColumns } from './columns-network.ts'
+import { podColumns } from './columns-pod.ts'
+import { defaultEndpoints } from './defaults-network.ts'
+import { defaultPod } from './defaults-pod.ts'
+import { defaultService } from './defaults-service.ts'
 import { defineKind } from './define-kind.ts'
+import { validateEvent } from './event.ts'
+import { defaultNamespace, keepFinalizers, prepareNewNamespace } from './namespace.ts'
+import { podQosClass } from './pod-qos.ts'
+import { prepareChangedService, prepareNewService } from './prepare-service.ts'
+import type { ConfigMap, Endpoints, KubeEvent, KubeObject, Namespace, Node, Pod, Secret, Service } from './types.ts'
+import { defaultNode, validateNode } from './validate-cluster.ts'
+import { defaultSecret, validateConfigMap, validateSecret } from './validate-config.ts'
+import { validateEndpoints } from './validate-endpoints.ts'
+import { validatePod } from './validate-pod.ts'
+import { validateService, validateServiceStatus } from './validate-service.ts'
 
 /** Namespaces. */
-export const Namespaces = defineKind({
+export const Namespaces = defineKind<Namespace>({
   kind: 'Namespace',
   plural: 'namespaces',
   shortNames: ['ns'],
   namespaced: false,
   subresources: ['finalize', 'status'],
   name: 'label',
-  strategy: { status: true },
+  defaults: defaultNamespace,
+  strategy: {
+    status: true,
+    newStatus: () => ({ phase: 'Active' }),
+    onCreate: prepareNewNamespace,
+    onUpdate: keepFinalizers,
+  },
+  columns: namespaceColumns,
+  selectableFields: { 'status.phase': ({ status }) => status?.phase ?? '' },
 })
 
 /** Nodes. */
-export const Nodes = defineKind({
+export const Nodes = defineKind<Node>({
   kind: 'Node',
   plural: 'nodes',
   shortNames: ['no'],
   namespaced: false,
   subresources: ['proxy', 'status'],
   strategy: { status: true, newStatus: 'keep' },
+  defaults: defaultNode,
+  validate: validateNode,
+  columns: nodeColumns,
+  selectableFields: { 'spec.unschedulable': ({ spec }) => String(spec?.unschedulable ?? false) },
 })
 
 /** Pods. */
-export const Pods = defineKind({
+export const Pods = defineKind<Pod>({
   kind: 'Pod',
   plural: 'pods',
   shortNames: ['po'],
   categories: ['all'],
   subresources: ['attach', 'binding', 'eviction', 'exec', 'log', 'portforward', 'proxy', 'status'],
-  strategy: { status: true, generation: true },
+  strategy: {
+    status: true,
+    generation: true,
+    newStatus: ({ spec }) => ({ phase: 'Pending', qosClass: podQosClass(spec) }),
+  },
+  defaults: defaultPod,
+  validate: validatePod,
+  columns: podColumns,
+  selectableFields: {
+    'spec.nodeName': ({ spec }) => spec.nodeName ?? '',
+    'spec.restartPolicy': ({ spec }) => spec.restartPolicy ?? '',
+    'spec.schedulerName': ({ spec }) => spec.schedulerName ?? '',
+    'spec.serviceAccountName': ({ spec }) => spec.serviceAccountName ?? '',
+    'spec.hostNetwork': ({ spec }) => String(spec.hostNetwork ?? false),
+    'status.phase': ({ status }) => status?.phase ?? '',
+    'status.podIP': ({ status }) => status?.podIPs?.[0]?.ip ?? status?.podIP ?? '',
+    'status.podIPs': ({ status }) => status?.podIPs?.[0]?.ip ?? status?.podIP ?? '',
+    'status.nominatedNodeName': ({ status }) => (status as { nominatedNodeName?: string })?.nominatedNodeName ?? '',
+  },
 })
 
 /** Services. */
-export const Services = defineKind({
+export const Services = defineKind<Service>({
   kind: 'Service',
   plural: 'services',
   shortNames: ['svc'],
   categories: ['all'],
   subresources: ['proxy', 'status'],
   name: 'dns1035',
-  strategy: { status: true, newStatus: () => ({ loadBalancer: {} }) },
+  strategy: {
+    status: true,
+    newStatus: () => ({ loadBalancer: {} }),
+    onCreate: prepareNewService,
+    onUpdate: prepareChangedService,
+  },
+  defaults: defaultService,
+  validate: validateService,
+  validateStatus: validateServiceStatus,
+  columns: serviceColumns,
+  selectableFields: {
+    'spec.clusterIP': ({ spec }) => spec.clusterIP ?? '',
+    'spec.type': ({ spec }) => spec.type ?? '',
+  },
 })
 
 /** The old flat list of a Service's backends. */
-export const EndpointsKind = defineKind({ kind: 'Endpoints', plural: 'endpoints', shortNames: ['ep'] })
+export const EndpointsKind = defineKind<Endpoints>({
+  kind: 'Endpoints',
+  plural: 'endpoints',
+  shortNames: ['ep'],
+  defaults: defaultEndpoints,
+  validate: validateEndpoints,
+  columns: endpointsColumns,
+})
 
 /** Configuration data. */
-export const ConfigMaps = defineKind({ kind: 'ConfigMap', plural: 'configmaps', shortNames: ['cm'] })
+export const ConfigMaps = defineKind<ConfigMap>({
+  kind: 'ConfigMap',
+  plural: 'configmaps',
+  shortNames: ['cm'],
+  validate: validateConfigMap,
+  columns: configMapColumns,
+})
 
 /** Confidential data. */
-export const Secrets = defineKind({ kind: 'Secret', plural: 'secrets' })
+export const Secrets = defineKind<Secret>({
+  kind: 'Secret',
+  plural: 'secrets',
+  defaults: defaultSecret,
+  validate: validateSecret,
+  columns: secretColumns,
+  selectableFields: { type: ({ type }) => type ?? '' },
+})
 
 /** Identities of pods. */
 export const ServiceAccounts = defineKind({
@@ -57,22 +145,50 @@ export const ServiceAccounts = defineKind({
   plural: 'serviceaccounts',
   shortNames: ['sa'],
   subresources: ['token'],
+  columns: serviceAccountColumns,
 })
 
 /** What happened to an object. */
-export const Events = defineKind({ kind: 'Event', plural: 'events', shortNames: ['ev'] })
+export const Events = defineKind<KubeEvent>({
+  kind: 'Event',
+  plural: 'events',
+  shortNames: ['ev'],
+  validate: validateEvent,
+  columns: eventColumns,
+  selectableFields: {
+    ...Object.fromEntries(
+      (['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'] as const).map((key) => [
+        `involvedObject.${key}`,
+        ({ involvedObject }: KubeEvent) => involvedObject?.[key] ?? '',
+      ]),
+    ),
+    reason: ({ reason }) => reason ?? '',
+    reportingComponent: ({ reportingComponent }) => reportingComponent ?? '',
+    source: ({ source, reportingComponent }) => source?.component || (reportingComponent ?? ''),
+    type: ({ type }) => type ?? '',
+  },
+})
 
 /** Claims of storage; stored only. */
-export const PersistentVolumeClaims = defineKind({
+export const PersistentVolumeClaims = defineKind<KubeObject & { spec?: { volumeMode?: string } }>({
   kind: 'PersistentVolumeClaim',
   plural: 'persistentvolumeclaims',
   shortNames: ['pvc'],
   subresources: ['status'],
-  strategy: { status: true },
+  strategy: { status: true, newStatus: () => ({ phase: 'Pending' }) },
+  defaults: ({ spec }) => {
+    if (spec !== undefined) spec.volumeMode ??= 'Filesystem'
+  },
+  columns: claimColumns,
 })
 
 /** Limits per container; stored only. */
-export const LimitRanges = defineKind({ kind: 'LimitRange', plural: 'limitranges', shortNames: ['limits'] })
+export const LimitRanges = defineKind({
+  kind: 'LimitRange',
+  plural: 'limitranges',
+  shortNames: ['limits'],
+  columns: createdAtColumns,
+})
 
 /** Limits per namespace; stored only. */
 export const ResourceQuotas = defineKind({

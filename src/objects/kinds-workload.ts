@@ -1,21 +1,47 @@
+import { priorityClassColumns } from './columns-cluster.ts'
+import {
+  autoscalerColumns,
+  controllerRevisionColumns,
+  cronJobColumns,
+  daemonSetColumns,
+  deploymentColumns,
+  disruptionBudgetColumns,
+  jobColumns,
+  replicaSetColumns,
+  statefulSetColumns,
+} from './columns-workload.ts'
+import {
+  defaultCronJob,
+  defaultDaemonSet,
+  defaultDeployment,
+  defaultJob,
+  defaultReplicaSet,
+  defaultStatefulSet,
+} from './defaults-workload.ts'
 import { defineKind } from './define-kind.ts'
+import { prepareNewJob, validateJob } from './job.ts'
+import type { DaemonSet, Deployment, Job, KubeObject, ReplicaSet, StatefulSet } from './types.ts'
+import { validateDaemonSet, validateDeployment, validateReplicaSet, validateStatefulSet } from './validate-workload.ts'
 
 const group = 'apps'
 const counted = { status: true, generation: true } as const
 
 /** Rolling sets of interchangeable pods. */
-export const Deployments = defineKind({
+export const Deployments = defineKind<Deployment>({
   group,
   kind: 'Deployment',
   plural: 'deployments',
   shortNames: ['deploy'],
   categories: ['all'],
   subresources: ['scale', 'status'],
-  strategy: counted,
+  strategy: { ...counted, annotationsCount: true },
+  defaults: defaultDeployment,
+  validate: validateDeployment,
+  columns: deploymentColumns,
 })
 
 /** A fixed number of pods of one template. */
-export const ReplicaSets = defineKind({
+export const ReplicaSets = defineKind<ReplicaSet>({
   group,
   kind: 'ReplicaSet',
   plural: 'replicasets',
@@ -23,10 +49,14 @@ export const ReplicaSets = defineKind({
   categories: ['all'],
   subresources: ['scale', 'status'],
   strategy: counted,
+  defaults: defaultReplicaSet,
+  validate: validateReplicaSet,
+  columns: replicaSetColumns,
+  selectableFields: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
 })
 
 /** Pods with stable names. */
-export const StatefulSets = defineKind({
+export const StatefulSets = defineKind<StatefulSet>({
   group,
   kind: 'StatefulSet',
   plural: 'statefulsets',
@@ -34,10 +64,13 @@ export const StatefulSets = defineKind({
   categories: ['all'],
   subresources: ['scale', 'status'],
   strategy: counted,
+  defaults: defaultStatefulSet,
+  validate: validateStatefulSet,
+  columns: statefulSetColumns,
 })
 
 /** One pod per node. */
-export const DaemonSets = defineKind({
+export const DaemonSets = defineKind<DaemonSet>({
   group,
   kind: 'DaemonSet',
   plural: 'daemonsets',
@@ -45,19 +78,31 @@ export const DaemonSets = defineKind({
   categories: ['all'],
   subresources: ['status'],
   strategy: counted,
+  defaults: defaultDaemonSet,
+  validate: validateDaemonSet,
+  columns: daemonSetColumns,
 })
 
 /** Snapshots of templates. */
-export const ControllerRevisions = defineKind({ group, kind: 'ControllerRevision', plural: 'controllerrevisions' })
+export const ControllerRevisions = defineKind({
+  group,
+  kind: 'ControllerRevision',
+  plural: 'controllerrevisions',
+  columns: controllerRevisionColumns,
+})
 
 /** Pods that run to completion. */
-export const Jobs = defineKind({
+export const Jobs = defineKind<Job>({
   group: 'batch',
   kind: 'Job',
   plural: 'jobs',
   categories: ['all'],
   subresources: ['status'],
-  strategy: counted,
+  strategy: { ...counted, onCreate: prepareNewJob },
+  defaults: defaultJob,
+  validate: validateJob,
+  columns: jobColumns,
+  selectableFields: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
 })
 
 /** Jobs by the clock; stored only. */
@@ -69,10 +114,12 @@ export const CronJobs = defineKind({
   categories: ['all'],
   subresources: ['status'],
   strategy: counted,
+  defaults: defaultCronJob,
+  columns: cronJobColumns,
 })
 
 /** Replica counts by load; stored only. */
-export const HorizontalPodAutoscalers = defineKind({
+export const HorizontalPodAutoscalers = defineKind<KubeObject & { spec?: { minReplicas?: number } }>({
   group: 'autoscaling',
   version: 'v2',
   kind: 'HorizontalPodAutoscaler',
@@ -81,6 +128,10 @@ export const HorizontalPodAutoscalers = defineKind({
   categories: ['all'],
   subresources: ['status'],
   strategy: { status: true },
+  defaults: ({ spec }) => {
+    if (spec !== undefined) spec.minReplicas ??= 1
+  },
+  columns: autoscalerColumns,
 })
 
 /** How many pods an eviction must leave. */
@@ -91,14 +142,19 @@ export const PodDisruptionBudgets = defineKind({
   shortNames: ['pdb'],
   subresources: ['status'],
   strategy: counted,
+  columns: disruptionBudgetColumns,
 })
 
 /** Importance of pods. */
-export const PriorityClasses = defineKind({
+export const PriorityClasses = defineKind<KubeObject & { preemptionPolicy?: string }>({
   group: 'scheduling.k8s.io',
   kind: 'PriorityClass',
   plural: 'priorityclasses',
   shortNames: ['pc'],
   namespaced: false,
   strategy: { generation: true },
+  defaults: (object) => {
+    object.preemptionPolicy ??= 'PreemptLowerPriority'
+  },
+  columns: priorityClassColumns,
 })

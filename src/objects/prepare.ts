@@ -9,6 +9,8 @@ export interface Strategy<T extends KubeObject> {
   readonly status?: boolean
   /** metadata.generation starts at 1 and grows when the object, save metadata and status, changes. */
   readonly generation?: boolean
+  /** A change of annotations counts for the generation too (Deployment). */
+  readonly annotationsCount?: boolean
   readonly onCreate?: (object: T) => void
   readonly onUpdate?: (object: T, old: T) => void
 }
@@ -24,7 +26,7 @@ export function prepareObject<T extends KubeObject>(
 ): void {
   if (old === undefined) prepareCreate(strategy, object)
   else if (subresource === 'status') prepareStatus(object, old)
-  else prepareUpdate(strategy, object, old)
+  else prepareUpdate(strategy, object, old, subresource)
 }
 
 function prepareStatus(object: KubeObject, old: KubeObject): void {
@@ -32,11 +34,18 @@ function prepareStatus(object: KubeObject, old: KubeObject): void {
   keepAllButStatus(object as unknown as Body, old as unknown as Body)
 }
 
-function prepareUpdate<T extends KubeObject>(strategy: Strategy<T>, object: T, old: T): void {
+function prepareUpdate<T extends KubeObject>(
+  strategy: Strategy<T>,
+  object: T,
+  old: T,
+  subresource: string | undefined,
+): void {
   keepSystemFields(object, old)
   if (strategy.status) keepStatus(object as unknown as Body, old as unknown as Body)
-  strategy.onUpdate?.(object, old)
-  if (strategy.generation && contentChanged(object as unknown as Body, old as unknown as Body))
+  if (subresource === undefined) strategy.onUpdate?.(object, old)
+  const annotated =
+    strategy.annotationsCount && !sameMeaning(object.metadata.annotations ?? {}, old.metadata.annotations ?? {})
+  if (strategy.generation && (annotated || contentChanged(object as unknown as Body, old as unknown as Body)))
     object.metadata.generation = (old.metadata.generation ?? 0) + 1
 }
 
