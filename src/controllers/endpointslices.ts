@@ -1,0 +1,108 @@
+import type { ObjectKey } from '../cluster/index.ts'
+import { serviceNameLabel } from '../cluster/index.ts'
+import { hasSelectedEndpoints, isManagedSlice, ServiceEndpoints, StalenessTracker } from '../endpoints/index.ts'
+import { type EndpointSlice, EndpointSlices, type Node, Nodes, type Pod, Pods, type Service } from '../objects/index.ts'
+import type { Context } from './context.ts'
+import { openIndex } from './object-index.ts'
+import { servicePods } from './service-pods.ts'
+import { writeSlices } from './slice-writes.ts'
+
+/** Keeps the EndpointSlices of every Service that has a selector; a change of one pod costs the slices that hold it. */
+export function endpointSliceController(context: Context): void {
+  const slices = context.informer<EndpointSlice>(EndpointSlices)
+  const nodes = context.informer<Node>(Nodes)
+  const followed = servicePods(context)
+  const podsByNode = openIndex(context.informer<Pod>(Pods), ({ spec }) => (spec.nodeName ? [spec.nodeName] : []))
+  const slicesByService = openIndex(slices, (slice) => {
+    const key = findOwner(slice)
+    return key === undefined ? [] : [key]
+  })
+  const tracker = new StalenessTracker()
+  const services = new Map<ObjectKey, ServiceEndpoints>()
+  const options = {
+    ...(context.options.maxEndpointsPerSlice && { maxEndpointsPerSlice: context.options.maxEndpointsPerSlice }),
+    findNode: (name: string) => nodes.get(name),
+  }
+
+  const queue = context.queue({
+    name: 'endpointslice',
+    workers: 16,
+    async work(key) {
+      const endpoints = services.get(key)
+      if (endpoints === undefined) return
+      if (tracker.isStale(key, context.now())) return queue.addAfter(key, 1000)
+      const all = endpoints.plan()
+      const plan = endpoints.service.metadata.deletionTimestamp === undefined ? all : { ...all, create: [] }
+      if (plan.create.length + plan.update.length + plan.delete.length === 0) return
+      const triggerTime = endpoints.takeTriggerTime()
+      const onStored = (name: string, slice: EndpointSlice | undefined) => endpoints.setSlice(name, slice)
+      try {
+        await writeSlices({ context, slices, tracker, owner: key, onStored }, plan, triggerTime)
+      } catch (error) {
+        endpoints.restoreTriggerTime(triggerTime)
+        throw error
+      }
+    },
+  })
+
+  const add = (key: ObjectKey, service: Service) => {
+    const endpoints = new ServiceEndpoints(service, options)
+    services.set(key, endpoints)
+    for (const slice of slicesByService.find(key)) endpoints.setSlice(slice.metadata.name, slice)
+    for (const [podKey, pod] of followed.pods.selectedBy(service)) endpoints.setPod(podKey, pod)
+  }
+  followed.onService((key, service) => {
+    const known = services.get(key)
+    if (service === undefined || !hasSelectedEndpoints(service)) {
+      services.delete(key)
+      if (service === undefined) tracker.forget(key)
+      return
+    }
+    const before = known?.service
+    // With another selector other pods count; starting over is simpler than comparing, and rare.
+    if (before === undefined || !sameSelector(before, service)) add(key, service)
+    else known?.setService(service)
+    queue.add(key)
+  })
+  followed.onPod((key, pod, touched, selected) => {
+    for (const service of touched)
+      if (services.get(service)?.setPod(key, selected.has(service) ? pod : undefined)) queue.add(service)
+  })
+  context.onClose(
+    slices.onChange((old, slice) => {
+      const known = slice ?? old
+      if (known === undefined) return
+      for (const key of new Set([old && findOwner(old), slice && findOwner(slice)])) {
+        if (key === undefined) continue
+        const mine = slice !== undefined && findOwner(slice) === key ? slice : undefined
+        tracker.saw(key, known, slice === undefined)
+        services.get(key)?.setSlice(known.metadata.name, mine)
+        queue.add(key)
+      }
+    }),
+  )
+  context.onClose(
+    nodes.onChange((old, node, name) => {
+      if (old !== undefined && node !== undefined && zoneOf(old) === zoneOf(node)) return
+      for (const pod of podsByNode.find(name)) {
+        const key = `${pod.metadata.namespace}/${pod.metadata.name}`
+        for (const service of followed.servicesOf(pod)) if (services.get(service)?.setPod(key, pod)) queue.add(service)
+      }
+    }),
+  )
+}
+
+/** The Service whose slice this is, when it is one of this controller's. */
+function findOwner(slice: EndpointSlice): ObjectKey | undefined {
+  const name = slice.metadata.labels?.[serviceNameLabel]
+  if (name === undefined || !isManagedSlice(slice, name)) return undefined
+  return `${slice.metadata.namespace}/${name}`
+}
+
+function sameSelector(a: Service, b: Service): boolean {
+  return JSON.stringify(a.spec.selector) === JSON.stringify(b.spec.selector)
+}
+
+function zoneOf(node: Node): string {
+  return node.metadata.labels?.['topology.kubernetes.io/zone'] ?? ''
+}
