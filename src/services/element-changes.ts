@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Family } from '../addr/index.ts'
-import { type Element, type Operation, type SetDeclaration, tableOf } from './lower.ts'
+import { tableOf } from './layout.ts'
+import type { Element, Operation, SetDeclaration } from './lower.ts'
 
 interface Change {
   removed?: Element

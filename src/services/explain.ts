@@ -1,7 +1,17 @@
 import { type Address, contains, type Prefix } from '../addr/index.ts'
 import { type ObjectKey, type Snapshot, splitKey } from '../cluster/index.ts'
 import { compileService } from './compile.ts'
-import type { Because, Candidate, Frontend, NodeView, Outcome, ServiceModel, Transport, Use } from './model.ts'
+import {
+  type Because,
+  type Candidate,
+  type Frontend,
+  mayRunOn,
+  type NodeView,
+  type Outcome,
+  type ServiceModel,
+  type Transport,
+  type Use,
+} from './model.ts'
 
 /** A new connection that stands on this node, on its way to somewhere. */
 export interface ServiceQuestion {
@@ -155,7 +165,7 @@ function masqueraded(
   endpoint: { readonly address: Address; readonly node: string | undefined },
   { node, podPrefixes }: ServiceContext,
 ): boolean {
-  if (source === endpoint.address && endpoint.node === node.name) return true
+  if (source === endpoint.address && mayRunOn(node.name, endpoint.node)) return true
   return !podPrefixes.some((prefix) => contains(prefix, source))
 }
 

@@ -9,7 +9,9 @@ export {
   servicesAt,
   type Target,
 } from './explain.ts'
-export { type LoweredFrontend, type LoweredService, lowerService, sets, tableName, tableOf } from './lower.ts'
+export type { StaleFlows } from './held.ts'
+export { sets, tableName, tableOf } from './layout.ts'
+export { type LoweredFrontend, type LoweredService, lowerService } from './lower.ts'
 export {
   type Candidate,
   type Frontend,
@@ -22,4 +24,4 @@ export {
   type Use,
 } from './model.ts'
 export { disjoint, renderPrefix } from './prefixes.ts'
-export { type ServicesPlan, type ServicesScope, ServiceTables, type StaleFlows } from './tables.ts'
+export { type ServicesPlan, type ServicesScope, ServiceTables } from './tables.ts'

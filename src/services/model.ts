@@ -87,3 +87,8 @@ export interface NodeView {
 
 /** Endpoints of one Service port that connections are spread over; a class is a 16-bit number. */
 export const maxEndpoints = 0xffff
+
+/** Whether an endpoint may be a process of the node; slices that people write often name no node. */
+export function mayRunOn(nodeName: string, endpointNode: string | undefined): boolean {
+  return endpointNode === undefined || endpointNode === nodeName
+}

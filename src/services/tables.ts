@@ -2,27 +2,19 @@ import { type Address, type Family, families, familyOf, type Prefix, prefixFamil
 import type { Finding, ObjectKey } from '../cluster/index.ts'
 import { ElementChanges, ElementContents, type ElementSink, unheard } from './element-changes.ts'
 import {
-  classOf,
-  createTable,
-  type Element,
-  growClass,
-  indexOf,
-  type LoweredFrontend,
-  type LoweredService,
-  type Operation,
-  sets,
-} from './lower.ts'
+  classValue,
+  findStale,
+  type Held,
+  putAddress,
+  putFrontend,
+  removeAddress,
+  type StaleFlows,
+  staleFlows,
+} from './held.ts'
+import { createTable, growClass, sets } from './layout.ts'
+import type { LoweredFrontend, LoweredService, Operation } from './lower.ts'
 import { placeEndpoints } from './place.ts'
 import { disjoint, renderPrefix } from './prefixes.ts'
-
-/** UDP flows to look through: those to the frontend whose replies come from none of `serving` are to be forgotten. */
-export interface StaleFlows {
-  readonly family: Family
-  readonly address: Address
-  readonly port: number
-  /** `ADDRESS . PORT` of each endpoint that may keep its flows. */
-  readonly serving: ReadonlySet<string>
-}
 
 /** What one round has to do. */
 export interface ServicesPlan {
@@ -42,13 +34,6 @@ export interface ServicesScope {
 interface Slot {
   readonly claims: Map<ObjectKey, { readonly created: string; readonly frontend: LoweredFrontend }>
   held?: Held
-}
-
-/** What a frontend has in the kernel once the plans so far are committed. */
-interface Held {
-  readonly owner: ObjectKey
-  readonly frontend: LoweredFrontend
-  readonly endpoints: readonly string[]
 }
 
 /**
@@ -219,7 +204,7 @@ export class ServiceTables {
     const count = (counts.get(address) ?? 0) + by
     if (count === 0) {
       counts.delete(address)
-      elements.remove(familyOf(address), sets[familyOf(address)][set], addressElement(set, address))
+      removeAddress(elements, set, address)
     } else {
       counts.set(address, count)
       if (by === 1 && count === 1) putAddress(elements, set, address)
@@ -247,55 +232,4 @@ function electOwner({ claims }: Slot): ObjectKey | undefined {
     }
   }
   return best?.key
-}
-
-function classValue({ frontend, endpoints }: Held): string | undefined {
-  if (frontend.action === 'reject') return undefined
-  return classOf(endpoints.length)
-}
-
-function putFrontend(before: Held | undefined, after: Held | undefined, elements: ElementSink): void {
-  const { family, id } = (after ?? before)!.frontend
-  const { serviceClass, endpoints } = sets[family]
-  const old = before && classElement(before)
-  const next = after && classElement(after)
-  if (old?.value !== next?.value || old?.comment !== next?.comment) {
-    if (old !== undefined) elements.remove(family, serviceClass, old)
-    if (next !== undefined) elements.add(family, serviceClass, next)
-  }
-  const from = before?.endpoints ?? []
-  const to = after?.endpoints ?? []
-  for (let i = 0; i < Math.max(from.length, to.length); i++) {
-    if (from[i] === to[i]) continue
-    const key = `${id} . ${indexOf(i)}`
-    if (from[i] !== undefined) elements.remove(family, endpoints, { key, value: from[i]! })
-    if (to[i] !== undefined) elements.add(family, endpoints, { key, value: to[i]! })
-  }
-}
-
-function classElement(held: Held): Element | undefined {
-  const value = classValue(held)
-  return value === undefined ? undefined : { key: held.frontend.id, value, comment: held.frontend.comment }
-}
-
-function putAddress(elements: ElementSink, set: 'clusterIps' | 'hairpin', address: Address): void {
-  elements.add(familyOf(address), sets[familyOf(address)][set], addressElement(set, address))
-}
-
-function addressElement(set: 'clusterIps' | 'hairpin', address: Address): Element {
-  return { key: set === 'hairpin' ? `${address} . ${address}` : address }
-}
-
-/** Flows are looked through when an endpoint stopped to serve, and when a frontend appears, gets its first endpoint or goes. */
-function findStale(before: LoweredFrontend | undefined, after: LoweredFrontend | undefined): StaleFlows | undefined {
-  const frontend = after ?? before
-  if (frontend === undefined || frontend.protocol !== 'udp') return undefined
-  const serving = after?.serving ?? []
-  const lost = before?.serving.some((endpoint) => !serving.includes(endpoint)) ?? true
-  const first = before?.serving.length === 0 && serving.length > 0
-  return lost || first || after === undefined ? staleFlows(frontend, serving) : undefined
-}
-
-function staleFlows({ family, address, port }: LoweredFrontend, serving: readonly string[]): StaleFlows {
-  return { family, address, port, serving: new Set(serving) }
 }
