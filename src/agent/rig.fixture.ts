@@ -89,7 +89,6 @@ export interface Rig {
   close(): void
 }
 
-export const podPrefixes = [parsePrefix('10.244.0.0/16'), parsePrefix('fd00:244::/56')]
 export const servicePrefixes = [parsePrefix('10.96.0.0/16'), parsePrefix('fd00:96::/112')]
 
 export function buildRig(): Rig {

@@ -5,8 +5,6 @@ export { type Labels, type MapSelector, matches } from './selector.ts'
 export {
   type Collection,
   type Collections,
-  findCollection,
-  findServiceKey,
   LiveSnapshot,
   type Snapshot,
   serviceNameLabel,

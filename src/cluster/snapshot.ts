@@ -33,7 +33,7 @@ export interface Snapshot {
 export const serviceNameLabel = 'kubernetes.io/service-name'
 
 /** The Service that a slice belongs to, if its label names one. */
-export function findServiceKey(slice: EndpointSlice): ObjectKey | undefined {
+function findServiceKey(slice: EndpointSlice): ObjectKey | undefined {
   const name = slice.metadata.labels?.[serviceNameLabel]
   return name === undefined || name === '' ? undefined : `${slice.metadata.namespace ?? ''}/${name}`
 }
@@ -132,7 +132,7 @@ export function snapshotOf(objects: Iterable<KubeObject>): LiveSnapshot {
 }
 
 /** The collection of a kind, if a Snapshot holds that kind. */
-export function findCollection(kind: string): Collection | undefined {
+function findCollection(kind: string): Collection | undefined {
   return Object.hasOwn(collectionByKind, kind) ? collectionByKind[kind] : undefined
 }
 

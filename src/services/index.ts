@@ -12,16 +12,14 @@ export {
 export type { StaleFlows } from './held.ts'
 export { sets, tableName, tableOf } from './layout.ts'
 export { type LoweredFrontend, type LoweredService, lowerService } from './lower.ts'
-export {
-  type Candidate,
-  type Frontend,
-  maxEndpoints,
-  type NodeView,
-  type Outcome,
-  type ServiceModel,
-  type Subject,
-  type Transport,
-  type Use,
+export type {
+  Candidate,
+  Frontend,
+  NodeView,
+  Outcome,
+  ServiceModel,
+  Subject,
+  Transport,
+  Use,
 } from './model.ts'
-export { disjoint, renderPrefix } from './prefixes.ts'
 export { type ServicesPlan, type ServicesScope, ServiceTables } from './tables.ts'

@@ -68,7 +68,7 @@ export function indexOf(index: number): string {
 }
 
 /** The chain that balances over `count` endpoints. */
-export function balanceChain(count: number): string {
+function balanceChain(count: number): string {
   return `lb-${count}`
 }
 
