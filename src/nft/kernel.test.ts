@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import fc from 'fast-check'
 import {
   describeOperation,
   encodeTransaction,
@@ -14,6 +15,7 @@ import {
   type State,
 } from './index.ts'
 import { cases } from './testdata/everything.ts'
+import { stateOf } from './testdata/states.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'plumb-nft-'))
 after(() => rmSync(directory, { recursive: true, force: true }))
@@ -29,10 +31,11 @@ interface Answer {
 
 /** Sends each batch into one new network namespace, then lists, reloads what was listed, and lists again. */
 function run(batches: readonly Buffer[]): { answers: Answer[][]; listed: string; relisted: string } {
-  const script = batches.map((batch, i) => {
+  const files = batches.map((batch, i) => {
     writeFileSync(join(directory, `${i}.batch`), batch)
-    return `"${process.execPath}" "${sender}" ${i}.batch`
+    return `${i}.batch`
   })
+  const script = [`"${process.execPath}" "${sender}" ${files.join(' ')}`]
   script.push('nft list ruleset > listed', 'nft flush ruleset', 'nft -f listed', 'nft list ruleset > relisted')
   const { stdout, stderr, status } = spawnSync('unshare', ['-n', 'sh', '-ec', script.join('\n')], {
     cwd: directory,
@@ -133,4 +136,17 @@ test('a step from one state to another leaves what the second renders', { skip: 
       .map((line) => line.trim())
       .sort()
   assert.deepEqual(lines(listed), lines(render(two)))
+})
+
+test('the kernel takes plans between any states', { skip: denied }, () => {
+  const states = [...fc.sample(stateOf, { numRuns: 150, seed: 7 }), makeState([])]
+  const steps = states.map((state, i) => plan(states[i - 1] ?? new Map(), state))
+  const sent = steps.filter((step) => step.length > 0)
+  const { answers, listed } = run(sent.map((step) => encodeTransaction(step).bytes))
+  assert.equal(answers.length, sent.length)
+  for (const [i, list] of answers.entries()) {
+    const refused = list.find(({ errno }) => errno !== 0)
+    assert.equal(refused, undefined, `${JSON.stringify(refused)}\n${sent[i]?.map(describeOperation).join('\n')}`)
+  }
+  assert.equal(listed, '', 'the last state is empty')
 })
