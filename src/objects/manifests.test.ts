@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import { checkFields, findKindOf, type KubeObject } from './index.ts'
-import { judge } from './judge.test.ts'
+import { judged } from './judge.test.ts'
 
 const here = import.meta.dirname
 const root = join(here, '../..')
@@ -23,7 +23,12 @@ function accept(file: string): void {
     assert.deepEqual(checkFields(kind, object), { unknown: [], typeErrors: [] }, title)
     // The server gives a uid before anything is prepared.
     object.metadata.uid = '00000000-0000-4000-8000-000000000000'
-    assert.deepEqual(judge(object.kind, object), [], title)
+    const stored = judged(object.kind, object)
+    assert.deepEqual(stored.complaints, [], title)
+    assert.deepEqual(checkFields(kind, stored.object), { unknown: [], typeErrors: [] }, `${title} as stored`)
+    const again = judged(object.kind, stored.object, stored.object)
+    assert.deepEqual(again.complaints, [], `${title} written again`)
+    assert.deepEqual(again.object, stored.object, `${title} written again must not change`)
   }
 }
 
