@@ -47,6 +47,7 @@ program
   .usage('[options] POD -- COMMAND…')
   .addOption(labName())
   .option('-n, --namespace <namespace>', 'of the pod', 'default')
+  .option('-c, --container <container>', 'of the pod; the first one unless named')
   .option('--node <node>', 'run it on this node')
   .option('--outside', 'run it as the client beyond the router')
   .argument('[words...]')

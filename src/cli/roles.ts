@@ -67,6 +67,13 @@ export async function runAgent(options: {
   })
 }
 
+export async function runApiServer(options: { config: string }): Promise<void> {
+  const { startApiServer } = await import('../apiserver/index.ts')
+  const server = await startApiServer(JSON.parse(readFileSync(options.config, 'utf8')))
+  for (const { host, port } of server.addresses) say(`plumb: the API is served at https://${host}:${port}`)
+  onSignal(() => server.close())
+}
+
 export async function runControllers(options: {
   kubeconfig: string
   clusterCidr: string

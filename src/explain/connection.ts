@@ -5,12 +5,14 @@ import { nodePrefixes } from '../pods/index.ts'
 import {
   compileService,
   explainService,
+  findSubject,
   type NodeView,
   type ServiceAnswer,
   type ServiceContext,
   servicesAt,
 } from '../services/index.ts'
 import type { Answer, Branch, Question, Step, Verdict } from './answer.ts'
+import { type Blame, blameNoEndpoints } from './blame.ts'
 import { findEnd, type Source } from './end.ts'
 import { headlessEndpoints } from './headless.ts'
 import { explainName } from './name.ts'
@@ -116,8 +118,10 @@ function conclude(
   const last = answer.steps.at(-1)
   if (outcome.kind === 'pass') throw new Error('a Service address does not pass')
   if (outcome.kind !== 'balance') {
-    const verdict: Verdict = { kind: 'deny', says: last?.says ?? outcome.reason, because: outcome.because }
-    return { ...base(question), verdict, steps, branches: [], findings }
+    const blame = outcome.reason === 'no-endpoints' ? blameFor(snapshot, answer, destination.port) : undefined
+    const says = [last?.says ?? outcome.reason, ...(blame === undefined ? [] : [blame.says])].join(': ')
+    const verdict: Verdict = { kind: 'deny', says, because: blame?.because ?? outcome.because }
+    return { ...base(question), verdict, steps: [...steps, ...(blame?.steps ?? [])], branches: [], findings }
   }
   const { targets } = outcome
   const branches = targets.map((target): Branch => {
@@ -129,6 +133,12 @@ function conclude(
   const name = `service/${outcome.service}`
   const verdict = overall(branches, because?.kind === 'port' ? because.because : source.because, name)
   return { ...base(question), verdict, steps, branches, findings }
+}
+
+function blameFor(snapshot: Snapshot, answer: ServiceAnswer, port: number): Blame | undefined {
+  const subject = findSubject(answer)
+  const service = subject && snapshot.services.get(`${subject.namespace}/${subject.name}`)
+  return service && blameNoEndpoints(snapshot, service, port)
 }
 
 function serviceSteps(node: string, answer: ServiceAnswer, { address, port, transport }: Destination): Step[] {

@@ -1,0 +1,104 @@
+import { request } from 'node:http'
+import { dirname, join } from 'node:path'
+import { type Address, findAddress } from '../addr/index.ts'
+import type { ObserveRequest, ObserveResponse } from '../agent/index.ts'
+import type { Evidence, Observation } from '../explain/index.ts'
+import type { Lab } from '../lab/index.ts'
+
+/** Asks the kernels of a lab's nodes, through their agents, and tells what each said; one that does not answer is `unseen`. */
+export async function askNodes(lab: Lab, observations: readonly Observation[]): Promise<Map<Observation, Evidence>> {
+  const answers = await Promise.all(
+    observations.map(async (one): Promise<[Observation, Evidence]> => {
+      try {
+        return [one, await ask(lab, one)]
+      } catch (error) {
+        return [one, { kind: 'unseen', says: `${one.node} could not be asked: ${(error as Error).message}` }]
+      }
+    }),
+  )
+  return new Map(answers)
+}
+
+async function ask(lab: Lab, observation: Observation): Promise<Evidence> {
+  const socket = join(dirname(lab.state.kubeconfig), observation.node, 'agent.sock')
+  switch (observation.kind) {
+    case 'route': {
+      const { route } = await observe(socket, { route: { destination: observation.destination } })
+      if (route === undefined || route === null) return { kind: 'route', routeKind: 'unreachable' }
+      return {
+        kind: 'route',
+        ...(route.gateway === undefined ? {} : { gateway: route.gateway }),
+        ...(route.link === undefined ? {} : { link: route.link }),
+        ...(route.kind === undefined ? {} : { routeKind: route.kind }),
+      }
+    }
+    case 'neighbour': {
+      const { neighbours = [] } = await observe(socket, { neighbour: observation.address })
+      const [found] = neighbours
+      if (found === undefined) return { kind: 'neighbour' }
+      return {
+        kind: 'neighbour',
+        state: found.state,
+        link: found.link,
+        ...(found.mac === undefined ? {} : { mac: found.mac }),
+      }
+    }
+    case 'frontend': {
+      const { address, transport, port } = observation
+      const { frontend } = await observe(socket, { frontend: { address, protocol: transport, port } })
+      if (frontend === undefined) return { kind: 'unseen', says: 'the agent told nothing' }
+      return {
+        kind: 'frontend',
+        endpoints: frontend.endpoints.flatMap(parseTarget),
+        action:
+          frontend.endpoints.length > 0
+            ? 'balance'
+            : frontend.class !== null
+              ? 'drop'
+              : frontend.known
+                ? 'reject'
+                : 'absent',
+      }
+    }
+    case 'listener': {
+      const { findPlace } = await import('../lab/index.ts')
+      const { namespace, name } = observation.pod
+      const place = await findPlace(lab.state.name, { kind: 'pod', namespace, pod: name })
+      const { listeners = [] } = await observe(socket, { listeners: { namespace: place } })
+      return {
+        kind: 'listener',
+        ports: listeners.map(({ protocol, port, address }) => ({ transport: protocol, port, address })),
+      }
+    }
+    default:
+      return observation satisfies never
+  }
+}
+
+/** `10.244.1.5 . 8080` */
+function parseTarget(text: string): { address: Address; port: number }[] {
+  const [address = '', port = ''] = text.split(' . ')
+  const found = findAddress(address)
+  return found === undefined ? [] : [{ address: found, port: Number(port) }]
+}
+
+function observe(socketPath: string, body: ObserveRequest): Promise<ObserveResponse> {
+  return new Promise((resolve, reject) => {
+    const call = request(
+      { socketPath, path: '/observe', method: 'POST', headers: { 'content-type': 'application/json' }, timeout: 5000 },
+      (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('error', reject)
+        response.on('end', () => {
+          const answer = JSON.parse(Buffer.concat(chunks).toString()) as ObserveResponse & { error?: string }
+          if (response.statusCode === 200) resolve(answer)
+          else reject(new Error(answer.error ?? `HTTP ${response.statusCode}`))
+        })
+      },
+    )
+    call.on('timeout', () => call.destroy(new Error('no answer in 5 s')))
+    call.on('error', reject)
+    call.end(JSON.stringify(body))
+  })
+}

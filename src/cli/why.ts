@@ -1,0 +1,151 @@
+import { findAddress, findPrefix, type Prefix } from '../addr/index.ts'
+import { type Client, connect } from '../client/index.ts'
+import { keyOf, LiveSnapshot } from '../cluster/index.ts'
+import {
+  type Answer,
+  confirm,
+  type End,
+  explainConnection,
+  observationsOf,
+  type Question,
+  renderAnswer,
+} from '../explain/index.ts'
+import { EndpointSlices, Namespaces, Nodes, Pods, Services } from '../objects/index.ts'
+import { askNodes } from './evidence.ts'
+import { exit, print, say } from './output.ts'
+
+interface WhyOptions {
+  name: string
+  kubeconfig?: string
+  namespace: string
+  protocol: 'tcp' | 'udp' | 'sctp'
+  family?: '4' | '6'
+  output: 'text' | 'json'
+}
+
+/** `plumb why FROM TO[:PORT]`: exit status 0 when it arrives, 1 when something refuses it, 3 when nobody could be asked. */
+export async function runWhy(from: string, to: string, options: WhyOptions): Promise<void> {
+  const question = parseQuestion(from, to, options)
+  if (typeof question === 'string') {
+    say(`plumb why: ${question}`)
+    process.exitCode = exit.usage
+    return
+  }
+  const { findLab } = await import('../lab/index.ts')
+  const lab = await findLab(options.name)
+  const kubeconfig = options.kubeconfig ?? lab?.state.kubeconfig
+  if (kubeconfig === undefined) {
+    say(`plumb why: no lab ${options.name} is running and no --kubeconfig is given; start one with plumb up`)
+    process.exitCode = exit.cannot
+    return
+  }
+  const client = connect({ kubeconfig, userAgent: 'plumb-why' })
+  const [snapshot, servicePrefixes] = await Promise.all([readSnapshot(client), readServicePrefixes(client)])
+  client.close()
+  const model = explainConnection(snapshot, question, { clusterDomain: 'cluster.local', servicePrefixes })
+  // The kernel is asked only where its agents can be: in the lab that this API server belongs to.
+  const own = lab !== undefined && lab.state.kubeconfig === kubeconfig
+  const answer = own ? confirm(model, await askNodes(lab, observationsOf(model))) : model
+  report(answer, options.output)
+}
+
+function report(answer: Answer, output: WhyOptions['output']): void {
+  print(output === 'json' ? JSON.stringify(answer, null, 2) : renderAnswer(answer))
+  process.exitCode = answer.verdict.kind === 'deny' ? exit.found : exit.ok
+}
+
+/** The question in the words of the command line, or what is wrong with it. */
+export function parseQuestion(from: string, to: string, options: WhyOptions): Question | string {
+  const source = parseEnd(from, options.namespace)
+  if (typeof source === 'string') return source
+  if (source.kind === 'service') return `"${from}" sends nothing; ask from pod/NAME or node/NAME`
+  const split = splitPort(to)
+  const target = parseEnd(split.end, options.namespace)
+  if (typeof target === 'string') return target
+  const port = split.port === undefined ? undefined : /^\d+$/.test(split.port) ? Number(split.port) : split.port
+  if (typeof port === 'number' && (port < 1 || port > 65535)) return `port ${port} is not between 1 and 65535`
+  return {
+    from: source,
+    to: target,
+    transport: options.protocol,
+    ...(port === undefined ? {} : { port }),
+    ...(options.family === undefined ? {} : { family: options.family === '4' ? 4 : 6 }),
+  }
+}
+
+/** `svc/web:80`, `10.0.0.1:80`, `[fd00::1]:80`; a bare IPv6 address has no port. */
+function splitPort(text: string): { end: string; port?: string } {
+  const bracketed = /^\[(.+)\](?::(.+))?$/.exec(text)
+  if (bracketed !== null)
+    return { end: bracketed[1] ?? '', ...(bracketed[2] === undefined ? {} : { port: bracketed[2] }) }
+  if (findAddress(text) !== undefined) return { end: text }
+  const colon = text.lastIndexOf(':')
+  return colon < 0 ? { end: text } : { end: text.slice(0, colon), port: text.slice(colon + 1) }
+}
+
+const kinds: Readonly<Record<string, 'pod' | 'service' | 'node'>> = {
+  pod: 'pod',
+  pods: 'pod',
+  po: 'pod',
+  svc: 'service',
+  service: 'service',
+  services: 'service',
+  node: 'node',
+  nodes: 'node',
+  no: 'node',
+}
+
+/** `TYPE/NAME`, `TYPE/NAMESPACE/NAME` or an address. */
+function parseEnd(text: string, namespace: string): End | string {
+  const address = findAddress(text)
+  if (address !== undefined) return { kind: 'address', address }
+  const [type = '', ...names] = text.split('/')
+  const kind = kinds[type]
+  if (kind === undefined || names.length < 1 || names.length > 2 || names.some((name) => name === '')) {
+    return `"${text}" is not pod/NAME, svc/NAME, node/NAME or an IP address`
+  }
+  const name = names.at(-1) ?? ''
+  if (kind === 'node') return { kind, name }
+  return { kind, name, namespace: names.length === 2 ? (names[0] ?? '') : namespace }
+}
+
+async function readSnapshot(client: Client): Promise<LiveSnapshot> {
+  const snapshot = new LiveSnapshot()
+  const collections = {
+    services: Services,
+    slices: EndpointSlices,
+    nodes: Nodes,
+    pods: Pods,
+    namespaces: Namespaces,
+  } as const
+  await Promise.all(
+    Object.entries(collections).map(async ([collection, resource]) => {
+      let next: string | undefined
+      do {
+        const page = await client.list(resource, { limit: 500, ...(next === undefined ? {} : { continue: next }) })
+        for (const object of page.items) snapshot.put(collection as 'services', keyOf(object), object as never)
+        next = page.metadata.continue || undefined
+      } while (next !== undefined)
+    }),
+  )
+  return snapshot
+}
+
+/** The prefixes that ServiceCIDRs tell; none where the API server does not have them. */
+async function readServicePrefixes(client: Client): Promise<Prefix[]> {
+  const resource = {
+    group: 'networking.k8s.io',
+    version: 'v1',
+    plural: 'servicecidrs',
+    namespaced: false,
+    kind: 'ServiceCIDR',
+  }
+  try {
+    const { items } = await client.list(resource)
+    return items.flatMap((one) =>
+      ((one as { spec?: { cidrs?: string[] } }).spec?.cidrs ?? []).flatMap((text) => findPrefix(text) ?? []),
+    )
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Address, parseAddress, parsePrefix } from '../addr/index.ts'
+import { snapshotOf } from '../cluster/index.ts'
+import type { EndpointSlice, KubeObject, Node, Pod, Service } from '../objects/index.ts'
+import {
+  confirm,
+  type Evidence,
+  explainConnection,
+  type Observation,
+  observationsOf,
+  type Question,
+  renderAnswer,
+} from './index.ts'
+
+const facts = { clusterDomain: 'cluster.local', servicePrefixes: [parsePrefix('10.96.0.0/16')] }
+const node = (index: number): Node => ({
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name: `node-${index}` },
+  spec: { podCIDRs: [`10.244.${index}.0/24`] },
+  status: { addresses: [{ type: 'InternalIP', address: `172.30.0.1${index}` }] },
+})
+const pod = (name: string, on: number, address: string, labels: Record<string, string>, ready = true): Pod => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace: 'shop', labels },
+  spec: { nodeName: `node-${on}`, containers: [{ name: 'main', ports: [{ name: 'http', containerPort: 8080 }] }] },
+  status: {
+    phase: 'Running',
+    podIPs: [{ ip: address }],
+    conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', ...(ready ? {} : { message: 'probe failed' }) }],
+  },
+})
+const service = (name: string, spec: Partial<Service['spec']>): Service => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name, namespace: 'shop' },
+  spec: { type: 'ClusterIP', ports: [{ name: 'http', port: 80, targetPort: 'http' }], ...spec },
+})
+const slice = (of: string, endpoints: EndpointSlice['endpoints']): EndpointSlice => ({
+  apiVersion: 'discovery.k8s.io/v1',
+  kind: 'EndpointSlice',
+  metadata: { name: `${of}-1`, namespace: 'shop', labels: { 'kubernetes.io/service-name': of } },
+  addressType: 'IPv4',
+  endpoints,
+  ports: [{ name: 'http', protocol: 'TCP', port: 8080 }],
+})
+const ready = { ready: true, serving: true, terminating: false }
+const web = service('web', {
+  selector: { app: 'web' },
+  clusterIP: '10.96.0.50',
+  clusterIPs: ['10.96.0.50'],
+  ipFamilies: ['IPv4'],
+})
+const cluster: KubeObject[] = [
+  node(1),
+  node(2),
+  pod('client', 1, '10.244.1.2', { app: 'client' }),
+  pod('web-a', 1, '10.244.1.3', { app: 'web' }),
+  pod('web-b', 2, '10.244.2.3', { app: 'web' }),
+  web,
+  slice('web', [
+    { addresses: ['10.244.1.3'], conditions: ready, nodeName: 'node-1' },
+    { addresses: ['10.244.2.3'], conditions: ready, nodeName: 'node-2' },
+  ]),
+]
+const client = { kind: 'pod', namespace: 'shop', name: 'client' } as const
+const ask = (objects: readonly KubeObject[], question: Partial<Question>) =>
+  explainConnection(
+    snapshotOf(objects),
+    { from: client, to: { kind: 'service', namespace: 'shop', name: 'web' }, transport: 'tcp', port: 80, ...question },
+    facts,
+  )
+const without = (name: string) => cluster.filter(({ metadata }) => metadata.name !== name)
+
+test('a Service: name, address, port, and the way to each endpoint with the object of every step', () => {
+  const answer = ask(cluster, {})
+  assert.equal(answer.verdict.kind, 'allow')
+  assert.deepEqual(
+    answer.steps.map(({ stage, because }) => [stage, because?.object, because?.field]),
+    [
+      ['source', 'pod/shop/client', 'spec.nodeName'],
+      ['name', 'service/shop/web', 'spec.clusterIPs'],
+      ['service', 'service/shop/web', 'spec.clusterIPs[0]'],
+      ['service', 'service/shop/web', 'spec.ports[0].port'],
+      ['service', 'service/shop/web', 'spec.ports[0].port'],
+    ],
+  )
+  assert.deepEqual(
+    answer.branches.map(({ endpoint, steps }) => [
+      endpoint.pod,
+      steps.map(({ stage, node: at }) => `${stage}@${at ?? ''}`).join(' '),
+    ]),
+    [
+      ['shop/web-a', 'endpoint@ route@node-1 neighbour@node-1 socket@node-1 reply@node-1'],
+      [
+        'shop/web-b',
+        'endpoint@ route@node-1 neighbour@node-1 route@node-2 neighbour@node-2 socket@node-2 reply@node-2',
+      ],
+    ],
+  )
+})
+
+test('what refuses a connection is named with object and field', () => {
+  const unready = pod('web-b', 2, '10.244.2.3', { app: 'web' }, false)
+  const noReady = [...without('web-1').filter(({ metadata }) => !metadata.name.startsWith('web-')), unready]
+  const mislabelled = [
+    ...without('web-1').filter(({ metadata }) => !metadata.name.startsWith('web-')),
+    pod('web-b', 2, '10.244.2.3', { app: 'wbe' }),
+  ]
+  const cases: {
+    says: RegExp
+    object: string
+    field: RegExp
+    objects?: readonly KubeObject[]
+    question?: Partial<Question>
+  }[] = [
+    { says: /no port tcp\/81/, object: 'service/shop/web', field: /^spec\.ports$/, question: { port: 81 } },
+    { says: /no tcp port "grpc"/, object: 'service/shop/web', field: /^spec\.ports$/, question: { port: 'grpc' } },
+    {
+      says: /did you mean web\?/,
+      object: 'service/shop/wep',
+      field: /^metadata\.name$/,
+      question: { to: { kind: 'service', namespace: 'shop', name: 'wep' } },
+    },
+    {
+      says: /there is no pod shop\/clinet; did you mean client/,
+      object: 'pod/shop/clinet',
+      field: /^metadata\.name$/,
+      question: { from: { ...client, name: 'clinet' } },
+    },
+    { says: /web-b.*(not Ready|Ready)/, object: 'pod/shop/web-b', field: /conditions/, objects: noReady },
+    {
+      says: /selector app=web matches none/,
+      object: 'service/shop/web',
+      field: /^spec\.selector$/,
+      objects: mislabelled,
+    },
+    {
+      says: /no Service has it/,
+      object: 'servicecidr',
+      field: /^spec\.cidrs$/,
+      question: { to: { kind: 'address', address: parseAddress('10.96.7.7') } },
+    },
+    {
+      says: /no pod has 10\.244\.1\.99/,
+      object: 'node/node-1',
+      field: /^spec\.podCIDRs$/,
+      question: { to: { kind: 'address', address: parseAddress('10.244.1.99') } },
+    },
+  ]
+  for (const { says, object, field, objects = cluster, question = {} } of cases) {
+    const { verdict } = ask(objects, question)
+    assert.equal(verdict.kind, 'deny', verdict.says)
+    assert.match(verdict.says, says)
+    assert.equal(verdict.because.object, object, verdict.says)
+    assert.match(verdict.because.field, field)
+  }
+})
+
+test('addresses: a ClusterIP is the Service, a pod is itself, the world outside passes', () => {
+  const to = (address: string) => ask(cluster, { to: { kind: 'address', address: parseAddress(address) } })
+  assert.equal(to('10.96.0.50').branches.length, 2)
+  assert.equal(to('10.244.2.3').verdict.says, 'reaches pod/shop/web-b')
+  assert.equal(to('203.0.113.10').verdict.kind, 'pass')
+  assert.equal(to('172.30.0.12').verdict.says, 'reaches node/node-2')
+})
+
+test('from a node nothing is said of names, and the pod sees the node', () => {
+  const answer = ask(cluster, { from: { kind: 'node', name: 'node-2' } })
+  assert.equal(answer.verdict.kind, 'allow')
+  assert.ok(answer.steps.every(({ stage }) => stage !== 'name'))
+  assert.match(answer.branches[0]?.steps.at(-1)?.says ?? '', /sees node-2 as its client/)
+})
+
+test('the kernel’s word counts: a missing listener turns the verdict, and comes first in the text', () => {
+  const answer = ask(cluster, {})
+  const evidence = (one: Observation): Evidence => {
+    switch (one.kind) {
+      case 'route':
+        return { kind: 'route', ...one.expect }
+      case 'neighbour':
+        return { kind: 'neighbour', state: 'permanent', mac: '0a:58:00:00:00:01' }
+      case 'frontend':
+        return { kind: 'frontend', endpoints: one.expect, action: 'balance' }
+      case 'listener':
+        return {
+          kind: 'listener',
+          ports: [{ transport: 'tcp', port: one.pod.name === 'web-a' ? 8080 : 9090, address: '0.0.0.0' as Address }],
+        }
+      default:
+        return one satisfies never
+    }
+  }
+  const observations = observationsOf(answer)
+  assert.deepEqual([...new Set(observations.map(({ kind }) => kind))].sort(), [
+    'frontend',
+    'listener',
+    'neighbour',
+    'route',
+  ])
+  const confirmed = confirm(answer, new Map(observations.map((one) => [one, evidence(one)])))
+  assert.equal(confirmed.verdict.kind, 'deny')
+  assert.match(confirmed.verdict.says, /nothing listens on 8080\/tcp in pod\/shop\/web-b; it listens on 9090\/tcp/)
+  const text = renderAnswer(confirmed)
+  assert.match(
+    text.split('\n')[0] ?? '',
+    /^✗ pod\/shop\/client → svc\/shop\/web:80\/tcp: the model says it works, the kernel disagrees/,
+  )
+  const stale = confirm(
+    answer,
+    new Map(
+      observations.map((one) => [
+        one,
+        one.kind === 'frontend' ? { kind: 'frontend', endpoints: [], action: 'reject' } : evidence(one),
+      ]),
+    ),
+  )
+  assert.match(
+    stale.steps.find(({ observed }) => observed?.kind === 'disagrees')?.observed?.says ?? '',
+    /lack 10\.244\.1\.3:8080, 10\.244\.2\.3:8080/,
+  )
+})
