@@ -12,6 +12,7 @@ export {
 } from './address.ts'
 export {
   contains,
+  disjoint,
   findPrefix,
   hostPrefix,
   overlaps,
@@ -21,4 +22,5 @@ export {
   prefixFamily,
   prefixLength,
   prefixSize,
+  renderPrefix,
 } from './prefix.ts'

@@ -1,13 +1,4 @@
-import {
-  contains,
-  type Family,
-  families,
-  type Prefix,
-  parsePrefix,
-  prefixAddress,
-  prefixFamily,
-  prefixLength,
-} from '../addr/index.ts'
+import { disjoint, type Family, families, type Prefix, parsePrefix, prefixFamily, renderPrefix } from '../addr/index.ts'
 import type { Element, SetDeclaration, Table } from '../nft/index.ts'
 import type { PodNetwork } from './model.ts'
 
@@ -50,7 +41,9 @@ function lowerFamily(network: PodNetwork, family: Family): PodTable {
     comment,
   })
   const elements = (prefixes: readonly Prefix[]): Element[] =>
-    disjoint(prefixes.filter((prefix) => prefixFamily(prefix) === family)).map((prefix) => ({ key: renderKey(prefix) }))
+    disjoint(prefixes.filter((prefix) => prefixFamily(prefix) === family)).map((prefix) => ({
+      key: renderPrefix(prefix),
+    }))
   return {
     table: {
       family: tableFamily,
@@ -91,20 +84,4 @@ function lowerFamily(network: PodNetwork, family: Family): PodTable {
       ['unmasqueraded', elements([...network.unmasqueraded, multicast])],
     ]),
   }
-}
-
-/** Without the prefixes that another one contains: an interval set refuses overlaps. */
-function disjoint(prefixes: readonly Prefix[]): Prefix[] {
-  const unique = [...new Set(prefixes)]
-  return unique.filter((prefix) => !unique.some((other) => other !== prefix && overlapsWider(other, prefix))).sort()
-}
-
-function overlapsWider(wider: Prefix, prefix: Prefix): boolean {
-  return prefixLength(wider) < prefixLength(prefix) && contains(wider, prefixAddress(prefix))
-}
-
-/** nft prints a host prefix as the bare address. */
-function renderKey(prefix: Prefix): string {
-  const whole = prefixFamily(prefix) === 4 ? 32 : 128
-  return prefixLength(prefix) === whole ? prefixAddress(prefix) : prefix
 }
