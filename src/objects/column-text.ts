@@ -8,7 +8,9 @@ export function renderLabels(labels: Readonly<Record<string, string>> | undefine
 
 /** A label selector as kubectl writes it: `a=b,c in (d,e),!f`, or `<none>`. */
 export function renderSelector(selector: LabelSelector | undefined): string {
-  const terms = Object.entries(selector?.matchLabels ?? {}).map(([key, value]) => [key, `${key}=${value}`] as const)
+  const terms = Object.entries(selector?.matchLabels ?? {}).map(
+    ([key, value]) => [key, `${key}=${value}`] as [key: string, term: string],
+  )
   for (const { key, operator, values = [] } of selector?.matchExpressions ?? []) {
     const list = [...values].sort().join(',')
     const word = { In: `${key} in (${list})`, NotIn: `${key} notin (${list})`, Exists: key, DoesNotExist: `!${key}` }

@@ -10,12 +10,12 @@ export function text<T extends KubeObject>(
   description: string,
   cell: (object: T, now: Date) => Cell,
 ): Column {
-  return { name, type: 'string', format: '', description, priority: 0, cell: cell as Column['cell'] }
+  return { name, type: 'string', format: '', description, priority: 0, cell: cell as unknown as Column['cell'] }
 }
 
 /** A whole-number column of `kubectl get`. */
 export function integer<T extends KubeObject>(name: string, description: string, cell: (object: T) => Cell): Column {
-  return { name, type: 'integer', format: '', description, priority: 0, cell: cell as Column['cell'] }
+  return { name, type: 'integer', format: '', description, priority: 0, cell: cell as unknown as Column['cell'] }
 }
 
 /** The same column, shown with `-o wide` only. */

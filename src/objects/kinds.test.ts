@@ -22,7 +22,7 @@ test('every kind has a schema, and a scope that its schema knows', () => {
   for (const kind of kinds) {
     const schema = schemaOf(kind)
     assert.ok(schema?.properties.has('metadata'), kind.kind)
-    assert.equal(kind.subresources.includes('status') && !schema.properties.has('status'), false, kind.kind)
+    if (kind.subresources.includes('status')) assert.ok(schema?.properties.has('status'), kind.kind)
   }
 })
 
