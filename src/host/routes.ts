@@ -123,7 +123,7 @@ export function lookupRoute(
   }
 }
 
-/** For IPv4 the kernel answers with the error that a sender would get instead of the route that causes it. */
+/** The kernel answers with the error that a sender would get, not with the route that causes it. */
 function refusal(error: HostError, options: { source?: Address }): Kind | undefined | 'other' {
   switch (error.errno) {
     case 'ENETUNREACH':

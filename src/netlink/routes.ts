@@ -135,7 +135,8 @@ export function writeRouteLookup(writer: AttributeWriter, lookup: RouteLookup): 
   writer.view[at] = addressFamily(destination.length === 4 ? 4 : 6)
   writer.view[at + 1] = destination.length * 8
   if (lookup.source !== undefined) writer.view[at + 2] = destination.length * 8
-  writer.view.writeUInt32LE(RTM_F_LOOKUP_TABLE, at + 8)
+  // IPv6 answers so without being asked, and refuses the flag.
+  if (destination.length === 4) writer.view.writeUInt32LE(RTM_F_LOOKUP_TABLE, at + 8)
   writer.bytes(RTA_DST, destination)
   if (lookup.source !== undefined) writer.bytes(RTA_SRC, bytesOf(lookup.source))
   if (lookup.inputIndex !== undefined) writer.u32(RTA_IIF, lookup.inputIndex)
