@@ -72,10 +72,10 @@ export function findStale(
 ): StaleFlows | undefined {
   const frontend = after ?? before
   if (frontend === undefined || frontend.protocol !== 'udp') return undefined
-  const serving = after?.serving ?? []
-  const lost = before?.serving.some((endpoint) => !serving.includes(endpoint)) ?? true
-  const first = before?.serving.length === 0 && serving.length > 0
-  return lost || first || after === undefined ? staleFlows(frontend, serving) : undefined
+  const flows = staleFlows(frontend, after?.serving ?? [])
+  const lost = before?.serving.some((endpoint) => !flows.serving.has(endpoint)) ?? true
+  const first = before?.serving.length === 0 && flows.serving.size > 0
+  return lost || first || after === undefined ? flows : undefined
 }
 
 /** The flows to a frontend that are to be looked through. */
