@@ -22,12 +22,15 @@ export class HostError extends Error {
   readonly step: string
   /** The errno name, e.g. `EBUSY`. */
   readonly errno: string
+  /** The kernel's own words (extended acknowledgement), or the remedy. */
+  readonly detail?: string
   constructor(code: HostErrorCode, step: string, errno: string, detail?: string) {
     super(`${step}: ${errno}${detail === undefined ? '' : ` (${detail})`}`)
     this.name = 'HostError'
     this.code = code
     this.step = step
     this.errno = errno
+    if (detail !== undefined) this.detail = detail
   }
 }
 

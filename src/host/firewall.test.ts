@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { spawn } from 'node:child_process'
+import { type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import type { SetDeclaration, Transaction } from '../nft/index.ts'
 import { makeNamespaces } from './testing.ts'
 
@@ -165,4 +167,33 @@ test('commits are applied in the order in which they were asked for', async (t) 
     results.map(({ status }) => status),
     ['fulfilled', 'fulfilled', 'fulfilled', 'rejected'],
   )
+})
+
+async function commitLarge(t: TestContext, ...unshare: string[]): Promise<unknown> {
+  const script = fileURLToPath(new URL('./testdata/commit-large.ts', import.meta.url))
+  const child = spawn('unshare', [...unshare, process.execPath, script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.after(() => child.kill('SIGKILL'))
+  const chunks: Buffer[] = []
+  for await (const chunk of child.stdout) chunks.push(chunk as Buffer)
+  return JSON.parse(Buffer.concat(chunks).toString())
+}
+
+const refused = 'delete chain ip large none: ENOENT'
+
+test('a transaction beyond wmem_max is whole or not at all with privileges', { timeout: 30_000 }, async (t) => {
+  if (makeNamespaces(t, 1) === undefined) return
+  assert.deepEqual(await commitLarge(t, '--net'), {
+    applied: 60_000,
+    refused: `${refused} (there is no none)`,
+    left: 60_000,
+  })
+})
+
+test('in an unprivileged user namespace it goes in parts, and a refusal says so', { timeout: 30_000 }, async (t) => {
+  if (makeNamespaces(t, 1) === undefined) return
+  assert.deepEqual(await commitLarge(t, '--user', '--map-root-user', '--net'), {
+    applied: 60_000,
+    refused: `${refused} (there is no none; the operations before it were applied: without CAP_NET_ADMIN a large transaction goes in parts)`,
+    left: 120_000,
+  })
 })

@@ -76,7 +76,9 @@ export class Firewall {
     } catch (error) {
       if (!(error instanceof HostError)) throw error
       const applied = 'the operations before it were applied: without CAP_NET_ADMIN a large transaction goes in parts'
-      throw new HostError(error.code, error.step, error.errno, applied)
+      if (error.detail?.includes(applied)) throw error
+      const detail = error.detail === undefined ? applied : `${error.detail}; ${applied}`
+      throw new HostError(error.code, error.step, error.errno, detail)
     }
   }
 
