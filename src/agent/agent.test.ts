@@ -64,13 +64,6 @@ before(async () => {
   rig = buildRig()
   objects.put(nodeObject('node-1', rig))
   objects.put(serviceObject('web', [vip]))
-  objects.put(
-    sliceObject(
-      'web',
-      4,
-      rig.backends.map(({ addresses }) => addresses[4]),
-    ),
-  )
   const gate = Promise.withResolvers<void>()
   objects.gate = gate.promise
   agent = await startAgent({
@@ -88,6 +81,14 @@ before(async () => {
   })
   assert.equal((await get('/healthz')).code, 503, 'not healthy before the first round')
   assert.deepEqual(await rig.node.network.tables(), [], 'nothing is written before everything is synced')
+  // As an informer does, which tells its first list before it is synced.
+  objects.put(
+    sliceObject(
+      'web',
+      4,
+      rig.backends.map(({ addresses }) => addresses[4]),
+    ),
+  )
   gate.resolve()
   await agent.ready
 })

@@ -66,7 +66,8 @@ export class Rounds {
   /** From now on there are rounds; the first looks at everything. */
   begin(): void {
     this.#open = true
-    this.wake()
+    this.#wanted = true
+    if (this.#running === undefined) this.#schedule()
   }
 
   /** Something changed. */
