@@ -54,7 +54,7 @@ function importsOf(path: string): Import[] {
   }))
 }
 
-const isTest = (file: string) => /\.test\.ts$|\/testing\b|testdata\//.test(file)
+const isTest = (file: string) => /\.(test|fixture)\.ts$/.test(file)
 const imports = filesOf(source).flatMap(importsOf)
 
 test('every folder below src is a layer, and lists only layers before it', () => {

@@ -1,4 +1,13 @@
-import { type Address, type Family, families, familyOf, type Prefix, prefixFamily } from '../addr/index.ts'
+import {
+  type Address,
+  disjoint,
+  type Family,
+  families,
+  familyOf,
+  type Prefix,
+  prefixFamily,
+  renderPrefix,
+} from '../addr/index.ts'
 import type { Finding, ObjectKey } from '../cluster/index.ts'
 import { ElementChanges, ElementContents, type ElementSink, unheard } from './element-changes.ts'
 import {
@@ -14,7 +23,6 @@ import {
 import { createTable, growClass, sets } from './layout.ts'
 import type { LoweredFrontend, LoweredService, Operation } from './lower.ts'
 import { placeEndpoints } from './place.ts'
-import { disjoint, renderPrefix } from './prefixes.ts'
 
 /** What one round has to do. */
 export interface ServicesPlan {
