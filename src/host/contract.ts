@@ -177,8 +177,10 @@ export interface Network {
   neighbours(): readonly Neighbour[]
   setNeighbour(neighbour: Neighbour): void
   deleteNeighbour(address: Address, link: string): void
-  /** A forwarding entry of a bridge or VXLAN link. */
+  /** Adds or replaces a VXLAN link's forwarding entry: frames to `mac` go to the tunnel end. The zero MAC floods to all of its entries. */
   setForwarding(link: string, mac: string, destination: Address): void
+  forwardings(link: string): readonly { mac: string; destination: Address }[]
+  deleteForwarding(link: string, mac: string, destination: Address): void
 
   /** `/proc/sys/net` in this namespace; `name` is dotted: `net.ipv4.ip_forward`. */
   sysctl(name: string): string

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net from 'node:net'
 import { test } from 'node:test'
 import { parseAddress } from '../addr/index.ts'
 import { makeNamespaces, makePair } from './testing.ts'
@@ -92,10 +94,19 @@ test('a VXLAN link takes its options and forwarding entries', (t) => {
     ['vxlan', 'vxlan'],
   )
   assert.equal(left.network.findLink('vx4')?.mtu, 1450)
-  left.network.setForwarding('vx4', '02:00:00:00:00:05', rightAddress[4])
-  left.network.setForwarding('vx4', '02:00:00:00:00:05', parseAddress('192.0.2.9'))
-  left.network.setForwarding('vx4', '00:00:00:00:00:00', rightAddress[4])
-  left.network.setForwarding('vx4', '00:00:00:00:00:00', parseAddress('192.0.2.9'))
+  const [pod, flood] = ['02:00:00:00:00:05', '00:00:00:00:00:00']
+  const third = parseAddress('192.0.2.9')
+  left.network.setForwarding('vx4', pod, rightAddress[4])
+  left.network.setForwarding('vx4', pod, third)
+  left.network.setForwarding('vx4', flood, rightAddress[4])
+  left.network.setForwarding('vx4', flood, third)
+  left.network.setForwarding('vx6', pod, rightAddress[6])
+  const entries = () => left.network.forwardings('vx4').map(({ mac, destination }) => `${mac} ${destination}`)
+  assert.deepEqual(entries().sort(), [`${flood} ${rightAddress[4]}`, `${flood} ${third}`, `${pod} ${third}`])
+  left.network.deleteForwarding('vx4', flood, third)
+  left.network.deleteForwarding('vx4', pod, third)
+  assert.deepEqual(entries(), [`${flood} ${rightAddress[4]}`])
+  assert.deepEqual(left.network.forwardings('vx6'), [{ mac: pod, destination: rightAddress[6] }])
   assert.throws(() => left.network.addVxlan({ name: 'vx5', id: 42, local: leftAddress[4], port: 4789 }), {
     code: 'exists',
   })
@@ -115,4 +126,50 @@ test('addresses are listed, also of IPv6 at once, without duplicate address dete
   assert.throws(() => network.addAddress('eth0', pair.leftAddress[4], 24), { code: 'exists' })
   network.deleteAddress('eth0', pair.leftAddress[4], 24)
   assert.throws(() => network.deleteAddress('eth0', pair.leftAddress[4], 24), { code: 'missing' })
+})
+
+test('frames cross a VXLAN link between namespaces', { timeout: 10_000 }, async (t) => {
+  const pair = makePair(t)
+  if (pair === undefined) return
+  const ends = [
+    { end: pair.left, local: pair.leftAddress[4], remote: pair.rightAddress[4], inner: parseAddress('10.7.0.1') },
+    { end: pair.right, local: pair.rightAddress[4], remote: pair.leftAddress[4], inner: parseAddress('10.7.0.2') },
+  ]
+  for (const { end, local, remote, inner } of ends) {
+    end.network.addVxlan({ name: 'vx', id: 7, local, port: 8472, link: 'eth0' })
+    end.network.setLink('vx', { up: true })
+    end.network.addAddress('vx', inner, 24)
+    end.network.setForwarding('vx', '00:00:00:00:00:00', remote)
+  }
+  const server = net.createServer((socket) => socket.end(`to ${socket.remoteAddress}`))
+  const { fd, port } = pair.host.listenTcp(pair.right, parseAddress('10.7.0.2'), 0)
+  server.listen({ fd })
+  t.after(() => server.close())
+  const socket = new net.Socket({ fd: pair.host.connectTcp(pair.left, parseAddress('10.7.0.2'), port).fd })
+  const [text] = await once(socket, 'data')
+  assert.equal(String(text), 'to 10.7.0.1')
+  socket.destroy()
+})
+
+test('a bridge carries frames between namespaces', { timeout: 10_000 }, async (t) => {
+  const made = makeNamespaces(t, 3)
+  if (made === undefined) return
+  const { host, namespaces } = made
+  const [rack, a, b] = namespaces
+  assert(rack !== undefined && a !== undefined && b !== undefined)
+  rack.network.addBridge('br0')
+  rack.network.setLink('br0', { up: true })
+  for (const [index, node] of [a, b].entries()) {
+    rack.network.addVeth({ name: `port${index}`, peerName: 'eth0', peerNamespace: node })
+    rack.network.setLink(`port${index}`, { master: 'br0', up: true })
+    node.network.setLink('eth0', { up: true })
+    node.network.addAddress('eth0', parseAddress(`10.8.0.${index + 1}`), 24)
+  }
+  const { fd, port } = host.listenTcp(b, parseAddress('10.8.0.2'), 0)
+  const server = net.createServer((socket) => socket.end(`to ${socket.remoteAddress}`)).listen({ fd })
+  t.after(() => server.close())
+  const socket = new net.Socket({ fd: host.connectTcp(a, parseAddress('10.8.0.2'), port).fd })
+  const [text] = await once(socket, 'data')
+  assert.equal(String(text), 'to 10.8.0.1')
+  socket.destroy()
 })

@@ -31,19 +31,29 @@ export function listLinks(socket: NetlinkSocket): Link[] {
 
 /** The link of that name, if there is one. */
 export function findLink(socket: NetlinkSocket, name: string): Link | undefined {
-  return getLink(socket, name, (message) => toLink(decodeLink(message)))
+  return getLink(socket, { name }, (message) => toLink(decodeLink(message)))
+}
+
+/** The name of the link of that index, if there is one. */
+export function findLinkName(socket: NetlinkSocket, index: number): string | undefined {
+  return getLink(socket, { index }, (message) => decodeLink(message).name)
 }
 
 /** The index of the link of that name; without one, a `missing` error of the step that needed it. */
 export function indexOf(socket: NetlinkSocket, step: string, name: string): number {
-  const index = getLink(socket, name, decodeLinkIndex)
+  const index = getLink(socket, { name }, decodeLinkIndex)
   if (index === undefined) throw hostError(step, ENODEV, `there is no link ${name} in this network namespace`)
   return index
 }
 
-function getLink<T>(socket: NetlinkSocket, name: string, decode: (message: Message) => T): T | undefined {
+function getLink<T>(
+  socket: NetlinkSocket,
+  link: { name: string } | { index: number },
+  decode: (message: Message) => T,
+): T | undefined {
+  const step = `find link ${'name' in link ? link.name : link.index}`
   try {
-    return socket.get(`find link ${name}`, RTM_GETLINK, (writer) => writeLinkQuery(writer, { name }), decode)
+    return socket.get(step, RTM_GETLINK, (writer) => writeLinkQuery(writer, link), decode)
   } catch (error) {
     if (error instanceof HostError && error.code === 'missing') return undefined
     throw error

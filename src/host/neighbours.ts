@@ -39,13 +39,18 @@ const stateNames = new Map(
 
 export function listNeighbours(socket: NetlinkSocket): Neighbour[] {
   const names = new Map(listLinks(socket).map((link) => [link.index, link.name]))
-  return socket.dump('list neighbours', RTM_GETNEIGH, writeNeighbourQuery, (message) => {
-    const { address, linkIndex, mac, state: number } = decodeNeighbour(message)
-    const link = names.get(linkIndex)
-    const state = stateNames.get(number)
-    if (address === undefined || link === undefined || state === undefined) return undefined
-    return { address, link, state, ...(mac === undefined ? {} : { mac }) }
-  })
+  return socket.dump(
+    'list neighbours',
+    RTM_GETNEIGH,
+    (writer) => writeNeighbourQuery(writer),
+    (message) => {
+      const { address, linkIndex, mac, state: number } = decodeNeighbour(message)
+      const link = names.get(linkIndex)
+      const state = stateNames.get(number)
+      if (address === undefined || link === undefined || state === undefined) return undefined
+      return { address, link, state, ...(mac === undefined ? {} : { mac }) }
+    },
+  )
 }
 
 /** Adds or replaces. */
@@ -88,5 +93,29 @@ export function setForwarding(socket: NetlinkSocket, link: string, mac: string, 
       flags: NTF_SELF,
       forwarding: true,
     }),
+  )
+}
+
+/** The forwarding entries of a link that name a tunnel end. */
+export function listForwardings(socket: NetlinkSocket, link: string): { mac: string; destination: Address }[] {
+  const step = `list forwarding entries of link ${link}`
+  const index = indexOf(socket, step, link)
+  return socket.dump(
+    step,
+    RTM_GETNEIGH,
+    (writer) => writeNeighbourQuery(writer, true),
+    (message) => {
+      const { linkIndex, mac, address } = decodeNeighbour(message)
+      if (linkIndex !== index || mac === undefined || address === undefined) return undefined
+      return { mac, destination: address }
+    },
+  )
+}
+
+export function deleteForwarding(socket: NetlinkSocket, link: string, mac: string, destination: Address): void {
+  const step = `delete forwarding of ${mac} to ${destination} on link ${link}`
+  const linkIndex = indexOf(socket, step, link)
+  socket.request(step, RTM_DELNEIGH, 0, (writer) =>
+    writeNeighbour(writer, { address: destination, linkIndex, mac, state: 0, flags: NTF_SELF, forwarding: true }),
   )
 }

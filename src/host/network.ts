@@ -113,6 +113,12 @@ export class LinuxNetwork implements Network {
   setForwarding(link: string, mac: string, destination: Address): void {
     neighbours.setForwarding(this.#rtnetlink(), link, mac, destination)
   }
+  forwardings(link: string): readonly { mac: string; destination: Address }[] {
+    return neighbours.listForwardings(this.#rtnetlink(), link)
+  }
+  deleteForwarding(link: string, mac: string, destination: Address): void {
+    neighbours.deleteForwarding(this.#rtnetlink(), link, mac, destination)
+  }
 
   sysctl(name: string): string {
     return this.#namespace.run(() => readSysctl(name))

@@ -24,7 +24,7 @@ import {
   writeRouteQuery,
 } from '../netlink/index.ts'
 import { HostError, type Network, type Route } from './contract.ts'
-import { indexOf, listLinks } from './links.ts'
+import { findLinkName, indexOf, listLinks } from './links.ts'
 import type { NetlinkSocket } from './netlink-socket.ts'
 
 /** The RTPROT_* that Plumb's own routes and rules carry. */
@@ -114,7 +114,7 @@ export function lookupRoute(
   try {
     const found = socket.get(step, RTM_GETROUTE, (writer) => writeRouteLookup(writer, lookup), decodeRoute)
     if (found === undefined) return undefined
-    const name = found.linkIndex === undefined ? undefined : nameOfIndex(socket, found.linkIndex)
+    const name = found.linkIndex === undefined ? undefined : findLinkName(socket, found.linkIndex)
     return toRoute(found, () => name)
   } catch (error) {
     const kind = error instanceof HostError ? refusal(error, options) : 'other'
@@ -138,10 +138,6 @@ function refusal(error: HostError, options: { source?: Address }): Kind | undefi
     default:
       return 'other'
   }
-}
-
-function nameOfIndex(socket: NetlinkSocket, index: number): string | undefined {
-  return listLinks(socket).find((link) => link.index === index)?.name
 }
 
 function toMessage(socket: NetlinkSocket, step: string, route: Route, protocol: number): RouteMessage {

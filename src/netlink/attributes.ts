@@ -228,6 +228,22 @@ export function forEachAttribute(
   }
 }
 
+/** Offset of the payload of the first attribute of a type, or 0 when there is none: for hot paths, where a map per nest costs. */
+export function findAttribute(buffer: Buffer, from: number, to: number, wanted: number): number {
+  for (let at = from; at + 4 <= to; ) {
+    const size = buffer[at]! | (buffer[at + 1]! << 8)
+    if (size < 4 || at + size > to) return 0
+    if (((buffer[at + 2]! | (buffer[at + 3]! << 8)) & NLA_TYPE_MASK) === wanted) return at + 4
+    at += (size + 3) & ~3
+  }
+  return 0
+}
+
+/** Offset after the payload that starts at `start`. */
+export function attributeEnd(buffer: Buffer, start: number): number {
+  return start - 4 + (buffer[start - 4]! | (buffer[start - 3]! << 8))
+}
+
 /** The attributes between two offsets of a buffer, by type; the last of equals wins. Reads of absent or too short ones are undefined. */
 export class Attributes {
   readonly #buffer: Buffer

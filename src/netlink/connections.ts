@@ -1,8 +1,8 @@
-import { type Address, addressFromBytes, bytesOf, type Family, familyOf } from '../addr/index.ts'
-import { type AttributeWriter, readAttributes } from './attributes.ts'
+import { type Address, bytesOf, type Family, familyOf } from '../addr/index.ts'
+import { type AttributeWriter, attributeEnd, findAttribute } from './attributes.ts'
 import { type Message, NLM_F_CREATE } from './message.ts'
 import { NFGENMSG_LEN, NFNL_SUBSYS_CTNETLINK, nfnetlinkType } from './nfnetlink.ts'
-import { present } from './optional.ts'
+import { findBytes, present } from './optional.ts'
 import { findFamily } from './route-family.ts'
 
 // include/uapi/linux/netfilter/nfnetlink_conntrack.h
@@ -135,58 +135,80 @@ function icmpBase(protocol: number): number | undefined {
   return protocol === IPPROTO_ICMPV6 ? CTA_PROTO_ICMPV6_ID : undefined
 }
 
-/** Decodes IPCTNL_MSG_CT_NEW or IPCTNL_MSG_CT_DELETE; undefined for entries that are not of IP, or not of `protocol` when given. */
+/**
+ * Decodes IPCTNL_MSG_CT_NEW or IPCTNL_MSG_CT_DELETE; undefined for entries that are not of IP, or not of `protocol` when
+ * given. A dump may bring hundreds of thousands, so attributes are sought in place.
+ */
 export function decodeConnection(message: Message, protocol?: number): ConnectionMessage | undefined {
-  const { buffer, start, end } = message
-  const family = findFamily(buffer[start]!)
-  if (family === undefined) return undefined
-  const attributes = readAttributes(buffer, start + NFGENMSG_LEN, end)
-  const original = findTuple(attributes.bytes(CTA_TUPLE_ORIG), protocol)
-  const reply = original && findTuple(attributes.bytes(CTA_TUPLE_REPLY))
-  if (original === undefined || reply === undefined) return undefined
-  const state =
-    original.protocol === IPPROTO_TCP
-      ? attributes.nested(CTA_PROTOINFO)?.nested(CTA_PROTOINFO_TCP)?.u8(CTA_PROTOINFO_TCP_STATE)
-      : undefined
+  const { buffer, end } = message
+  const start = message.start + NFGENMSG_LEN
+  const family = findFamily(buffer[message.start]!)
+  const original = findAttribute(buffer, start, end, CTA_TUPLE_ORIG)
+  const reply = findAttribute(buffer, start, end, CTA_TUPLE_REPLY)
+  if (family === undefined || original === 0 || reply === 0) return undefined
+  const number = protocolOf(buffer, original)
+  if (number === undefined || (protocol !== undefined && protocol !== number)) return undefined
+  const originalTuple = findTuple(buffer, original, number)
+  const replyTuple = findTuple(buffer, reply, number)
+  if (originalTuple === undefined || replyTuple === undefined) return undefined
+  const u32 = (type: number) => {
+    const at = findAttribute(buffer, start, end, type)
+    return at === 0 ? undefined : buffer.readUInt32BE(at)
+  }
+  const zone = findAttribute(buffer, start, end, CTA_ZONE)
   return {
     family,
-    protocol: original.protocol,
-    original: original.tuple,
-    reply: reply.tuple,
-    mark: attributes.u32be(CTA_MARK) ?? 0,
-    status: attributes.u32be(CTA_STATUS) ?? 0,
-    ...present('timeoutSeconds', attributes.u32be(CTA_TIMEOUT)),
-    ...present('tcpState', state === undefined ? undefined : conntrackTcpStates[state]),
-    ...present('zone', attributes.u16be(CTA_ZONE)),
+    protocol: number,
+    original: originalTuple,
+    reply: replyTuple,
+    mark: u32(CTA_MARK) ?? 0,
+    status: u32(CTA_STATUS) ?? 0,
+    ...present('timeoutSeconds', u32(CTA_TIMEOUT)),
+    ...present('tcpState', number === IPPROTO_TCP ? findTcpState(buffer, start, end) : undefined),
+    ...present('zone', zone === 0 ? undefined : buffer.readUInt16BE(zone)),
   }
 }
 
-function findTuple(
-  bytes: Buffer | undefined,
-  onlyProtocol?: number,
-): { protocol: number; tuple: ConnectionTuple } | undefined {
-  if (bytes === undefined) return undefined
-  const outer = readAttributes(bytes)
-  const proto = outer.nested(CTA_TUPLE_PROTO)
-  const protocol = proto?.u8(CTA_PROTO_NUM)
-  if (proto === undefined || protocol === undefined) return undefined
-  if (onlyProtocol !== undefined && protocol !== onlyProtocol) return undefined
-  const ip = outer.nested(CTA_TUPLE_IP)
-  const source = ip?.bytes(CTA_IP_V4_SRC) ?? ip?.bytes(CTA_IP_V6_SRC)
-  const destination = ip?.bytes(CTA_IP_V4_DST) ?? ip?.bytes(CTA_IP_V6_DST)
-  if (source === undefined || destination === undefined) return undefined
-  const icmp = icmpBase(protocol)
-  const [sourcePort, destinationPort] =
-    icmp === undefined
-      ? [proto.u16be(CTA_PROTO_SRC_PORT) ?? 0, proto.u16be(CTA_PROTO_DST_PORT) ?? 0]
-      : [proto.u16be(icmp) ?? 0, ((proto.u8(icmp + 1) ?? 0) << 8) | (proto.u8(icmp + 2) ?? 0)]
-  const tuple = {
-    source: addressFromBytes(source),
-    destination: addressFromBytes(destination),
-    sourcePort,
-    destinationPort,
+function findTcpState(buffer: Buffer, start: number, end: number): string | undefined {
+  const info = findAttribute(buffer, start, end, CTA_PROTOINFO)
+  const tcp = info && findAttribute(buffer, info, attributeEnd(buffer, info), CTA_PROTOINFO_TCP)
+  const state = tcp && findAttribute(buffer, tcp, attributeEnd(buffer, tcp), CTA_PROTOINFO_TCP_STATE)
+  return state === 0 ? undefined : conntrackTcpStates[buffer[state]!]
+}
+
+function protocolOf(buffer: Buffer, tuple: number): number | undefined {
+  const proto = findAttribute(buffer, tuple, attributeEnd(buffer, tuple), CTA_TUPLE_PROTO)
+  const number = proto && findAttribute(buffer, proto, attributeEnd(buffer, proto), CTA_PROTO_NUM)
+  return number === 0 ? undefined : buffer[number]
+}
+
+function findTuple(buffer: Buffer, tuple: number, protocol: number): ConnectionTuple | undefined {
+  const end = attributeEnd(buffer, tuple)
+  const ip = findAttribute(buffer, tuple, end, CTA_TUPLE_IP)
+  const proto = findAttribute(buffer, tuple, end, CTA_TUPLE_PROTO)
+  const source = ip && findIp(buffer, ip, CTA_IP_V4_SRC, CTA_IP_V6_SRC)
+  const destination = ip && findIp(buffer, ip, CTA_IP_V4_DST, CTA_IP_V6_DST)
+  if (!source || !destination) return undefined
+  const protoEnd = attributeEnd(buffer, proto)
+  const u16 = (type: number) => {
+    const at = findAttribute(buffer, proto, protoEnd, type)
+    return at === 0 ? 0 : buffer.readUInt16BE(at)
   }
-  return { protocol, tuple }
+  const icmp = icmpBase(protocol)
+  if (icmp === undefined) {
+    return { source, destination, sourcePort: u16(CTA_PROTO_SRC_PORT), destinationPort: u16(CTA_PROTO_DST_PORT) }
+  }
+  const u8 = (type: number) => {
+    const at = findAttribute(buffer, proto, protoEnd, type)
+    return at === 0 ? 0 : buffer[at]!
+  }
+  return { source, destination, sourcePort: u16(icmp), destinationPort: (u8(icmp + 1) << 8) | u8(icmp + 2) }
+}
+
+function findIp(buffer: Buffer, ip: number, v4: number, v6: number): Address | undefined {
+  const end = attributeEnd(buffer, ip)
+  const at = findAttribute(buffer, ip, end, v4) || findAttribute(buffer, ip, end, v6)
+  return at === 0 ? undefined : findBytes(buffer.subarray(at, attributeEnd(buffer, at)))
 }
 
 /** What a message of a conntrack multicast group tells; undefined for messages of other kinds. */

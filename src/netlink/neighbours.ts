@@ -48,9 +48,10 @@ export function writeNeighbour(writer: AttributeWriter, neighbour: NeighbourMess
   if (neighbour.mac !== undefined) writer.bytes(NDA_LLADDR, parseMac(neighbour.mac))
 }
 
-/** Writes the body of an RTM_GETNEIGH dump of all IP neighbours. */
-export function writeNeighbourQuery(writer: AttributeWriter): void {
-  writer.reserve(NDMSG_LEN)
+/** Writes the body of an RTM_GETNEIGH dump of all IP neighbours, or of all forwarding entries. */
+export function writeNeighbourQuery(writer: AttributeWriter, forwarding = false): void {
+  const at = writer.reserve(NDMSG_LEN)
+  if (forwarding) writer.view[at] = AF_BRIDGE
 }
 
 /** Decodes the body of RTM_NEWNEIGH. */
