@@ -10,7 +10,15 @@ export { type EndpointExplanation, type EndpointQuestion, type EndpointStep, exp
 export type { SlicePlan } from './family-slices.ts'
 export { PodIndex, SelectorIndex } from './label-index.ts'
 export { compileMirroredSlices, isMirrored, type MirrorPlan, mirroringController } from './mirror.ts'
-export { endpointHostname, hasEnded, isReady, isTerminating, mayBeEndpoint, podAddresses } from './pod-state.ts'
+export {
+  endpointHostname,
+  hasEnded,
+  isReady,
+  isTerminating,
+  mayBeEndpoint,
+  podAddresses,
+  sameAsEndpoint,
+} from './pod-state.ts'
 export { endpointPorts, findNamedPort, findTargetPort } from './ports.ts'
 export { selectedPods, selects } from './select.ts'
 export { type MissingNode, ServiceEndpoints, type SliceOptions } from './service-endpoints.ts'

@@ -40,3 +40,15 @@ export function endpointHostname(pod: Pod, service: Service): string | undefined
   if (!hostname || subdomain !== service.metadata.name) return undefined
   return pod.metadata.namespace === service.metadata.namespace ? hostname : undefined
 }
+
+/** Whether two versions of a Pod are the same endpoint, whatever the Service; ports cannot change in a Pod. */
+export function sameAsEndpoint(a: Pod, b: Pod): boolean {
+  return (
+    a.metadata.uid === b.metadata.uid &&
+    a.metadata.deletionTimestamp === b.metadata.deletionTimestamp &&
+    a.status?.phase === b.status?.phase &&
+    a.spec.nodeName === b.spec.nodeName &&
+    isReady(a) === isReady(b) &&
+    podAddresses(a).join() === podAddresses(b).join()
+  )
+}

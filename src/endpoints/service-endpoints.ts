@@ -124,14 +124,14 @@ export class ServiceEndpoints {
     }
   }
 
-  /** The oldest change since `forgetTriggerTime`, RFC 3339; undefined when only other things changed. */
-  get triggerTime(): string | undefined {
-    return this.#triggers.time
+  /** The oldest change since the last call, RFC 3339; undefined when only other things changed. */
+  takeTriggerTime(): string | undefined {
+    return this.#triggers.take()
   }
 
-  /** The changes up to now are written. */
-  forgetTriggerTime(): void {
-    this.#triggers.forget()
+  /** The writes that were to carry this time failed: the next ones will. */
+  restoreTriggerTime(time: string | undefined): void {
+    this.#triggers.restore(time)
   }
 
   #compile(pod: Pod): Entry {

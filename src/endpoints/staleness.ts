@@ -19,15 +19,16 @@ export class StalenessTracker {
     if (cached !== undefined && idOf(cached) === idOf(object)) this.#expect(owner, object, undefined, now)
   }
 
-  /** The cache now shows this version, or that the object is gone. */
-  saw(owner: string, object: KubeObject, gone: boolean): void {
+  /** The cache now shows this version, or that the object is gone. Says whether it was waited for. */
+  saw(owner: string, object: KubeObject, gone: boolean): boolean {
     const writes = this.#writes.get(owner)
     const write = writes?.get(idOf(object))
-    if (writes === undefined || write === undefined) return
+    if (writes === undefined || write === undefined) return false
     const { version } = write
-    if (gone || (version !== undefined && !isOlder(object.metadata.resourceVersion, version)))
-      writes.delete(idOf(object))
+    const settled = gone || (version !== undefined && !isOlder(object.metadata.resourceVersion, version))
+    if (settled) writes.delete(idOf(object))
     if (writes.size === 0) this.#writes.delete(owner)
+    return settled
   }
 
   /** Whether the cache is behind the controller's own writes for this owner. */

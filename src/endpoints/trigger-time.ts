@@ -16,10 +16,17 @@ export class TriggerTime {
     this.#created = this.#service > 0 ? this.#service : undefined
   }
 
-  /** RFC 3339 in UTC, or undefined when nothing with a known time changed. */
-  get time(): string | undefined {
+  /** The time, RFC 3339 in UTC, or undefined when nothing with a known time changed; the next time counts from now on. */
+  take(): string | undefined {
     const time = this.#created ?? this.#oldest
+    this.#created = undefined
+    this.#oldest = undefined
     return time === undefined ? undefined : new Date(time).toISOString().replace('.000Z', 'Z')
+  }
+
+  /** Puts back a time that was taken and could not be written. */
+  restore(time: string | undefined): void {
+    if (time !== undefined) this.#note(parse(time))
   }
 
   setService(service: Service): void {
@@ -33,11 +40,6 @@ export class TriggerTime {
     if (time > (this.#lastByPod.get(key) ?? 0)) this.#note(time)
     if (time > 0) this.#lastByPod.set(key, time)
     else this.#lastByPod.delete(key)
-  }
-
-  forget(): void {
-    this.#created = undefined
-    this.#oldest = undefined
   }
 
   #note(time: number): void {
