@@ -179,7 +179,7 @@ export class NetlinkSocket {
 }
 
 /** Receives one datagram and splits it. The messages are valid until the next call. */
-export function receiveMessages(step: string, fd: number): Iterable<Message> {
+function receiveMessages(step: string, fd: number): Iterable<Message> {
   received ??= Buffer.allocUnsafeSlow(receiveBufferBytes)
   const c = libc()
   for (;;) {

@@ -5,14 +5,11 @@ import { findBytes } from './optional.ts'
 import { addressFamily } from './route-family.ts'
 
 // include/uapi/linux/if_addr.h
-export const IFA_ADDRESS = 1
-export const IFA_LOCAL = 2
-export const IFA_FLAGS = 8
+const IFA_ADDRESS = 1
+const IFA_LOCAL = 2
+const IFA_FLAGS = 8
 export const IFA_F_NODAD = 0x02
-export const IFA_F_DADFAILED = 0x08
 export const IFA_F_TENTATIVE = 0x40
-export const IFA_F_PERMANENT = 0x80
-export const IFA_F_NOPREFIXROUTE = 0x200
 const IFADDRMSG_LEN = 8
 
 /** An address of a link. */

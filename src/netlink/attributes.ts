@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 export const NLA_F_NESTED = 0x8000
 const NLA_TYPE_MASK = 0x3fff
 /** The longest payload of one attribute in bytes; its length field has 16 bits and counts the 4-byte header. */
-export const NLA_PAYLOAD_MAX = 0xffff - 4
+const NLA_PAYLOAD_MAX = 0xffff - 4
 
 /**
  * Writes netlink messages and attributes one after another into one growing buffer. Integers are little-endian

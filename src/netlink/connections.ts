@@ -6,30 +6,30 @@ import { findBytes, present } from './optional.ts'
 import { findFamily } from './route-family.ts'
 
 // include/uapi/linux/netfilter/nfnetlink_conntrack.h
-export const IPCTNL_MSG_CT_NEW = 0
+const IPCTNL_MSG_CT_NEW = 0
 export const IPCTNL_MSG_CT_GET = 1
 export const IPCTNL_MSG_CT_DELETE = 2
-export const CTA_TUPLE_ORIG = 1
-export const CTA_TUPLE_REPLY = 2
-export const CTA_STATUS = 3
-export const CTA_PROTOINFO = 4
-export const CTA_TIMEOUT = 7
-export const CTA_MARK = 8
-export const CTA_ZONE = 18
-export const CTA_MARK_MASK = 21
-export const CTA_TUPLE_IP = 1
-export const CTA_TUPLE_PROTO = 2
-export const CTA_IP_V4_SRC = 1
-export const CTA_IP_V4_DST = 2
-export const CTA_IP_V6_SRC = 3
-export const CTA_IP_V6_DST = 4
-export const CTA_PROTO_NUM = 1
-export const CTA_PROTO_SRC_PORT = 2
-export const CTA_PROTO_DST_PORT = 3
-export const CTA_PROTO_ICMP_ID = 4
-export const CTA_PROTO_ICMPV6_ID = 7
-export const CTA_PROTOINFO_TCP = 1
-export const CTA_PROTOINFO_TCP_STATE = 1
+const CTA_TUPLE_ORIG = 1
+const CTA_TUPLE_REPLY = 2
+const CTA_STATUS = 3
+const CTA_PROTOINFO = 4
+const CTA_TIMEOUT = 7
+const CTA_MARK = 8
+const CTA_ZONE = 18
+const CTA_MARK_MASK = 21
+const CTA_TUPLE_IP = 1
+const CTA_TUPLE_PROTO = 2
+const CTA_IP_V4_SRC = 1
+const CTA_IP_V4_DST = 2
+const CTA_IP_V6_SRC = 3
+const CTA_IP_V6_DST = 4
+const CTA_PROTO_NUM = 1
+const CTA_PROTO_SRC_PORT = 2
+const CTA_PROTO_DST_PORT = 3
+const CTA_PROTO_ICMP_ID = 4
+const CTA_PROTO_ICMPV6_ID = 7
+const CTA_PROTOINFO_TCP = 1
+const CTA_PROTOINFO_TCP_STATE = 1
 /** Multicast groups, as bits of sockaddr_nl.nl_groups. */
 export const NF_NETLINK_CONNTRACK_NEW = 1
 export const NF_NETLINK_CONNTRACK_UPDATE = 2

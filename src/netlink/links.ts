@@ -5,33 +5,29 @@ import type { Message } from './message.ts'
 import { findBytes, present } from './optional.ts'
 
 // include/uapi/linux/if_link.h
-export const IFLA_ADDRESS = 1
-export const IFLA_IFNAME = 3
-export const IFLA_MTU = 4
-export const IFLA_LINK = 5
-export const IFLA_MASTER = 10
-export const IFLA_OPERSTATE = 16
-export const IFLA_LINKINFO = 18
-export const IFLA_IFALIAS = 20
-export const IFLA_NET_NS_FD = 28
-export const IFLA_EXT_MASK = 29
-export const IFLA_CARRIER = 33
-export const IFLA_INFO_KIND = 1
-export const IFLA_INFO_DATA = 2
-export const VETH_INFO_PEER = 1
-export const IFLA_VXLAN_ID = 1
-export const IFLA_VXLAN_LINK = 3
-export const IFLA_VXLAN_LOCAL = 4
-export const IFLA_VXLAN_LEARNING = 7
-export const IFLA_VXLAN_PORT = 15
-export const IFLA_VXLAN_LOCAL6 = 17
-export const IFLA_BR_STP_STATE = 5
-export const IFLA_BR_FORWARD_DELAY = 1
+const IFLA_ADDRESS = 1
+const IFLA_IFNAME = 3
+const IFLA_MTU = 4
+const IFLA_LINK = 5
+const IFLA_MASTER = 10
+const IFLA_LINKINFO = 18
+const IFLA_IFALIAS = 20
+const IFLA_NET_NS_FD = 28
+const IFLA_EXT_MASK = 29
+const IFLA_INFO_KIND = 1
+const IFLA_INFO_DATA = 2
+const VETH_INFO_PEER = 1
+const IFLA_VXLAN_ID = 1
+const IFLA_VXLAN_LINK = 3
+const IFLA_VXLAN_LOCAL = 4
+const IFLA_VXLAN_LEARNING = 7
+const IFLA_VXLAN_PORT = 15
+const IFLA_VXLAN_LOCAL6 = 17
 /** Leaves the statistics, over a kilobyte per link, out of the answer. */
-export const RTEXT_FILTER_SKIP_STATS = 8
+const RTEXT_FILTER_SKIP_STATS = 8
 
-export const IFF_UP = 0x1
-export const IFF_LOWER_UP = 0x10000
+const IFF_UP = 0x1
+const IFF_LOWER_UP = 0x10000
 const IFINFOMSG_LEN = 16
 
 /** A link as the kernel tells it, or as a request changes it; absent means not told, or not changed. */

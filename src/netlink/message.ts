@@ -3,37 +3,27 @@ import { type AttributeWriter, readAttributes } from './attributes.ts'
 /** Length of nlmsghdr in bytes (include/uapi/linux/netlink.h). */
 export const NLMSG_HDRLEN = 16
 
-export const NLMSG_NOOP = 1
 export const NLMSG_ERROR = 2
 export const NLMSG_DONE = 3
-export const NLMSG_OVERRUN = 4
-/** Types below this are control messages of netlink itself. */
-export const NLMSG_MIN_TYPE = 0x10
 
 export const NLM_F_REQUEST = 0x01
-export const NLM_F_MULTI = 0x02
 export const NLM_F_ACK = 0x04
-export const NLM_F_ECHO = 0x08
 export const NLM_F_DUMP_INTR = 0x10
-export const NLM_F_DUMP_FILTERED = 0x20
 /** Modifiers of GET requests. */
-export const NLM_F_ROOT = 0x100
-export const NLM_F_MATCH = 0x200
+const NLM_F_ROOT = 0x100
+const NLM_F_MATCH = 0x200
 export const NLM_F_DUMP = NLM_F_ROOT | NLM_F_MATCH
 /** Modifiers of NEW requests. */
 export const NLM_F_REPLACE = 0x100
 export const NLM_F_EXCL = 0x200
 export const NLM_F_CREATE = 0x400
 export const NLM_F_APPEND = 0x800
-/** Modifiers of DELETE requests. */
-export const NLM_F_NONREC = 0x100
-export const NLM_F_BULK = 0x200
 /** Flags of NLMSG_ERROR: the request was cut off; attributes follow. */
-export const NLM_F_CAPPED = 0x100
-export const NLM_F_ACK_TLVS = 0x200
+const NLM_F_CAPPED = 0x100
+const NLM_F_ACK_TLVS = 0x200
 
-export const NLMSGERR_ATTR_MSG = 1
-export const NLMSGERR_ATTR_OFFS = 2
+const NLMSGERR_ATTR_MSG = 1
+const NLMSGERR_ATTR_OFFS = 2
 
 /** One message inside a received buffer: its header, and the bounds of what follows the header. */
 export interface Message {

@@ -6,8 +6,8 @@ import { findBytes, present } from './optional.ts'
 import { AF_BRIDGE, addressFamily } from './route-family.ts'
 
 // include/uapi/linux/neighbour.h
-export const NDA_DST = 1
-export const NDA_LLADDR = 2
+const NDA_DST = 1
+const NDA_LLADDR = 2
 export const NUD_INCOMPLETE = 0x01
 export const NUD_REACHABLE = 0x02
 export const NUD_STALE = 0x04

@@ -5,7 +5,7 @@ export const NFNL_SUBSYS_CTNETLINK = 1
 export const NFNL_SUBSYS_NFTABLES = 10
 export const NFNL_MSG_BATCH_BEGIN = 0x10
 export const NFNL_MSG_BATCH_END = 0x11
-export const NFNETLINK_V0 = 0
+const NFNETLINK_V0 = 0
 /** Length of nfgenmsg in bytes. */
 export const NFGENMSG_LEN = 4
 

@@ -3,7 +3,6 @@ export const NETLINK_ROUTE = 0
 export const NETLINK_SOCK_DIAG = 4
 export const NETLINK_NETFILTER = 12
 
-export const AF_UNSPEC = 0
 export const AF_INET = 2
 export const AF_BRIDGE = 7
 export const AF_INET6 = 10
@@ -30,7 +29,6 @@ export const RTMGRP_LINK = 0x1
 export const RTMGRP_NEIGH = 0x4
 export const RTMGRP_IPV4_IFADDR = 0x10
 export const RTMGRP_IPV4_ROUTE = 0x40
-export const RTMGRP_IPV4_RULE = 0x80
 export const RTMGRP_IPV6_IFADDR = 0x100
 export const RTMGRP_IPV6_ROUTE = 0x400
 

@@ -14,27 +14,24 @@ import { findBytes, present } from './optional.ts'
 import { addressFamily, findFamily } from './route-family.ts'
 
 // include/uapi/linux/rtnetlink.h
-export const RTA_DST = 1
-export const RTA_SRC = 2
-export const RTA_IIF = 3
-export const RTA_OIF = 4
-export const RTA_GATEWAY = 5
-export const RTA_PRIORITY = 6
-export const RTA_PREFSRC = 7
-export const RTA_METRICS = 8
-export const RTA_TABLE = 15
-export const RTA_MARK = 16
-export const RTA_VIA = 18
-export const RTAX_MTU = 2
+const RTA_DST = 1
+const RTA_SRC = 2
+const RTA_IIF = 3
+const RTA_OIF = 4
+const RTA_GATEWAY = 5
+const RTA_PRIORITY = 6
+const RTA_PREFSRC = 7
+const RTA_METRICS = 8
+const RTA_TABLE = 15
+const RTA_MARK = 16
+const RTA_VIA = 18
+const RTAX_MTU = 2
 export const RTNH_F_ONLINK = 4
 export const RTM_F_CLONED = 0x200
 /** In a lookup: answer with the table in which the route was found, not always the main one. */
-export const RTM_F_LOOKUP_TABLE = 0x1000
-export const RT_TABLE_UNSPEC = 0
+const RTM_F_LOOKUP_TABLE = 0x1000
+const RT_TABLE_UNSPEC = 0
 export const RT_TABLE_MAIN = 254
-export const RT_TABLE_LOCAL = 255
-export const RTPROT_UNSPEC = 0
-export const RTPROT_BOOT = 3
 export const RT_SCOPE_UNIVERSE = 0
 export const RT_SCOPE_LINK = 253
 export const RT_SCOPE_HOST = 254

@@ -5,14 +5,14 @@ import { present } from './optional.ts'
 import { addressFamily, findFamily } from './route-family.ts'
 
 // include/uapi/linux/fib_rules.h
-export const FRA_DST = 1
-export const FRA_SRC = 2
-export const FRA_IIFNAME = 3
-export const FRA_PRIORITY = 6
-export const FRA_FWMARK = 10
-export const FRA_TABLE = 15
-export const FRA_FWMASK = 16
-export const FRA_PROTOCOL = 21
+const FRA_DST = 1
+const FRA_SRC = 2
+const FRA_IIFNAME = 3
+const FRA_PRIORITY = 6
+const FRA_FWMARK = 10
+const FRA_TABLE = 15
+const FRA_FWMASK = 16
+const FRA_PROTOCOL = 21
 export const FR_ACT_TO_TBL = 1
 const FIB_RULE_HDR_LEN = 12
 

@@ -6,7 +6,7 @@ import { addressFamily, findFamily } from './route-family.ts'
 
 // include/uapi/linux/sock_diag.h, inet_diag.h; states: include/net/tcp_states.h
 export const SOCK_DIAG_BY_FAMILY = 20
-export const INET_DIAG_SKV6ONLY = 11
+const INET_DIAG_SKV6ONLY = 11
 export const IPPROTO_TCP = 6
 export const IPPROTO_UDP = 17
 export const TCP_CLOSE = 7
