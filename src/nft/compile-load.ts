@@ -13,7 +13,7 @@ import {
 import type { AnonymousSet, Instruction } from './instruction.ts'
 import type { Expression, TableFamily } from './language.ts'
 import { makeShape, partsSize } from './set-shape.ts'
-import { hasRanges, valueBytes } from './value-text.ts'
+import { hasRanges, parseRange, valueBytes } from './value-text.ts'
 import { networkOrdered, type ValueType, valueTypes } from './value-type.ts'
 
 /** A rule being compiled: its program so far, and what is known of every packet that gets there. */
@@ -182,5 +182,13 @@ export function anonymousSet(
     state.program.push({ op: 'byteorder', register: 0, length: only.size, size: only.size })
   }
   const parts = interval ? types.map(networkOrdered) : types
-  return { shape: makeShape(value === undefined ? '__set%d' : '__map%d', parts, value, interval), elements }
+  const shape = makeShape(value === undefined ? '__set%d' : '__map%d', parts, value, interval)
+  // Ranges of one value are single values, and have no other text in a set without ranges.
+  return { shape, elements: elements.map((element) => ({ ...element, key: singleKey(parts, element.key, interval) })) }
+}
+
+function singleKey(types: readonly ValueType[], key: string, interval: boolean): string {
+  if (interval) return key
+  const parts = key.split(' . ')
+  return parts.map((part, i) => types[i]?.read(parseRange(types[i], part).low, 0) ?? part).join(' . ')
 }

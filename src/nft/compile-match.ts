@@ -1,7 +1,8 @@
 import { anonymousSet, load, type RuleState } from './compile-load.ts'
-import { fibFlags, isTransportKey, ownNetwork } from './fields.ts'
+import { fibFlags, isTransportKey, ownNetwork, partTypes } from './fields.ts'
 import { comparisons, type Instruction } from './instruction.ts'
 import type { Expression, Statement } from './language.ts'
+import { findSoleRange } from './merge-ranges.ts'
 import { maskByte, parseRange, type Range, valueBytes } from './value-text.ts'
 import { type ValueType, valueTypes } from './value-type.ts'
 
@@ -21,9 +22,8 @@ export function compileMatch(state: RuleState, match: Match): void {
     state.program.push({ op: 'lookup', from: 0, set: right.set, inverted })
     return
   }
-  const [only] = right.of
-  // nft prints a set of one as the value itself once the text is loaded again.
-  if (right.of.length === 1 && only !== undefined && left.kind !== 'concat') {
+  const only = findSoleRange(partTypes(left), right.of)
+  if (only !== undefined) {
     compileConstant(state, left, operator, only)
     return
   }

@@ -81,9 +81,9 @@ function encodeFields(w: AttributeWriter, fields: readonly ValueType[]): void {
 
 /** nft's notes to itself, without which it prints values in the wrong byte order. */
 function setUserData(shape: SetShape, comment: string | undefined): Uint8Array {
-  const parts: number[] = [...tlv32(KEY_BYTE_ORDER, byteOrder(shape.key, shape.interval))]
+  const parts: number[] = [...tlv32(KEY_BYTE_ORDER, byteOrder(shape.key))]
   if (shape.value !== undefined) {
-    parts.push(...tlv32(DATA_BYTE_ORDER, shape.value === 'verdict' ? 0 : byteOrder(shape.value, false)))
+    parts.push(...tlv32(DATA_BYTE_ORDER, shape.value === 'verdict' ? 0 : byteOrder(shape.value)))
     parts.push(...tlv32(DATA_INTERVAL, 0))
   }
   if (comment !== undefined) parts.push(...commentTlv(COMMENT, comment))
@@ -91,11 +91,10 @@ function setUserData(shape: SetShape, comment: string | undefined): Uint8Array {
 }
 
 /** enum byteorder of nft: 0 none, 1 host, 2 network. */
-function byteOrder(parts: readonly ValueType[], interval: boolean): number {
+function byteOrder(parts: readonly ValueType[]): number {
   const [only] = parts
   if (parts.length !== 1 || only === undefined || only.order === 'none') return 0
-  // Anonymous sets of ranges hold network order whatever their type.
-  return only.order === 'host' && !interval ? 1 : only.order === 'host' ? 1 : 2
+  return only.order === 'host' ? 1 : 2
 }
 
 function tlv32(type: number, value: number): number[] {

@@ -1,5 +1,5 @@
-import type { FakeTable } from './fake.ts'
 import { NftError } from './fake-set.ts'
+import type { FakeTable } from './fake-step.ts'
 import { parseVerdict } from './render-words.ts'
 import { referencedChains, referencedSets } from './state.ts'
 

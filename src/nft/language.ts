@@ -121,6 +121,7 @@ export type Statement =
   | {
       readonly kind: 'match'
       readonly left: Expression
+      /** `==` with flags (`ct state`, `ct status`, `tcp flags`) asks whether any of them is set. */
       readonly operator: '==' | '!=' | '<' | '>' | '<=' | '>='
       /** A constant in nft text, a named set, or an anonymous set of constants. */
       readonly right: string | { readonly set: string } | { readonly of: readonly string[] }
@@ -134,7 +135,7 @@ export type Statement =
     }
   /** `meta mark set …`, `meta priority set …`, `ct mark set …`. */
   | { readonly kind: 'set'; readonly target: 'meta mark' | 'meta priority' | 'ct mark'; readonly value: Expression }
-  /** `dnat to …`: a lookup that yields `address . port`, or constants `ADDRESS` with an optional port. */
+  /** `dnat to …`: a lookup that yields `address . port` or `address`, or a constant: `A`, `A:PORT`, `[A]:PORT` or `A . PORT`. */
   | {
       readonly kind: 'dnat' | 'snat'
       readonly family: 4 | 6

@@ -1,6 +1,7 @@
 import { parseKeyRange, renderKeyRange } from './element-key.ts'
-import type { SetShape } from './set-shape.ts'
-import { compareValues, successor } from './value-text.ts'
+import { makeShape, type SetShape } from './set-shape.ts'
+import { compareValues, hasRanges, successor } from './value-text.ts'
+import { networkOrdered, type ValueType } from './value-type.ts'
 
 /** The ranges of an anonymous set in order, overlapping and adjacent ones made one: the kernel refuses overlaps, and nft merges both. */
 export function mergeRanges(
@@ -19,4 +20,21 @@ export function mergeRanges(
     else if (compareValues(type, range.high, last.high) > 0) last.high = range.high
   }
   return merged.map(({ low, high }) => ({ key: renderKeyRange(shape, low, high) }))
+}
+
+/**
+ * The one value or range that constants of a single type come to, if they do: nft prints a set of one as the value itself once the
+ * text is loaded again.
+ */
+export function findSoleRange(types: readonly ValueType[], keys: readonly string[]): string | undefined {
+  const [type] = types
+  if (types.length !== 1 || type === undefined) return undefined
+  if (keys.length === 1) return keys[0]
+  if (!hasRanges(types, keys)) return undefined
+  const shape = makeShape('anonymous', [networkOrdered(type)], undefined, true)
+  const merged = mergeRanges(
+    shape,
+    keys.map((key) => ({ key })),
+  )
+  return merged.length === 1 ? merged[0]?.key : undefined
 }

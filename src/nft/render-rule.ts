@@ -1,6 +1,6 @@
 import { isTransportKey, ownNetwork, partTypes } from './fields.ts'
 import type { Expression, Rule, Statement, TableFamily } from './language.ts'
-import { mergeRanges } from './merge-ranges.ts'
+import { findSoleRange, mergeRanges } from './merge-ranges.ts'
 import { parseNatTarget, renderNatTarget } from './nat-target.ts'
 import { sortElements } from './render-elements.ts'
 import { protocolName, readsNetwork, readsTransport, renderConstant, renderExpression } from './render-expression.ts'
@@ -124,9 +124,9 @@ function learn(context: Context, left: Expression, text: string): boolean {
 
 function renderSet(left: Expression, operator: Match['operator'], right: Exclude<Match['right'], string>): string {
   if ('set' in right) return `@${right.set}`
-  const [only] = right.of
   const types = partTypes(left)
-  if (right.of.length === 1 && only !== undefined && left.kind !== 'concat') {
+  const only = findSoleRange(types, right.of)
+  if (only !== undefined) {
     return renderComparison(left, '', operator, only).replace(/^ (!= )?/, '')
   }
   return `{ ${renderKeys(

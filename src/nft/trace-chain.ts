@@ -1,7 +1,7 @@
 import { type Address, parseAddress } from '../addr/index.ts'
 import { evaluate, type Scene } from './evaluate.ts'
 import { evaluateMatch, inKey } from './evaluate-match.ts'
-import type { FakeTable } from './fake.ts'
+import type { FakeTable } from './fake-step.ts'
 import { partTypes } from './fields.ts'
 import type { Chain, Expression, Rule, Verdict as RuleVerdict, Statement } from './language.ts'
 import { parseNatTarget } from './nat-target.ts'
@@ -207,13 +207,18 @@ function sourceType(scene: Scene, value: Expression, target: ValueType): ValueTy
   return of === undefined || of === 'verdict' ? target : (of[0] ?? target)
 }
 
-function performNat(scene: Scene, { kind, to, withPort }: Extract<Statement, { kind: 'dnat' | 'snat' }>): Effect {
+function performNat(
+  scene: Scene,
+  { kind, family, to, withPort }: Extract<Statement, { kind: 'dnat' | 'snat' }>,
+): Effect {
   const parts = evaluate(scene, to)
   if (parts === undefined) return { kind: 'mismatch' }
   const target =
     to.kind === 'constant'
       ? parseNatTarget(to.text)
       : { address: parts[0] ?? '', ...(withPort ? { port: parts[1] ?? '' } : {}) }
+  // In a table of both families, packets of the other pass on (nft_nat_inet_eval).
+  if (family !== scene.packet.family) return { kind: 'next' }
   const address = parseAddress(target.address)
   const destination: Target = target.port === undefined ? { address } : { address, port: Number(target.port) }
   const text = target.port === undefined ? address : `${address} . ${target.port}`

@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Address } from '../addr/index.ts'
 import { invert } from './evaluate.ts'
-import type { FakeChain, FakeNftables, FakeTable } from './fake.ts'
+import type { FakeNftables } from './fake.ts'
+import type { FakeChain, FakeTable } from './fake-step.ts'
 import type { Chain, TableFamily } from './language.ts'
 import type { Packet, Surroundings, Tuple } from './packet.ts'
 import { type Run, runChain, type Verdict } from './trace-chain.ts'
@@ -37,7 +39,7 @@ export interface Trace {
   readonly outcome: TraceOutcome
   /** The packet as it arrived or left, but for the source that masquerading gives it. */
   readonly packet: Packet
-  /** Where destination NAT sent it. */
+  /** Where destination NAT sent it, be it where it was going anyway. */
   readonly dnat?: { readonly address: Address; readonly port?: number }
   /** Source NAT: to which address, or to that of the outgoing interface. */
   readonly snat?: 'masquerade' | { readonly address: Address; readonly port?: number }
@@ -125,8 +127,8 @@ function runHook(fake: FakeNftables, run: Run, hookName: Hook['hook']): TraceOut
     const { hook } = base
     if (hook.type === 'nat' && !mayTranslate(run, hookName)) continue
     const conntrack = run.packet.conntrack
-    // Conntrack itself sits at -200; before it, no packet has a connection.
-    const early = hook.priority < -200 && (hookName === 'prerouting' || hookName === 'output')
+    // Conntrack itself sits at -200; before it, no packet has a connection, unless it comes back over `lo`.
+    const early = hook.priority < -200 && hookName === (run.journey.from === 'wire' ? 'prerouting' : 'output')
     if (early && conntrack.state !== 'untracked')
       run.packet = { ...run.packet, conntrack: { ...conntrack, state: 'invalid' } }
     const verdict = runBase(run, base)
@@ -134,6 +136,8 @@ function runHook(fake: FakeNftables, run: Run, hookName: Hook['hook']): TraceOut
     const outcome = settle(run, hookName, verdict)
     if (outcome !== undefined) return outcome
   }
+  // A connection that no chain translated has its addresses fixed all the same (nf_nat_alloc_null_binding).
+  if (hookName !== 'forward') run.natted.add(side(hookName))
   return undefined
 }
 
@@ -183,31 +187,34 @@ function settle(run: Run, hook: Hook['hook'], verdict: Verdict): TraceOutcome | 
 
 function translateDestination(run: Run, to: { address: Address; port?: number }): void {
   const { packet } = run
-  const original: Tuple = packet.conntrack.original ?? tupleOf(packet)
-  const moved = { ...packet, destination: to.address, ...(to.port === undefined ? {} : { destinationPort: to.port }) }
   run.dnat = to
-  run.packet = {
-    ...moved,
-    conntrack: {
-      ...packet.conntrack,
-      original,
-      reply: invert(tupleOf(moved)),
-      status: [...(packet.conntrack.status ?? []), 'dnat'],
-    },
-  }
+  run.packet = translated(
+    packet,
+    { ...packet, destination: to.address, ...(to.port === undefined ? {} : { destinationPort: to.port }) },
+    'dnat',
+  )
 }
 
 function translateSource(run: Run, to: { address: Address; port?: number }): void {
   const { packet } = run
-  const original: Tuple = packet.conntrack.original ?? tupleOf(packet)
-  const moved = { ...packet, source: to.address, ...(to.port === undefined ? {} : { sourcePort: to.port }) }
-  run.packet = {
+  run.packet = translated(
+    packet,
+    { ...packet, source: to.address, ...(to.port === undefined ? {} : { sourcePort: to.port }) },
+    'snat',
+  )
+}
+
+/** Conntrack notes a translation only when it changes something (nf_nat_setup_info). */
+function translated(packet: Packet, moved: Packet, status: 'dnat' | 'snat'): Packet {
+  if (isDeepStrictEqual(tupleOf(packet), tupleOf(moved))) return packet
+  const { conntrack } = packet
+  return {
     ...moved,
     conntrack: {
-      ...packet.conntrack,
-      original,
+      ...conntrack,
+      original: conntrack.original ?? tupleOf(packet),
       reply: invert(tupleOf(moved)),
-      status: [...(packet.conntrack.status ?? []), 'snat'],
+      status: [...(conntrack.status ?? []), status],
     },
   }
 }

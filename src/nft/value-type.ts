@@ -1,5 +1,7 @@
-import { addressFromBytes, bytesOf, findAddress } from '../addr/index.ts'
+import { addressFromBytes } from '../addr/index.ts'
+import { refuse, writeIpv4, writeIpv6 } from './address-text.ts'
 import type { DataType } from './language.ts'
+import { hex8, load, numeric, store } from './number-type.ts'
 import {
   arpOperationWords,
   ctDirectionWords,
@@ -51,168 +53,6 @@ export interface ValueType {
   read(buffer: Uint8Array, at: number): string
 }
 
-function refuse(type: string, text: string, from: number, to: number): never {
-  throw new TypeError(`"${text.slice(from, to)}" is no ${type}`)
-}
-
-function writeIpv4(text: string, from: number, to: number, buffer: Uint8Array, at: number): void {
-  let value = 0
-  let digits = 0
-  let index = 0
-  for (let i = from; i < to; i++) {
-    const code = text.charCodeAt(i)
-    if (code === 46) {
-      if (digits === 0 || index === 3) refuse('ipv4_addr', text, from, to)
-      buffer[at + index++] = value
-      value = 0
-      digits = 0
-    } else {
-      value = value * 10 + code - 48
-      if (code < 48 || code > 57 || ++digits > 3 || value > 255) refuse('ipv4_addr', text, from, to)
-    }
-  }
-  if (index !== 3 || digits === 0) refuse('ipv4_addr', text, from, to)
-  buffer[at + 3] = value
-}
-
-/** Hexadecimal groups with at most one `::`, without a slice or an array: loads of 100,000 elements pass here. */
-function writeIpv6(text: string, from: number, to: number, buffer: Uint8Array, at: number): void {
-  let index = 0
-  let gap = -1
-  let i = from
-  if (text.charCodeAt(i) === 58) {
-    if (text.charCodeAt(i + 1) !== 58) refuse('ipv6_addr', text, from, to)
-    gap = 0
-    i += 2
-  }
-  while (i < to) {
-    let value = 0
-    let digits = 0
-    for (; i < to; i++) {
-      const digit = hexDigit(text.charCodeAt(i))
-      if (digit < 0) break
-      value = value * 16 + digit
-      digits++
-    }
-    if (i < to && text.charCodeAt(i) === 46) {
-      writeMixed(text, from, to, buffer, at)
-      return
-    }
-    if (digits === 0 || digits > 4 || index === 16) refuse('ipv6_addr', text, from, to)
-    buffer[at + index++] = value >> 8
-    buffer[at + index++] = value
-    if (i === to) break
-    if (text.charCodeAt(i++) !== 58 || i === to) refuse('ipv6_addr', text, from, to)
-    if (text.charCodeAt(i) !== 58) continue
-    if (gap >= 0) refuse('ipv6_addr', text, from, to)
-    gap = index
-    i++
-  }
-  if (gap < 0 ? index !== 16 : index > 14) refuse('ipv6_addr', text, from, to)
-  if (gap < 0) return
-  buffer.copyWithin(at + 16 - (index - gap), at + gap, at + index)
-  buffer.fill(0, at + gap, at + 16 - (index - gap))
-}
-
-/** The rare spelling that ends in a dotted quad. */
-function writeMixed(text: string, from: number, to: number, buffer: Uint8Array, at: number): void {
-  const address = findAddress(text.slice(from, to))
-  if (address === undefined || !address.includes(':')) {
-    refuse('ipv6_addr', text, from, to)
-    return
-  }
-  buffer.set(bytesOf(address), at)
-}
-
-function hexDigit(code: number): number {
-  if (code >= 48 && code <= 57) return code - 48
-  if (code >= 97 && code <= 102) return code - 87
-  if (code >= 65 && code <= 70) return code - 55
-  return -1
-}
-
-/** The unsigned decimal, or hexadecimal with `0x`, that text[from, to) spells; -1 when it is none or above `limit`. */
-function scanNumber(text: string, from: number, to: number, limit: number): number {
-  if (from >= to) return -1
-  const hex = text.charCodeAt(from) === 48 && (text.charCodeAt(from + 1) | 32) === 120
-  const base = hex ? 16 : 10
-  let i = hex ? from + 2 : from
-  if (i >= to) return -1
-  let value = 0
-  for (; i < to; i++) {
-    const digit = hexDigit(text.charCodeAt(i))
-    if (digit < 0 || digit >= base) return -1
-    value = value * base + digit
-    if (value > limit) return -1
-  }
-  return value
-}
-
-const limits: Record<number, number> = { 1: 0xff, 2: 0xffff, 4: 0xffffffff }
-
-function store(value: number, size: number, order: 'network' | 'host' | 'none', buffer: Uint8Array, at: number): void {
-  for (let i = 0; i < size; i++) buffer[order === 'network' ? at + size - 1 - i : at + i] = value >>> (8 * i)
-}
-
-function load(size: number, order: 'network' | 'host' | 'none', buffer: Uint8Array, at: number): number {
-  let value = 0
-  for (let i = 0; i < size; i++) value += (buffer[order === 'network' ? at + size - 1 - i : at + i] ?? 0) * 2 ** (8 * i)
-  return value
-}
-
-/** A number type, with words for some of its values. */
-function numeric(
-  shape: Pick<ValueType, 'name' | 'id' | 'size' | 'order' | 'perLine'> & { words?: Words; bitmask?: boolean },
-  render: (value: number) => string = String,
-): ValueType {
-  const { name, size, order, words = [], bitmask = false } = shape
-  const limit = limits[size] ?? 0
-  const valueByWord = new Map(words)
-  const wordByValue = new Map<number, string>()
-  for (const [word, value] of words) if (!wordByValue.has(value)) wordByValue.set(value, word)
-  return {
-    name,
-    id: shape.id,
-    size,
-    order,
-    perLine: shape.perLine,
-    ...(bitmask ? { bitmask: words } : {}),
-    write(text, from, to, buffer, at) {
-      const first = text.charCodeAt(from)
-      const value =
-        first >= 48 && first <= 57
-          ? scanNumber(text, from, to, limit)
-          : bitmask
-            ? flagsValue(text.slice(from, to), valueByWord)
-            : (valueByWord.get(text.slice(from, to)) ?? -1)
-      if (value < 0) refuse(name, text, from, to)
-      store(value, size, order, buffer, at)
-    },
-    read(buffer, at) {
-      const value = load(size, order, buffer, at)
-      return bitmask ? flagsText(value, words) : (wordByValue.get(value) ?? render(value))
-    },
-  }
-}
-
-function flagsValue(text: string, valueByWord: ReadonlyMap<string, number>): number {
-  let value = 0
-  for (const word of text.split(/[,|]/)) {
-    const bit = valueByWord.get(word.trim())
-    if (bit === undefined) return -1
-    value |= bit
-  }
-  return value
-}
-
-function flagsText(value: number, words: Words): string {
-  const set = words.filter(([, bit]) => (value & bit) !== 0)
-  const rest = set.reduce((left, [, bit]) => left & ~bit, value)
-  return set.length === 0 || rest !== 0 ? `0x${value.toString(16)}` : set.map(([word]) => word).join(',')
-}
-
-const hex8 = (value: number) => `0x${value.toString(16).padStart(8, '0')}`
-
 /** `major:minor`, both hexadecimal (tc handles); 0 is `none`, 0xffffffff `root`. */
 const classid: ValueType = {
   name: 'classid',
@@ -244,7 +84,7 @@ const ifname: ValueType = {
   perLine: 1,
   write(text, from, to, buffer, at) {
     const name = text.slice(from, to).replace(/^"(.*)"$/, '$1')
-    if (name === '' || name.length > 15 || /[^!-~]|"/.test(name)) refuse('ifname', text, from, to)
+    if (name === '' || name.length > 15 || /[^!-~]|["*]/.test(name)) refuse('ifname', text, from, to)
     for (let i = 0; i < 16; i++) buffer[at + i] = i < name.length ? name.charCodeAt(i) : 0
   },
   read(buffer, at) {

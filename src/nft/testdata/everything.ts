@@ -217,6 +217,8 @@ const policies: Case = {
       { name: 'stations', key: ['ether_addr'], flags: ['timeout'] },
       { name: 'protocols', key: ['inet_proto'], value: ['inet_service'], flags: ['constant'] },
       { name: 'handles', key: ['classid'] },
+      { name: 'everyone', key: ['ipv4_addr'], flags: ['interval'] },
+      { name: 'endpoints', key: ['ipv4_addr', 'inet_proto', 'inet_service', 'classid'], value: ['ipv4_addr', 'inet_service'] },
     ],
     chains: [
       { name: 'deny', rules: [rule({ kind: 'log', prefix: 'plumb deny ', group: 3 }, counter, drop)] },
@@ -242,6 +244,10 @@ const policies: Case = {
           rule(is(payload('ip daddr'), '10.0.0.1', '!='), accept),
           rule(is(payload('ip daddr'), { of: ['10.0.0.0/8', '192.168.0.0/16', '10.1.0.0/16'] }, '!='), accept),
           rule(is(payload('ip daddr'), { of: ['10.0.0.2'] }), accept),
+          rule(is(payload('ip daddr'), { of: ['10.0.0.2/32', '10.0.0.3-10.0.0.3'] }), accept),
+          rule(is(payload('ip saddr'), '0.0.0.0/0'), accept),
+          rule(is(payload('ip6 saddr'), '::/0'), accept),
+          rule(is(payload('ip daddr'), { of: ['0.0.0.0/0', '10.0.0.0/8'] }), accept),
           rule(is(payload('ip6 daddr'), 'fd00::/64'), accept),
           rule(is(payload('ip6 daddr'), 'fd00::/63'), accept),
           rule(is(payload('ip protocol'), 'sctp'), accept),
@@ -287,6 +293,16 @@ const policies: Case = {
           rule({ kind: 'set', target: 'meta mark', value: { kind: 'bitwise', of: meta('mark'), mask: 0xffff0000, xor: 2 } }),
           rule({ kind: 'set', target: 'meta mark', value: { kind: 'bitwise', of: meta('mark'), mask: 0xffffffff, xor: 2 } }),
           rule({ kind: 'set', target: 'meta priority', value: { kind: 'constant', text: 'fe5:10' } }),
+          rule({
+            kind: 'set',
+            target: 'meta priority',
+            value: { kind: 'numgen', mode: 'random', modulus: 3 },
+          }),
+          rule({
+            kind: 'set',
+            target: 'meta mark',
+            value: { kind: 'jhash', of: [payload('ip saddr'), payload('th sport')], modulus: 3, seed: 1 },
+          }),
           rule({ kind: 'log', prefix: 'plumb ' }),
           rule({ kind: 'log', prefix: '', group: 2 }),
           rule({ kind: 'limit', rate: 10, per: 'second' }, accept),
@@ -338,6 +354,16 @@ const policies: Case = {
         name: 'nat-prerouting',
         hook: { type: 'nat', hook: 'prerouting', priority: -110, policy: 'accept' },
         rules: [
+          rule({
+            kind: 'dnat',
+            family: 4,
+            withPort: true,
+            to: {
+              kind: 'lookup',
+              key: { kind: 'concat', of: [payload('ip daddr'), meta('l4proto'), payload('th dport'), meta('priority')] },
+              map: 'endpoints',
+            },
+          }),
           rule({ kind: 'dnat', family: 6, withPort: false, to: { kind: 'constant', text: 'fd00::1' } }),
           rule(tcp, { kind: 'dnat', family: 4, withPort: true, to: { kind: 'constant', text: '10.0.0.1 . 80' } }),
         ],
@@ -372,6 +398,8 @@ const policies: Case = {
       { key: 'tcp', value: '80' },
       { key: 'ipv6-icmp', value: '0' },
     ],
+    everyone: [{ key: '0.0.0.0/0' }],
+    endpoints: [{ key: '10.96.0.1 . tcp . 443 . 0:1', value: '172.30.0.2 . 6443' }],
     handles: [{ key: '1:ffff' }, { key: 'fe5:2' }, { key: 'none' }],
   },
 }
