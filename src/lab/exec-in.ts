@@ -30,6 +30,14 @@ export async function execIn(
   return run(command, environment, stdio)
 }
 
+/** The path of a target's network namespace, valid inside the lab's PID namespace. */
+export async function findPlace(labName: string, target: ExecTarget): Promise<string> {
+  const lab = await findLab(labName)
+  if (lab === undefined) throw new Error(`no lab "${labName}" is running; start it with plumb up`)
+  const place = await askLab<ExecPlace>(lab.directory, 'exec', target)
+  return place.kind === 'machine' ? place.network : `/proc/${place.pid}/ns/net`
+}
+
 /** The command that enters a place of the lab whose first process is `init`, seen from the host's PID namespace. */
 export function enterFromHost(init: number, place: ExecPlace, argv: readonly string[]): string[] {
   // The lab's own /proc, through the root of its first process, knows the processes by the numbers that the lab uses.

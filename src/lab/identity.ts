@@ -5,6 +5,8 @@ export interface Identity {
   readonly node: string
   readonly container: string
   readonly image: string
+  /** The pod's addresses. */
+  readonly addresses: readonly string[]
 }
 
 /** What one connection looks like from the stand-in. */

@@ -70,6 +70,7 @@ export async function startContainer(
     node: spec.nodeName ?? '',
     container: container.name,
     image: container.image ?? '',
+    addresses: network.addresses,
   }
   return StandIn.start(door.host, network.namespace, identity, standInPorts(container))
 }

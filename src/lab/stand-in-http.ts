@@ -54,8 +54,13 @@ export interface RequestLine {
 
 /** What the stand-in says about itself and about what it saw. */
 export function describe({ identity, seen, secure }: Connection, request: RequestLine): Record<string, unknown> {
+  const { pod, namespace, node, container, image } = identity
   return {
-    ...identity,
+    pod,
+    namespace,
+    node,
+    container,
+    image,
     address: seen.address,
     port: seen.port,
     client: seen.clientAddress,

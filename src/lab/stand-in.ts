@@ -96,9 +96,11 @@ export class StandIn implements RunningContainer {
     const socket = createSocket(type)
     socket.on('error', (error) => this.log.line(error.message))
     socket.on('message', (message, from) => {
-      const { address, port } = socket.address()
+      const { port } = socket.address()
       const client = plainAddress(from.address)
-      const seen = { address: plainAddress(address), port, clientAddress: client, clientPort: from.port }
+      // The socket is bound to any address; the datagram came to the pod's own of that family.
+      const address = this.#identity.addresses.find((one) => one.includes(':') === (type === 'udp6')) ?? ''
+      const seen = { address, port, clientAddress: client, clientPort: from.port }
       this.log.line(`udp ${port} ${message.length} bytes from ${hostPort(client, from.port)}`)
       socket.send(renderIdentity(this.#identity, seen), from.port, from.address)
     })

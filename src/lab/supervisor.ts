@@ -27,8 +27,8 @@ const maximumStartFailures = 2
 const apiTimeoutMs = 30_000
 
 /** The lab's own process: builds the rack, keeps the other processes running, and is the kubelet of every node. Ends when told to. */
-export async function runSupervisor(options: { readonly run: string }): Promise<void> {
-  const config = JSON.parse(readFileSync(join(options.run, 'config.json'), 'utf8')) as LabConfig
+export async function runSupervisor(run: string): Promise<void> {
+  const config = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8')) as LabConfig
   const lifeline = openLifeline(() => process.exit(0))
   // PID 1 waits for this process and ends the lab with it.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => process.exit(0))
