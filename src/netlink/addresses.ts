@@ -1,5 +1,6 @@
 import { type Address, bytesOf, familyOf } from '../addr/index.ts'
-import { type AttributeWriter, readAttributes } from './attributes.ts'
+import type { AttributeWriter } from './attribute-writer.ts'
+import { readAttributes } from './attributes.ts'
 import type { Message } from './message.ts'
 import { findBytes } from './optional.ts'
 import { addressFamily } from './route-family.ts'

@@ -1,5 +1,6 @@
 import { type Address, bytesOf, type Family, familyOf } from '../addr/index.ts'
-import { type AttributeWriter, attributeEnd, findAttribute } from './attributes.ts'
+import type { AttributeWriter } from './attribute-writer.ts'
+import { attributeEnd, findAttribute } from './attributes.ts'
 import { type Message, NLM_F_CREATE } from './message.ts'
 import { NFGENMSG_LEN, NFNL_SUBSYS_CTNETLINK, nfnetlinkType } from './nfnetlink.ts'
 import { findBytes, present } from './optional.ts'

@@ -1,4 +1,5 @@
 export * from './addresses.ts'
+export * from './attribute-writer.ts'
 export * from './attributes.ts'
 export * from './connections.ts'
 export * from './links.ts'

@@ -1,4 +1,5 @@
-import { type AttributeWriter, readAttributes } from './attributes.ts'
+import type { AttributeWriter } from './attribute-writer.ts'
+import { readAttributes } from './attributes.ts'
 
 /** Length of nlmsghdr in bytes (include/uapi/linux/netlink.h). */
 export const NLMSG_HDRLEN = 16

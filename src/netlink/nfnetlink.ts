@@ -1,4 +1,4 @@
-import type { AttributeWriter } from './attributes.ts'
+import type { AttributeWriter } from './attribute-writer.ts'
 import { NLM_F_REQUEST } from './message.ts'
 
 export const NFNL_SUBSYS_CTNETLINK = 1

@@ -8,7 +8,8 @@ import {
   prefixFamily,
   prefixLength,
 } from '../addr/index.ts'
-import { type AttributeWriter, readAttributes } from './attributes.ts'
+import type { AttributeWriter } from './attribute-writer.ts'
+import { readAttributes } from './attributes.ts'
 import type { Message } from './message.ts'
 import { findBytes, present } from './optional.ts'
 import { addressFamily, findFamily } from './route-family.ts'
