@@ -48,7 +48,7 @@ export function parseJson(body: Buffer): unknown {
 export async function parseYaml(body: Buffer): Promise<unknown> {
   const { parse } = await import('yaml')
   try {
-    return bounded(parse(body.toString(), { maxAliasCount: 100, logLevel: 'silent' }))
+    return bounded(parse(body.toString(), { maxAliasCount: 100, logLevel: 'error' }))
   } catch (error) {
     if (error instanceof Refusal) throw error
     throw new Refusal(errors.badRequest(`error converting YAML to JSON: yaml: ${(error as Error).message}`))

@@ -79,11 +79,11 @@ export function openClient(port: number, { authority, admin }: Certificates, ano
           : typeof body === 'string' || Buffer.isBuffer(body)
             ? Buffer.from(body)
             : Buffer.from(JSON.stringify(body))
-      const type =
-        bytes === undefined
-          ? {}
-          : { 'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' }
-      const response = await open(method, path, { ...type, ...headers }, bytes)
+      const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
+      // Node leaves the length of a DELETE's body out.
+      const typed: Record<string, string> =
+        bytes === undefined ? {} : { 'content-type': type, 'content-length': String(bytes.length) }
+      const response = await open(method, path, { ...typed, ...headers }, bytes)
       const chunks: Buffer[] = []
       for await (const chunk of response) chunks.push(chunk as Buffer)
       const text = Buffer.concat(chunks).toString()
@@ -134,6 +134,11 @@ function readWatch(response: IncomingMessage): TestWatch {
     },
     close: () => response.destroy(),
   }
+}
+
+/** A ConfigMap. */
+export function configMap(name: string, data: Record<string, string> = {}, labels?: Record<string, string>) {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, ...(labels ? { labels } : {}) }, data }
 }
 
 /** A server in memory on a free port of loopback, with a client; `await using` closes both. */

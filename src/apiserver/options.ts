@@ -18,6 +18,8 @@ export interface ApiServerOptions {
   readonly serviceCidrs: readonly string[]
   /** `30000-32767` when left out. */
   readonly nodePortRange?: string
+  /** How many events are kept for watchers that come back; 10,000 when left out. */
+  readonly historyEvents?: number
   /** Where the API server is reached from inside of the cluster: the endpoints of the Service `kubernetes`. */
   readonly advertise?: { readonly addresses: readonly string[]; readonly port: number }
 }

@@ -27,7 +27,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     throw new Error(`nodePortRange ${JSON.stringify(options.nodePortRange)} is no range such as 30000-32767`)
   if (options.serviceCidrs.length === 0) throw new Error('serviceCidrs is empty; name one prefix per family')
   const allocator = new ServiceAllocator(options.serviceCidrs.map(parsePrefix), ports)
-  const store = new Store(options.dataDir === ':memory:' ? ':memory:' : join(options.dataDir, 'objects.sqlite'))
+  const path = options.dataDir === ':memory:' ? ':memory:' : join(options.dataDir, 'objects.sqlite')
+  const store = new Store(path, options.historyEvents)
   for (const entry of store.collection('/services').range('')) allocator.load(entry.value as Service)
   const core: Core = { store, registry: builtinRegistry(), allocator, kubelet: options.kubelet }
   const servers: Server[] = []

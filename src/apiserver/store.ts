@@ -4,9 +4,9 @@ import { Database, type Row } from './database.ts'
 import { Entry, type StoreEvent } from './entry.ts'
 
 /** How many events are kept for watchers that come back, and for lists at an earlier revision. */
-const historyLimit = 10_000
-/** The history is cut in steps, so that a busy writer does not pay for it on each commit. */
-const historyStep = 500
+const defaultHistoryLimit = 10_000
+/** The history is cut in steps of a twentieth, so that a busy writer does not pay for it on each commit. */
+const historySteps = 20
 /** At most so many pieces of work share one commit; the rest waits for the next turn. */
 const batchLimit = 1_000
 
@@ -35,6 +35,7 @@ export interface Transaction {
  */
 export class Store {
   readonly #database: Database
+  readonly #historyLimit: number
   readonly #collections = new Map<string, Collection>()
   readonly #listeners = new Map<string, Set<(events: readonly StoreEvent[]) => void>>()
   #history: StoreEvent[] = []
@@ -44,7 +45,8 @@ export class Store {
   #scheduled = false
   #closed = false
 
-  constructor(path: string) {
+  constructor(path: string, historyLimit = defaultHistoryLimit) {
+    this.#historyLimit = historyLimit
     this.#database = new Database(path)
     this.#load()
   }
@@ -221,8 +223,8 @@ export class Store {
       deleted: type === 'DELETED' ? 1 : 0,
       value: entry.json,
     }))
-    const excess = this.#history.length - historyLimit
-    const dropped = excess >= historyStep ? this.#history.slice(0, excess) : []
+    const excess = this.#history.length - this.#historyLimit
+    const dropped = excess >= this.#historyLimit / historySteps ? this.#history.slice(0, excess) : []
     this.#database.commit(rows, dropped.flatMap(rowsOf), dropped.at(-1)?.revision)
     if (dropped.length > 0) {
       this.#compacted = dropped.at(-1)!.revision
