@@ -1,7 +1,9 @@
 import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
 
-// Roles start in processes of their own; compiled sources are shared between them and over time.
-enableCompileCache()
+// A lab starts six processes of this program at once: what one has compiled the others need not. Beside the packages,
+// because whatever is in the temporary folder would outlive the lab and the checkout.
+enableCompileCache(join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'compile'))
 
 const { Command, CommanderError, Option } = await import('commander')
 const { exit, print, say } = await import('./output.ts')
