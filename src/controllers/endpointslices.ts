@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util'
+import { ApiError } from '../client/index.ts'
 import type { ObjectKey } from '../cluster/index.ts'
 import { serviceNameLabel } from '../cluster/index.ts'
 import { hasSelectedEndpoints, isManagedSlice, ServiceEndpoints, StalenessTracker } from '../endpoints/index.ts'
@@ -31,15 +33,15 @@ export function endpointSliceController(context: Context): void {
       const endpoints = services.get(key)
       if (endpoints === undefined) return
       if (tracker.isStale(key, context.now())) return queue.addAfter(key, 1000)
-      const all = endpoints.plan()
-      const plan = endpoints.service.metadata.deletionTimestamp === undefined ? all : { ...all, create: [] }
+      const plan = endpoints.plan()
       if (plan.create.length + plan.update.length + plan.delete.length === 0) return
       const triggerTime = endpoints.takeTriggerTime()
-      const onStored = (name: string, slice: EndpointSlice | undefined) => endpoints.setSlice(name, slice)
       try {
-        await writeSlices({ context, slices, tracker, owner: key, onStored }, plan, triggerTime)
+        // The slices' new versions come back by the informer alone: an answer may be older than what the informer showed meanwhile.
+        await writeSlices({ context, slices, tracker, owner: key }, plan, triggerTime)
       } catch (error) {
         endpoints.restoreTriggerTime(triggerTime)
+        report(context, endpoints.service, error)
         throw error
       }
     },
@@ -61,7 +63,8 @@ export function endpointSliceController(context: Context): void {
     const before = known?.service
     // With another selector other pods count; starting over is simpler than comparing, and rare.
     if (before === undefined || !sameSelector(before, service)) add(key, service)
-    else known?.setService(service)
+    else if (isShownDifferently(before, service)) known?.setService(service)
+    else return
     queue.add(key)
   })
   followed.onPod((key, pod, touched, selected) => {
@@ -100,7 +103,25 @@ function findOwner(slice: EndpointSlice): ObjectKey | undefined {
 }
 
 function sameSelector(a: Service, b: Service): boolean {
-  return JSON.stringify(a.spec.selector) === JSON.stringify(b.spec.selector)
+  return a.metadata.uid === b.metadata.uid && isDeepStrictEqual(a.spec.selector, b.spec.selector)
+}
+
+/** Whether slices show the change of a Service: its status they do not. */
+function isShownDifferently(a: Service, b: Service): boolean {
+  const shown = ({ metadata, spec }: Service) => [
+    metadata.labels,
+    metadata.annotations,
+    metadata.deletionTimestamp,
+    spec,
+  ]
+  return !isDeepStrictEqual(shown(a), shown(b))
+}
+
+function report(context: Context, service: Service, error: unknown): void {
+  if (error instanceof ApiError && error.reason === 'Conflict') return
+  const key = `${service.metadata.namespace}/${service.metadata.name}`
+  const says = `Error updating Endpoint Slices for Service ${key}: ${(error as Error).message}`
+  context.events.record(service, 'Warning', 'FailedToUpdateEndpointSlices', says, 'endpoint-slice-controller')
 }
 
 function zoneOf(node: Node): string {

@@ -90,6 +90,7 @@ function pairsOf(pod: Pod | undefined): string[] {
 }
 
 function sameLabels(a: Pod, b: Pod): boolean {
+  if (a.metadata.namespace !== b.metadata.namespace) return false
   const labels = a.metadata.labels ?? {}
   const keys = Object.keys(labels)
   const others = b.metadata.labels ?? {}
