@@ -27,6 +27,7 @@ export function prepareNewService({ spec }: Service): void {
 export function prepareChangedService({ spec }: Service, { spec: old }: Service): void {
   keepAllocated(spec, old)
   dropMeaningless(spec, old)
+  releaseSecondary(spec, old)
   if (spec.clusterIP !== old.clusterIP && sameMeaning(spec.clusterIPs, old.clusterIPs)) {
     if (spec.clusterIP) spec.clusterIPs = [spec.clusterIP]
     else delete spec.clusterIPs
@@ -37,6 +38,8 @@ function keepAllocated(spec: Spec, old: Spec): void {
   if (has.clusterIP(spec) && has.clusterIP(old)) {
     if (!spec.clusterIP && old.clusterIP) spec.clusterIP = old.clusterIP
     if (!spec.clusterIPs?.length && old.clusterIPs?.length) spec.clusterIPs = [...old.clusterIPs]
+    if (!spec.ipFamilies?.length && old.ipFamilies?.length) spec.ipFamilies = [...old.ipFamilies]
+    if (!spec.ipFamilyPolicy && old.ipFamilyPolicy) spec.ipFamilyPolicy = old.ipFamilyPolicy
   }
   if (has.nodePort(spec) && has.nodePort(old)) keepNodePorts(spec, old)
   if (has.healthCheck(spec) && has.healthCheck(old) && !spec.healthCheckNodePort && old.healthCheckNodePort)
@@ -65,6 +68,13 @@ function dropMeaningless(spec: Spec, old: Spec): void {
   const nodePorts = (ports: Spec['ports']) => (ports ?? []).map((port) => port.nodePort ?? 0).sort()
   if (has.nodePort(old) && !has.nodePort(spec) && sameMeaning(nodePorts(spec.ports), nodePorts(old.ports)))
     for (const port of spec.ports ?? []) delete port.nodePort
+}
+
+/** A change to SingleStack alone means: give up the second address and family. */
+function releaseSecondary(spec: Spec, old: Spec): void {
+  if (spec.ipFamilyPolicy !== 'SingleStack' || old.ipFamilyPolicy === 'SingleStack') return
+  if (spec.clusterIPs && sameMeaning(spec.clusterIPs, old.clusterIPs)) spec.clusterIPs = spec.clusterIPs.slice(0, 1)
+  if (spec.ipFamilies && sameMeaning(spec.ipFamilies, old.ipFamilies)) spec.ipFamilies = spec.ipFamilies.slice(0, 1)
 }
 
 function dropUnchanged(spec: Spec, old: Spec, keys: readonly (keyof Spec)[]): void {

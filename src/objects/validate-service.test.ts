@@ -145,11 +145,6 @@ const bad: readonly [name: string, spec: object, complaints: string[]][] = [
     ["spec.allocateLoadBalancerNodePorts: Forbidden: may only be used when `type` is 'LoadBalancer'"],
   ],
   [
-    'health check port missing',
-    { type: 'LoadBalancer', externalTrafficPolicy: 'Local', ports: [http] },
-    ['spec.healthCheckNodePort: Required value'],
-  ],
-  [
     'health check port elsewhere',
     { type: 'NodePort', healthCheckNodePort: 31000, ports: [http] },
     [
@@ -305,11 +300,7 @@ const changes: readonly [name: string, spec: object, complaints: string[]][] = [
     { ...stored.spec, clusterIP: '10.96.0.8', clusterIPs: ['10.96.0.8'] },
     ['spec.clusterIPs[0]: Invalid value: ["10.96.0.8"]: may not change once set'],
   ],
-  [
-    'cluster IP left out is kept',
-    { ports: [http] },
-    ['spec.ipFamilies[0]: Invalid value: []: primary ipFamily can not be unset'],
-  ],
+  ['what the server allocated is kept when left out', { ports: [http] }, []],
   [
     'only clusterIP changed',
     { ...stored.spec, clusterIP: '10.96.0.8' },
@@ -342,6 +333,25 @@ test('node ports are kept by port name and dropped with the type', () => {
   assert.deepEqual(dropped.complaints, [])
   assert.equal((dropped.object as Service).spec.ports?.[0]?.nodePort, undefined)
   assert.equal((dropped.object as Service).spec.externalTrafficPolicy, undefined)
+})
+
+test('a change to SingleStack gives up the second address', () => {
+  const dual = {
+    ports: [http],
+    clusterIP: '10.96.0.7',
+    clusterIPs: ['10.96.0.7', 'fd00:96::7'],
+    ipFamilies: ['IPv4', 'IPv6'],
+    ipFamilyPolicy: 'PreferDualStack',
+  }
+  const old = judged('Service', service(dual)).object as Service
+  const { object, complaints } = judged('Service', service({ ...old.spec, ipFamilyPolicy: 'SingleStack' }), old)
+  assert.deepEqual(complaints, [])
+  const { clusterIPs, ipFamilies } = (object as Service).spec
+  assert.deepEqual({ clusterIPs, ipFamilies }, { clusterIPs: ['10.96.0.7'], ipFamilies: ['IPv4'] })
+  assert.deepEqual(judge('Service', service({ ...dual, clusterIPs: ['10.96.0.7'], ipFamilies: ['IPv4'] }), old), [
+    `spec.ipFamilyPolicy: Invalid value: "PreferDualStack": must be set to 'SingleStack' when releasing the secondary clusterIP`,
+    `spec.ipFamilyPolicy: Invalid value: "PreferDualStack": must be set to 'SingleStack' when releasing the secondary ipFamily`,
+  ])
 })
 
 test('load balancer status is for load balancers', () => {

@@ -15,7 +15,7 @@ const maxAffinitySeconds = 86400
 const sourceRangesAnnotation = 'service.beta.kubernetes.io/load-balancer-source-ranges'
 const onlyLoadBalancer = "may only be used when `type` is 'LoadBalancer'"
 
-/** Upstream's `ValidateService` and `ValidateServiceUpdate`, metadata aside. Addresses and node ports must have been allocated. */
+/** Upstream's `ValidateService` and `ValidateServiceUpdate`, metadata aside. What the server allocates (addresses, families, node ports, health check port) may still be missing. */
 export function validateService(service: Service, old: Service | undefined): FieldError[] {
   const { spec } = service
   const errors = [
@@ -177,8 +177,7 @@ function validatePolicies(spec: Spec): FieldError[] {
   if (spec.type !== 'LoadBalancer' || externalTrafficPolicy !== 'Local') {
     const where = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
     if (healthCheckNodePort) errors.push(invalid('spec.healthCheckNodePort', healthCheckNodePort, where))
-  } else if (!healthCheckNodePort) errors.push(required('spec.healthCheckNodePort'))
-  else
+  } else if (healthCheckNodePort)
     errors.push(
       ...portNumber(healthCheckNodePort).map((problem) =>
         invalid('spec.healthCheckNodePort', healthCheckNodePort, problem),
