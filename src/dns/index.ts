@@ -1,4 +1,4 @@
-export { type AnswerOptions, answerPacket, type Forward } from './answer.ts'
+export { type AnswerOptions, answerPacket } from './answer.ts'
 export {
   expandName,
   explainName,
@@ -7,6 +7,7 @@ export {
   type SearchPath,
   searchPathOf,
 } from './explain.ts'
+export type { Forward } from './forward.ts'
 export { type Answer, answer, type Query } from './lookup.ts'
 export type { RecordType, ResourceRecord, ResponseCode } from './record.ts'
 export { reverseName } from './reverse.ts'
