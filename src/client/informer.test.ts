@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ConfigMap } from '../objects/index.ts'
 import { connect, type Informer } from './index.ts'
-import { configMaps, startWatchServer } from './watch-server.ts'
+import { configMaps, startWatchServer } from './watch-server.fixture.ts'
 
 type Server = Awaited<ReturnType<typeof startWatchServer>>
 

@@ -15,6 +15,7 @@ export interface Cluster {
   readonly troubles: string[]
   /** Another client, with its own connections. */
   connect(): Client
+  stopControllers(): Promise<void>
   close(): Promise<void>
 }
 
@@ -61,6 +62,7 @@ export async function startCluster(options: ControllersOptions, nodes = 0): Prom
     client,
     troubles,
     connect: open,
+    stopControllers: () => controllers.close(),
     async close() {
       await controllers.close()
       for (const close of closers) await close()

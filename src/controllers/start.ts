@@ -1,26 +1,45 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
 import type { Client } from '../client/index.ts'
 import { type Controller, type ControllersOptions, openContext } from './context.ts'
+import { daemonSetController } from './daemonset.ts'
 import { deploymentController } from './deployment.ts'
 import { endpointsController } from './endpoints.ts'
 import { endpointSliceMirroringController } from './endpointslice-mirroring.ts'
 import { endpointSliceController } from './endpointslices.ts'
 import { openEventRecorder } from './events.ts'
+import { garbageCollector } from './garbage-collector.ts'
+import { jobController } from './job.ts'
+import { startElection } from './leader-election.ts'
+import { namespaceController } from './namespace.ts'
 import { nodeIpamController } from './node-ipam.ts'
+import { nodeLifecycleController } from './node-lifecycle.ts'
+import { podGcController } from './pod-gc.ts'
 import { replicaSetController } from './replicaset.ts'
 import { schedulerController } from './scheduler.ts'
 import { rootCaController, serviceAccountController } from './service-account.ts'
+import { statefulSetController } from './statefulset.ts'
+import { taintEvictionController } from './taint-eviction.ts'
 
-/** Every controller by the name that `--controllers` takes. */
-export const controllers: Readonly<Record<string, Controller>> = {
+/** Every controller by the name that `--controllers` takes: upstream's, where upstream has one. */
+const controllers: Readonly<Record<string, Controller>> = {
   'serviceaccount-controller': serviceAccountController,
   'root-ca-certificate-publisher-controller': rootCaController,
   'node-ipam-controller': nodeIpamController,
   'default-scheduler': schedulerController,
   'deployment-controller': deploymentController,
   'replicaset-controller': replicaSetController,
+  'statefulset-controller': statefulSetController,
+  'daemonset-controller': daemonSetController,
+  'job-controller': jobController,
   'endpoints-controller': endpointsController,
   'endpointslice-controller': endpointSliceController,
   'endpointslice-mirroring-controller': endpointSliceMirroringController,
+  'namespace-controller': namespaceController,
+  'garbage-collector-controller': garbageCollector,
+  'node-lifecycle-controller': nodeLifecycleController,
+  'taint-eviction-controller': taintEvictionController,
+  'pod-garbage-collector-controller': podGcController,
 }
 
 /** Running controllers. */
@@ -30,8 +49,8 @@ export interface Controllers {
 }
 
 /**
- * Starts the chosen controllers; resolves when their informers are synced and they work, or at once when a lease is
- * to be won first. Throws on a name that no controller has.
+ * Starts the chosen controllers. Resolves when their informers are synced and they work; with `leaderElect` at once, as the
+ * lease may be another's for long. Throws on a name that no controller has.
  */
 export async function startControllers(setup: {
   readonly client: Client
@@ -39,11 +58,36 @@ export async function startControllers(setup: {
 }): Promise<Controllers> {
   const { client, options = {} } = setup
   const chosen = chooseControllers(options.controllers ?? ['*'])
+  const run = () => runControllers(client, options, chosen)
+  if (!options.leaderElect) return run()
+  const identity = options.identity ?? `${hostname()}_${randomBytes(4).toString('hex')}`
+  return startElection(client, {
+    namespace: 'kube-system',
+    name: 'plumb-controllers',
+    identity,
+    onLead: async () => {
+      const running = await run()
+      return { stop: () => running.close() }
+    },
+    ...(options.onTrouble && { onTrouble: options.onTrouble }),
+  })
+}
+
+async function runControllers(
+  client: Client,
+  options: ControllersOptions,
+  chosen: readonly string[],
+): Promise<Controllers> {
   const events = openEventRecorder(client)
   const context = openContext(client, options, events)
   for (const name of chosen) controllers[name]?.(context)
   await context.start()
-  return { close: () => context.close() }
+  return {
+    async close() {
+      await context.close()
+      await events.flush()
+    },
+  }
 }
 
 /** The names that a `--controllers` list leaves: `*`, names, and `-name` for exceptions. */
@@ -54,5 +98,6 @@ export function chooseControllers(list: readonly string[]): string[] {
     if (name !== '*' && !names.includes(name))
       throw new TypeError(`--controllers: there is no controller "${name}" (known: ${names.join(', ')})`)
   }
-  return names.filter((name) => list.includes(name) || (list.includes('*') && !list.includes(`-${name}`)))
+  const isOut = (name: string) => list.includes(`-${name}`)
+  return names.filter((name) => !isOut(name) && (list.includes(name) || list.includes('*')))
 }
