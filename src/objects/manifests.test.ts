@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import { checkFields, findKindOf, type KubeObject } from './index.ts'
-import { judged } from './judge.test.ts'
+import { judged } from './judge.fixture.ts'
 
 const here = import.meta.dirname
 const root = join(here, '../..')

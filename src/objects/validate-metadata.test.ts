@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { judge } from './judge.test.ts'
+import { judge } from './judge.fixture.ts'
 
 const map = (metadata: object) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata })
 const owner = { apiVersion: 'v1', kind: 'Pod', name: 'p', uid: '1' }

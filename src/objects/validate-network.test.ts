@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { judge, judged } from './judge.test.ts'
+import { judge, judged } from './judge.fixture.ts'
 
 const name = { name: 'x' }
 const slice = (more: object) => ({ metadata: name, addressType: 'IPv4', endpoints: [], ...more })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { judge, judged } from './judge.test.ts'
+import { judge, judged } from './judge.fixture.ts'
 import type { Pod } from './types.ts'
 
 const pod = (spec: object) => ({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web' }, spec })

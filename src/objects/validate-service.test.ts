@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { judge, judged } from './judge.test.ts'
+import { judge, judged } from './judge.fixture.ts'
 import type { Service } from './types.ts'
 
 const service = (spec: object, metadata: object = { name: 'web' }) => ({

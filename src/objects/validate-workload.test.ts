@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { judge, judged } from './judge.test.ts'
+import { judge, judged } from './judge.fixture.ts'
 import type { Deployment, Job } from './types.ts'
 
 const labels = { app: 'web' }
