@@ -35,8 +35,12 @@ const forcedMs = 5000
 export async function down(name: string): Promise<boolean> {
   const directory = runDirectory(name)
   const known = (await labNames()).includes(name)
-  await askLab(directory, 'shutdown', {}, politeMs).catch(() => undefined)
-  if (!(await isGone(directory, politeMs))) {
+  const asked = await askLab(directory, 'shutdown', {}, politeMs).then(
+    () => true,
+    () => false,
+  )
+  // One that does not even answer is not waited for.
+  if (!(await isGone(directory, asked ? politeMs : 0))) {
     const init = findInit(directory)
     if (init !== undefined) process.kill(init, 'SIGKILL')
     if (!(await isGone(directory, forcedMs))) throw new Error(`lab ${name}: its processes do not end (pid ${init})`)
