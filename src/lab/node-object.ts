@@ -42,7 +42,7 @@ function nodeStatus(
       ...addresses.map((address) => ({ type: 'InternalIP' as const, address })),
       { type: 'Hostname' as const, address: name },
     ],
-    conditions: nodeConditions(now, 'True'),
+    conditions: nodeConditions(now),
     daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
     nodeInfo: {
       architecture,
@@ -59,29 +59,16 @@ function nodeStatus(
   }
 }
 
-/** kubelet's four conditions; `ready` is that of `Ready`. */
-export function nodeConditions(
-  now: string,
-  ready: 'True' | 'False',
-  before?: Node,
-): NonNullable<NonNullable<Node['status']>['conditions']> {
+/** kubelet's four conditions, of a node that is well. */
+function nodeConditions(now: string): NonNullable<NonNullable<Node['status']>['conditions']> {
   const condition = (type: string, status: 'True' | 'False', reason: string, message: string) => {
-    const old = before?.status?.conditions?.find((one) => one.type === type)
-    const lastTransitionTime = old?.status === status ? (old.lastTransitionTime ?? now) : now
-    return { type, status, reason, message, lastTransitionTime, lastHeartbeatTime: now }
+    return { type, status, reason, message, lastTransitionTime: now, lastHeartbeatTime: now }
   }
   return [
     condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
     condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
     condition('PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
-    ready === 'True'
-      ? condition('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status')
-      : condition(
-          'Ready',
-          'False',
-          'KubeletNotReady',
-          'container runtime network not ready: the agent has no podCIDR yet',
-        ),
+    condition('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status'),
   ]
 }
 
