@@ -61,6 +61,12 @@ for (const [init, app, restartPolicy, phase] of phases) {
   })
 }
 
+test('a sidecar that was stopped after the app does not hold the pod back', () => {
+  const all = [...records('0', 'sidecar'), ...records('0')]
+  assert.equal(computePhase(pod({ restartPolicy: 'Never' }), all), 'Succeeded')
+  assert.equal(computePhase(pod(), [...records('w', 'sidecar'), ...records('w')]), 'Pending')
+})
+
 function conditions(subject: Pod, all: ContainerRecord[]): Record<string, string> {
   const { conditions: list = [] } = computePodStatus(subject, all, facts, 'now')
   return Object.fromEntries(

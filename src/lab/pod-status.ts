@@ -44,9 +44,8 @@ export function computePodStatus(
 /** kubelet's `getPhase`: init containers first; a waiting container that ran before counts as stopped. */
 export function computePhase(pod: Pod, records: readonly ContainerRecord[]): Phase {
   const restartPolicy = pod.spec.restartPolicy ?? 'Always'
-  const init = records.filter((record) => record.role !== 'app')
-  for (const record of init) {
-    if (isInitialised(record)) continue
+  for (const record of records) {
+    if (record.role === 'app' || isInitialised(record) || hasBegun(records)) continue
     const exit = (record.state.terminated ?? record.lastState?.terminated)?.exitCode
     return exit !== undefined && exit !== 0 && restartPolicy === 'Never' && record.role === 'init'
       ? 'Failed'
@@ -66,10 +65,17 @@ export function isInitialised(record: ContainerRecord): boolean {
   return record.role === 'init' ? record.state.terminated?.exitCode === 0 : record.started
 }
 
+/** Whether an app container has run: then initialisation is over, whatever becomes of sidecars. */
+function hasBegun(records: readonly ContainerRecord[]): boolean {
+  return records.some(({ role, state, lastState }) => role === 'app' && (state.waiting === undefined || lastState))
+}
+
 type Verdict = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
 
 function computeConditions(pod: Pod, records: readonly ContainerRecord[], facts: PodFacts, phase: Phase): Verdict[] {
-  const uninitialised = records.filter((record) => record.role !== 'app' && !isInitialised(record))
+  const uninitialised = hasBegun(records)
+    ? []
+    : records.filter((record) => record.role !== 'app' && !isInitialised(record))
   const initialized: Verdict =
     phase === 'Succeeded'
       ? { type: 'Initialized', status: 'True', reason: 'PodCompleted' }
