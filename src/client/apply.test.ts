@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { applyManifests } from './apply.ts'
+import { ApiError, type Client } from './contract.ts'
 import { parseManifests, renderProblem } from './manifests.ts'
 import { applyMergePatch, threeWayPatch } from './merge.ts'
 
@@ -119,3 +121,49 @@ for (const [text, message] of [
   test(`manifests: ${message}`, () => {
     assert.match(parseManifests(text, 'f').problems.map(renderProblem).at(-1) ?? '', message)
   })
+
+test('a custom kind is waited for when its definition comes along, and only then', async () => {
+  let asked = 0
+  const created: string[] = []
+  const missing = {
+    apiVersion: 'v1',
+    kind: 'Status',
+    metadata: {},
+    status: 'Failure',
+    code: 404,
+    reason: 'NotFound',
+  } as const
+  const client = {
+    async request(_: string, path: string) {
+      assert.equal(path, '/apis/example.com/v1')
+      // The definition is served a moment after it was stored.
+      if (++asked < 4) throw new ApiError(missing)
+      return {
+        resources: [
+          { name: 'widgets', kind: 'Widget', namespaced: true },
+          { name: 'widgets/status', kind: 'Widget' },
+        ],
+      }
+    },
+    find: async () => undefined,
+    async create(resource: { plural: string }, object: { metadata: { name: string; namespace?: string } }) {
+      created.push(`${resource.plural} ${object.metadata.namespace}/${object.metadata.name}`)
+      return object
+    },
+  } as unknown as Client
+  const { manifests } = parseManifests(
+    `{apiVersion: example.com/v1, kind: Gadget, metadata: {name: g}}
+---
+{apiVersion: example.com/v1, kind: Widget, metadata: {name: w}}
+---
+{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: widgets.example.com}, spec: {group: example.com, names: {kind: Widget}}}
+`,
+    'f',
+  )
+  const results = await applyManifests(client, manifests)
+  assert.deepEqual(
+    results.map(({ outcome }) => outcome),
+    ['unknown-kind', 'created', 'created'],
+  )
+  assert.deepEqual(created, ['customresourcedefinitions undefined/widgets.example.com', 'widgets default/w'])
+})

@@ -41,13 +41,16 @@ export async function applyManifests(
 ): Promise<ApplyResult[]> {
   const discovery = openDiscovery(client)
   const results = new Map<Manifest, ApplyResult>()
-  const hasDefinitions = manifests.some(({ object }) => phaseOf(object) === 1)
+  const defined = new Set(manifests.flatMap(({ object }) => definedKind(object) ?? []))
   for (const phase of [0, 1, 2, 3] as const) {
     const waiting = manifests.filter(({ object }) => phaseOf(object) === phase)
-    const deadline = phase > 1 && hasDefinitions ? Date.now() + establishMs : 0
+    const deadline = Date.now() + establishMs
     const work = async () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
-        results.set(next, await applyOne(client, discovery, next, deadline, options))
+        results.set(
+          next,
+          await applyOne(client, discovery, next, defined.has(kindKey(next.object)) ? deadline : 0, options),
+        )
     }
     await Promise.all(Array.from({ length: concurrency }, work))
   }
@@ -70,6 +73,17 @@ function phaseOf({ kind }: KubeObject): 0 | 1 | 2 | 3 {
   if (kind === 'Namespace') return 0
   if (kind === 'CustomResourceDefinition') return 1
   return podMakers.has(kind) ? 3 : 2
+}
+
+/** `group/Kind` that a CustomResourceDefinition brings: only for these is it worth to wait. */
+function definedKind(object: KubeObject): string | undefined {
+  if (object.kind !== 'CustomResourceDefinition') return undefined
+  const { spec } = object as KubeObject & { spec?: { group?: string; names?: { kind?: string } } }
+  return `${spec?.group}/${spec?.names?.kind}`
+}
+
+function kindKey({ apiVersion, kind }: KubeObject): string {
+  return `${apiVersion.split('/')[0]}/${kind}`
 }
 
 async function applyOne(
