@@ -118,7 +118,7 @@ async function createOrPatch(
   { namespace = 'default', fieldManager = 'kubectl-client-side-apply', dryRun = false }: ApplyOptions,
 ): Promise<Pick<ApplyResult, 'outcome' | 'object'>> {
   const wanted = annotate(resource, manifest, namespace)
-  const write = { fieldManager, dryRun }
+  const write = { fieldManager, dryRun, fieldValidation: 'Strict' as const }
   const { name, namespace: place } = wanted.metadata
   const live = name ? await client.find<KubeObject>(resource, place, name) : undefined
   if (live === undefined) {

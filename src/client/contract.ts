@@ -38,6 +38,8 @@ export interface WriteOptions {
   readonly subresource?: string
   readonly fieldManager?: string
   readonly dryRun?: boolean
+  /** What becomes of fields that the server does not know: `Strict` refuses them. The server decides when left out. */
+  readonly fieldValidation?: 'Strict' | 'Warn' | 'Ignore'
   readonly force?: boolean
 }
 

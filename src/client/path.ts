@@ -42,6 +42,6 @@ export function listQuery(
 
 /** The query of a write. */
 export function writeQuery(options: WriteOptions): string {
-  const { fieldManager, dryRun, force } = options
-  return query({ fieldManager, dryRun: dryRun ? 'All' : undefined, force })
+  const { fieldManager, dryRun, force, fieldValidation } = options
+  return query({ fieldManager, dryRun: dryRun ? 'All' : undefined, force, fieldValidation })
 }

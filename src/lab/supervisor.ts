@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Client, connect } from '../client/index.ts'
-import { type Host, openHost } from '../host/index.ts'
+import { type Host, HostError, openHost } from '../host/index.ts'
 import { type Pod, Pods, type Service, Services } from '../objects/index.ts'
 import { createAddons, dnsImage } from './addons.ts'
 import type { LabConfig } from './config.ts'
@@ -92,7 +92,9 @@ class Supervisor {
   /** Tells the starter what went wrong, with the end of the log that says why, and ends the lab. */
   async fail(error: Error): Promise<never> {
     const log = error instanceof RoleFailure ? error.log : undefined
-    const tail = log === undefined ? [error.stack ?? ''] : await tailOf(log, 15)
+    // A refusal of the host says all in one sentence.
+    const own = error instanceof HostError ? [] : [error.stack ?? '']
+    const tail = log === undefined ? own : await tailOf(log, 15)
     say(error.stack ?? error.message)
     this.#lifeline.tell({ kind: 'failed', reason: error.message, tail, ...(log === undefined ? {} : { log }) })
     // Time for the message to leave; the starter closes the channel when it has it.
