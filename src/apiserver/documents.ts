@@ -4,14 +4,17 @@ import { type Answer, json } from './answer.ts'
 import { Refusal } from './refusal.ts'
 import { groupVersions, type Registry, serves } from './registry.ts'
 
-/** The version that clients see; kubectl picks its own code by the minor. */
-export const gitVersion = 'v1.33.0+plumb'
+/**
+ * The version that clients see. kubectl 1.31 is the last that sends JSON bodies for `create`; newer ones send protobuf, which is
+ * not read, and the dispatching kubectl of some installations picks its code by this minor.
+ */
+export const gitVersion = 'v1.31.0+plumb'
 
 /** The answer to `GET /version`. */
 export function version(): Answer {
   return json({
     major: '1',
-    minor: '33',
+    minor: '31',
     gitVersion,
     gitCommit: '',
     gitTreeState: 'clean',

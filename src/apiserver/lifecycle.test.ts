@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { configMap, startTestServer, type TestClient, type TestServer } from './fixture.ts'
+import { configMap, startTestServer, type TestClient, type TestServer } from './server.fixture.ts'
 
 const maps = '/api/v1/namespaces/default/configmaps'
 const pods = '/api/v1/namespaces/default/pods'

@@ -3,7 +3,7 @@ import { request } from 'node:https'
 import { after, before, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import WebSocket from 'ws'
-import { configMap, startTestServer, type TestClient, type TestServer } from './fixture.ts'
+import { configMap, startTestServer, type TestClient, type TestServer } from './server.fixture.ts'
 
 const maps = '/api/v1/namespaces/default/configmaps'
 let context: TestServer

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import WebSocket, { WebSocketServer } from 'ws'
-import { startTestServer, type TestClient, type TestServer } from './fixture.ts'
 import { issueKubeletCertificate } from './index.ts'
+import { startTestServer, type TestClient, type TestServer } from './server.fixture.ts'
 
 const pods = '/api/v1/namespaces/default/pods'
 let context: TestServer

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { startTestServer, type TestClient, type TestServer } from './fixture.ts'
+import { startTestServer, type TestClient, type TestServer } from './server.fixture.ts'
 
 const services = '/api/v1/namespaces/default/services'
 let context: TestServer

@@ -2,11 +2,8 @@ import type { KubeObject } from '../objects/index.ts'
 import { Collection } from './collection.ts'
 import { Database, type Row } from './database.ts'
 import { Entry, type StoreEvent } from './entry.ts'
+import { defaultHistoryLimit, forgottenRows, History } from './history.ts'
 
-/** How many events are kept for watchers that come back, and for lists at an earlier revision. */
-const defaultHistoryLimit = 10_000
-/** The history is cut in steps of a twentieth, so that a busy writer does not pay for it on each commit. */
-const historySteps = 20
 /** At most so many pieces of work share one commit; the rest waits for the next turn. */
 const batchLimit = 1_000
 
@@ -35,19 +32,17 @@ export interface Transaction {
  */
 export class Store {
   readonly #database: Database
-  readonly #historyLimit: number
+  readonly #history: History
   readonly #collections = new Map<string, Collection>()
   readonly #listeners = new Map<string, Set<(events: readonly StoreEvent[]) => void>>()
-  #history: StoreEvent[] = []
-  #compacted = 0
   #revision = 0
   #queue: Job[] = []
   #scheduled = false
   #closed = false
 
   constructor(path: string, historyLimit = defaultHistoryLimit) {
-    this.#historyLimit = historyLimit
     this.#database = new Database(path)
+    this.#history = new History(historyLimit, this.#database.compacted())
     this.#load()
   }
 
@@ -58,7 +53,7 @@ export class Store {
 
   /** The lowest revision from which a watch can start. */
   get compacted(): number {
-    return this.#compacted
+    return this.#history.compacted
   }
 
   collection(name: string): Collection {
@@ -92,12 +87,7 @@ export class Store {
 
   /** The events of a collection after `revision`, or undefined when that history is gone. */
   eventsSince(collection: string, revision: number): StoreEvent[] | undefined {
-    if (revision < this.#compacted) return undefined
-    const events: StoreEvent[] = []
-    for (let i = this.#firstAfter(revision); i < this.#history.length; i++) {
-      if (this.#history[i]!.entry.collection === collection) events.push(this.#history[i]!)
-    }
-    return events
+    return this.#history.since(collection, revision)
   }
 
   /** The entries under a prefix as they were at `revision`, in order from `from`; undefined when that history is gone. */
@@ -223,14 +213,10 @@ export class Store {
       deleted: type === 'DELETED' ? 1 : 0,
       value: entry.json,
     }))
-    const excess = this.#history.length - this.#historyLimit
-    const dropped = excess >= this.#historyLimit / historySteps ? this.#history.slice(0, excess) : []
-    this.#database.commit(rows, dropped.flatMap(rowsOf), dropped.at(-1)?.revision)
-    if (dropped.length > 0) {
-      this.#compacted = dropped.at(-1)!.revision
-      this.#history = this.#history.slice(dropped.length)
-    }
-    this.#history.push(...events)
+    const excess = this.#history.excess()
+    this.#database.commit(rows, excess.flatMap(forgottenRows), excess.at(-1)?.revision)
+    this.#history.drop(excess)
+    this.#history.add(events)
   }
 
   #publish(events: readonly StoreEvent[]): void {
@@ -241,7 +227,6 @@ export class Store {
   }
 
   #load(): void {
-    this.#compacted = this.#database.compacted()
     for (const row of this.#database.rows()) {
       const value = row.value
       const json = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
@@ -251,27 +236,9 @@ export class Store {
       if (row.deleted === 0) collection.set(entry)
       else collection.remove(row.key)
       this.#revision = row.revision
-      if (row.revision <= this.#compacted) continue
+      if (row.revision <= this.#history.compacted) continue
       const type = row.deleted === 1 ? 'DELETED' : previous === undefined ? 'ADDED' : 'MODIFIED'
-      this.#history.push({ type, revision: row.revision, entry, previous })
+      this.#history.add([{ type, revision: row.revision, entry, previous }])
     }
   }
-
-  #firstAfter(revision: number): number {
-    let low = 0
-    let high = this.#history.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.#history[middle]!.revision <= revision) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
-}
-
-/** The log rows that nobody needs once this event has left the history. */
-function rowsOf(event: StoreEvent): number[] {
-  const rows = event.previous === undefined ? [] : [event.previous.revision]
-  if (event.type === 'DELETED') rows.push(event.revision)
-  return rows
 }

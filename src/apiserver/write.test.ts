@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { configMap, openClient, startTestServer, type TestClient, type TestServer } from './fixture.ts'
+import { configMap, openClient, startTestServer, type TestClient, type TestServer } from './server.fixture.ts'
 
 const maps = '/api/v1/namespaces/default/configmaps'
 let context: TestServer
@@ -201,10 +201,13 @@ test('patches of the three kinds', async () => {
     client.call('PATCH', path, operations, { 'content-type': 'application/json-patch+json' })
   const added = await json([
     { op: 'test', path: '/data/b', value: '2' },
-    { op: 'add', path: '/data/d~1e', value: '4' },
+    { op: 'add', path: '/data/d', value: '4' },
+    { op: 'add', path: '/metadata/annotations', value: { 'x.io/y': '1' } },
+    { op: 'replace', path: '/metadata/annotations/x.io~1y', value: '2' },
     { op: 'remove', path: '/data/c' },
   ])
-  assert.deepEqual(added.body.data, { b: '2', 'd/e': '4' })
+  assert.deepEqual(added.body.data, { b: '2', d: '4' })
+  assert.deepEqual(added.body.metadata.annotations, { 'x.io/y': '2' })
   const failed = await json([{ op: 'test', path: '/data/b', value: 'x' }])
   assert.equal(failed.code, 422)
   assert.equal(failed.body.reason, 'Invalid')
@@ -218,8 +221,8 @@ test('patches of the three kinds', async () => {
     { data: { b: null } },
     { 'content-type': 'application/strategic-merge-patch+json' },
   )
-  assert.deepEqual(strategic.body.data, { 'd/e': '4' })
-  const noop = await client.call('PATCH', path, { data: { 'd/e': '4' } })
+  assert.deepEqual(strategic.body.data, { d: '4' })
+  const noop = await client.call('PATCH', path, { data: { d: '4' } })
   assert.equal(noop.body.metadata.resourceVersion, strategic.body.metadata.resourceVersion)
   const strict = await client.call('PATCH', `${path}?fieldValidation=Strict`, { nonsense: 1 })
   assert.equal(strict.code, 422)
