@@ -1,5 +1,6 @@
-import type { Deployment, ReplicaSet } from '../objects/index.ts'
-import { sameTemplate } from './template-hash.ts'
+import { type Deployment, Deployments, type ReplicaSet } from '../objects/index.ts'
+import { controllerReference } from './owner.ts'
+import { hashOf, podTemplateHashLabel, sameTemplate } from './template-hash.ts'
 
 const prefix = 'deployment.kubernetes.io/'
 /** Counts the templates that a Deployment has had; `kubectl rollout history` reads it. */
@@ -196,4 +197,33 @@ export function expiredHistory(deployment: Deployment, old: readonly ReplicaSet[
         (one.status?.observedGeneration ?? 0) >= (one.metadata.generation ?? 0) &&
         one.metadata.deletionTimestamp === undefined,
     )
+}
+
+/** The ReplicaSet of the current template, at the size that it may have at once. */
+export function newReplicaSet(deployment: Deployment, old: readonly ReplicaSet[]): ReplicaSet {
+  const { spec, metadata, status } = deployment
+  const hash = hashOf(spec.template, status?.collisionCount ?? 0)
+  const labels = { ...spec.template.metadata?.labels, [podTemplateHashLabel]: hash }
+  const replicaSet: ReplicaSet = {
+    apiVersion: 'apps/v1',
+    kind: 'ReplicaSet',
+    metadata: {
+      name: `${metadata.name}-${hash}`,
+      ...(metadata.namespace && { namespace: metadata.namespace }),
+      labels,
+      annotations: replicaSetAnnotations(deployment, {}, nextRevision(old)),
+      ownerReferences: [controllerReference(Deployments, deployment)],
+    },
+    spec: {
+      replicas: 0,
+      ...(spec.minReadySeconds !== undefined && { minReadySeconds: spec.minReadySeconds }),
+      selector: {
+        ...spec.selector,
+        matchLabels: { ...spec.selector.matchLabels, [podTemplateHashLabel]: hash },
+      },
+      template: { ...spec.template, metadata: { ...spec.template.metadata, labels } },
+    },
+  }
+  const replicas = currentSize(deployment, [...old, replicaSet], replicaSet)
+  return { ...replicaSet, spec: { ...replicaSet.spec, replicas } }
 }
