@@ -6,11 +6,6 @@ export function findController(object: KubeObject): OwnerReference | undefined {
   return object.metadata.ownerReferences?.find(({ controller }) => controller === true)
 }
 
-/** Whether `owner`, and not another object of its name, manages `object`. */
-export function isControlledBy(object: KubeObject, owner: KubeObject): boolean {
-  return findController(object)?.uid === owner.metadata.uid
-}
-
 /** The reference by which `owner` manages its dependents; it blocks a foreground deletion of the owner. */
 export function controllerReference(resource: Resource, owner: KubeObject): OwnerReference {
   return {

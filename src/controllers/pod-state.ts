@@ -5,11 +5,6 @@ export function isPodReady(pod: Pod): boolean {
   return findCondition(pod.status?.conditions, 'Ready')?.status === 'True'
 }
 
-/** Ready for at least `minReadySeconds`; `readyInMs` of what is missing, undefined when the pod is not ready at all. */
-export function isPodAvailable(pod: Pod, minReadySeconds: number, now: number): boolean {
-  return availableInMs(pod, minReadySeconds, now) === 0
-}
-
 /** The ms until a ready pod becomes available, 0 when it is, undefined when it is not ready. */
 export function availableInMs(pod: Pod, minReadySeconds: number, now: number): number | undefined {
   const ready = findCondition(pod.status?.conditions, 'Ready')
