@@ -5,10 +5,12 @@ cd "$(dirname "$0")/.."
 ./plumb setup --tests
 PATH=$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin
 export PATH
+# A test that leaves something open must fail and not hang the run.
+options='--test --test-concurrency=2 --test-force-exit --test-timeout=240000'
 if [ $# -eq 0 ]; then set -- 'src/**/*.test.ts' 'test/**/*.test.ts'; fi
-if [ "$(id -u)" -eq 0 ]; then exec node --test --test-concurrency=2 "$@"; fi
+if [ "$(id -u)" -eq 0 ]; then exec node $options "$@"; fi
 if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
-  exec sudo -n -E env "PATH=$PATH" node --test --test-concurrency=2 "$@"
+  exec sudo -n -E env "PATH=$PATH" node $options "$@"
 fi
 echo 'The tests make network namespaces, which takes root: sudo npm test' >&2
 exit 3

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { Resolver } from 'node:dns/promises'
 import { once } from 'node:events'
+import { closeSync } from 'node:fs'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import dnsPacket from 'dns-packet'
 import { parseAddress } from '../addr/index.ts'
 import { snapshotOf } from '../cluster/index.ts'
 import { answerPacket, compileZone } from '../dns/index.ts'
-import { openHost } from '../host/index.ts'
+import { HostError, openHost } from '../host/index.ts'
 import type { KubeObject } from '../objects/index.ts'
 import { openForwarder } from './dns-forward.ts'
 import { type DnsServer, serveDns } from './dns-server.ts'
@@ -69,11 +70,11 @@ before(async () => {
     servers: [{ address: '127.0.0.1', port: upstream.address().port }],
     timeoutMs: 200,
   })
-  const udp = host.bindUdp(host.own, loopback, 0)
-  port = udp.port
+  const sockets = bindBoth()
+  port = sockets.port
   server = await serveDns({
-    udpFd: udp.fd,
-    tcpFd: host.listenTcp(host.own, loopback, port).fd,
+    udpFd: sockets.udpFd,
+    tcpFd: sockets.tcpFd,
     answer: (bytes, transport) => answerPacket(zone, bytes, transport, { upstream: true }),
     forward: (query) => forwarder.forward(query),
     idleMs: 300,
@@ -86,6 +87,18 @@ after(async () => {
   forwarder.close()
   upstream.close()
 })
+
+/** One port of loopback for both transports; a free one for TCP may be taken for UDP, so several are tried. */
+function bindBoth(tries = 20): { port: number; udpFd: number; tcpFd: number } {
+  const tcp = host.listenTcp(host.own, loopback, 0)
+  try {
+    return { port: tcp.port, tcpFd: tcp.fd, udpFd: host.bindUdp(host.own, loopback, tcp.port).fd }
+  } catch (error) {
+    closeSync(tcp.fd)
+    if (tries === 0 || !(error instanceof HostError) || error.code !== 'exists') throw error
+    return bindBoth(tries - 1)
+  }
+}
 
 function resolver(): Resolver {
   const made = new Resolver({ timeout: 2000, tries: 1 })
