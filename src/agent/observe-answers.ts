@@ -2,25 +2,10 @@ import { type Address, familyOf, findAddress } from '../addr/index.ts'
 import { keyOf, type Snapshot } from '../cluster/index.ts'
 import type { Connection, Host, ListeningSocket, Namespace } from '../host/index.ts'
 import type { NodePlan } from '../nodeplan/index.ts'
-import { compileService, explainService, servicesAt, sets, type Transport, tableOf } from '../services/index.ts'
-import type {
-  ExplainRequest,
-  ExplainResponse,
-  ModelResponse,
-  ObservedFrontend,
-  ObserveRequest,
-  ObserveResponse,
-} from './observe.ts'
-
-/** A question that cannot be answered, with the field and the value that are wrong. */
-export class BadQuestion extends Error {
-  readonly code: number
-  constructor(message: string, code = 400) {
-    super(message)
-    this.name = 'BadQuestion'
-    this.code = code
-  }
-}
+import { compileService, explainService, servicesAt } from '../services/index.ts'
+import type { ExplainRequest, ExplainResponse, ModelResponse, ObserveRequest, ObserveResponse } from './observe.ts'
+import { answerFrontend } from './observe-frontend.ts'
+import { BadQuestion, readAddress, readPort, readTransport } from './question.ts'
 
 /** Where answers come from. */
 export interface Sources {
@@ -40,12 +25,17 @@ export function answerModel({ snapshot, plan }: Sources, key: string): ModelResp
 }
 
 export function answerExplain(sources: Sources, request: ExplainRequest): ExplainResponse {
-  const { snapshot, plan, nodeName, calm } = sources
+  const { snapshot, plan, nodeName, namespace, calm } = sources
   const destination = readAddress('destination', request.destination)
   const source = readSource(sources, request, destination)
   const protocol = readTransport(request.protocol)
   const port = readPort('port', request.port)
-  const context = { node: plan.view, models: servicesAt(snapshot, destination, plan.view), ...plan.scope }
+  const context = {
+    node: plan.view,
+    models: servicesAt(snapshot, destination, plan.view),
+    ...plan.scope,
+    localAddresses: namespace.network.addresses().map(({ address }) => address),
+  }
   const answer = explainService({ source, destination, protocol, port }, context)
   return { ...answer, node: nodeName, source, confirmed: plan.confirmed && calm() }
 }
@@ -76,7 +66,9 @@ export async function answerObserve(sources: Sources, request: ObserveRequest): 
     ...(neighbour === undefined
       ? {}
       : { neighbours: network.neighbours().filter(({ address }) => address === readAddress('neighbour', neighbour)) }),
-    ...(frontend === undefined ? {} : { frontend: await answerFrontend(sources, frontend) }),
+    ...(frontend === undefined
+      ? {}
+      : { frontend: await answerFrontend(sources.namespace.network, sources.plan, frontend) }),
     ...(listeners === undefined ? {} : { listeners: answerListeners(sources, listeners) }),
     ...(connections === undefined ? {} : { connections: answerConnections(sources, connections) }),
   }
@@ -90,45 +82,6 @@ function answerRoute({ namespace }: Sources, question: NonNullable<ObserveReques
       ...(inputInterface === undefined ? {} : { inputInterface }),
     }) ?? null
   )
-}
-
-async function answerFrontend(
-  { namespace, plan }: Sources,
-  question: NonNullable<ObserveRequest['frontend']>,
-): Promise<ObservedFrontend> {
-  const address = readAddress('frontend.address', question.address)
-  const port = readPort('frontend.port', question.port)
-  const family = familyOf(address)
-  const id = `${address} . ${readTransport(question.protocol)} . ${port}`
-  const { family: tableFamily, table } = tableOf(family)
-  const read = (set: (typeof sets)[4]['endpoints']) => namespace.network.elements(tableFamily, table, set)
-  const [classes, endpoints, clusterIps] = await Promise.all([
-    read(sets[family].serviceClass),
-    read(sets[family].endpoints),
-    read(sets[family].clusterIps),
-  ])
-  const prefix = `${id} . `
-  const own = endpoints
-    .filter(({ key }) => key.startsWith(prefix))
-    .map(({ key, value = '' }) => ({ index: readIndex(key.slice(prefix.length)), value }))
-    .sort((a, b) => a.index - b.index)
-  const desired = plan.findFrontend(id)
-  return {
-    family,
-    class: classes.find(({ key }) => key === id)?.value ?? null,
-    endpoints: own.map(({ value }) => value),
-    known: clusterIps.some(({ key }) => key === address),
-    desired:
-      desired === undefined
-        ? null
-        : { service: desired.owner, class: desired.class ?? null, endpoints: desired.endpoints },
-  }
-}
-
-/** nft prints classid 0:0 as `none`. */
-function readIndex(text: string): number {
-  const [major = '0', minor = '0'] = text === 'none' ? [] : text.split(':')
-  return (Number.parseInt(major || '0', 16) << 16) | Number.parseInt(minor || '0', 16)
 }
 
 function answerListeners(
@@ -157,23 +110,4 @@ function answerConnections(
     const ports = [original.sourcePort, original.destinationPort, reply.sourcePort, reply.destinationPort]
     return has && (port === undefined || ports.includes(port))
   })
-}
-
-function readAddress(field: string, value: unknown): Address {
-  const address = typeof value === 'string' ? findAddress(value) : undefined
-  if (address === undefined) throw new BadQuestion(`${field}: ${JSON.stringify(value)} is not an IP address`)
-  return address
-}
-
-function readPort(field: string, value: unknown): number {
-  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > 65535) {
-    throw new BadQuestion(`${field}: ${JSON.stringify(value)} is not a port number from 1 to 65535`)
-  }
-  return value as number
-}
-
-function readTransport(value: unknown): Transport {
-  if (value === undefined) return 'tcp'
-  if (value === 'tcp' || value === 'udp' || value === 'sctp') return value
-  throw new BadQuestion(`protocol: ${JSON.stringify(value)} is not tcp, udp or sctp`)
 }

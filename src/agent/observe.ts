@@ -52,16 +52,19 @@ export interface ObserveResponse {
 /** One Service port in the kernel beside what it should be there. */
 export interface ObservedFrontend {
   readonly family: Family
-  /** `706c:3` for three endpoints, `706c:0` for silence, null when it has no class. */
+  /** `706c:3` for three endpoints, `706c:0` for silence, `706d:…` by policy Local, `706e:…` and `706f:…` with affinity; null when it has none. */
   readonly class: string | null
-  /** `10.244.1.5 . 8080`, by index. */
+  /** `10.244.1.5 . 8080`; with a class of policy Local, for who comes from outside. With affinity those that have a seat. */
   readonly endpoints: readonly string[]
-  /** Whether the address is refused where no port answers. */
+  /** Policy Local: the same for pods and the node itself. */
+  readonly inside: readonly string[]
+  /** Whether the port is refused: the address where no port answers, or the external port that nobody serves. */
   readonly known: boolean
   /** What the agent wants there; null when it knows no such frontend. */
   readonly desired: {
     readonly service: string
     readonly class: string | null
     readonly endpoints: readonly string[]
+    readonly inside: readonly string[]
   } | null
 }

@@ -4,7 +4,8 @@ import { dirname } from 'node:path'
 import { HostError } from '../host/index.ts'
 import type { AgentOptions, SocketRoute } from './contract.ts'
 import type { ExplainRequest, ObserveRequest } from './observe.ts'
-import { answerExplain, answerModel, answerObserve, BadQuestion, type Sources } from './observe-answers.ts'
+import { answerExplain, answerModel, answerObserve, type Sources } from './observe-answers.ts'
+import { BadQuestion } from './question.ts'
 
 const maxBody = 1 << 20
 

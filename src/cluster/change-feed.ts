@@ -8,6 +8,7 @@ export interface Changes {
   readonly nodes: ReadonlySet<ObjectKey>
   readonly pods: ReadonlySet<ObjectKey>
   readonly namespaces: ReadonlySet<ObjectKey>
+  readonly policies: ReadonlySet<ObjectKey>
 }
 
 /** Accumulates changed keys by collection between two rounds. */
@@ -44,9 +45,17 @@ export function mergeChanges(a: Changes, b: Changes): Changes {
     nodes: new Set([...a.nodes, ...b.nodes]),
     pods: new Set([...a.pods, ...b.pods]),
     namespaces: new Set([...a.namespaces, ...b.namespaces]),
+    policies: new Set([...a.policies, ...b.policies]),
   }
 }
 
 function emptyChanges(): Record<Collection, Set<ObjectKey>> {
-  return { services: new Set(), slices: new Set(), nodes: new Set(), pods: new Set(), namespaces: new Set() }
+  return {
+    services: new Set(),
+    slices: new Set(),
+    nodes: new Set(),
+    pods: new Set(),
+    namespaces: new Set(),
+    policies: new Set(),
+  }
 }

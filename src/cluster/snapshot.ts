@@ -1,5 +1,5 @@
 import { type Address, findAddress } from '../addr/index.ts'
-import type { EndpointSlice, KubeObject, Namespace, Node, Pod, Service } from '../objects/index.ts'
+import type { EndpointSlice, KubeObject, Namespace, NetworkPolicy, Node, Pod, Service } from '../objects/index.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import { keyOf, type ObjectKey } from './key.ts'
 
@@ -10,6 +10,7 @@ export interface Collections {
   readonly nodes: Node
   readonly pods: Pod
   readonly namespaces: Namespace
+  readonly policies: NetworkPolicy
 }
 
 export type Collection = keyof Collections
@@ -21,6 +22,7 @@ export interface Snapshot {
   readonly nodes: ReadonlyMap<ObjectKey, Node>
   readonly pods: ReadonlyMap<ObjectKey, Pod>
   readonly namespaces: ReadonlyMap<ObjectKey, Namespace>
+  readonly policies: ReadonlyMap<ObjectKey, NetworkPolicy>
   /** The slices of a Service (label `kubernetes.io/service-name`), sorted by name. */
   slicesOf(service: ObjectKey): readonly EndpointSlice[]
   /** The Pod that has the address in its status and neither ended nor shares its node's network. */
@@ -45,6 +47,7 @@ export class LiveSnapshot implements Snapshot {
   readonly nodes = new Map<ObjectKey, Node>()
   readonly pods = new Map<ObjectKey, Pod>()
   readonly namespaces = new Map<ObjectKey, Namespace>()
+  readonly policies = new Map<ObjectKey, NetworkPolicy>()
   readonly #slicesByService = new Map<ObjectKey, readonly EndpointSlice[]>()
   readonly #podsByAddress = new Map<Address, readonly Pod[]>()
   readonly #podsByNode = new Map<string, Map<ObjectKey, Pod>>()
@@ -142,6 +145,7 @@ const collectionByKind: Readonly<Record<string, Collection>> = {
   Node: 'nodes',
   Pod: 'pods',
   Namespace: 'namespaces',
+  NetworkPolicy: 'policies',
 }
 
 function byName(a: EndpointSlice, b: EndpointSlice): number {

@@ -1,12 +1,11 @@
 import { type Address, familyOf, type Prefix } from '../addr/index.ts'
 import { type Because, type Finding, keyOf, type Snapshot } from '../cluster/index.ts'
-import type { Node, Pod, Service } from '../objects/index.ts'
+import type { Pod, Service } from '../objects/index.ts'
 import { nodePrefixes } from '../pods/index.ts'
 import {
   compileService,
   explainService,
   findSubject,
-  type NodeView,
   type ServiceAnswer,
   type ServiceContext,
   servicesAt,
@@ -14,8 +13,10 @@ import {
 import type { Answer, Branch, Question, Step, Verdict } from './answer.ts'
 import { type Blame, blameNoEndpoints } from './blame.ts'
 import { findEnd, type Source } from './end.ts'
+import { findAddressSource, findOwner, viewOf } from './entry.ts'
 import { headlessEndpoints } from './headless.ts'
 import { explainName } from './name.ts'
+import { serviceSteps } from './service-steps.ts'
 import { type Destination, walk } from './walk.ts'
 
 /** What the cluster is like beyond the objects that are asked for. */
@@ -38,13 +39,13 @@ interface Asked {
 export function explainConnection(snapshot: Snapshot, question: Question, facts: ClusterFacts): Answer {
   const from = findEnd(snapshot, question.from)
   if (from.kind === 'unknown') return refuse(question, from.says, from.because, [])
-  const { source } = from
+  const target = findEnd(snapshot, question.to)
+  const source = from.source ?? findAddressSource(snapshot, from, target)
   if (source === undefined) {
-    return refuse(question, `${from.label} sends nothing; ask from a pod or a node`, from.because, [])
+    return refuse(question, `${from.label} sends nothing; ask from a pod, a node or an address`, from.because, [])
   }
   const asked: Asked = { snapshot, question, facts, source }
   const steps: Step[] = [sourceStep(source)]
-  const target = findEnd(snapshot, question.to)
   if (target.kind === 'unknown') return refuse(question, target.says, target.because, steps)
   if (target.service !== undefined) return toService(asked, target.service, steps)
   const address = target.addresses.find((a) => question.family === undefined || familyOf(a) === question.family)
@@ -53,11 +54,18 @@ export function explainConnection(snapshot: Snapshot, question: Question, facts:
   if (typeof port === 'string') return refuse(question, port, target.because, steps)
   const destination = { address, port, transport: question.transport }
   const answer = explainService(toQuestion(source, destination), contextOf(asked, address))
-  if (answer.outcome.kind === 'pass') {
-    const path = walk(snapshot, source, destination)
-    return { ...base(question), verdict: path.verdict, steps: [...steps, ...path.steps], branches: [], findings: [] }
+  if (answer.outcome.kind !== 'pass') return conclude(asked, answer, destination, steps, [])
+  const path = walk(snapshot, source, destination)
+  const owner = findOwner(snapshot, address)?.metadata.name
+  if (owner !== undefined && owner !== source.node) {
+    // Node ports answer on the node whose address it is.
+    const there: Asked = { ...asked, source: { ...source, node: owner } }
+    const port = explainService(toQuestion(source, destination), contextOf(there, address))
+    if (port.outcome.kind !== 'pass') return conclude(there, port, destination, [...steps, ...path.steps], [])
   }
-  return conclude(asked, answer, destination, steps, [])
+  const missed = answer.steps.some(({ kind }) => kind === 'no-port') ? serviceSteps(source, answer, destination) : []
+  const all = [...steps, ...missed, ...path.steps]
+  return { ...base(question), verdict: path.verdict, steps: all, branches: [], findings: [] }
 }
 
 /** By the name of a Service: the name first, as an application would, then the address that it stands for. */
@@ -114,7 +122,7 @@ function conclude(
   findings: readonly Finding[],
 ): Answer {
   const { outcome } = answer
-  const steps = [...before, ...serviceSteps(source.node, answer, destination)]
+  const steps = [...before, ...serviceSteps(source, answer, destination)]
   const last = answer.steps.at(-1)
   if (outcome.kind === 'pass') throw new Error('a Service address does not pass')
   if (outcome.kind !== 'balance') {
@@ -139,40 +147,6 @@ function blameFor(snapshot: Snapshot, answer: ServiceAnswer, port: number): Blam
   const subject = findSubject(answer)
   const service = subject && snapshot.services.get(`${subject.namespace}/${subject.name}`)
   return service && blameNoEndpoints(snapshot, service, port)
-}
-
-function serviceSteps(node: string, answer: ServiceAnswer, { address, port, transport }: Destination): Step[] {
-  const expect =
-    answer.outcome.kind === 'balance'
-      ? answer.outcome.targets.map((one) => ({ address: one.address, port: one.port }))
-      : []
-  return answer.steps.flatMap((one): Step[] => {
-    switch (one.kind) {
-      case 'candidate':
-        // The chosen ones have their own ways below.
-        return one.probability > 0 ? [] : [{ stage: 'endpoint', node, says: one.says, because: one.because }]
-      case 'address':
-      case 'no-port':
-        return [{ stage: 'service', node, says: one.says, because: one.because }]
-      case 'port':
-        return [
-          {
-            stage: 'service',
-            node,
-            says: one.says,
-            because: one.because,
-            observation: { kind: 'frontend', node, address, transport, port, expect },
-          },
-        ]
-      case 'outcome':
-        return [{ stage: 'service', node, says: one.says, because: one.because }]
-      case 'unallocated':
-      case 'not-a-service':
-        return [{ stage: 'service', node, says: one.says }]
-      default:
-        return one satisfies never
-    }
-  })
 }
 
 /** A headless Service is names alone: the client connects to the pods themselves. */
@@ -231,7 +205,10 @@ function sourceStep(source: Source): Step {
   return {
     stage: 'source',
     node: source.node,
-    says: `${source.label} is on ${source.node}${addresses}`,
+    says:
+      source.outside === true
+        ? `${source.label} is beyond the cluster; its packets come in at ${source.node}`
+        : `${source.label} is on ${source.node}${addresses}`,
     because: source.because,
   }
 }
@@ -264,10 +241,6 @@ function contextOf({ snapshot, source, facts }: Asked, address: Address): Servic
     podPrefixes: [...snapshot.nodes.values()].flatMap(nodePrefixes),
     servicePrefixes: facts.servicePrefixes,
   }
-}
-
-function viewOf(node: Node | undefined): NodeView {
-  return { name: node?.metadata.name ?? '', zone: node?.metadata.labels?.['topology.kubernetes.io/zone'] }
 }
 
 function base(question: Question): Pick<Answer, 'schema' | 'question' | 'assumptions'> {

@@ -11,6 +11,8 @@ export interface Source {
   /** The pod, unless it is a node that sends. */
   readonly pod: Pod | undefined
   readonly addresses: readonly Address[]
+  /** It is beyond the cluster, and `node` is where its packets enter. */
+  readonly outside?: true
   readonly because: Because
 }
 

@@ -222,3 +222,96 @@ test('the kernel’s word counts: a missing listener turns the verdict, and come
     /lack 10\.244\.1\.3:8080, 10\.244\.2\.3:8080/,
   )
 })
+
+/** `web` as a load balancer: node port 30080, address 198.51.100.1. */
+const balanced = (spec: Partial<Service['spec']> = {}): KubeObject[] => [
+  ...cluster.filter((one) => one !== web),
+  {
+    ...web,
+    spec: {
+      ...web.spec,
+      type: 'LoadBalancer',
+      ports: [{ name: 'http', port: 80, targetPort: 'http', nodePort: 30080 }],
+      ...spec,
+    },
+    status: { loadBalancer: { ingress: [{ ip: '198.51.100.1' }] } },
+  } as Service,
+]
+const outside = { kind: 'address', address: parseAddress('203.0.113.10') } as const
+const at = (address: string, port: number): Partial<Question> => ({
+  to: { kind: 'address', address: parseAddress(address) },
+  port,
+})
+
+const outsideCases: readonly {
+  name: string
+  objects?: readonly KubeObject[]
+  question: Partial<Question>
+  kind: 'allow' | 'deny' | 'pass'
+  says: RegExp
+  because?: string
+}[] = [
+  {
+    name: 'a node port from beyond',
+    question: { from: outside, ...at('172.30.0.12', 30080) },
+    kind: 'allow',
+    says: /come in at node-2.*172\.30\.0\.12 is an address for node ports of service\/shop\/web.*tcp\/30080 is its node port/s,
+    because: 'service/shop/web spec.ports[0].nodePort',
+  },
+  {
+    name: 'a pod asks another node’s port: that node translates',
+    question: at('172.30.0.12', 30080),
+    kind: 'allow',
+    says: /172\.30\.0\.12 is an address for node ports.*the pod sees node-2 as its client/s,
+  },
+  {
+    name: 'a port that is no node port',
+    question: { from: outside, ...at('172.30.0.12', 30081) },
+    kind: 'allow',
+    says: /no Service answers tcp\/30081 at 172\.30\.0\.12/,
+  },
+  {
+    name: 'a load balancer’s address',
+    question: { from: outside, ...at('198.51.100.1', 80) },
+    kind: 'allow',
+    says: /198\.51\.100\.1 is a load balancer’s address of service\/shop\/web.*the pod sees node-1/s,
+  },
+  {
+    name: 'policy Local keeps the source and the node',
+    objects: balanced({ externalTrafficPolicy: 'Local' }),
+    question: { from: outside, ...at('198.51.100.1', 80) },
+    kind: 'allow',
+    says: /on another node, and the policy is Local.*answers go to 203\.0\.113\.10/s,
+  },
+  {
+    name: 'policy Local does not count for pods',
+    objects: balanced({ externalTrafficPolicy: 'Local' }),
+    question: at('198.51.100.1', 80),
+    kind: 'allow',
+    says: /a pod gets every endpoint, although externalTrafficPolicy is Local.*evenly over 2/s,
+  },
+  {
+    name: 'source ranges',
+    objects: balanced({ loadBalancerSourceRanges: ['192.0.2.0/24'] }),
+    question: { from: outside, ...at('198.51.100.1', 80) },
+    kind: 'deny',
+    says: /203\.0\.113\.10 is in none of loadBalancerSourceRanges/,
+    because: 'service/shop/web spec.loadBalancerSourceRanges',
+  },
+  {
+    name: 'source ranges do not bind node ports',
+    objects: balanced({ loadBalancerSourceRanges: ['192.0.2.0/24'] }),
+    question: { from: outside, ...at('172.30.0.11', 30080) },
+    kind: 'allow',
+    says: /evenly over 2 endpoints/,
+  },
+]
+for (const { name, objects = balanced(), question, kind, says, because } of outsideCases) {
+  test(`external: ${name}`, () => {
+    const answer = ask(objects, question)
+    const text = [...answer.steps, ...answer.branches.flatMap(({ steps }) => steps)].map((step) => step.says).join('\n')
+    assert.equal(answer.verdict.kind, kind, `${answer.verdict.says}\n${text}`)
+    assert.match(`${text}\n${answer.verdict.says}`, says)
+    if (because !== undefined) assert.equal(`${answer.verdict.because.object} ${answer.verdict.because.field}`, because)
+  })
+}

@@ -1,9 +1,11 @@
-import type { Family, Prefix } from '../addr/index.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { type Address, contains, type Family, type Prefix } from '../addr/index.ts'
 import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
 import type { Operation, Transaction } from '../nft/index.ts'
 import { compilePodNetwork, type PodNetwork } from '../pods/index.ts'
 import {
   compileService,
+  type HealthCheck,
   type LoweredService,
   lowerService,
   type NodeView,
@@ -24,6 +26,8 @@ export interface NodePlanOptions {
   readonly servicePrefixes: readonly Prefix[]
   /** Sources that count as pods; the podCIDRs of all Nodes unless told. */
   readonly podPrefixes?: readonly Prefix[]
+  /** Node ports answer at the node's addresses within these; at those that the Node object gives unless told. Never on loopback. */
+  readonly nodePortAddresses?: readonly Prefix[]
 }
 
 /** What one round does to the node. */
@@ -62,6 +66,11 @@ export class NodePlan {
   readonly #findings = new Map<ObjectKey, readonly Finding[]>()
   #pods: PodNetwork
   #view: NodeView
+  #servicePrefixes: readonly Prefix[]
+  #localAddresses: readonly Address[] = []
+  /** Whether something beyond the Snapshot changed that Services depend on. */
+  #surroundingsChanged = false
+  readonly #healthChecks = new Map<ObjectKey, HealthCheck>()
   #scopeText: string | undefined
   #findingCount = 0
   #compiled = false
@@ -73,7 +82,8 @@ export class NodePlan {
     this.#options = options
     this.#services = new ServiceTables(options.families)
     this.#pods = compilePodNetwork(options.node, [])
-    this.#view = { name: options.node, zone: undefined }
+    this.#view = { name: options.node, zone: undefined, addresses: [], nodePortAddresses: [] }
+    this.#servicePrefixes = options.servicePrefixes
   }
 
   get pods(): PodNetwork {
@@ -86,8 +96,29 @@ export class NodePlan {
   }
 
   get scope(): ServicesScope {
-    const { podPrefixes, servicePrefixes } = this.#options
-    return { podPrefixes: podPrefixes ?? this.#pods.podPrefixes, servicePrefixes }
+    return { podPrefixes: this.#options.podPrefixes ?? this.#pods.podPrefixes, servicePrefixes: this.#servicePrefixes }
+  }
+
+  /** `healthCheckNodePort` of the Services that have one, with what it has to answer. */
+  get healthChecks(): ReadonlyMap<ObjectKey, HealthCheck> {
+    return this.#healthChecks
+  }
+
+  /** From the next round on, only Services have addresses in these; none given: those of the options again. */
+  setServicePrefixes(prefixes: readonly Prefix[]): void {
+    this.#servicePrefixes = prefixes.length > 0 ? prefixes : this.#options.servicePrefixes
+    this.#surroundingsChanged = true
+  }
+
+  /** The addresses that the node's links have; they matter from the next round on where `nodePortAddresses` is given. */
+  setLocalAddresses(addresses: readonly Address[]): void {
+    this.#localAddresses = addresses
+    this.#surroundingsChanged = true
+  }
+
+  /** Whether clients may have kept this seat of the set `affinity` from before. */
+  hasSeat(family: Family, seat: string): boolean {
+    return this.#services.hasSeat(family, seat)
   }
 
   get findings(): readonly Finding[] {
@@ -107,15 +138,16 @@ export class NodePlan {
   /** The next round: what changed since the last one, or everything at the start and after a doubt. */
   plan(snapshot: Snapshot, changes: Changes, now: () => number = () => performance.now()): Round {
     const first = !this.#compiled
-    const nodesChanged = first || changes.nodes.size > 0
+    const nodesChanged = first || changes.nodes.size > 0 || this.#surroundingsChanged
+    this.#surroundingsChanged = false
     const operations: Operation[] = []
     const begun = now()
-    const rezoned = nodesChanged && this.#takeNodes(snapshot)
+    const moved = nodesChanged && this.#takeNodes(snapshot)
     const compiledNodes = now()
     if (nodesChanged) operations.push(...this.#podTables.update(this.#pods), ...this.#rescope())
     let compileMs = compiledNodes - begun
     let loweringMs = now() - compiledNodes
-    const keys = first || rezoned ? allKeys(snapshot, changes) : changes.services
+    const keys = first || moved ? allKeys(snapshot, changes) : changes.services
     const services = this.#takeServices(snapshot, keys, now)
     operations.push(...services.operations)
     compileMs += services.compileMs
@@ -149,13 +181,19 @@ export class NodePlan {
     return this.#confirmed
   }
 
-  /** Tells whether every Service must be looked at again: a node's name is given, its zone may change. */
+  /** Tells whether every Service must be looked at again: a node's name is given, its zone and its addresses may change. */
   #takeNodes(snapshot: Snapshot): boolean {
-    const { node } = this.#options
+    const { node, nodePortAddresses } = this.#options
     this.#pods = compilePodNetwork(node, snapshot.nodes.values())
     const zone = snapshot.nodes.get(node)?.metadata.labels?.['topology.kubernetes.io/zone']
-    if (zone === this.#view.zone) return false
-    this.#view = { name: node, zone }
+    const addresses = Object.values(this.#pods.addresses)
+    const own =
+      nodePortAddresses === undefined
+        ? addresses
+        : this.#localAddresses.filter((one) => nodePortAddresses.some((prefix) => contains(prefix, one)))
+    const view = { name: node, zone, addresses, nodePortAddresses: own }
+    if (isDeepStrictEqual(view, this.#view)) return false
+    this.#view = view
     return true
   }
 
@@ -197,6 +235,8 @@ export class NodePlan {
     this.#findingCount += (model?.findings.length ?? 0) - (this.#findings.get(key)?.length ?? 0)
     if (model === undefined || model.findings.length === 0) this.#findings.delete(key)
     else this.#findings.set(key, model.findings)
+    if (model?.healthCheck === undefined) this.#healthChecks.delete(key)
+    else this.#healthChecks.set(key, model.healthCheck)
     return model
   }
 }

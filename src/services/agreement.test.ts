@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Address, contains, familyOf, parseAddress, parsePrefix } from '../addr/index.ts'
+import { type Address, familyOf, parseAddress, parsePrefix } from '../addr/index.ts'
 import { LiveSnapshot, type ObjectKey } from '../cluster/index.ts'
 import { FakeNftables, type Trace, trace } from '../nft/index.ts'
+import type { Service } from '../objects/index.ts'
 import {
   compileService,
   explainService,
@@ -16,16 +17,24 @@ import {
 } from './index.ts'
 import { endpoint, service, slice } from './objects.fixture.ts'
 
-const node = { name: 'n1', zone: 'z1' }
+const nodeAddresses = ['172.30.0.11', 'fd00:30::11'].map(parseAddress)
+const node = { name: 'n1', zone: 'z1', addresses: nodeAddresses, nodePortAddresses: nodeAddresses }
 const scope = {
   podPrefixes: [parsePrefix('10.244.0.0/16'), parsePrefix('fd00:244::/56')],
   servicePrefixes: [parsePrefix('10.96.0.0/24'), parsePrefix('fd00:96::/112')],
 }
 const vips = ['10.96.0.1', '10.96.0.2', 'fd00:96::1']
-const destinations = [...vips, '10.96.0.77', 'fd00:96::77', '10.97.0.1', '10.244.0.1'].map(parseAddress)
-const sources = ['10.244.0.1', '10.244.0.3', '10.244.9.9', '172.30.0.11', 'fd00:244::1', 'fd00:30::11'].map(
-  parseAddress,
-)
+const external = ['198.51.100.1', '198.51.100.2', '2001:db8::1']
+const balancers = ['198.51.100.3', '2001:db8::3']
+const destinations = [
+  ...[...vips, ...external, ...balancers].map(parseAddress),
+  ...nodeAddresses,
+  ...['10.96.0.77', 'fd00:96::77', '10.97.0.1', '10.244.0.1'].map(parseAddress),
+]
+const sources = [
+  ...['10.244.0.1', '10.244.0.3', '10.244.9.9', '172.30.0.11', '192.0.2.7', '203.0.113.7'],
+  ...['fd00:244::1', 'fd00:30::11', '2001:db8:7::1'],
+].map(parseAddress)
 
 const conditions = [
   { ready: true, serving: true, terminating: false },
@@ -42,14 +51,40 @@ const arbitraryStep = fc.record({
   there: fc.boolean(),
   vips: fc.uniqueArray(fc.constantFrom(...vips), { minLength: 1, maxLength: 2 }),
   local: fc.boolean(),
+  type: fc.constantFrom('ClusterIP', 'NodePort', 'LoadBalancer'),
+  externalLocal: fc.boolean(),
+  externalIPs: fc.uniqueArray(fc.constantFrom(...external), { maxLength: 2 }),
+  ranges: fc.constantFrom(
+    [],
+    ['192.0.2.0/24'],
+    ['172.30.0.0/16', '2001:db8:7::/48'],
+    ['203.0.113.7/32', ' 10.244.0.0/31 '],
+  ),
+  affinity: fc.boolean(),
   endpoints: fc.uniqueArray(arbitraryEndpoint, { selector: ({ number }) => number, maxLength: 5 }),
 })
 type Step = typeof arbitraryStep extends fc.Arbitrary<infer T> ? T : never
 
 const ports = [
-  { name: 'http', port: 80, protocol: 'TCP' as const },
-  { name: 'dns', port: 53, protocol: 'UDP' as const },
+  { name: 'http', port: 80, nodePort: 30080, protocol: 'TCP' as const },
+  { name: 'dns', port: 53, nodePort: 30053, protocol: 'UDP' as const },
 ]
+
+function makeService(step: Step): Service {
+  const { name, vips: addresses, local, type, externalLocal, externalIPs, ranges, affinity } = step
+  const made = service(name, addresses[0]!, {
+    type,
+    clusterIPs: addresses,
+    externalIPs,
+    // Two Services may claim one node port here: the older has it.
+    ports: type === 'ClusterIP' ? ports.map(({ nodePort: _, ...port }) => port) : ports,
+    ...(local ? { internalTrafficPolicy: 'Local' as const } : {}),
+    ...(externalLocal ? { externalTrafficPolicy: 'Local' as const } : {}),
+    ...(affinity ? { sessionAffinity: 'ClientIP' as const } : {}),
+    loadBalancerSourceRanges: ranges,
+  })
+  return { ...made, status: { loadBalancer: { ingress: balancers.map((ip) => ({ ip })) } } }
+}
 
 /** A cluster beside a fake kernel that gets every change as a round of its own. */
 class World {
@@ -62,10 +97,10 @@ class World {
     this.kernel.apply(this.tables.full().operations)
   }
 
-  take({ name, there, vips: addresses, local, endpoints }: Step): void {
+  take(step: Step): void {
+    const { name, there, endpoints } = step
     const key: ObjectKey = `ns/${name}`
-    const policy = local ? { internalTrafficPolicy: 'Local' as const } : {}
-    const made = service(name, addresses[0]!, { clusterIPs: addresses, ports, ...policy })
+    const made = makeService(step)
     this.snapshot.put('services', key, there ? made : undefined)
     for (const type of ['IPv4', 'IPv6'] as const) {
       const own = endpoints.map(({ number, condition, zones }) => ({
@@ -103,10 +138,11 @@ class World {
       destinationPort: port,
       conntrack: { state: 'new' as const, direction: 'original' as const },
     }
-    const own = !scope.podPrefixes.some((prefix) => contains(prefix, source))
+    const own = nodeAddresses.includes(source)
     return trace(this.kernel, own ? packet : { ...packet, inputInterface: 'veth0' }, {
       from: own ? 'host' : 'wire',
-      route: () => ({ outputInterface: 'eth0' }),
+      route: (address) => (nodeAddresses.includes(address) ? 'host' : { outputInterface: 'eth0' }),
+      addressType: (address) => (nodeAddresses.includes(address) ? 'local' : 'unicast'),
       choose: () => choice,
     })
   }
@@ -154,6 +190,9 @@ const questions = (address: Address): ServiceQuestion[] =>
           ['tcp', 80],
           ['udp', 53],
           ['tcp', 81],
+          ['tcp', 30080],
+          ['udp', 30053],
+          ['udp', 30080],
         ] as [Transport, number][]
       ).map(([protocol, port]) => ({
         source,
@@ -181,6 +220,11 @@ test('an explanation names the objects from the address to the chosen endpoint',
     there: true,
     vips: ['10.96.0.1'],
     local: false,
+    type: 'ClusterIP',
+    externalLocal: false,
+    externalIPs: [],
+    ranges: [],
+    affinity: false,
     endpoints: [
       { number: 1, condition: conditions[0]!, zones: undefined },
       { number: 2, condition: conditions[2]!, zones: undefined },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Family } from '../addr/index.ts'
-import { tableOf } from './layout.ts'
 import type { Element, Operation, SetDeclaration } from './lower.ts'
+import { tableOf } from './sets.ts'
 
 interface Change {
   removed?: Element

@@ -1,10 +1,12 @@
-import { type Address, contains, type Prefix } from '../addr/index.ts'
+import { type Address, contains, findAddress, type Prefix } from '../addr/index.ts'
 import { type ObjectKey, type Snapshot, splitKey } from '../cluster/index.ts'
+import type { Service } from '../objects/index.ts'
 import { compileService } from './compile.ts'
 import {
   type Because,
   type Candidate,
   type Frontend,
+  type FrontendKind,
   mayRunOn,
   type NodeView,
   type Outcome,
@@ -29,6 +31,8 @@ export interface ServiceContext {
   readonly models: readonly ServiceModel[]
   readonly podPrefixes: readonly Prefix[]
   readonly servicePrefixes: readonly Prefix[]
+  /** Addresses of the node beyond those that the view tells. */
+  readonly localAddresses?: readonly Address[]
 }
 
 export type ServiceStep =
@@ -37,6 +41,9 @@ export type ServiceStep =
   | { readonly kind: 'address'; readonly service: ObjectKey; readonly says: string; readonly because: Because }
   | { readonly kind: 'port'; readonly says: string; readonly because: Because }
   | { readonly kind: 'no-port'; readonly says: string; readonly because: Because }
+  | { readonly kind: 'sources'; readonly says: string; readonly because: Because }
+  | { readonly kind: 'inside'; readonly says: string; readonly because: Because }
+  | { readonly kind: 'affinity'; readonly says: string; readonly because: Because }
   | {
       readonly kind: 'candidate'
       readonly candidate: Candidate
@@ -62,18 +69,31 @@ export interface ServiceAnswer {
     | { readonly kind: 'pass' }
     | { readonly kind: 'balance'; readonly service: ObjectKey; readonly targets: readonly Target[] }
     | { readonly kind: 'reject'; readonly reason: 'no-endpoints' | 'no-such-port'; readonly because: Because }
-    | { readonly kind: 'drop'; readonly reason: 'no-local-endpoints' | 'unallocated'; readonly because: Because }
+    | {
+        readonly kind: 'drop'
+        readonly reason: 'no-local-endpoints' | 'unallocated' | 'source-not-allowed'
+        readonly because: Because
+      }
 }
 
-/** The models of the Services that have `address` as a ClusterIP. Looks at every Service: for questions, not for rounds. */
+/** The models of the Services that answer at `address` on this node. Looks at every Service: for questions, not for rounds. */
 export function servicesAt(snapshot: Snapshot, address: Address, node: NodeView): readonly ServiceModel[] {
   const models: ServiceModel[] = []
   for (const [key, service] of snapshot.services) {
-    const { clusterIP, clusterIPs } = service.spec
-    if (clusterIP !== address && clusterIPs?.includes(address) !== true) continue
-    models.push(compileService(service, snapshot.slicesOf(key), node))
+    if (!mayAnswerAt(service, address, node)) continue
+    const model = compileService(service, snapshot.slicesOf(key), node)
+    if (model.frontends.some((frontend) => frontend.address === address)) models.push(model)
   }
   return models.sort((a, b) => (a.created < b.created || (a.created === b.created && a.key < b.key) ? -1 : 1))
+}
+
+function mayAnswerAt({ spec, status }: Service, address: Address, node: NodeView): boolean {
+  const { clusterIP, clusterIPs, externalIPs, ports } = spec
+  // Objects spell addresses as they like; the model does not.
+  const is = (text: string | undefined): boolean => text !== undefined && findAddress(text) === address
+  if (is(clusterIP) || clusterIPs?.some(is) || externalIPs?.some(is)) return true
+  if (status?.loadBalancer?.ingress?.some(({ ip }) => is(ip))) return true
+  return node.nodePortAddresses.includes(address) && (ports?.some(({ nodePort = 0 }) => nodePort !== 0) ?? false)
 }
 
 /** What the Services of this node do to a new connection, and why. */
@@ -82,26 +102,15 @@ export function explainService(question: ServiceQuestion, context: ServiceContex
   const frontends = context.models.flatMap((model) =>
     model.frontends.filter(({ address }) => address === destination).map((frontend) => ({ model, frontend })),
   )
-  const first = frontends[0]
-  if (first === undefined) return explainStranger(destination, context)
   const hit = frontends.find(({ frontend }) => frontend.protocol === protocol && frontend.port === port)
-  const { model } = hit ?? first
-  const steps: ServiceStep[] = [
-    {
-      kind: 'address',
-      service: model.key,
-      says: `${destination} is the ClusterIP of service/${model.key}`,
-      because: (hit ?? first).frontend.because.address,
-    },
-  ]
-  if (hit === undefined)
-    return explainNoPort(
-      question,
-      model,
-      frontends.map(({ frontend }) => frontend),
-      steps,
-    )
-  return explainFrontend(question, hit.frontend, model, steps, context)
+  if (hit !== undefined) return explainFrontend(question, hit.frontend, hit.model, context)
+  const first = frontends.find(({ frontend }) => frontend.kind === 'cluster-ip') ?? frontends[0]
+  if (first === undefined) return explainStranger(destination, context)
+  return explainNoPort(
+    question,
+    first.model,
+    frontends.map(({ frontend }) => frontend),
+  )
 }
 
 function explainStranger(destination: Address, { servicePrefixes }: ServiceContext): ServiceAnswer {
@@ -121,52 +130,104 @@ function explainNoPort(
   { protocol, port }: ServiceQuestion,
   model: ServiceModel,
   frontends: readonly Frontend[],
-  steps: ServiceStep[],
 ): ServiceAnswer {
+  const clusterIp = frontends.find(({ kind }) => kind === 'cluster-ip')
   const there = frontends.map((one) => `${one.protocol}/${one.port}`).join(', ')
   const because = { object: `service/${model.key}`, field: 'spec.ports', value: there }
+  if (clusterIp === undefined) {
+    const [first] = frontends
+    const says = `no Service answers ${protocol}/${port} at ${first?.address} (only ${there}): it goes on as it is`
+    return { steps: [{ kind: 'no-port', says, because }], outcome: { kind: 'pass' } }
+  }
   const says = `it has no port ${protocol}/${port}, only ${there}: refused with ICMP port unreachable`
-  steps.push({ kind: 'no-port', says, because })
+  const steps: ServiceStep[] = [addressStep(clusterIp, model), { kind: 'no-port', says, because }]
   return { steps, outcome: { kind: 'reject', reason: 'no-such-port', because } }
+}
+
+function addressStep({ kind, address, because }: Frontend, { key }: ServiceModel): ServiceStep {
+  return {
+    kind: 'address',
+    service: key,
+    says: `${address} is ${kinds[kind]} of service/${key}`,
+    because: because.address,
+  }
+}
+
+const kinds: Readonly<Record<FrontendKind, string>> = {
+  'cluster-ip': 'the ClusterIP',
+  'node-port': 'an address for node ports',
+  'load-balancer-ip': 'a load balancer’s address',
+  'external-ip': 'an external IP',
 }
 
 function explainFrontend(
   question: ServiceQuestion,
   frontend: Frontend,
   model: ServiceModel,
-  steps: ServiceStep[],
   context: ServiceContext,
 ): ServiceAnswer {
-  const { outcome, portName, candidates } = frontend
+  const { portName, sources, affinity } = frontend
   const named = portName === '' ? '' : ` ("${portName}")`
-  steps.push({
-    kind: 'port',
-    says: `${question.protocol}/${question.port} is its port${named}`,
-    because: frontend.because.port,
-  })
+  const word = frontend.kind === 'node-port' ? 'node port' : 'port'
+  const portSays = `${question.protocol}/${question.port} is its ${word}${named}`
+  const steps: ServiceStep[] = [
+    addressStep(frontend, model),
+    { kind: 'port', says: portSays, because: frontend.because.port },
+  ]
+  if (sources !== undefined) {
+    const { because } = sources
+    const allowed = sources.allowed.some((prefix) => contains(prefix, question.source))
+    const says = `${question.source} is ${allowed ? 'within' : 'in none of'} loadBalancerSourceRanges`
+    steps.push({ kind: 'sources', says: allowed ? says : `${says}: dropped without an answer`, because })
+    if (!allowed) return { steps, outcome: { kind: 'drop', reason: 'source-not-allowed', because } }
+  }
+  const from = placeOf(question.source, context)
+  const { outcome, candidates } = (from === 'outside' ? undefined : frontend.inside) ?? frontend
+  if (frontend.inside !== undefined && from !== 'outside') {
+    const says = `${from === 'pod' ? 'a pod' : 'the node itself'} gets every endpoint, although externalTrafficPolicy is Local`
+    const because = { object: `service/${model.key}`, field: 'spec.externalTrafficPolicy', value: 'Local' }
+    steps.push({ kind: 'inside', says, because })
+  }
   const probability = outcome.kind === 'balance' ? 1 / outcome.endpoints.length : 0
   for (const candidate of candidates) {
     const share = candidate.use.kind === 'chosen' ? probability : 0
     const says = `${candidate.address} port ${candidate.port}: ${sayUse(candidate.use)}`
     steps.push({ kind: 'candidate', candidate, probability: share, says, because: candidate.because })
   }
+  if (affinity !== undefined && outcome.kind === 'balance') {
+    const says = `a client that comes again within ${affinity.timeoutSeconds} s returns to its endpoint`
+    steps.push({ kind: 'affinity', says, because: affinity.because })
+  }
   steps.push({ kind: 'outcome', says: sayOutcome(outcome), because: outcome.because })
-  if (outcome.kind === 'reject') return { steps, outcome }
-  if (outcome.kind === 'drop') return { steps, outcome }
+  if (outcome.kind !== 'balance') return { steps, outcome }
   const targets = outcome.endpoints.map(({ address, port, node, because }): Target => {
-    const source = masqueraded(question.source, { address, node }, context) ? 'masqueraded' : 'kept'
+    const own = question.source === address && mayRunOn(context.node.name, node)
+    const source = own || masquerades(frontend.masquerade, from) ? 'masqueraded' : 'kept'
     return { address, port, probability, source, because }
   })
   return { steps, outcome: { kind: 'balance', service: model.key, targets } }
 }
 
-function masqueraded(
-  source: Address,
-  endpoint: { readonly address: Address; readonly node: string | undefined },
-  { node, podPrefixes }: ServiceContext,
-): boolean {
-  if (source === endpoint.address && mayRunOn(node.name, endpoint.node)) return true
-  return !podPrefixes.some((prefix) => contains(prefix, source))
+type Place = 'pod' | 'node' | 'outside'
+
+/** Where a source is, as the rules tell it: a pod's prefix comes before the node's own addresses. */
+function placeOf(source: Address, { node, podPrefixes, localAddresses = [] }: ServiceContext): Place {
+  if (podPrefixes.some((prefix) => contains(prefix, source))) return 'pod'
+  const own = [node.addresses, node.nodePortAddresses, localAddresses].some((some) => some.includes(source))
+  return own ? 'node' : 'outside'
+}
+
+function masquerades(who: Frontend['masquerade'], from: Place): boolean {
+  switch (who) {
+    case 'everyone':
+      return true
+    case 'strangers':
+      return from !== 'pod'
+    case 'own':
+      return from === 'node'
+    default:
+      return who satisfies never
+  }
 }
 
 const uses: Readonly<Record<Use['why'], string>> = {

@@ -3,18 +3,31 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { families, parsePrefix } from '../addr/index.ts'
+import { families, parseAddress, parsePrefix } from '../addr/index.ts'
 import { type Element, type Operation, type Rule, renderTable, type Table } from '../nft/index.ts'
 import type { EndpointSlice, Service } from '../objects/index.ts'
 import { compileService, lowerService, ServiceTables, tableOf } from './index.ts'
 import { endpoint, service, slice } from './objects.fixture.ts'
 
+const nodeAddresses = ['172.30.0.11', 'fd00:30::11'].map(parseAddress)
 const ready = { ready: true, serving: true, terminating: false }
 const v6 = (number: number): EndpointSlice['endpoints'][number] => ({
   addresses: [`fd00:244::${number}`],
   conditions: ready,
   nodeName: 'n1',
 })
+
+/** A Service of type LoadBalancer whose balancer gave it 198.51.100.1. */
+const balanced = (spec: Partial<Service['spec']>): Service => ({
+  ...service('web', '10.96.0.1', {
+    type: 'LoadBalancer',
+    ports: [{ port: 80, nodePort: 30080, protocol: 'TCP' }],
+    externalIPs: ['198.51.100.9'],
+    ...spec,
+  }),
+  status: { loadBalancer: { ingress: [{ ip: '198.51.100.1' }, { ip: '198.51.100.2', ipMode: 'Proxy' }] } },
+})
+const two = slice([endpoint(1), endpoint(2, ready, 'n2')])
 
 /** Each case is a list of Services with their slices, as node n1 sees them. */
 const cases: Readonly<Record<string, readonly [Service, ...EndpointSlice[]][]>> = {
@@ -33,7 +46,19 @@ const cases: Readonly<Record<string, readonly [Service, ...EndpointSlice[]][]>> 
       slice([endpoint(1)], { name: 'web-dns', port: { name: 'dns', port: 5353, protocol: 'UDP' } }),
     ],
   ],
+  external: [[balanced({ loadBalancerSourceRanges: ['192.0.2.0/24', '172.30.0.0/16'] }), two]],
+  'external-local': [[balanced({ externalTrafficPolicy: 'Local' }), two]],
+  affinity: [[balanced({ externalTrafficPolicy: 'Local', sessionAffinity: 'ClientIP' }), two]],
   refusals: [
+    [service('unserved', '10.96.0.9', { type: 'NodePort', ports: [{ port: 80, nodePort: 30009, protocol: 'TCP' }] })],
+    [
+      service('elsewhere', '10.96.0.8', {
+        type: 'NodePort',
+        externalTrafficPolicy: 'Local',
+        ports: [{ port: 80, nodePort: 30008, protocol: 'TCP' }],
+      }),
+      slice([endpoint(9, ready, 'n2')], { service: 'elsewhere' }),
+    ],
     [service('nobody', '10.96.0.2')],
     [
       service('remote', '10.96.0.3', { internalTrafficPolicy: 'Local' }),
@@ -53,7 +78,12 @@ function build(name: string): readonly Operation[] {
     servicePrefixes: [parsePrefix('10.96.0.0/16'), parsePrefix('fd00:96::/112')],
   })
   const models = (cases[name] ?? []).map(([one, ...slices]) =>
-    compileService(one, slices, { name: 'n1', zone: undefined }),
+    compileService(one, slices, {
+      name: 'n1',
+      zone: undefined,
+      addresses: nodeAddresses,
+      nodePortAddresses: nodeAddresses,
+    }),
   )
   tables.absorb(models.map((model) => [model.key, lowerService(model, 'n1')]))
   return tables.full().operations

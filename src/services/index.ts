@@ -9,12 +9,13 @@ export {
   servicesAt,
   type Target,
 } from './explain.ts'
-export type { StaleFlows } from './held.ts'
-export { sets, tableName, tableOf } from './layout.ts'
 export { type LoweredFrontend, type LoweredService, lowerService } from './lower.ts'
 export type {
   Candidate,
+  Choosing,
   Frontend,
+  FrontendKind,
+  HealthCheck,
   NodeView,
   Outcome,
   ServiceModel,
@@ -22,4 +23,6 @@ export type {
   Transport,
   Use,
 } from './model.ts'
+export { type Class, classId, numberOf, readClass, type Sets, sets, tableName, tableOf } from './sets.ts'
+export type { StaleFlows } from './stale.ts'
 export { type ServicesPlan, type ServicesScope, ServiceTables } from './tables.ts'

@@ -1,117 +1,86 @@
 import type { Family } from '../addr/index.ts'
-import type { Chain, Element, Expression, Operation, Rule, SetDeclaration, Statement, TableFamily } from './lower.ts'
+import { chainNames, chains, draw, goto, jumpTo, number } from './chains.ts'
+import type { Expression, Operation, Rule, Statement } from './lower.ts'
+import { classElement, classId, classidOf, priority, sets, tableOf, words } from './sets.ts'
 
-/** The name of the table, one per family. */
-export const tableName = 'plumb-services'
-
-/** The words of one family. */
-interface Words {
-  readonly table: TableFamily
-  readonly address: 'ipv4_addr' | 'ipv6_addr'
-  readonly source: 'ip saddr' | 'ip6 saddr'
-  readonly destination: 'ip daddr' | 'ip6 daddr'
-}
-
-const words: Readonly<Record<Family, Words>> = {
-  4: { table: 'ip', address: 'ipv4_addr', source: 'ip saddr', destination: 'ip daddr' },
-  6: { table: 'ip6', address: 'ipv6_addr', source: 'ip6 saddr', destination: 'ip6 daddr' },
-}
-
-/** The sets and maps of one family's table. */
-export interface Sets {
-  readonly serviceClass: SetDeclaration
-  readonly classes: SetDeclaration
-  readonly endpoints: SetDeclaration
-  readonly clusterIps: SetDeclaration
-  readonly servicePrefixes: SetDeclaration
-  readonly podPrefixes: SetDeclaration
-  readonly hairpin: SetDeclaration
-}
-
-function declare({ address }: Words): Sets {
-  const frontend = [address, 'inet_proto', 'inet_service'] as const
-  return {
-    serviceClass: {
-      name: 'service-class',
-      key: frontend,
-      value: ['classid'],
-      comment: 'how many endpoints a port has',
-    },
-    classes: { name: 'classes', key: ['classid'], value: ['verdict'] },
-    endpoints: { name: 'endpoints', key: [...frontend, 'classid'], value: [address, 'inet_service'] },
-    clusterIps: { name: 'cluster-ips', key: [address] },
-    servicePrefixes: { name: 'service-prefixes', key: [address], flags: ['interval'] },
-    podPrefixes: { name: 'pod-prefixes', key: [address], flags: ['interval'] },
-    hairpin: { name: 'hairpin', key: [address, address], comment: 'endpoints of this node' },
-  }
-}
-
-/** The sets and maps by family. */
-export const sets: Readonly<Record<Family, Sets>> = { 4: declare(words[4]), 6: declare(words[6]) }
-
-/** Where a table is, for operations. */
-export function tableOf(family: Family): { readonly family: TableFamily; readonly table: string } {
-  return { family: words[family].table, table: tableName }
-}
-
-/**
- * The class of a port with `count` endpoints; 0 stands for silence. Classids are written in hex, and the major number
- * 706c is Plumb's own: a packet whose lookup missed keeps the priority it came with, which must not mean a class.
- */
-export function classOf(count: number): string {
-  return `706c:${count.toString(16)}`
-}
-
-/** An endpoint's index as the last part of a key in `endpoints`: the number that `numgen` leaves in the priority, as a classid. */
-export function indexOf(index: number): string {
-  return `${(index >>> 16).toString(16)}:${(index & 0xffff).toString(16)}`
-}
-
-/** The chain that balances over `count` endpoints. */
-function balanceChain(count: number): string {
-  return `lb-${count}`
-}
-
-const priority: Expression = { kind: 'meta', key: 'priority' }
+const { inside, translate, translateLocal, seated } = chainNames
 
 /** What a port with `count` endpoints needs before the first Service has that many. */
 export function growClass(family: Family, count: number): readonly Operation[] {
-  const at = tableOf(family)
-  const chain = balanceChain(count)
-  const element: Element = { key: classOf(count), value: `goto ${chain}` }
+  const chain = `lb-${count}`
+  const element = classElement({ kind: 'balance', count }, chain)
   return [
-    { kind: 'add-chain', ...at, chain: { name: chain } },
-    ...balanceRules(count).map((rule): Operation => ({ kind: 'add-rule', ...at, chain, rule })),
-    { kind: 'add-elements', ...at, set: sets[family].classes, elements: [element] },
+    ...makeChain(family, chain, [{ statements: [draw(count), goto(translate)] }]),
+    { kind: 'add-elements', ...tableOf(family), set: sets[family].classes, elements: [element] },
   ]
 }
 
-/** A number below `count` goes through the priority into the key of `endpoints`. */
-function balanceRules(count: number): readonly Rule[] {
-  const number: Expression =
-    count === 1 ? { kind: 'constant', text: indexOf(0) } : { kind: 'numgen', mode: 'random', modulus: count }
-  return [{ statements: [{ kind: 'set', target: 'meta priority', value: number }, goto(translate)] }]
-}
-
-/**
- * One chain for all counts, because the kernel walks a whole map when a rule of another chain begins to use it
- * (nf_tables_bind_set). Lookups see a commit at once and rules only with the next packet, so a packet may ask for an index
- * that has just gone: it takes the first endpoint instead.
- */
-function translateRules(family: Family): readonly Rule[] {
-  const key: Expression = { kind: 'concat', of: [...frontendKey(family), priority] }
-  const to: Expression = { kind: 'lookup', key, map: sets[family].endpoints.name }
-  const dnat: Rule = { statements: [{ kind: 'dnat', family, to, withPort: true }] }
-  const first: Expression = { kind: 'constant', text: indexOf(0) }
-  return [dnat, { statements: [{ kind: 'set', target: 'meta priority', value: first }] }, dnat]
-}
-
-function frontendKey(family: Family): readonly Expression[] {
+/** The same for policy Local: pods and the node itself turn off, everybody else gets one of `count` endpoints or silence. */
+export function growLocalClass(family: Family, count: number): readonly Operation[] {
+  const chain = `local-${count}`
+  const rest: Rule =
+    count === 0
+      ? { statements: [{ kind: 'verdict', verdict: { kind: 'drop' } }] }
+      : { statements: [draw(count), goto(translateLocal)] }
+  const element = classElement({ kind: 'local', count }, chain)
   return [
-    { kind: 'payload', field: words[family].destination },
-    { kind: 'meta', key: 'l4proto' },
-    { kind: 'payload', field: 'th dport' },
+    ...makeChain(family, chain, [jumpTo(inside), rest]),
+    { kind: 'add-elements', ...tableOf(family), set: sets[family].localClasses, elements: [element] },
   ]
+}
+
+/** What affinity of `seconds` needs before the first Service has it: the client's time begins anew with each connection. */
+export function growTimeout(family: Family, seconds: number): readonly Operation[] {
+  const { affinity } = sets[family]
+  const remember: Statement = {
+    kind: 'update',
+    operation: 'update',
+    set: affinity.name,
+    key: clientAndSeat(family),
+    timeoutSeconds: seconds,
+  }
+  return makeChain(family, timeoutChain(seconds), [{ statements: [remember] }, { statements: [goto(seated)] }])
+}
+
+/** The rules of an affinity chain: whoever has a seat returns to it, the rest draw one. `local` is policy Local for who comes from outside. */
+export function affinityRules(
+  family: Family,
+  seats: readonly number[],
+  seconds: number,
+  local: boolean,
+  comment: string,
+): readonly Rule[] {
+  const take = (seat: number): Statement => ({ kind: 'set', target: 'meta priority', value: number(seat) })
+  const remember = goto(timeoutChain(seconds))
+  const { affinity } = sets[family]
+  const [only] = seats
+  if (seats.length === 1 && only !== undefined) {
+    return [...(local ? [jumpTo(inside)] : []), { comment, statements: [take(only), remember] }]
+  }
+  const returns = seats.map(
+    (seat): Rule => ({
+      comment,
+      statements: [
+        take(seat),
+        { kind: 'match', left: clientAndSeat(family), operator: '==', right: { set: affinity.name } },
+        remember,
+      ],
+    }),
+  )
+  const draws = seats.map(
+    (seat, index): Rule => ({
+      statements: [{ kind: 'match', left: priority, operator: '==', right: classidOf(index) }, take(seat), remember],
+    }),
+  )
+  return [...(local ? [jumpTo(inside)] : []), ...returns, { statements: [draw(seats.length)] }, ...draws]
+}
+
+function timeoutChain(seconds: number): string {
+  return `remember-${seconds}`
+}
+
+function clientAndSeat(family: Family): Expression {
+  return { kind: 'concat', of: [{ kind: 'payload', field: words[family].source }, priority] }
 }
 
 /** A table without contents: sets first, then the chains that use them. */
@@ -121,115 +90,29 @@ export function createTable(family: Family): readonly Operation[] {
   return [
     { kind: 'add-table', ...at },
     ...Object.values(declared).map((set): Operation => ({ kind: 'add-set', ...at, set })),
-    ...chains(family).flatMap(({ rules, ...chain }): Operation[] => [
-      { kind: 'add-chain', ...at, chain },
-      ...rules.map((rule): Operation => ({ kind: 'add-rule', ...at, chain: chain.name, rule })),
-    ]),
-    { kind: 'add-elements', ...at, set: declared.classes, elements: [{ key: classOf(0), value: 'drop' }] },
+    // All chains before all rules, because they lead to each other.
+    ...chains(family).map(({ rules: _, ...chain }): Operation => ({ kind: 'add-chain', ...at, chain })),
+    ...chains(family).flatMap(({ name, rules }) => addRules(family, name, rules)),
+    {
+      kind: 'add-elements',
+      ...at,
+      set: declared.classes,
+      elements: [{ key: classId({ kind: 'balance', count: 0 }), value: 'drop' }],
+    },
     ...growClass(family, 1),
   ]
 }
 
-const unserved = 'unserved'
-const services = 'services'
-const translate = 'translate'
-
-function chains(family: Family): readonly Chain[] {
-  const hook = (
-    type: 'filter' | 'nat',
-    at: 'prerouting' | 'forward' | 'output' | 'postrouting',
-    priority: number,
-  ): Chain['hook'] => ({ type, hook: at, priority, policy: 'accept' })
-  const jumpTo = (chain: string): Rule => ({ statements: [{ kind: 'verdict', verdict: { kind: 'jump', chain } }] })
-  const newTo = (chain: string): Rule => ({
-    statements: [newConnection, { kind: 'verdict', verdict: { kind: 'jump', chain } }],
-  })
-  return [
-    { name: services, rules: classify(family) },
-    { name: translate, rules: translateRules(family) },
-    { name: unserved, rules: refuse(family) },
-    { name: 'nat-prerouting', hook: hook('nat', 'prerouting', -100), rules: [jumpTo(services)] },
-    { name: 'nat-output', hook: hook('nat', 'output', -100), rules: [jumpTo(services)] },
-    { name: 'filter-forward', hook: hook('filter', 'forward', 0), rules: [newTo(unserved)] },
-    // After nat-output: what still has a ClusterIP as its destination found no endpoint.
-    { name: 'filter-output', hook: hook('filter', 'output', -90), rules: [newTo(unserved)] },
-    { name: 'nat-postrouting', hook: hook('nat', 'postrouting', 100), rules: masquerade(family) },
-  ]
+/** A chain with rules, for a table that has no such chain. */
+export function makeChain(family: Family, name: string, rules: readonly Rule[]): readonly Operation[] {
+  return [{ kind: 'add-chain', ...tableOf(family), chain: { name } }, ...addRules(family, name, rules)]
 }
 
-const newConnection: Statement = {
-  kind: 'match',
-  left: { kind: 'ct', key: 'state' },
-  operator: '==',
-  right: 'new',
+/** Other rules for a chain that is there. */
+export function rewriteChain(family: Family, chain: string, rules: readonly Rule[]): readonly Operation[] {
+  return [{ kind: 'flush-chain', ...tableOf(family), chain }, ...addRules(family, chain, rules)]
 }
 
-function classify(family: Family): readonly Rule[] {
-  const { serviceClass, classes } = sets[family]
-  const lookup: Expression = {
-    kind: 'lookup',
-    key: { kind: 'concat', of: frontendKey(family) },
-    map: serviceClass.name,
-  }
-  return [
-    { statements: [{ kind: 'set', target: 'meta priority', value: lookup }] },
-    { statements: [{ kind: 'vmap', key: priority, map: classes.name }] },
-  ]
-}
-
-function refuse(family: Family): readonly Rule[] {
-  const { clusterIps, servicePrefixes } = sets[family]
-  const to = (set: SetDeclaration): Statement => ({
-    kind: 'match',
-    left: { kind: 'payload', field: words[family].destination },
-    operator: '==',
-    right: { set: set.name },
-  })
-  return [
-    {
-      comment: 'no endpoints, or no such port',
-      statements: [to(clusterIps), { kind: 'reject', with: 'port-unreachable' }],
-    },
-    {
-      comment: 'no such Service',
-      statements: [to(servicePrefixes), { kind: 'verdict', verdict: { kind: 'drop' } }],
-    },
-  ]
-}
-
-/** Replies must come back through this node: to an endpoint that called itself, and to a client that is no pod. */
-function masquerade(family: Family): readonly Rule[] {
-  const { source, table } = words[family]
-  const { clusterIps, podPrefixes, hairpin } = sets[family]
-  const translated: Statement = { kind: 'match', left: { kind: 'ct', key: 'status' }, operator: '==', right: 'dnat' }
-  const address: Expression = { kind: 'payload', field: source }
-  const pair: Expression = { kind: 'concat', of: [address, { kind: 'payload', field: words[family].destination }] }
-  const original: Expression = {
-    kind: 'ct',
-    key: table === 'ip' ? 'ip daddr' : 'ip6 daddr',
-    direction: 'original',
-  }
-  return [
-    {
-      comment: 'an endpoint calls itself',
-      statements: [
-        translated,
-        { kind: 'match', left: pair, operator: '==', right: { set: hairpin.name } },
-        { kind: 'masquerade', flags: ['fully-random'] },
-      ],
-    },
-    {
-      comment: 'the client is no pod',
-      statements: [
-        translated,
-        { kind: 'match', left: original, operator: '==', right: { set: clusterIps.name } },
-        { kind: 'match', left: address, operator: '!=', right: { set: podPrefixes.name } },
-        { kind: 'masquerade', flags: ['fully-random'] },
-      ],
-    },
-  ]
-}
-
-function goto(chain: string): Statement {
-  return { kind: 'verdict', verdict: { kind: 'goto', chain } }
+function addRules(family: Family, chain: string, rules: readonly Rule[]): Operation[] {
+  return rules.map((rule) => ({ kind: 'add-rule', ...tableOf(family), chain, rule }))
 }

@@ -2,6 +2,7 @@ import type { Address, Family } from '../addr/index.ts'
 import type { ObjectKey } from '../cluster/index.ts'
 import type {
   Chain,
+  DataType,
   Element,
   Expression,
   Operation,
@@ -10,9 +11,9 @@ import type {
   Statement,
   TableFamily,
 } from '../nft/index.ts'
-import { type Candidate, type Frontend, mayRunOn, type ServiceModel, type Transport } from './model.ts'
+import { type Candidate, type Frontend, mayRunOn, type Outcome, type ServiceModel, type Transport } from './model.ts'
 
-export type { Chain, Element, Expression, Operation, Rule, SetDeclaration, Statement, TableFamily }
+export type { Chain, DataType, Element, Expression, Operation, Rule, SetDeclaration, Statement, TableFamily }
 
 /** A Service in nft's words: what it puts into the shared sets and maps, before it is settled which index an endpoint gets. */
 export interface LoweredService {
@@ -31,13 +32,25 @@ export interface LoweredFrontend {
   readonly port: number
   /** The key in `service-class`: `10.96.0.10 . udp . 53`. */
   readonly id: string
+  /** How refusals and masquerading know the frontend: by its address, or as an external one by its policy. */
+  readonly reach: 'cluster-ip' | 'external-cluster' | 'external-local'
   readonly action: 'balance' | 'reject' | 'drop'
-  /** Values in `endpoints`: `10.244.0.7 . 53`; no doubles. */
+  /** Values in `endpoints`: `10.244.0.7 . 53`; no doubles. With `inside`, for who comes from outside. */
   readonly endpoints: readonly string[]
+  /** Policy Local of an external frontend: the same for pods and the node itself. */
+  readonly inside: readonly string[] | undefined
+  /** The Service port whose seats clients keep, and for how long. */
+  readonly affinity:
+    | { readonly port: string; readonly seconds: number; readonly scope: 'cluster' | 'local' }
+    | undefined
+  /** Prefixes that may come; everybody unless told. */
+  readonly sources: readonly string[] | undefined
   /** UDP only, for conntrack: every endpoint that still serves, chosen or not, as in `endpoints`. */
   readonly serving: readonly string[]
   /** The Service and the name of its port, for whoever lists the map. */
   readonly comment: string
+  /** Where the Service says the address. */
+  readonly field: string
 }
 
 /** Comments of elements are bounded by NFTNL_UDATA_COMMENT_MAXLEN of nft. */
@@ -46,26 +59,47 @@ const maxComment = 127
 /** A Service's meaning in nft's words; each lowered frontend stands for the model's frontend of the same address, protocol and port. */
 export function lowerService(model: ServiceModel, nodeName: string): LoweredService {
   const hairpins = new Set<Address>()
-  for (const { outcome } of model.frontends) {
-    if (outcome.kind !== 'balance') continue
-    for (const { address, node } of outcome.endpoints) if (mayRunOn(nodeName, node)) hairpins.add(address)
+  const rendered = new Map<readonly Candidate[], readonly string[]>()
+  // Addresses of one port share what was chosen for it, and so do their lists.
+  const render = (some: readonly Candidate[]): readonly string[] => {
+    const known = rendered.get(some)
+    if (known !== undefined) return known
+    for (const { address, node } of some) if (mayRunOn(nodeName, node)) hairpins.add(address)
+    const texts = some.map(renderTarget)
+    rendered.set(some, texts)
+    return texts
   }
-  const frontends = model.frontends.map((frontend) => lowerFrontend(model.key, frontend))
+  const frontends = model.frontends.map((frontend) => lowerFrontend(model.key, frontend, render))
   return { key: model.key, created: model.created, frontends, hairpins: [...hairpins] }
 }
 
-function lowerFrontend(key: ObjectKey, frontend: Frontend): LoweredFrontend {
-  const { family, address, protocol, port, portName, outcome, candidates } = frontend
+function lowerFrontend(
+  key: ObjectKey,
+  frontend: Frontend,
+  render: (some: readonly Candidate[]) => readonly string[],
+): LoweredFrontend {
+  const { kind, family, address, protocol, port, portName, outcome, candidates, inside, affinity, sources } = frontend
+  const list = (one: Outcome): readonly string[] => (one.kind === 'balance' ? render(one.endpoints) : [])
+  const name = portName === '' ? key : `${key}:${portName}`
   return {
     family,
     address,
     protocol,
     port,
     id: `${address} . ${protocol} . ${port}`,
+    reach: kind === 'cluster-ip' ? 'cluster-ip' : inside === undefined ? 'external-cluster' : 'external-local',
     action: outcome.kind,
-    endpoints: outcome.kind === 'balance' ? outcome.endpoints.map(renderTarget) : [],
+    endpoints: list(outcome),
+    inside: inside && list(inside.outcome),
+    affinity: affinity && {
+      port: `${name}/${protocol}`,
+      seconds: affinity.timeoutSeconds,
+      scope: outcome.kind === 'balance' ? outcome.scope : 'cluster',
+    },
+    sources: sources?.allowed,
     serving: protocol === 'udp' ? candidates.filter((one) => one.serving || one.ready).map(renderTarget) : [],
-    comment: (portName === '' ? key : `${key}:${portName}`).slice(0, maxComment),
+    comment: name.slice(0, maxComment),
+    field: frontend.because.address.field,
   }
 }
 

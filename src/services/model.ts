@@ -1,4 +1,4 @@
-import type { Address, Family } from '../addr/index.ts'
+import type { Address, Family, Prefix } from '../addr/index.ts'
 import type { Because, Finding, ObjectKey } from '../cluster/index.ts'
 
 export type { Because, Finding }
@@ -13,6 +13,7 @@ export interface ServiceModel {
   readonly created: string
   readonly subject: Subject
   readonly frontends: readonly Frontend[]
+  readonly healthCheck: HealthCheck | undefined
   readonly findings: readonly Finding[]
 }
 
@@ -25,20 +26,55 @@ export type Subject =
       readonly because: Because
     }
 
+/** How clients come to a frontend's address; for all but ClusterIPs the external traffic policy counts. */
+export type FrontendKind = 'cluster-ip' | 'node-port' | 'load-balancer-ip' | 'external-ip'
+
 /** An address, a protocol and a port at which the Service answers on this node. */
-export interface Frontend {
-  /** How clients come to the address. NodePorts, load balancers' and external IPs will be kinds of their own. */
-  readonly kind: 'cluster-ip'
+export interface Frontend extends Choosing {
+  readonly kind: FrontendKind
   readonly family: Family
   readonly address: Address
   readonly protocol: Transport
   readonly port: number
   /** `spec.ports[].name`, empty when the only port has none. */
   readonly portName: string
-  readonly outcome: Outcome
-  /** Every endpoint that was considered, chosen or not, in the order of slices. */
-  readonly candidates: readonly Candidate[]
+  /**
+   * `externalTrafficPolicy: Local` alone: what pods and the node itself get, which is every endpoint, as if they had gone out
+   * and come back in by a load balancer. The frontend's own outcome is then for everybody else.
+   */
+  readonly inside: Choosing | undefined
+  /** Whose address endpoints do not see: of who is no pod, of everyone, or of the node alone. */
+  readonly masquerade: 'strangers' | 'everyone' | 'own'
+  readonly affinity: Affinity | undefined
+  /** Load balancers' addresses alone: who may come; everybody unless told. */
+  readonly sources: Sources | undefined
   readonly because: { readonly address: Because; readonly port: Because }
+}
+
+/** What becomes of new connections, and every endpoint that was considered, chosen or not, in the order of slices. */
+export interface Choosing {
+  readonly outcome: Outcome
+  readonly candidates: readonly Candidate[]
+}
+
+/** `sessionAffinity: ClientIP`: a client returns to its endpoint when it comes again within the time since its last connection. */
+export interface Affinity {
+  readonly timeoutSeconds: number
+  readonly because: Because
+}
+
+/** `loadBalancerSourceRanges`: connections from elsewhere are dropped before they are translated. */
+export interface Sources {
+  /** Of the frontend's family, disjoint. */
+  readonly allowed: readonly Prefix[]
+  readonly because: Because
+}
+
+/** `healthCheckNodePort`: where load balancers ask whether this node has endpoints (KEP-1669). */
+export interface HealthCheck {
+  readonly port: number
+  /** Addresses of endpoints of this node that are ready; those that terminate do not count. */
+  readonly localEndpoints: Readonly<Record<Family, number>>
 }
 
 export type Outcome =
@@ -83,6 +119,10 @@ export interface NodeView {
   readonly name: string
   /** Label `topology.kubernetes.io/zone`. */
   readonly zone: string | undefined
+  /** The addresses that the Node object gives: primary ones, by which source ranges know the node. */
+  readonly addresses: readonly Address[]
+  /** Where node ports answer. */
+  readonly nodePortAddresses: readonly Address[]
 }
 
 /** Endpoints of one Service port that connections are spread over; a class is a 16-bit number. */

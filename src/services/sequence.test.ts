@@ -1,23 +1,31 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parsePrefix } from '../addr/index.ts'
+import { parseAddress, parsePrefix } from '../addr/index.ts'
 import { LiveSnapshot, type ObjectKey } from '../cluster/index.ts'
+import { renderRule } from '../nft/index.ts'
 import type { Service } from '../objects/index.ts'
 import { compileService, lowerService, ServiceTables } from './index.ts'
 import type { Operation } from './lower.ts'
 import { endpoint, service, slice } from './objects.fixture.ts'
 
-const node = { name: 'n1', zone: undefined }
+const nodeAddresses = ['172.30.0.11', 'fd00:30::11'].map(parseAddress)
+const node = { name: 'n1', zone: undefined, addresses: nodeAddresses, nodePortAddresses: nodeAddresses }
 
 /** The sets and maps of the tables, strict as the kernel: no adding of what is there with another value, no deleting of what is not. */
 class Elements {
   readonly sets = new Map<string, Map<string, string>>()
-  readonly chains = new Set<string>()
+  readonly chains = new Map<string, string[]>()
 
   apply(operations: readonly Operation[]): void {
     for (const operation of operations) {
-      if (operation.kind === 'add-chain') this.chains.add(`${operation.family} ${operation.chain.name}`)
+      if (operation.kind === 'add-chain') {
+        const name = `${operation.family} ${operation.chain.name}`
+        assert.ok(!this.chains.has(name), `${name} is there already`)
+        this.chains.set(name, [])
+      }
+      if (operation.kind === 'flush-chain') this.#rulesOf(operation).splice(0)
+      if (operation.kind === 'add-rule') this.#rulesOf(operation).push(renderRule(operation.family, operation.rule))
       if (operation.kind !== 'add-elements' && operation.kind !== 'delete-elements') continue
       const name = `${operation.family} ${operation.set.name}`
       const set = this.sets.get(name) ?? new Map<string, string>()
@@ -32,13 +40,34 @@ class Elements {
     }
   }
 
+  #rulesOf({ family, chain }: { family: string; chain: string }): string[] {
+    const rules = this.chains.get(`${family} ${chain}`)
+    assert.ok(rules !== undefined, chain)
+    return rules
+  }
+
+  /** The rules of an affinity chain, whatever number it has; a class that leads to none is a failure. */
+  #rulesBehind(family: string, id: string): string {
+    const [major, minor] = id.split(':')
+    if (major !== '706e' && major !== '706f') return id
+    const map = this.sets.get(`${family} ${major === '706e' ? 'classes' : 'local-classes'}`)
+    assert.equal(map?.get(id), `goto affinity-${Number.parseInt(minor ?? '', 16)} `, id)
+    const rules = this.chains.get(`${family} affinity-${Number.parseInt(minor ?? '', 16)}`)
+    assert.ok(rules !== undefined && rules.length > 0, id)
+    return rules.join('; ')
+  }
+
   /** Everything but the order of endpoints, which depends on the past; their indexes must be dense. */
   normal(): unknown {
     const normal: Record<string, unknown> = {}
     for (const [name, set] of this.sets) {
-      if (name.endsWith(' classes')) continue
-      if (!name.endsWith(' endpoints')) {
-        if (set.size > 0) normal[name] = [...set].sort()
+      // Chains of counts stay; those of affinity are behind the classes that lead there.
+      if (name.endsWith('classes')) continue
+      const family = name.split(' ')[0] ?? ''
+      if (!name.endsWith('endpoints') || name.endsWith('no-endpoints')) {
+        const behind = ([key, value]: [string, string]) =>
+          name.endsWith('-class') ? [key, this.#rulesBehind(family, value.split(' ')[0] ?? '')] : [key, value]
+        if (set.size > 0) normal[name] = [...set].map(behind).sort()
         continue
       }
       const ports: Record<string, string[]> = {}
@@ -109,7 +138,11 @@ const arbitraryService = fc.record({
   protocol: fc.constantFrom('TCP' as const, 'UDP' as const),
   local: fc.boolean(),
   age: fc.integer({ min: 1, max: 3 }),
+  external: fc.constantFrom(undefined, 'Cluster' as const, 'Local' as const),
+  affinity: fc.constantFrom(undefined, 60, 10_800),
+  ranges: fc.constantFrom([], ['192.0.2.0/24', '192.0.2.0/25'], ['fd00::/8', '10.0.0.0/8']),
 })
+type Spec = typeof arbitraryService extends fc.Arbitrary<infer T> ? T : never
 const arbitraryEndpoints = fc.uniqueArray(
   fc.record({
     number: fc.integer({ min: 1, max: 8 }),
@@ -125,17 +158,25 @@ const arbitraryStep = fc.record({
   commit: fc.boolean(),
 })
 
-function build(name: string, spec: { vips: string[]; protocol: 'TCP' | 'UDP'; local: boolean; age: number }): Service {
-  return service(
+function build(name: string, spec: Spec): Service {
+  const { vips: addresses, protocol, local, age, external, affinity, ranges } = spec
+  const made = service(
     name,
-    spec.vips[0]!,
+    addresses[0]!,
     {
-      clusterIPs: spec.vips,
-      ports: [{ port: 80, protocol: spec.protocol }],
-      ...(spec.local ? { internalTrafficPolicy: 'Local' as const } : {}),
+      clusterIPs: addresses,
+      ports: [{ port: 80, protocol, ...(external === undefined ? {} : { nodePort: 30080 }) }],
+      ...(local ? { internalTrafficPolicy: 'Local' as const } : {}),
+      ...(affinity === undefined
+        ? {}
+        : { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: affinity } } }),
+      ...(external === undefined
+        ? {}
+        : { type: 'LoadBalancer', externalTrafficPolicy: external, loadBalancerSourceRanges: ranges }),
     },
-    { creationTimestamp: `2026-01-0${spec.age}T00:00:00Z` },
+    { creationTimestamp: `2026-01-0${age}T00:00:00Z` },
   )
+  return { ...made, status: { loadBalancer: { ingress: [{ ip: '198.51.100.1' }, { ip: '2001:db8::1' }] } } }
 }
 
 test('rounds of changes leave the same elements as a fresh table, dense and without a refused operation', () => {

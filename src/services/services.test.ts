@@ -5,7 +5,7 @@ import { compileService } from './index.ts'
 import { endpoint, service, slice } from './objects.fixture.ts'
 import { placeEndpoints } from './place.ts'
 
-const node = { name: 'n1', zone: 'z1' }
+const node = { name: 'n1', zone: 'z1', addresses: [], nodePortAddresses: [] }
 
 interface Case {
   readonly name: string
@@ -163,7 +163,6 @@ test('mistakes become findings that name the field, and the rest is served', () 
   assert.deepEqual(findings.map(({ code, object, field }) => `${code} ${object} ${field}`).sort(), [
     'BrokenClusterIP service/ns/web spec.clusterIPs[1]',
     'BrokenEndpointAddress endpointslice/ns/web-a endpoints[1].addresses[0]',
-    'SessionAffinityNotServed service/ns/web spec.sessionAffinity',
     'SliceOfNames endpointslice/ns/b addressType',
   ])
   assert.equal(frontends.length, 1)

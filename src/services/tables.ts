@@ -9,20 +9,14 @@ import {
   renderPrefix,
 } from '../addr/index.ts'
 import type { Finding, ObjectKey } from '../cluster/index.ts'
+import { AffinityChains, type AffinityRequest } from './affinity.ts'
 import { ElementChanges, ElementContents, type ElementSink, unheard } from './element-changes.ts'
-import {
-  classValue,
-  findStale,
-  type Held,
-  putAddress,
-  putFrontend,
-  removeAddress,
-  type StaleFlows,
-  staleFlows,
-} from './held.ts'
-import { createTable, growClass, sets } from './layout.ts'
+import { type Held, putAddress, putFrontend, removeAddress } from './held.ts'
+import { createTable, growClass, growLocalClass } from './layout.ts'
 import type { LoweredFrontend, LoweredService, Operation } from './lower.ts'
 import { placeEndpoints } from './place.ts'
+import { type Class, classId, sets } from './sets.ts'
+import { findStale, type StaleFlows, staleFlows } from './stale.ts'
 
 /** What one round has to do. */
 export interface ServicesPlan {
@@ -53,10 +47,12 @@ export class ServiceTables {
   readonly #services = new Map<ObjectKey, LoweredService>()
   readonly #slots = new Map<string, Slot>()
   readonly #contested = new Set<string>()
-  /** How many frontends an address has, and how many Services a local endpoint has. */
+  /** How many ports a ClusterIP has, and how many Services a local endpoint has. */
   readonly #clusterIps = new Map<Address, number>()
   readonly #hairpins = new Map<Address, number>()
-  readonly #grown: Readonly<Record<Family, Set<number>>> = { 4: new Set([1]), 6: new Set([1]) }
+  /** Classes that have their chains, by their ids. */
+  readonly #grown: Readonly<Record<Family, Set<string>>> = { 4: new Set(), 6: new Set() }
+  readonly #affinity: Readonly<Record<Family, AffinityChains>> = { 4: new AffinityChains(4), 6: new AffinityChains(6) }
   #scope: ServicesScope = { podPrefixes: [], servicePrefixes: [] }
 
   constructor(served: readonly Family[] = families) {
@@ -71,6 +67,7 @@ export class ServiceTables {
     const growth: Operation[] = []
     const stale: StaleFlows[] = []
     for (const id of touched) this.#settle(id, elements, growth, stale)
+    for (const family of this.#families) growth.push(...this.#affinity[family].settle(elements))
     return { operations: [...growth, ...elements.operations()], stale }
   }
 
@@ -80,6 +77,7 @@ export class ServiceTables {
     const stale: StaleFlows[] = []
     for (const [key, next] of changes) this.#claim(key, next, touched, unheard)
     for (const id of touched) this.#settle(id, unheard, [], stale)
+    for (const family of this.#families) this.#affinity[family].settle(unheard)
     return stale.filter(({ address, port }) => !this.#slots.has(`${address} . udp . ${port}`))
   }
 
@@ -103,12 +101,12 @@ export class ServiceTables {
     const stale: StaleFlows[] = []
     for (const family of families) {
       this.#grown[family].clear()
-      this.#grown[family].add(1)
-      if (this.#families.includes(family)) operations.push(...createTable(family))
+      if (!this.#families.includes(family)) continue
+      operations.push(...createTable(family), ...this.#affinity[family].full(elements))
     }
     for (const { held } of this.#slots.values()) {
       if (held === undefined) continue
-      this.#grow(held.frontend, operations)
+      this.#grow(held, operations)
       putFrontend(undefined, held, elements)
       if (held.frontend.protocol === 'udp') stale.push(staleFlows(held.frontend, held.frontend.serving))
     }
@@ -124,25 +122,28 @@ export class ServiceTables {
   conflicts(): readonly Finding[] {
     return [...this.#contested].flatMap((id) => {
       const { claims, held } = this.#slots.get(id)!
-      const losers = [...claims.keys()].filter((key) => key !== held?.owner)
-      return losers.map((key) => ({
+      const losers = [...claims].filter(([key]) => key !== held?.owner)
+      return losers.map(([key, { frontend }]) => ({
         code: 'FrontendTaken',
         object: `service/${key}`,
-        field: 'spec.clusterIPs',
+        field: frontend.field,
         says: `${id} belongs to the older service/${held?.owner}; this Service does not answer there`,
-        try: 'delete the Service and create it without spec.clusterIP',
+        try:
+          frontend.reach === 'cluster-ip'
+            ? 'delete the Service and create it without spec.clusterIP'
+            : 'give it another address or port',
       }))
     })
   }
 
   /** What is desired for a frontend, by its key in `service-class`. */
-  find(
-    id: string,
-  ):
-    | { readonly owner: ObjectKey; readonly class: string | undefined; readonly endpoints: readonly string[] }
-    | undefined {
-    const held = this.#slots.get(id)?.held
-    return held && { owner: held.owner, class: classValue(held), endpoints: held.endpoints }
+  find(id: string): Pick<Held, 'owner' | 'class' | 'endpoints' | 'inside' | 'taken'> | undefined {
+    return this.#slots.get(id)?.held
+  }
+
+  /** Whether the set `affinity` may lead clients to this seat. */
+  hasSeat(family: Family, seat: string): boolean {
+    return this.#affinity[family].hasSeat(seat)
   }
 
   #claim(key: ObjectKey, next: LoweredService | undefined, touched: Set<string>, elements: ElementSink): void {
@@ -178,27 +179,57 @@ export class ServiceTables {
     const frontend = owner === undefined ? undefined : slot.claims.get(owner)?.frontend
     if (slot.claims.size > 1) this.#contested.add(id)
     else this.#contested.delete(id)
-    const after =
-      owner === undefined || frontend === undefined
-        ? undefined
-        : { owner, frontend, endpoints: placeEndpoints(before?.endpoints ?? [], frontend.endpoints) }
+    const after = owner === undefined || frontend === undefined ? undefined : this.#hold(owner, frontend, before)
+    for (const request of before?.taken ?? []) this.#affinity[before!.frontend.family].release(request)
     if (after === undefined) this.#slots.delete(id)
     else slot.held = after
-    if (after !== undefined) this.#grow(after.frontend, growth)
+    if (after !== undefined) this.#grow(after, growth)
     putFrontend(before, after, elements)
-    const address = (after ?? before)?.frontend.address
-    if (address !== undefined && (before === undefined) !== (after === undefined)) {
-      this.#count(this.#clusterIps, 'clusterIps', address, after === undefined ? -1 : 1, elements)
-    }
+    this.#countClusterIp(before?.frontend, -1, elements)
+    this.#countClusterIp(after?.frontend, 1, elements)
     const flows = findStale(before?.frontend, after?.frontend)
     if (flows !== undefined) stale.push(flows)
   }
 
-  #grow({ family, endpoints }: LoweredFrontend, operations: Operation[]): void {
-    const count = endpoints.length
-    if (count === 0 || this.#grown[family].has(count)) return
-    this.#grown[family].add(count)
-    operations.push(...growClass(family, count))
+  /** Gives the endpoints their indexes or seats, and the frontend the classes that lead there. */
+  #hold(owner: ObjectKey, frontend: LoweredFrontend, before: Held | undefined): Held {
+    const { family, action } = frontend
+    const endpoints = placeEndpoints(before?.endpoints ?? [], frontend.endpoints)
+    const inside = placeEndpoints(before?.inside ?? [], frontend.inside ?? [])
+    const held = { owner, frontend, endpoints, inside }
+    if (action === 'reject') return { ...held, class: undefined, insideClass: undefined, taken: [] }
+    const local = frontend.inside !== undefined
+    const taken: AffinityRequest[] = []
+    const classOf = (some: readonly string[], scope: AffinityRequest['scope']): Class => {
+      const { affinity, comment } = frontend
+      const plain: Class = { kind: scope === 'outside' ? 'local' : 'balance', count: some.length }
+      if (affinity === undefined || some.length === 0) return plain
+      const request = { port: affinity.port, seconds: affinity.seconds, scope, endpoints: some, comment }
+      const seated = this.#affinity[family].take(request)
+      if (seated === undefined) return plain
+      taken.push(request)
+      return seated
+    }
+    return {
+      ...held,
+      class: classOf(frontend.endpoints, local ? 'outside' : (frontend.affinity?.scope ?? 'cluster')),
+      insideClass: local ? classOf(frontend.inside, 'cluster') : undefined,
+      taken,
+    }
+  }
+
+  #grow({ frontend: { family }, class: outer, insideClass }: Held, operations: Operation[]): void {
+    for (const one of [outer, insideClass]) {
+      if (one === undefined || !('count' in one) || this.#grown[family].has(classId(one))) continue
+      this.#grown[family].add(classId(one))
+      if (one.kind === 'local') operations.push(...growLocalClass(family, one.count))
+      // A new table has these two.
+      else if (one.count > 1) operations.push(...growClass(family, one.count))
+    }
+  }
+
+  #countClusterIp(frontend: LoweredFrontend | undefined, by: 1 | -1, elements: ElementSink): void {
+    if (frontend?.reach === 'cluster-ip') this.#count(this.#clusterIps, 'clusterIps', frontend.address, by, elements)
   }
 
   #count(

@@ -1,0 +1,48 @@
+import type { ServiceAnswer } from '../services/index.ts'
+import type { Step } from './answer.ts'
+import type { Source } from './end.ts'
+import type { Destination } from './walk.ts'
+
+/** What a node's Services do to the connection, step by step, with what the kernel can be asked. */
+export function serviceSteps(
+  { node }: Source,
+  answer: ServiceAnswer,
+  { address, port, transport }: Destination,
+): Step[] {
+  // What pods and the node get by policy Local is in maps of its own, which are not asked for.
+  const asks = !answer.steps.some(({ kind }) => kind === 'inside')
+  const expect =
+    answer.outcome.kind === 'balance'
+      ? answer.outcome.targets.map((one) => ({ address: one.address, port: one.port }))
+      : []
+  return answer.steps.flatMap((one): Step[] => {
+    switch (one.kind) {
+      case 'candidate':
+        // The chosen ones have their own ways below.
+        return one.probability > 0 ? [] : [{ stage: 'endpoint', node, says: one.says, because: one.because }]
+      case 'address':
+      case 'no-port':
+        return [{ stage: 'service', node, says: one.says, because: one.because }]
+      case 'port':
+        return [
+          {
+            stage: 'service',
+            node,
+            says: one.says,
+            because: one.because,
+            ...(asks ? { observation: { kind: 'frontend', node, address, transport, port, expect } } : {}),
+          },
+        ]
+      case 'outcome':
+      case 'sources':
+      case 'inside':
+      case 'affinity':
+        return [{ stage: 'service', node, says: one.says, because: one.because }]
+      case 'unallocated':
+      case 'not-a-service':
+        return [{ stage: 'service', node, says: one.says }]
+      default:
+        return one satisfies never
+    }
+  })
+}

@@ -1,0 +1,5 @@
+export { compilePolicy } from './compile.ts'
+export { type Attempt, judgeSide, type Party, type SideVerdict } from './judge.ts'
+export { tableName as policyTableName, tableOf as policyTableOf } from './lower.ts'
+export type { Direction, PolicyModel, Transport } from './model.ts'
+export { type PoliciesPlan, PolicyTables } from './tables.ts'

@@ -1,0 +1,96 @@
+import type { Address } from '../addr/index.ts'
+import { type Because, type Labels, matches } from '../cluster/index.ts'
+import { inRanges } from './address-ranges.ts'
+import type { Direction, NamedPort, Peer, PolicyModel, PolicyRule, PortMatch, Transport } from './model.ts'
+
+/** One end of a connection as policies see it. Without `pod` it is a node, a pod of a node's network or somebody outside. */
+export interface Party {
+  readonly address: Address | undefined
+  readonly pod?: {
+    readonly key: string
+    readonly namespace: string
+    readonly namespaceLabels: Labels
+    readonly labels: Labels
+    readonly ports: readonly NamedPort[]
+  }
+}
+
+/** A new connection after the choice of an endpoint: policies see the pod's address and port, never a Service's. */
+export interface Attempt {
+  readonly source: Party
+  readonly destination: Party
+  /** `icmp` stands for everything that has no ports. */
+  readonly protocol: Transport | 'icmp'
+  readonly port: number
+}
+
+/** What the policies of one end say. `pass`: none isolates the pod in that direction. */
+export type SideVerdict =
+  | { readonly kind: 'pass'; readonly because: Because }
+  | { readonly kind: 'allow'; readonly policy: PolicyModel; readonly rule: PolicyRule; readonly because: Because }
+  | { readonly kind: 'deny'; readonly because: Because }
+
+/**
+ * What the policies that select a pod say to a connection from it (egress) or to it (ingress). One rule of one policy that
+ * matches is enough; a pod that some policy isolates and no rule serves is denied.
+ */
+export function judgeSide(policies: readonly PolicyModel[], direction: Direction, attempt: Attempt): SideVerdict {
+  const subject = direction === 'egress' ? attempt.source : attempt.destination
+  const peer = direction === 'egress' ? attempt.destination : attempt.source
+  let isolating: PolicyModel | undefined
+  for (const policy of policies) {
+    const isolation = policy[direction]
+    if (isolation.kind === 'untouched') continue
+    isolating ??= policy
+    for (const rule of isolation.rules) {
+      const because = matchRule(rule, peer, attempt)
+      if (because !== undefined) return { kind: 'allow', policy, rule, because: { object: policy.object, ...because } }
+    }
+  }
+  const object = `pod/${subject.pod?.key ?? subject.address ?? ''}`
+  if (isolating === undefined) return { kind: 'pass', because: { object, field: 'metadata.labels', value: '' } }
+  const isolation = isolating[direction]
+  const { field, value } = isolation.because
+  const empty = isolation.kind === 'isolated' && isolation.rules.length === 0
+  return { kind: 'deny', because: { object: isolating.object, field: empty ? field : `spec.${direction}`, value } }
+}
+
+function matchRule(
+  rule: PolicyRule,
+  peer: Party,
+  attempt: Attempt,
+): { readonly field: string; readonly value: string } | undefined {
+  if (rule.ports.kind === 'some' && !rule.ports.ports.some((port) => matchesPort(port, attempt))) return undefined
+  if (rule.peers.kind === 'any') return { field: rule.field, value: 'any peer' }
+  const matching = rule.peers.peers.find((one) => matchesPeer(one, peer))
+  return matching && { field: matching.because.field, value: matching.because.value }
+}
+
+/** Whether a connection's protocol and destination port are the ones meant; a name is what the destination pod calls it. */
+export function matchesPort(match: PortMatch, { protocol, port, destination }: Attempt): boolean {
+  if (match.protocol !== protocol) return false
+  if (match.kind === 'range') return port >= match.first && port <= match.last
+  const { name } = match
+  return (
+    destination.pod?.ports.some((one) => one.name === name && one.protocol === protocol && one.port === port) ?? false
+  )
+}
+
+/** Whether the other end of a connection is meant by a peer. */
+export function matchesPeer(peer: Peer, { address, pod }: Party): boolean {
+  switch (peer.kind) {
+    case 'nobody':
+      return false
+    case 'block':
+      return address !== undefined && inRanges(peer.family, peer.ranges, address)
+    case 'pods': {
+      if (pod === undefined) return false
+      const { namespaces } = peer
+      if (namespaces.kind === 'one' && namespaces.namespace !== pod.namespace) return false
+      if (namespaces.kind === 'selected' && !matches(namespaces.selector, pod.namespaceLabels)) return false
+      return matches(peer.pods, pod.labels)
+    }
+    default:
+      return peer satisfies never
+  }
+}

@@ -1,0 +1,98 @@
+import type { Family } from '../addr/index.ts'
+import type { Because, Finding, ObjectKey } from '../cluster/index.ts'
+import type { LabelSelector } from '../objects/index.ts'
+
+/** Transport protocols that policies can name. */
+export type Transport = 'tcp' | 'udp' | 'sctp'
+
+/** Which of a pod's directions: connections to it, or from it. */
+export type Direction = 'ingress' | 'egress'
+
+/** What one NetworkPolicy means, wherever it is enforced. No list is optional: what was absent says what it stands for. */
+export interface PolicyModel {
+  readonly key: ObjectKey
+  readonly namespace: string
+  /** `networkpolicy/shop/web` */
+  readonly object: string
+  readonly subject: PodSelector
+  readonly ingress: Isolation
+  readonly egress: Isolation
+  readonly findings: readonly Finding[]
+}
+
+/** A label selector and its canonical text: equal texts select alike. */
+export interface PodSelector {
+  readonly selector: LabelSelector
+  readonly id: string
+}
+
+/** Whether the policy isolates its pods in one direction. `isolated` without rules allows nothing. */
+export type Isolation =
+  | { readonly kind: 'untouched'; readonly because: Because }
+  | { readonly kind: 'isolated'; readonly rules: readonly PolicyRule[]; readonly because: Because }
+
+/** One item of `spec.ingress` or `spec.egress`: a connection is allowed when a peer and a port match. */
+export interface PolicyRule {
+  /** `spec.ingress[0]` */
+  readonly field: string
+  readonly peers: Peers
+  readonly ports: Ports
+}
+
+export type Peers = { readonly kind: 'any' } | { readonly kind: 'some'; readonly peers: readonly Peer[] }
+
+export type Peer = PodsPeer | BlockPeer | NobodyPeer
+
+/** Pods by labels: of one namespace, or of the namespaces that a selector selects. Never an address outside the cluster. */
+export interface PodsPeer {
+  readonly kind: 'pods'
+  readonly namespaces:
+    | { readonly kind: 'one'; readonly namespace: string }
+    | { readonly kind: 'selected'; readonly selector: LabelSelector }
+  readonly pods: LabelSelector
+  /** Equal for peers that select alike. */
+  readonly id: string
+  readonly because: Because
+}
+
+/** Addresses: a prefix without its exceptions, as ranges that do not touch one another. */
+export interface BlockPeer {
+  readonly kind: 'block'
+  readonly family: Family
+  readonly ranges: readonly AddressRange[]
+  readonly because: Because
+}
+
+/** A peer that cannot be read: it allows nobody. */
+export interface NobodyPeer {
+  readonly kind: 'nobody'
+  readonly because: Because
+}
+
+/** Addresses from `low` to `high`, both included, as integers. */
+export interface AddressRange {
+  readonly low: bigint
+  readonly high: bigint
+}
+
+/** `any` is every port of every protocol, ICMP too. */
+export type Ports = { readonly kind: 'any' } | { readonly kind: 'some'; readonly ports: readonly PortMatch[] }
+
+export type PortMatch =
+  /** Ports `first` to `last` of one protocol; 0 to 65535 when only the protocol is given. */
+  | {
+      readonly kind: 'range'
+      readonly protocol: Transport
+      readonly first: number
+      readonly last: number
+      readonly because: Because
+    }
+  /** The port that the destination pod's containers call by this name. */
+  | { readonly kind: 'named'; readonly protocol: Transport; readonly name: string; readonly because: Because }
+
+/** A named container port of a pod. */
+export interface NamedPort {
+  readonly name: string
+  readonly protocol: Transport
+  readonly port: number
+}
