@@ -53,6 +53,7 @@ export const nothing: Changes = {
   nodes: new Set(),
   pods: new Set(),
   namespaces: new Set(),
+  policies: new Set(),
 }
 
 /**
