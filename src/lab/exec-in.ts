@@ -1,4 +1,5 @@
 import { type StdioOptions, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { askLab } from './control-client.ts'
 import type { ExecPlace } from './exec-place.ts'
@@ -56,12 +57,33 @@ function terminal(): Record<string, string> {
 }
 
 function run(command: readonly string[], env: NodeJS.ProcessEnv, stdio: StdioOptions): Promise<number> {
-  // The terminal interrupts the command itself; this process waits for it.
-  const ignore = (): void => undefined
-  process.on('SIGINT', ignore)
   return new Promise<number>((resolve, reject) => {
     const child = spawn(command[0]!, command.slice(1), { env, stdio, cwd: '/' })
-    child.once('error', reject)
-    child.once('exit', (code, signal) => resolve(signal === null ? (code ?? 0) : 128 + constants.signals[signal]))
-  }).finally(() => process.off('SIGINT', ignore))
+    // The terminal interrupts the command itself; what is meant for this process alone is passed on.
+    const ignore = (): void => undefined
+    const pass = (signal: NodeJS.Signals): void => signalCommand(child.pid, signal)
+    process.on('SIGINT', ignore).on('SIGTERM', pass).on('SIGHUP', pass)
+    const finish = (): void => {
+      process.off('SIGINT', ignore).off('SIGTERM', pass).off('SIGHUP', pass)
+    }
+    child.once('error', (error) => {
+      finish()
+      reject(error)
+    })
+    child.once('exit', (code, signal) => {
+      finish()
+      resolve(signal === null ? (code ?? 0) : 128 + constants.signals[signal])
+    })
+  })
+}
+
+/** Signals the command that `nsenter` waits for: entering a PID namespace takes a fork, so it is its child. */
+function signalCommand(nsenter: number | undefined, signal: NodeJS.Signals): void {
+  if (nsenter === undefined) return
+  try {
+    const children = readFileSync(`/proc/${nsenter}/task/${nsenter}/children`, 'utf8').split(' ')
+    for (const pid of children.map(Number).filter((one) => one > 0)) process.kill(pid, signal)
+  } catch {
+    // It has just ended.
+  }
 }

@@ -20,6 +20,9 @@ export interface Rack {
   readonly nodes: readonly Machine[]
 }
 
+/** RTPROT_STATIC: routes of the machine itself, which are not the agent's to take away (rtnetlink.h). */
+const staticRoute = 4
+
 const anywhere: readonly Prefix[] = ['0.0.0.0/0' as Prefix, '::/0' as Prefix]
 
 /**
@@ -49,7 +52,12 @@ export function buildRack(host: Host, network: LabNetwork, nodeCount: number): R
     const addresses = plug(switches, bridge, name, namespace, 'eth0', prefixes, number)
     for (const prefix of prefixes) {
       const gateway = hostAddress(prefix, hostNumber.router)
-      namespace.network.setRoute({ destination: anywhere[familyOf(gateway) === 4 ? 0 : 1]!, gateway, link: 'eth0' })
+      namespace.network.setRoute({
+        destination: anywhere[familyOf(gateway) === 4 ? 0 : 1]!,
+        gateway,
+        link: 'eth0',
+        protocol: staticRoute,
+      })
     }
     return { name, namespace, addresses }
   }

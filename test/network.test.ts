@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { dirname, join, resolve } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { type Address, parseAddress } from '../src/addr/index.ts'
+import { type Namespace, openHost } from '../src/host/index.ts'
+import { findPlace } from '../src/lab/index.ts'
+
+const run = promisify(execFile)
+const plumb = resolve(import.meta.dirname, '..', 'plumb')
+const lab = 'network'
+const environment: NodeJS.ProcessEnv = { ...process.env, PLUMB_LAB: lab }
+const host = openHost()
+let kubeconfig = ''
+
+interface Outcome {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+/** Runs the command line; a failure is an outcome like any other. */
+async function cli(...words: string[]): Promise<Outcome> {
+  return run(plumb, words, { env: environment, maxBuffer: 1 << 24 }).then(
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+    (error: Outcome) => error,
+  )
+}
+
+async function kubectl(...words: string[]): Promise<string> {
+  return (await run('kubectl', ['--kubeconfig', kubeconfig, ...words], { maxBuffer: 1 << 24 })).stdout.trim()
+}
+
+/** The network namespace of the client pod, opened by this process. */
+async function clientNamespace(): Promise<Namespace> {
+  const place = await findPlace(lab, { kind: 'pod', namespace: 'default', pod: 'client' })
+  const init = readFileSync(join(dirname(kubeconfig), 'init.pid'), 'utf8').trim()
+  return host.openNamespace(`/proc/${init}/root${place}`)
+}
+
+/** The host's process id of a node's agent. */
+function findAgent(node: string): number | undefined {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .find((pid) => {
+      try {
+        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+        return (
+          words.includes('agent') && words.includes(node) && words.some((word) => word.startsWith(dirname(kubeconfig)))
+        )
+      } catch {
+        return false
+      }
+    })
+}
+
+before(async () => {
+  const up = await cli('up', '-f', join(import.meta.dirname, '..', 'examples', 'shop'))
+  assert.equal(up.code, 0, up.stderr)
+  kubeconfig = (await cli('kubeconfig')).stdout.trim()
+})
+after(async () => {
+  await cli('down')
+})
+
+test('a pod leaves the cluster under its node’s address, and keeps its own towards nodes', async () => {
+  const serve =
+    'require("net").createServer((s) => s.end(s.remoteAddress + "\\n")).listen(9000, "::", () => console.log("up"))'
+  const node = (await kubectl('get', 'pod', 'client', '-o', 'jsonpath={.spec.nodeName} {.status.podIPs[*].ip}')).split(
+    ' ',
+  )
+  const addresses = (
+    await kubectl('get', 'node', node[0] ?? '', '-o', 'jsonpath={.status.addresses[*].address}')
+  ).split(' ')
+  const other = node[0] === 'node-1' ? 'node-2' : 'node-1'
+  const otherAddress = (await kubectl('get', 'node', other, '-o', 'jsonpath={.status.addresses[0].address}')).trim()
+  const cases = [
+    { words: ['--outside'], to: '203.0.113.10', seen: addresses[0] },
+    { words: ['--outside'], to: '[2001:db8:113::10]', seen: addresses[1] },
+    { words: ['--node', other], to: otherAddress, seen: node[1] },
+  ]
+  for (const { words, to, seen } of cases) {
+    const server = spawn(plumb, ['exec', ...words, '--', process.execPath, '-e', serve], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    try {
+      await once(server.stdout, 'data', { signal: AbortSignal.timeout(10_000) })
+      const { stdout } = await cli('exec', 'client', '--', 'curl', '--http0.9', '-gsm', '5', `http://${to}:9000`)
+      assert.equal(stdout.trim().replace('::ffff:', ''), seen, to)
+    } finally {
+      server.kill()
+      await once(server, 'exit')
+    }
+  }
+})
+
+test('why says what packets do: answered, refused and dropped', async () => {
+  const vip = await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}')
+  const questions: { from: 'client' | 'node-2'; to: string; url: string; outcome: 'answers' | 'refused' | 'silent' }[] =
+    [
+      { from: 'client', to: 'svc/web:80', url: 'http://web', outcome: 'answers' },
+      { from: 'node-2', to: 'svc/web:80', url: `http://${vip}`, outcome: 'answers' },
+      { from: 'client', to: 'svc/cart-db:5432', url: 'http://cart-db:5432', outcome: 'answers' },
+      { from: 'client', to: 'pod/cart-db-0:5432', url: 'http://cart-db-0.cart-db:5432', outcome: 'answers' },
+      { from: 'client', to: 'svc/web:81', url: 'http://web:81', outcome: 'refused' },
+      { from: 'client', to: '10.96.255.77:80', url: 'http://10.96.255.77', outcome: 'silent' },
+    ]
+  for (const { from, to, url, outcome } of questions) {
+    const why = await cli('why', from === 'client' ? 'pod/client' : `node/${from}`, to)
+    assert.equal(why.code, outcome === 'answers' ? 0 : 1, why.stdout + why.stderr)
+    const where = from === 'client' ? ['client'] : ['--node', from]
+    const packet = await cli('exec', ...where, '--', 'curl', '-so', '/dev/null', '-m', '3', url)
+    // curl: 7 refused, 28 timed out.
+    const codes = { answers: [0], refused: [7], silent: [28] }[outcome]
+    assert.ok(
+      codes.includes(packet.code),
+      `${url}: curl exits with ${packet.code}, why says ${why.stdout.split('\n')[0]}`,
+    )
+  }
+})
+
+test('what a node has in nftables lists, and loads again as it is listed', async () => {
+  for (const node of ['node-1', 'node-2', 'node-3']) {
+    const { code, stderr } = await cli(
+      'exec',
+      '--node',
+      node,
+      '--',
+      'sh',
+      '-c',
+      'nft list ruleset | unshare -n nft -f /dev/stdin',
+    )
+    assert.equal(code, 0, stderr)
+    const listed = await cli('exec', '--node', node, '--', 'nft', 'list', 'ruleset')
+    for (const table of ['ip plumb-services', 'ip6 plumb-services', 'ip plumb-pods', 'ip6 plumb-pods']) {
+      assert.match(listed.stdout, new RegExp(`table ${table} `))
+    }
+    assert.match(listed.stdout, /comment "default\/web:http"/)
+  }
+})
+
+test('a killed agent leaves the node forwarding; its restart breaks no open connection and refuses no new one', async (t) => {
+  const node = await kubectl('get', 'pod', 'client', '-o', 'jsonpath={.spec.nodeName}')
+  const vip = parseAddress(await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}'))
+  using client = disposable(await clientNamespace())
+  const open = new KeepAlive(client.namespace, vip)
+  await open.ask()
+  const agent = findAgent(node)
+  assert.ok(agent !== undefined)
+  const killedAt = performance.now()
+  process.kill(agent, 'SIGKILL')
+  let asked = 0
+  let returned: number | undefined
+  // Until the new agent has answered, and a while longer, for its first round.
+  for (let end = Number.POSITIVE_INFINITY; performance.now() < end; asked++) {
+    await open.ask()
+    const fresh = new KeepAlive(client.namespace, vip)
+    await fresh.ask()
+    fresh.close()
+    if (returned === undefined && (await serves(node))) {
+      returned = performance.now()
+      end = returned + 1000
+    }
+    assert.ok(performance.now() < killedAt + 30_000, 'the agent does not come back')
+    await pause(5)
+  }
+  open.close()
+  assert.notEqual(findAgent(node), agent)
+  t.diagnostic(
+    `the agent was back after ${Math.round((returned ?? 0) - killedAt)} ms; ${asked} new connections and one open one never failed`,
+  )
+})
+
+/** Whether the node's agent has its first round in the kernel. */
+async function serves(node: string): Promise<boolean> {
+  const { code } = await cli(
+    'exec',
+    '--node',
+    node,
+    '--',
+    'curl',
+    '-sfo',
+    '/dev/null',
+    '-m',
+    '1',
+    'http://127.0.0.1:10256/healthz',
+  )
+  return code === 0
+}
+
+function disposable(namespace: Namespace): { namespace: Namespace } & Disposable {
+  return { namespace, [Symbol.dispose]: () => namespace.close() }
+}
+
+/** One HTTP connection that stays open over many requests. */
+class KeepAlive {
+  readonly #socket: Socket
+  #failure: Error | undefined
+
+  constructor(from: Namespace, to: Address) {
+    this.#socket = new Socket({ fd: host.connectTcp(from, to, 80).fd })
+    this.#socket.on('error', (error) => {
+      this.#failure = error
+    })
+    this.#socket.on('close', () => {
+      this.#failure ??= new Error('the connection was closed')
+    })
+  }
+
+  async ask(): Promise<void> {
+    this.#socket.write('GET /healthz HTTP/1.1\r\nhost: web\r\n\r\n')
+    const timeout = AbortSignal.timeout(5000)
+    const [chunk] = (await once(this.#socket, 'data', { signal: timeout }).catch((error) => {
+      throw this.#failure ?? error
+    })) as [Buffer]
+    assert.match(chunk.toString(), /^HTTP\/1\.1 200/)
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+}
