@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { errors } from '../objects/index.ts'
+import { decodeProtobuf, errors, ProtobufError, protobufType } from '../objects/index.ts'
 import { Refusal } from './refusal.ts'
 
 /** The largest body that is read, in bytes; kube-apiserver's bound. */
@@ -25,12 +25,25 @@ export function mediaType(header: string | undefined): string {
   return (header ?? '').split(';', 1)[0]!.trim().toLowerCase()
 }
 
-/** The value of a JSON or YAML body; 415 for another type, 400 with the parser's words when it cannot be read. */
+/** The value of a JSON, YAML or protobuf body; 415 for another type, 400 with the parser's words when it cannot be read. */
 export async function parseBody(body: Buffer, contentType: string | undefined): Promise<unknown> {
   const type = mediaType(contentType)
   if (type === '' || type === 'application/json' || type === '*/*') return parseJson(body)
   if (type === 'application/yaml' || type === 'text/yaml' || type === 'application/x-yaml') return parseYaml(body)
-  throw new Refusal(errors.unsupportedMediaType(['application/json', 'application/yaml']))
+  if (type === protobufType) return parseProtobuf(body)
+  throw new Refusal(errors.unsupportedMediaType(['application/json', 'application/yaml', protobufType]))
+}
+
+/** The value of a protobuf body, as its JSON would be; 415 for kinds that have no protobuf form. */
+function parseProtobuf(body: Buffer): unknown {
+  try {
+    return bounded(decodeProtobuf(body).object)
+  } catch (error) {
+    if (!(error instanceof ProtobufError)) throw error
+    if (error.reason === 'unknown-kind')
+      throw new Refusal(errors.unsupportedMediaType(['application/json', 'application/yaml']))
+    throw new Refusal(errors.badRequest(`couldn't decode the protobuf body: ${error.message}`))
+  }
 }
 
 /** The JSON value of a body, bounded in depth. */

@@ -1,7 +1,6 @@
 export { checkFields, type FieldCheck } from './check-fields.ts'
 export type * from './contract.ts'
 export type { NetworkPolicy } from './defaults-network.ts'
-export type { NetworkPolicy } from './defaults-network.ts'
 export { renderAge, renderDuration } from './duration.ts'
 export { apiVersionOf, findKind, findKindOf, getKind, kinds } from './kinds.ts'
 export * from './kinds-cluster.ts'

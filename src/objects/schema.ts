@@ -59,10 +59,15 @@ export function structType(key: string): StructType {
   return struct
 }
 
+/** The struct type of that key, if it is described. */
+export function findStructType(key: string): StructType | undefined {
+  return Object.hasOwn(types(), key) ? structType(key) : undefined
+}
+
 /** The type of a served kind; undefined for kinds that are not built in (custom resources). */
 export function schemaOf(kind: Pick<Kind, 'group' | 'version' | 'kind'>): StructType | undefined {
   const key = `${packageOf(kind.group)}.${kind.version}.${kind.kind}`
-  return key in types() ? structType(key) : undefined
+  return findStructType(key)
 }
 
 /** The short package of a group, the first word of a type's key. */
