@@ -1,34 +1,67 @@
-/**
- * How long a lab of three nodes with the shop example takes to be Ready and to be gone, and what it costs in memory (PSS of all its
- * processes). `node bench/lab-start.ts [runs] [manifest…]`
- */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { down, up } from '../src/lab/index.ts'
+import type { Row } from './row.ts'
 
-const runs = Number(process.argv[2] ?? 3)
-const given = process.argv.slice(3)
-const files = given.length > 0 ? given : [join(import.meta.dirname, '..', 'examples', 'shop')]
-const root = mkdtempSync(join(tmpdir(), 'plumb-bench-'))
-process.env.PLUMB_RUN = root
+const runs = 5
+const name = 'bench'
 
-/** PSS in MB of the processes in PID namespaces below the lab's, by the command's role. */
-function memory(name: string): Map<string, number> {
-  const init = Number(readFileSync(join(root, name, 'init.pid'), 'utf8'))
+/** A lab of three nodes with the shop example: until all is Ready, until nothing is left, and its memory (PSS of all processes). */
+export async function* bench(): AsyncGenerator<Row> {
+  const root = mkdtempSync(join(tmpdir(), 'plumb-bench-'))
+  process.env.PLUMB_RUN = root
+  const ups: number[] = []
+  const downs: number[] = []
+  const memories: Map<string, number>[] = []
+  try {
+    for (let run = 0; run < runs; run++) {
+      const files = [join(import.meta.dirname, '..', 'examples', 'shop')]
+      const summary = await up({ name, nodes: 3, files, timeoutMs: 60_000 })
+      if (summary.unsettled.length > 0) throw new Error(`not Ready: ${JSON.stringify(summary.unsettled)}`)
+      ups.push(summary.ms)
+      memories.push(memoryByRole(Number(readFileSync(join(root, name, 'init.pid'), 'utf8'))))
+      const startedAt = performance.now()
+      await down(name)
+      downs.push(performance.now() - startedAt)
+    }
+  } finally {
+    await down(name)
+    rmSync(root, { recursive: true, force: true })
+  }
+  yield row('up until all is Ready, median', median(ups), 'ms')
+  yield row('up until all is Ready, worst', Math.max(...ups), 'ms')
+  yield row('down, median', median(downs), 'ms')
+  const last = memories.at(-1) ?? new Map<string, number>()
+  yield row('memory in all', sum(last.values()), 'MB')
+  for (const [role, megabytes] of last) yield row(`memory of ${role}`, megabytes, 'MB')
+}
+
+function row(metric: string, value: number, unit: string): Row {
+  return { bench: 'lab-start', metric, value, unit }
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+}
+
+function sum(values: Iterable<number>): number {
+  return [...values].reduce((total, value) => total + value, 0)
+}
+
+/** PSS in MB of the lab's first process and all its descendants, by the role that their command line names. */
+function memoryByRole(init: number): Map<string, number> {
   const byRole = new Map<string, number>()
-  for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+  for (const pid of readdirSync('/proc')
+    .map(Number)
+    .filter((one) => one > 0)) {
     try {
-      const chain =
-        readFileSync(`/proc/${pid}/status`, 'utf8')
-          .match(/^NSpid:\t(.*)$/m)?.[1]
-          ?.split('\t') ?? []
-      if (chain.length < 2 || !descends(Number(pid), init)) continue
+      if (!descends(pid, init)) continue
       const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
       const main = words.findIndex((word) => /main\.[tj]s$/.test(word))
       const role = words[0]?.endsWith('node') && main >= 0 ? (words[main + 1] ?? '') : 'containers and shells'
-      const pss = Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) / 1024
-      byRole.set(role, (byRole.get(role) ?? 0) + pss)
+      const kilobytes = Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0)
+      byRole.set(role, (byRole.get(role) ?? 0) + kilobytes / 1024)
     } catch {
       // It has just ended.
     }
@@ -37,31 +70,8 @@ function memory(name: string): Map<string, number> {
 }
 
 function descends(pid: number, ancestor: number): boolean {
-  for (let at = pid; at > 1; ) {
-    if (at === ancestor) return true
+  let at = pid
+  while (at > 1 && at !== ancestor)
     at = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${at}/status`, 'utf8'))?.[1] ?? 0)
-  }
-  return false
+  return at === ancestor
 }
-
-try {
-  for (let run = 1; run <= runs; run++) {
-    const summary = await up({ name: 'bench', nodes: 3, files, timeoutMs: 60_000 }, (text, ms) => {
-      if (run === 1) console.log(`  ${String(ms).padStart(6)} ms  ${text}`)
-    })
-    const roles = memory('bench')
-    const total = [...roles.values()].reduce((sum, value) => sum + value, 0)
-    const startedAt = performance.now()
-    await down('bench')
-    const downMs = Math.round(performance.now() - startedAt)
-    const parts = [...roles].map(([role, value]) => `${role} ${value.toFixed(0)}`).join(', ')
-    const unsettled = summary.unsettled.length === 0 ? '' : `, ${summary.unsettled.length} not Ready`
-    console.log(
-      `run ${run}: up ${summary.ms} ms (${summary.pods.ready} pods${unsettled}), down ${downMs} ms, ${total.toFixed(0)} MB (${parts})`,
-    )
-  }
-} finally {
-  await down('bench')
-  rmSync(root, { recursive: true, force: true })
-}
-process.exit()
