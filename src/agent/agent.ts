@@ -1,6 +1,7 @@
 import type { Server } from 'node:http'
 import { ChangeFeed, type Changes, LiveSnapshot, type Snapshot } from '../cluster/index.ts'
 import { NodePlan } from '../nodeplan/index.ts'
+import { Admission } from './admission.ts'
 import type { Agent, AgentInput } from './contract.ts'
 import { follow } from './follow.ts'
 import { serveHealth } from './health.ts'
@@ -29,10 +30,12 @@ export async function startAgent({
   const feed = new ChangeFeed()
   const snapshot = new LiveSnapshot(feed)
   const modules = options.modules ?? []
+  const policies = options.policies ?? 'off'
   const { families, podPrefixes, servicePrefixes } = options
   const plan = new NodePlan({
     node: nodeName,
     servicePrefixes,
+    policies: policies !== 'off',
     ...(families === undefined ? {} : { families }),
     ...(podPrefixes === undefined ? {} : { podPrefixes }),
   })
@@ -42,6 +45,7 @@ export async function startAgent({
     account(metrics, snapshot, report)
     metrics.record('plumb_findings', plan.findingCount)
     if (report.failure !== undefined) return
+    admission.afterRound()
     if (times.lastRound === undefined) {
       log.info({ ms: Math.round(report.totalMs), services: snapshot.services.size }, 'the node serves')
       becomeReady()
@@ -50,7 +54,9 @@ export async function startAgent({
     delete times.waitingSince
     if (feed.size > 0) times.waitingSince = times.lastRound
   })
-  const following = follow(client, nodeName, snapshot, () => {
+  if (policies === 'strict') rounds.cutDenied()
+  const admission = new Admission(plan, feed, rounds)
+  const following = follow(client, nodeName, snapshot, policies !== 'off', () => {
     times.waitingSince ??= new Date()
     metrics.record('kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds', Date.now() / 1000)
     rounds.wake()
@@ -72,6 +78,10 @@ export async function startAgent({
     snapshot,
     metrics,
     findings: () => plan.findings,
+    async admit(pod, addresses) {
+      await ready
+      await admission.admit(pod, addresses)
+    },
     settled: () => rounds.settled(),
     healthPort: health?.port,
     async stop() {

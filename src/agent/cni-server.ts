@@ -1,4 +1,5 @@
-import { familyOf } from '../addr/index.ts'
+import { type Address, familyOf } from '../addr/index.ts'
+import type { ObjectKey } from '../cluster/index.ts'
 import { HostError } from '../host/index.ts'
 import { gateways } from '../pods/index.ts'
 import type { PodWiring } from './pods-wiring.ts'
@@ -43,7 +44,7 @@ const unavailable = 50
 export async function answerCni(
   wiring: PodWiring,
   request: CniRequest,
-  until: { ready(): Promise<boolean>; beforeReturn?(addresses: readonly string[]): Promise<void> },
+  until: { ready(): Promise<boolean>; beforeReturn?(pod: ObjectKey, addresses: readonly Address[]): Promise<void> },
 ): Promise<CniResult | CniError | Record<string, never>> {
   try {
     return await answer(wiring, request, until)
@@ -59,7 +60,7 @@ export async function answerCni(
 async function answer(
   wiring: PodWiring,
   request: CniRequest,
-  until: { ready(): Promise<boolean>; beforeReturn?(addresses: readonly string[]): Promise<void> },
+  until: { ready(): Promise<boolean>; beforeReturn?(pod: ObjectKey, addresses: readonly Address[]): Promise<void> },
 ): Promise<CniResult | CniError | Record<string, never>> {
   const { command } = request
   if (command === 'STATUS') return wiring.ready ? {} : failure(unavailable, 'the node has no podCIDR yet')
@@ -100,13 +101,19 @@ async function add(
   interfaceName: string,
   netns: string,
   pod: { namespace: string; name: string },
-  beforeReturn?: (addresses: readonly string[]) => Promise<void>,
+  beforeReturn?: (pod: ObjectKey, addresses: readonly Address[]) => Promise<void>,
 ): Promise<CniResult> {
   const { attachment, wiring: made } = wiring.add(
     { containerId, interfaceName, namespace: pod.namespace, pod: pod.name },
     netns,
   )
-  await beforeReturn?.(attachment.addresses)
+  try {
+    await beforeReturn?.(`${pod.namespace}/${pod.name}`, attachment.addresses)
+  } catch (error) {
+    // The runtime comes again with an ADD of its own.
+    wiring.delete(containerId, interfaceName)
+    throw error
+  }
   return {
     cniVersion: '1.1.0',
     interfaces: [

@@ -24,12 +24,12 @@ export function forgetStale(network: Network, stale: readonly StaleFlows[]): num
   return deleted
 }
 
-function forget(network: Network, connection: Connection): boolean {
+/** Deletes an entry; false when it has expired since it was listed. */
+export function forget(network: Network, connection: Connection): boolean {
   try {
     network.deleteConnection(connection)
     return true
   } catch (error) {
-    // It expired since it was listed.
     if (error instanceof HostError && error.code === 'missing') return false
     throw error
   }

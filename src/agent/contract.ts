@@ -1,6 +1,6 @@
 import type { Address, Family, Prefix } from '../addr/index.ts'
 import type { Client } from '../client/index.ts'
-import type { Changes, Finding, Snapshot } from '../cluster/index.ts'
+import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
 import type { Host, Namespace } from '../host/index.ts'
 import type { PodNetwork } from '../pods/index.ts'
 import type { Metrics } from './metrics.ts'
@@ -32,6 +32,8 @@ export interface AgentOptions {
   readonly podPrefixes?: readonly Prefix[]
   readonly families?: readonly Family[]
   readonly modules?: readonly NodeModule[]
+  /** Whether NetworkPolicies are enforced, and whether a change also cuts the connections that it no longer allows; `off` unless told. */
+  readonly policies?: 'strict' | 'new-connections' | 'off'
   /** Where `/healthz`, `/livez` and `/metrics` are; nowhere unless told. */
   readonly health?: { readonly address: Address; readonly port: number }
   /** The unix socket for questions (`observe.ts`), and `METHOD /path` of whatever else arrives there. */
@@ -56,6 +58,8 @@ export interface Agent {
   readonly snapshot: Snapshot
   readonly metrics: Metrics
   findings(): readonly Finding[]
+  /** Resolves when the kernel holds the policies of a pod that got these addresses; throws a `HostError` when the pod stays unknown. */
+  admit(pod: ObjectKey, addresses: readonly Address[]): Promise<void>
   /** Resolves when no change is waiting and the last round is in the kernel. */
   settled(): Promise<void>
   /** The port of the health endpoints, when there are any. */

@@ -1,7 +1,7 @@
 import type { Client, Informer, Resource } from '../client/index.ts'
 import { type Collection, type Collections, keyOf, type LiveSnapshot } from '../cluster/index.ts'
 import type { KubeObject } from '../objects/index.ts'
-import { endpointSlices, nodes, pods, services } from './resources.ts'
+import { endpointSlices, namespaces, networkPolicies, nodes, pods, services } from './resources.ts'
 
 /** Informers that feed a Snapshot. */
 export interface Following {
@@ -10,8 +10,17 @@ export interface Following {
   stop(): void
 }
 
-/** Follows what one node needs: all Services, slices and Nodes, and the node's own Pods. `onChange` follows each change. */
-export function follow(client: Client, nodeName: string, snapshot: LiveSnapshot, onChange: () => void): Following {
+/**
+ * Follows what one node needs: all Services, slices and Nodes, and the node's own Pods; with `policies` all Pods, because any of
+ * them may be a peer, and Namespaces and NetworkPolicies. `onChange` follows each change.
+ */
+export function follow(
+  client: Client,
+  nodeName: string,
+  snapshot: LiveSnapshot,
+  policies: boolean,
+  onChange: () => void,
+): Following {
   const stops: (() => void)[] = []
   const one = <C extends Collection>(collection: C, resource: Resource, fieldSelector?: string): Promise<void> => {
     const informer: Informer<Collections[C] & KubeObject> = client.informer(
@@ -32,7 +41,8 @@ export function follow(client: Client, nodeName: string, snapshot: LiveSnapshot,
     one('services', services),
     one('slices', endpointSlices),
     one('nodes', nodes),
-    one('pods', pods, `spec.nodeName=${nodeName}`),
+    one('pods', pods, policies ? undefined : `spec.nodeName=${nodeName}`),
+    ...(policies ? [one('namespaces', namespaces), one('policies', networkPolicies)] : []),
   ]).then(() => {})
   return {
     synced,

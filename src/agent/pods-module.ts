@@ -1,4 +1,5 @@
-import type { Changes, Snapshot } from '../cluster/index.ts'
+import type { Address } from '../addr/index.ts'
+import type { Changes, ObjectKey, Snapshot } from '../cluster/index.ts'
 import type { Host, Namespace, Network } from '../host/index.ts'
 import type { PodNetwork } from '../pods/index.ts'
 import { answerCni, type CniRequest } from './cni-server.ts'
@@ -32,12 +33,12 @@ export class PodsModule implements NodeModule {
     if (this.#wiring.ready) for (const resume of this.#waiting.splice(0)) resume()
   }
 
-  /** Answers `POST /cni`. `safe` resolves when the node's tables are in the kernel: no pod starts before them. */
-  answer(safe: () => Promise<void>): SocketRoute {
+  /** Answers `POST /cni`. `safe` resolves when the kernel holds the pod's policies: no pod starts before them. */
+  answer(safe: (pod: ObjectKey, addresses: readonly Address[]) => Promise<void>): SocketRoute {
     return (body) =>
       answerCni(this.#wiring, body as CniRequest, {
         ready: () => this.#untilReady(),
-        beforeReturn: () => safe(),
+        beforeReturn: safe,
       })
   }
 

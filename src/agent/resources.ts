@@ -1,9 +1,23 @@
 import type { Resource } from '../client/index.ts'
 
-// The registry of kinds would bring validation and schemas of every kind into a process that only follows five.
+// The registry of kinds would bring validation and schemas of every kind into a process that only follows these.
 export const services: Resource = { group: '', version: 'v1', plural: 'services', namespaced: true, kind: 'Service' }
 export const nodes: Resource = { group: '', version: 'v1', plural: 'nodes', namespaced: false, kind: 'Node' }
 export const pods: Resource = { group: '', version: 'v1', plural: 'pods', namespaced: true, kind: 'Pod' }
+export const namespaces: Resource = {
+  group: '',
+  version: 'v1',
+  plural: 'namespaces',
+  namespaced: false,
+  kind: 'Namespace',
+}
+export const networkPolicies: Resource = {
+  group: 'networking.k8s.io',
+  version: 'v1',
+  plural: 'networkpolicies',
+  namespaced: true,
+  kind: 'NetworkPolicy',
+}
 export const endpointSlices: Resource = {
   group: 'discovery.k8s.io',
   version: 'v1',

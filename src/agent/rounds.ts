@@ -3,6 +3,7 @@ import { HostError, type Network } from '../host/index.ts'
 import type { NodePlan, Round } from '../nodeplan/index.ts'
 import { forgetStale } from './conntrack.ts'
 import type { Log, NodeModule } from './contract.ts'
+import { cutDenied, refusePickUp } from './cut-denied.ts'
 
 /** What one round took, in milliseconds from the moment it began. */
 export interface RoundReport {
@@ -15,6 +16,8 @@ export interface RoundReport {
   readonly commitMs: number
   readonly totalMs: number
   readonly forgotten: number
+  /** Live connections that a policy no longer allows, taken out of conntrack. */
+  readonly cut: number
   readonly failure: Error | undefined
 }
 
@@ -34,6 +37,7 @@ export class Rounds {
   readonly #log: Log
   readonly #onRound: (report: RoundReport) => void
   #open = false
+  #cuts = false
   #stopped = false
   #wanted = false
   #running: Promise<void> | undefined
@@ -61,6 +65,11 @@ export class Rounds {
   /** Whether a change waits for a round or a round is in flight. */
   get busy(): boolean {
     return this.#wanted || this.#running !== undefined || this.#retry !== undefined
+  }
+
+  /** From now on, rounds end the live connections that a changed policy no longer allows. */
+  cutDenied(): void {
+    this.#cuts = true
   }
 
   /** From now on there are rounds; the first looks at everything. */
@@ -126,6 +135,7 @@ export class Rounds {
     let failure = await this.#updateModules(changes)
     const planned = performance.now()
     let forgotten = 0
+    let cut = 0
     try {
       if (round.transaction.length > 0) await this.#network.commit(round.transaction)
       this.#plan.confirm()
@@ -137,6 +147,8 @@ export class Rounds {
     if (this.#plan.confirmed) {
       try {
         forgotten = forgetStale(this.#network, round.stale)
+        if (this.#cuts && round.full) refusePickUp(this.#network)
+        if (this.#cuts) cut = cutDenied(this.#network, this.#plan, round.tightened)
       } catch (error) {
         this.#plan.doubt(round)
         failure = this.#tell(error, round)
@@ -151,6 +163,7 @@ export class Rounds {
       commitMs: committed - planned,
       totalMs: performance.now() - begun,
       forgotten,
+      cut,
       failure,
     })
     return failure

@@ -93,6 +93,11 @@ program
   .option('--health-port <port>', '/healthz, /livez and /metrics; 0 turns it off', integer, 10256)
   .option('--service-cidr <prefixes>', 'prefixes of which only Services have addresses', '10.96.0.0/16,fd00:96::/112')
   .option('--mtu <bytes>', 'of pod links', integer, 1500)
+  .addOption(
+    new Option('--policies <mode>', 'NetworkPolicies: strict also cuts connections that a change denies')
+      .choices(['strict', 'new-connections', 'off'])
+      .default('strict'),
+  )
   .option('--cleanup', 'remove everything that the agent put into the kernel, and end', false)
   .action(async (options) => (await import('./roles.ts')).runAgent(options))
 program

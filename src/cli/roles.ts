@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { findPrefix, type Prefix, parseAddress } from '../addr/index.ts'
+import type { Agent } from '../agent/index.ts'
 import { exit, say } from './output.ts'
 
 /** Prefixes out of a comma-separated option; throws with the option's name and the value. */
@@ -37,6 +38,7 @@ export async function runAgent(options: {
   mtu: number
   serviceCidr: string
   cleanup: boolean
+  policies: 'strict' | 'new-connections' | 'off'
 }): Promise<void> {
   const { cleanUpNode, PodsModule, startAgent } = await import('../agent/index.ts')
   const { openHost } = await import('../host/index.ts')
@@ -48,7 +50,7 @@ export async function runAgent(options: {
   const { connect } = await import('../client/index.ts')
   const client = connect({ kubeconfig: options.kubeconfig, userAgent: 'plumb-agent' })
   const pods = new PodsModule(host, host.own, options.mtu)
-  let ready: Promise<void> = new Promise(() => undefined)
+  const { promise: started, resolve: begin } = Promise.withResolvers<Agent>()
   const agent = await startAgent({
     client,
     host,
@@ -56,11 +58,17 @@ export async function runAgent(options: {
     options: {
       servicePrefixes: parsePrefixes('--service-cidr', options.serviceCidr),
       modules: [pods],
-      socket: { path: options.socket, routes: { 'POST /cni': pods.answer(() => ready) } },
+      policies: options.policies,
+      socket: {
+        path: options.socket,
+        routes: {
+          'POST /cni': pods.answer(async (pod, addresses) => (await started).admit(pod, addresses)),
+        },
+      },
       ...(options.healthPort === 0 ? {} : { health: { address: parseAddress('0.0.0.0'), port: options.healthPort } }),
     },
   })
-  ready = agent.ready
+  begin(agent)
   onSignal(async () => {
     await agent.stop()
     client.close()

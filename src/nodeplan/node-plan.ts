@@ -3,6 +3,7 @@ import { type Address, contains, type Family, type Prefix } from '../addr/index.
 import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
 import type { Operation, Transaction } from '../nft/index.ts'
 import { compilePodNetwork, type PodNetwork } from '../pods/index.ts'
+import { PolicyTables, policyTableName } from '../policies/index.ts'
 import {
   compileService,
   type HealthCheck,
@@ -28,6 +29,8 @@ export interface NodePlanOptions {
   readonly podPrefixes?: readonly Prefix[]
   /** Node ports answer at the node's addresses within these; at those that the Node object gives unless told. Never on loopback. */
   readonly nodePortAddresses?: readonly Prefix[]
+  /** Whether NetworkPolicies are enforced; the Snapshot must then have all Pods. */
+  readonly policies?: boolean
 }
 
 /** What one round does to the node. */
@@ -37,6 +40,8 @@ export interface Round {
   readonly full: boolean
   /** UDP flows to look through once the transaction is in the kernel. */
   readonly stale: readonly StaleFlows[]
+  /** Addresses of this node's pods whose live connections are to be judged again then. */
+  readonly tightened: ReadonlySet<Address>
   /** What pod networking now means, when Nodes changed: its routes are not part of the transaction. */
   readonly pods: PodNetwork | undefined
   readonly compileMs: number
@@ -64,6 +69,7 @@ export class NodePlan {
   readonly #options: NodePlanOptions
   readonly #services: ServiceTables
   readonly #podTables = new PodTables()
+  readonly #policies: PolicyTables | undefined
   readonly #findings = new Map<ObjectKey, readonly Finding[]>()
   #pods: PodNetwork
   #view: NodeView
@@ -82,6 +88,7 @@ export class NodePlan {
   constructor(options: NodePlanOptions) {
     this.#options = options
     this.#services = new ServiceTables(options.families)
+    this.#policies = options.policies === true ? new PolicyTables(options.node, options.families) : undefined
     this.#pods = compilePodNetwork(options.node, [])
     this.#view = { name: options.node, zone: undefined, addresses: [], nodePortAddresses: [] }
     this.#servicePrefixes = options.servicePrefixes
@@ -123,17 +130,34 @@ export class NodePlan {
   }
 
   get findings(): readonly Finding[] {
-    return [...[...this.#findings.values()].flat(), ...this.#pods.findings, ...this.#services.conflicts()]
+    const policies = this.#policies?.findings ?? []
+    return [...[...this.#findings.values()].flat(), ...this.#pods.findings, ...this.#services.conflicts(), ...policies]
   }
 
   /** How many findings there are, without gathering them. */
   get findingCount(): number {
-    return this.#findingCount + this.#pods.findings.length + this.#services.conflicts().length
+    const policies = this.#policies?.findingCount ?? 0
+    return this.#findingCount + this.#pods.findings.length + this.#services.conflicts().length + policies
   }
 
   /** What is desired in the maps for `ADDRESS . PROTOCOL . PORT`. */
   findFrontend(id: string): ReturnType<ServiceTables['find']> {
     return this.#services.find(id)
+  }
+
+  /** A pod of this node has these addresses, before its status says so: its policies are part of the next round that is told of it. */
+  attach(pod: ObjectKey, addresses: readonly Address[]): void {
+    this.#policies?.attach(pod, addresses)
+  }
+
+  /** Whether the kernel holds the policies of the pods at these addresses. */
+  guards(addresses: readonly Address[]): boolean {
+    return this.#policies === undefined || (this.#confirmed && addresses.every((one) => this.#policies?.knows(one)))
+  }
+
+  /** What the policies of this node's pods say to a connection, e.g. one that is alive; nothing when they are not enforced. */
+  judge(...connection: Parameters<PolicyTables['judge']>): ReturnType<PolicyTables['judge']> {
+    return this.#policies?.judge(...connection) ?? []
   }
 
   /** The next round: what changed since the last one, or everything at the start and after a doubt. */
@@ -146,6 +170,9 @@ export class NodePlan {
     const moved = nodesChanged && this.#takeNodes(snapshot)
     const compiledNodes = now()
     if (nodesChanged) operations.push(...this.#podTables.update(this.#pods), ...this.#rescope())
+    if (nodesChanged) this.#policies?.setOwnPrefixes(this.#pods.prefixes)
+    const policies = this.#policies?.update(snapshot, first ? undefined : changes)
+    operations.push(...(policies?.operations ?? []))
     let compileMs = compiledNodes - begun
     let loweringMs = now() - compiledNodes
     const keys = first || moved ? allKeys(snapshot, changes) : changes.services
@@ -155,14 +182,22 @@ export class NodePlan {
     loweringMs += services.loweringMs
     this.#compiled = true
     const pods = nodesChanged ? this.#pods : undefined
+    const tightened = policies?.tightened ?? new Set()
     if (this.#confirmed)
-      return { transaction: operations, full: false, stale: services.stale, pods, compileMs, loweringMs }
+      return { transaction: operations, full: false, stale: services.stale, tightened, pods, compileMs, loweringMs }
     const start = now()
     const whole = this.#services.full()
-    const transaction = [...cleanUp(this.#options.families), ...this.#podTables.full(), ...whole.operations]
+    const guard = this.#policies?.full()
+    const transaction = [
+      ...cleanUp(this.#options.families),
+      ...this.#podTables.full(),
+      ...whole.operations,
+      ...(guard?.operations ?? []),
+    ]
     loweringMs += now() - start
     const stale = [...this.#owedStale, ...services.stale, ...whole.stale]
-    return { transaction, full: true, stale, pods: this.#pods, compileMs, loweringMs }
+    const all = guard?.tightened ?? tightened
+    return { transaction, full: true, stale, tightened: all, pods: this.#pods, compileMs, loweringMs }
   }
 
   /** The round is in the kernel. */
@@ -245,7 +280,7 @@ export class NodePlan {
 /** Takes the tables away, also those that are not there. */
 export function cleanUp(families: readonly Family[] = [4, 6]): Transaction {
   return families.flatMap((family) =>
-    [tableName, 'plumb-pods'].flatMap((table): Operation[] => {
+    [tableName, 'plumb-pods', policyTableName].flatMap((table): Operation[] => {
       const at = { ...tableOf(family), table }
       return [
         // Deleting what is not there is an error, adding what is there is none (and destroy needs Linux 6.3).

@@ -1,0 +1,51 @@
+import type { Address } from '../addr/index.ts'
+import { HostError, type Network } from '../host/index.ts'
+import type { NodePlan } from '../nodeplan/index.ts'
+import { forget } from './conntrack.ts'
+
+/** Assigned Internet protocol numbers; ICMP and ICMPv6 mean the same to a policy. */
+const protocols: Readonly<Record<number, 'tcp' | 'udp' | 'sctp' | 'icmp'>> = {
+  1: 'icmp',
+  6: 'tcp',
+  17: 'udp',
+  58: 'icmp',
+  132: 'sctp',
+}
+
+/**
+ * Judges the live connections of these pods again and takes those out of conntrack that a policy denies; their next packet belongs
+ * to no connection and is dropped. Answers how many. One dump per family.
+ */
+export function cutDenied(network: Network, plan: NodePlan, tightened: ReadonlySet<Address>): number {
+  let cut = 0
+  for (const family of [4, 6] as const) {
+    if (![...tightened].some((address) => address.includes(':') === (family === 6))) continue
+    const node = plan.pods.addresses[family]
+    for (const connection of network.connections({ family })) {
+      const { source } = connection.original
+      // The reply comes from where the first packet went after destination NAT.
+      const { source: destination, sourcePort: port } = connection.reply
+      const protocol = protocols[connection.protocol]
+      if (protocol === undefined || (!tightened.has(source) && !tightened.has(destination))) continue
+      // Own-node traffic is always allowed.
+      if (source === node || destination === node) continue
+      if (!plan.judge(source, destination, protocol, port).some(({ kind }) => kind === 'deny')) continue
+      if (forget(network, connection)) cut++
+    }
+  }
+  return cut
+}
+
+/**
+ * A TCP segment without a connection starts none (nf_conntrack_tcp_loose): otherwise the other end's next segment would begin a
+ * connection the other way round, which that way may be allowed.
+ */
+export function refusePickUp(network: Network): void {
+  const name = 'net.netfilter.nf_conntrack_tcp_loose'
+  try {
+    if (network.sysctl(name).trim() !== '0') network.setSysctl(name, 0)
+  } catch (error) {
+    // Conntrack is a module that comes with the first rule which needs it; without it there are no live connections.
+    if (!(error instanceof HostError) || error.code !== 'missing') throw error
+  }
+}
