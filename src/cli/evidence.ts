@@ -1,7 +1,7 @@
-import { request } from 'node:http'
 import { dirname, join } from 'node:path'
 import { type Address, findAddress } from '../addr/index.ts'
 import type { ObserveRequest, ObserveResponse } from '../agent/index.ts'
+import { askAgent } from '../cni/index.ts'
 import type { Evidence, Observation } from '../explain/index.ts'
 import type { Lab } from '../lab/index.ts'
 
@@ -82,23 +82,8 @@ function parseTarget(text: string): { address: Address; port: number }[] {
   return found === undefined ? [] : [{ address: found, port: Number(port) }]
 }
 
-function observe(socketPath: string, body: ObserveRequest): Promise<ObserveResponse> {
-  return new Promise((resolve, reject) => {
-    const call = request(
-      { socketPath, path: '/observe', method: 'POST', headers: { 'content-type': 'application/json' }, timeout: 5000 },
-      (response) => {
-        const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('error', reject)
-        response.on('end', () => {
-          const answer = JSON.parse(Buffer.concat(chunks).toString()) as ObserveResponse & { error?: string }
-          if (response.statusCode === 200) resolve(answer)
-          else reject(new Error(answer.error ?? `HTTP ${response.statusCode}`))
-        })
-      },
-    )
-    call.on('timeout', () => call.destroy(new Error('no answer in 5 s')))
-    call.on('error', reject)
-    call.end(JSON.stringify(body))
-  })
+async function observe(socketPath: string, body: ObserveRequest): Promise<ObserveResponse> {
+  const { status, answer } = await askAgent<ObserveResponse>(socketPath, '/observe', body, 5000)
+  if (status !== 200) throw new Error(answer.error ?? `HTTP ${status}`)
+  return answer
 }

@@ -1,1 +1,2 @@
+export { AgentUnreachable, askAgent } from './ask-agent.ts'
 export { runCni } from './plugin.ts'

@@ -1,5 +1,5 @@
-import { request as httpRequest } from 'node:http'
 import type { CniRequest } from '../agent/index.ts'
+import { askAgent } from './ask-agent.ts'
 
 /** The versions of the specification whose requests this plugin answers. */
 const supportedVersions = ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0']
@@ -35,15 +35,15 @@ export async function runCni(env: NodeJS.ProcessEnv, stdin: string): Promise<Out
     return failure('1.1.0', 1, `cniVersion "${version}" is not supported; use one of ${supportedVersions.join(', ')}`)
   }
   try {
-    const answer = await callAgent(
-      configuration.socket ?? '/run/plumb/agent.sock',
-      toRequest(command, env, configuration),
-    )
+    const socket = configuration.socket ?? '/run/plumb/agent.sock'
+    const asked = toRequest(command, env, configuration)
+    const { answer } = await askAgent<Record<string, unknown>>(socket, '/cni', asked, 30_000)
+    if (answer.error !== undefined) return failure(version, 100, answer.error)
     if (typeof answer.code === 'number') return failure(version, answer.code, String(answer.msg))
     return command === 'ADD' ? success({ ...answer, cniVersion: version }) : { stdout: '', exitCode: 0 }
   } catch (error) {
     // 11: try again later; the runtime repeats the call when the agent is back.
-    return failure(version, command === 'STATUS' ? 50 : 11, `the agent does not answer: ${(error as Error).message}`)
+    return failure(version, command === 'STATUS' ? 50 : 11, (error as Error).message)
   }
 }
 
@@ -62,29 +62,6 @@ function toRequest(command: string, env: NodeJS.ProcessEnv, configuration: Netwo
       : { pod: { namespace, name, ...(uid === undefined ? {} : { uid }) } }),
     ...(command === 'GC' ? { validAttachments: configuration['cni.dev/valid-attachments'] ?? [] } : {}),
   }
-}
-
-function callAgent(socketPath: string, body: CniRequest): Promise<Record<string, unknown>> {
-  return new Promise((resolve, reject) => {
-    const request = httpRequest(
-      { socketPath, path: '/cni', method: 'POST', headers: { 'content-type': 'application/json' }, timeout: 30_000 },
-      (response) => {
-        const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('error', reject)
-        response.on('end', () => {
-          try {
-            resolve(JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>)
-          } catch (error) {
-            reject(error)
-          }
-        })
-      },
-    )
-    request.on('timeout', () => request.destroy(new Error(`no answer from ${socketPath} in 30 s`)))
-    request.on('error', reject)
-    request.end(JSON.stringify(body))
-  })
 }
 
 function success(result: unknown): Outcome {

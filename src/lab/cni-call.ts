@@ -1,4 +1,4 @@
-import { request } from 'node:http'
+import { AgentUnreachable, askAgent } from '../cni/index.ts'
 
 /** The part of a CNI answer that a kubelet reads (CNI 1.1, section 5). */
 export interface CniAnswer {
@@ -20,35 +20,11 @@ export class CniRefusal extends Error {
 }
 
 /** Calls a node's agent over its socket as `plumb cni` does, without the process. Throws `CniRefusal` for the plugin's errors. */
-export function callCni(socketPath: string, call: Readonly<Record<string, unknown>>): Promise<CniAnswer> {
-  return new Promise((resolve, reject) => {
-    const asked = request(
-      { socketPath, path: '/cni', method: 'POST', headers: { 'content-type': 'application/json' }, timeout: 30_000 },
-      (response) => {
-        const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('error', reject)
-        response.on('end', () => {
-          const answer = parse(Buffer.concat(chunks).toString())
-          if (answer.error !== undefined) reject(new CniRefusal(answer.error, (response.statusCode ?? 500) >= 500))
-          else if (answer.code === undefined) resolve(answer)
-          else reject(new CniRefusal(`${answer.msg}${answer.details ? `: ${answer.details}` : ''}`, answer.code === 11))
-        })
-      },
-    )
-    asked.on('timeout', () => asked.destroy(new Error(`${socketPath}: no answer in 30 s`)))
-    asked.on('error', (error: NodeJS.ErrnoException) => {
-      const absent = error.code === 'ENOENT' || error.code === 'ECONNREFUSED' || error.code === 'ECONNRESET'
-      reject(absent ? new CniRefusal(`the node's agent does not answer (${error.code})`, true) : error)
-    })
-    asked.end(JSON.stringify(call))
+export async function callCni(socketPath: string, call: Readonly<Record<string, unknown>>): Promise<CniAnswer> {
+  const { status, answer } = await askAgent<CniAnswer>(socketPath, '/cni', call, 30_000).catch((error) => {
+    throw error instanceof AgentUnreachable && error.absent ? new CniRefusal(error.message, true) : error
   })
-}
-
-function parse(text: string): CniAnswer {
-  try {
-    return text === '' ? {} : (JSON.parse(text) as CniAnswer)
-  } catch {
-    return { code: 100, msg: `the agent's answer is not JSON: ${text.slice(0, 200)}` }
-  }
+  if (answer.error !== undefined) throw new CniRefusal(answer.error, status >= 500)
+  if (answer.code === undefined) return answer
+  throw new CniRefusal(`${answer.msg}${answer.details ? `: ${answer.details}` : ''}`, answer.code === 11)
 }

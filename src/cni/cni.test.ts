@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
+import { after, before, test } from 'node:test'
+import { runCni } from './index.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'plumb-cni-'))
+const socket = join(folder, 'agent.sock')
+let asked: unknown
+let answer: unknown = {}
+const agent = createServer(async (request, response) => {
+  asked = await json(request)
+  response.end(JSON.stringify(answer))
+})
+
+before(async () => {
+  agent.listen(socket)
+  await once(agent, 'listening')
+})
+after(() => {
+  agent.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const configuration = JSON.stringify({ cniVersion: '1.0.0', name: 'plumb', type: 'plumb', socket })
+const environment = {
+  CNI_COMMAND: 'ADD',
+  CNI_CONTAINERID: 'c1',
+  CNI_NETNS: '/var/run/netns/x',
+  CNI_IFNAME: 'eth0',
+  CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-1;K8S_POD_UID=u-1',
+}
+
+test('ADD hands the pod on and prints the result in the version that was asked for', async () => {
+  answer = { cniVersion: '1.1.0', interfaces: [], ips: [{ address: '10.244.1.2/32' }] }
+  const { stdout, exitCode } = await runCni(environment, configuration)
+  assert.equal(exitCode, 0)
+  assert.deepEqual(JSON.parse(stdout), { cniVersion: '1.0.0', interfaces: [], ips: [{ address: '10.244.1.2/32' }] })
+  assert.deepEqual(asked, {
+    command: 'ADD',
+    containerId: 'c1',
+    netns: '/var/run/netns/x',
+    ifname: 'eth0',
+    pod: { namespace: 'shop', name: 'web-1', uid: 'u-1' },
+  })
+})
+
+test('DEL without a namespace and GC with the valid attachments reach the agent; they print nothing', async () => {
+  answer = {}
+  const gone = await runCni({ ...environment, CNI_COMMAND: 'DEL', CNI_NETNS: '' }, configuration)
+  assert.deepEqual([gone.stdout, gone.exitCode], ['', 0])
+  assert.equal((asked as { netns?: string }).netns, undefined)
+  const valid = [{ containerID: 'c1', ifname: 'eth0' }]
+  const text = JSON.stringify({ ...JSON.parse(configuration), 'cni.dev/valid-attachments': valid })
+  assert.equal((await runCni({ CNI_COMMAND: 'GC' }, text)).exitCode, 0)
+  assert.deepEqual((asked as { validAttachments: unknown }).validAttachments, valid)
+})
+
+test('refusals are CNI errors with the specification’s codes', async () => {
+  const code = async (env: NodeJS.ProcessEnv, stdin: string): Promise<number> => {
+    const { stdout, exitCode } = await runCni(env, stdin)
+    assert.equal(exitCode, 1)
+    return JSON.parse(stdout).code
+  }
+  const elsewhere = JSON.stringify({ cniVersion: '1.1.0', socket: join(folder, 'nobody.sock') })
+  answer = { cniVersion: '1.1.0', code: 11, msg: 'the node has no podCIDR yet' }
+  assert.equal(await code(environment, configuration), 11, 'the agent’s own')
+  assert.equal(await code(environment, 'no json'), 6)
+  assert.equal(await code(environment, JSON.stringify({ cniVersion: '0.2.0' })), 1)
+  assert.equal(await code(environment, elsewhere), 11)
+  assert.equal(await code({ CNI_COMMAND: 'STATUS' }, elsewhere), 50)
+})
+
+test('VERSION needs neither input nor agent', async () => {
+  const { stdout } = await runCni({ CNI_COMMAND: 'VERSION' }, '')
+  assert.ok(JSON.parse(stdout).supportedVersions.includes('1.1.0'))
+})
