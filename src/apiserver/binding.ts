@@ -1,7 +1,6 @@
 import { errors, type KubeObject, type Pod } from '../objects/index.ts'
 import { Refusal } from './refusal.ts'
-import { isRecord } from './value.ts'
-import { timestamp } from './write.ts'
+import { isRecord, timestamp } from './value.ts'
 
 /** Puts a pod, a private copy, on the node that a Binding names; 409 when it is on one already. */
 export function bindPod(object: KubeObject, binding: unknown): KubeObject {

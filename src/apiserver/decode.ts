@@ -58,8 +58,6 @@ export function decodeObject(
   }
   value.metadata ??= {}
   if (!isRecord(value.metadata)) throw new Refusal(errors.badRequest(`${subject}: metadata is not an object`))
-  // Ownership of fields is not tracked, so a client's copy of it would only grow stale.
-  delete value.metadata.managedFields
   return value as unknown as KubeObject
 }
 

@@ -4,8 +4,8 @@ import { Refusal } from './refusal.ts'
 import { keyOf, type Scope } from './scope.ts'
 import type { ServiceAllocator } from './service-allocation.ts'
 import type { Transaction } from './store.ts'
-import { copyOf, isRecord } from './value.ts'
-import { removeObject, timestamp, type Written } from './write.ts'
+import { copyOf, isRecord, timestamp } from './value.ts'
+import { removeObject, type Written } from './write.ts'
 
 /** What a DELETE asks for, from its body or its query. */
 export interface DeleteOptions {

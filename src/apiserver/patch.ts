@@ -9,7 +9,8 @@ import { isRecord } from './value.ts'
 const jsonPatch = 'application/json-patch+json'
 const mergePatch = 'application/merge-patch+json'
 const strategicPatch = 'application/strategic-merge-patch+json'
-const applyPatch = 'application/apply-patch+yaml'
+/** Server-side apply: the body is a configuration, not a change. */
+export const applyPatch = 'application/apply-patch+yaml'
 
 /** A patch that was read: makes the new value of a private copy of the stored one. */
 export interface Patch {
@@ -22,10 +23,6 @@ export interface Patch {
 export async function readPatch(kind: Kind, body: Buffer, contentType: string | undefined): Promise<Patch> {
   const shape = shapeOf(kind)
   const type = mediaType(contentType)
-  if (type === applyPatch) {
-    const message = 'server-side apply (application/apply-patch+yaml) is not served; use client-side apply'
-    throw new Refusal({ ...errors.unsupportedMediaType([]), message })
-  }
   const text = body.toString()
   switch (type) {
     case jsonPatch:
@@ -35,13 +32,13 @@ export async function readPatch(kind: Kind, body: Buffer, contentType: string | 
       return { apply: (value) => applyMergePatch(value, structuredClone(patch)), text }
     }
     case strategicPatch: {
-      if (shape === undefined) throw new Refusal(errors.unsupportedMediaType([jsonPatch, mergePatch]))
+      if (shape === undefined) throw new Refusal(errors.unsupportedMediaType([jsonPatch, mergePatch, applyPatch]))
       const patch = recordOf(parseJson(body))
       return { apply: (value) => applyStrategicMergePatch(value, structuredClone(patch), shape), text }
     }
     default: {
       const served = shape === undefined ? [jsonPatch, mergePatch] : [jsonPatch, mergePatch, strategicPatch]
-      throw new Refusal(errors.unsupportedMediaType(served))
+      throw new Refusal(errors.unsupportedMediaType([...served, applyPatch]))
     }
   }
 }

@@ -1,13 +1,15 @@
 import { errors } from '../objects/index.ts'
 import { type Form, negotiate } from './accept.ts'
 import { type Answer, statusAnswer } from './answer.ts'
+import { applyConfiguration, readConfiguration } from './apply.ts'
 import { mediaType, parseBody } from './body.ts'
 import type { Call, Core } from './core.ts'
 import { decodeObject, fieldValidationOf } from './decode.ts'
 import { type DeleteOptions, deleteObject, dryRunOf, parseDeleteOptions } from './deletion.ts'
 import type { Entry } from './entry.ts'
+import { trackWrites } from './field-manager.ts'
 import { listPage, renderPage, revisionOf } from './list.ts'
-import { readPatch } from './patch.ts'
+import { applyPatch, readPatch } from './patch.ts'
 import { Refusal } from './refusal.ts'
 import { keyOf, type Scope } from './scope.ts'
 import { parseSelector } from './selector.ts'
@@ -59,8 +61,9 @@ export async function postObject(core: Core, scope: Scope, call: Call): Promise<
   const value = await parseBody(await call.body(), call.headers['content-type'])
   const object = decodeObject(scope.kind, value, fieldValidationOf(call.query), call.warn)
   const dryRun = dryRunOf(call.query.getAll('dryRun'))
+  const track = trackWrites(scope, call)
   const written = await core.store.write(
-    (transaction) => createObject(scope, object, core.allocator, transaction),
+    (transaction) => createObject(scope, object, core.allocator, transaction, track),
     dryRun,
   )
   return objectAnswer(scope, call, written.entry, 201)
@@ -75,6 +78,7 @@ export async function putObject(core: Core, scope: Scope, call: Call): Promise<A
 
 /** PATCH of an object or of its status. */
 export async function patchObject(core: Core, scope: Scope, call: Call): Promise<Answer> {
+  if (mediaType(call.headers['content-type']) === applyPatch) return applyObject(core, scope, call)
   const patch = await readPatch(scope.kind, await call.body(), call.headers['content-type'])
   const validation = fieldValidationOf(call.query)
   return answerWrite(core, scope, call, (current) =>
@@ -84,10 +88,19 @@ export async function patchObject(core: Core, scope: Scope, call: Call): Promise
 
 async function answerWrite(core: Core, scope: Scope, call: Call, change: Parameters<typeof updateObject>[1]) {
   const dryRun = dryRunOf(call.query.getAll('dryRun'))
+  const track = trackWrites(scope, call)
   const work = (transaction: Parameters<typeof updateObject>[3]) =>
-    updateObject(scope, change, core.allocator, transaction)
+    updateObject(scope, change, core.allocator, transaction, track)
   const { entry } = await core.store.write(work, dryRun)
   return objectAnswer(scope, call, entry, 200)
+}
+
+async function applyObject(core: Core, scope: Scope, call: Call): Promise<Answer> {
+  const configuration = await readConfiguration(scope, call)
+  const work = (transaction: Parameters<typeof updateObject>[3]) =>
+    applyConfiguration(scope, configuration, core.allocator, transaction)
+  const { entry, created } = await core.store.write(work, dryRunOf(call.query.getAll('dryRun')))
+  return objectAnswer(scope, call, entry, created ? 201 : 200)
 }
 
 /** DELETE of one object: a Status when it is gone, the object while something holds it. */

@@ -2,8 +2,7 @@ import { errors } from '../objects/index.ts'
 import { Refusal } from './refusal.ts'
 import type { ReviewKind } from './registry.ts'
 import type { User } from './scope.ts'
-import { isRecord } from './value.ts'
-import { timestamp } from './write.ts'
+import { isRecord, timestamp } from './value.ts'
 
 /** Answers a review about the asking user. Everyone who is authenticated may do everything. */
 export function answerReview(kind: ReviewKind, body: unknown, user: User): object {

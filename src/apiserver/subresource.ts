@@ -1,11 +1,13 @@
 import { errors, type KubeObject, type Namespace } from '../objects/index.ts'
 import { type Answer, json } from './answer.ts'
+import { applyConfiguration, readConfiguration } from './apply.ts'
 import { bindPod } from './binding.ts'
-import { parseBody } from './body.ts'
+import { mediaType, parseBody } from './body.ts'
 import type { Call, Core } from './core.ts'
 import { deleteObject, dryRunOf, parseDeleteOptions } from './deletion.ts'
 import type { Entry } from './entry.ts'
-import { readPatch } from './patch.ts'
+import { trackWrites } from './field-manager.ts'
+import { applyPatch, readPatch } from './patch.ts'
 import { Refusal } from './refusal.ts'
 import { getEntry, getObject, objectAnswer, patchObject, putObject } from './resource.ts'
 import { success } from './review.ts'
@@ -36,6 +38,8 @@ export async function handleSubresource(core: Core, scope: Scope, call: Call): P
 }
 
 async function writeScale(core: Core, scope: Scope, call: Call): Promise<Answer> {
+  if (call.method === 'PATCH' && mediaType(call.headers['content-type']) === applyPatch)
+    return applyScale(core, scope, call)
   const body = await call.body()
   const isPatch = call.method === 'PATCH'
   const patch = isPatch ? await readPatch(scope.kind, body, call.headers['content-type']) : undefined
@@ -46,9 +50,27 @@ async function writeScale(core: Core, scope: Scope, call: Call): Promise<Answer>
   }
   const plain = { ...scope, subresource: undefined }
   const dryRun = dryRunOf(call.query.getAll('dryRun'))
+  const track = trackWrites(scope, call)
   const { entry } = await core.store.write(
-    (transaction) => updateObject(plain, change, core.allocator, transaction),
+    (transaction) => updateObject(plain, change, core.allocator, transaction, track),
     dryRun,
+  )
+  return json(scaleOf(entry.value))
+}
+
+/** An apply of a Scale is one of the object that specifies nothing but its replicas. */
+async function applyScale(core: Core, scope: Scope, call: Call): Promise<Answer> {
+  const scaleKind = { ...scope.kind, group: 'autoscaling', version: 'v1', kind: 'Scale' }
+  const { applied, ...options } = await readConfiguration({ ...scope, kind: scaleKind }, call)
+  const { replicas } = (applied as { spec?: { replicas?: unknown } }).spec ?? {}
+  const { apiVersion, kind } = getEntry(core, scope).value
+  const spec = replicas === undefined ? {} : { replicas }
+  const own = { apiVersion, kind, metadata: { name: scope.name! }, spec } as KubeObject
+  const plain = { ...scope, subresource: undefined }
+  const { entry } = await core.store.write(
+    (transaction) =>
+      applyConfiguration(plain, { ...options, applied: own }, core.allocator, transaction, scope.subresource),
+    dryRunOf(call.query.getAll('dryRun')),
   )
   return json(scaleOf(entry.value))
 }

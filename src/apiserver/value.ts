@@ -10,3 +10,8 @@ export function isRecord(value: unknown): value is JsonRecord {
 export function copyOf<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T
 }
+
+/** Now, as Kubernetes writes times: whole seconds, UTC. */
+export function timestamp(at = Date.now()): string {
+  return `${new Date(at).toISOString().slice(0, 19)}Z`
+}

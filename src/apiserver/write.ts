@@ -3,12 +3,13 @@ import { isDeepStrictEqual } from 'node:util'
 import { errors, type Kind, type KubeObject, type Namespace, type Pod, type Service } from '../objects/index.ts'
 import { admitNamespace, admitPod } from './admission.ts'
 import { Entry } from './entry.ts'
+import { setManagedFields, type Track } from './field-manager.ts'
 import { Refusal } from './refusal.ts'
 import { keyOf, type Scope } from './scope.ts'
 import type { ServiceAllocator } from './service-allocation.ts'
 import { carryOver } from './service-carry-over.ts'
 import type { Transaction } from './store.ts'
-import { copyOf } from './value.ts'
+import { copyOf, timestamp } from './value.ts'
 
 const suffixLetters = 'bcdfghjklmnpqrstvwxz2456789'
 
@@ -18,17 +19,13 @@ export interface Written {
   readonly removed: boolean
 }
 
-/** Now, as Kubernetes writes times: whole seconds, UTC. */
-export function timestamp(at = Date.now()): string {
-  return `${new Date(at).toISOString().slice(0, 19)}Z`
-}
-
 /** Stores a new object: names it, fills in what the server knows, admits, validates, allocates. */
 export function createObject(
   scope: Scope,
   object: KubeObject,
   allocator: ServiceAllocator,
   transaction: Transaction,
+  track?: Track,
 ): Written {
   const { kind } = scope
   const { metadata } = object
@@ -43,6 +40,8 @@ export function createObject(
   const service = isService(kind) ? (object as Service) : undefined
   if (service?.spec) carryOver(service.spec, undefined)
   kind.applyDefaults(object)
+  // Defaults are the writer's, what the server allocates and admission adds is nobody's.
+  setManagedFields(object, track?.(undefined, object))
   kind.prepare(object, undefined, undefined)
   if (isPod(kind)) admitPod(object as Pod, transaction)
   refuseInvalid(kind, object, undefined, undefined)
@@ -63,6 +62,7 @@ export function updateObject(
   change: (current: Entry) => KubeObject,
   allocator: ServiceAllocator,
   transaction: Transaction,
+  track?: Track,
 ): Written {
   const { kind, collection, subresource } = scope
   const name = scope.name!
@@ -81,6 +81,7 @@ export function updateObject(
   const service = isService(kind) && subresource === undefined ? (object as Service) : undefined
   if (service?.spec) carryOver(service.spec, (old as Service).spec)
   kind.applyDefaults(object, old)
+  if (track !== undefined) setManagedFields(object, track(old, object))
   prepareUpdate(kind, object, old, subresource)
   refuseInvalid(kind, object, old, subresource)
   if (service !== undefined) allocator.allocate(service, old as Service, transaction)

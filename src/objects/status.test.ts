@@ -96,11 +96,36 @@ const cases: readonly [status: Status, code: number, reason: string, message: st
   ],
   [errors.tooLarge(3145728), 413, 'RequestEntityTooLarge', 'Request entity too large: limit is 3145728'],
   [
-    errors.applyConflict([{ manager: 'kubectl', field: '.spec.replicas' }]),
+    errors.applyConflict([{ manager: '"kubectl" using apps/v1', field: '.spec.replicas' }]),
     409,
     'Conflict',
-    'Apply failed with 1 conflict: conflict with "kubectl": .spec.replicas',
-    { causes: [{ reason: 'FieldManagerConflict', message: 'conflict with "kubectl"', field: '.spec.replicas' }] },
+    'Apply failed with 1 conflict: conflict with "kubectl" using apps/v1: .spec.replicas',
+    {
+      causes: [
+        {
+          reason: 'FieldManagerConflict',
+          message: 'conflict with "kubectl" using apps/v1',
+          field: '.spec.replicas',
+        },
+      ],
+    },
+  ],
+  [
+    errors.applyConflict([
+      { manager: '"a"', field: '.data.x' },
+      { manager: '"a"', field: '.data.y' },
+      { manager: '"b"', field: '.data.x' },
+    ]),
+    409,
+    'Conflict',
+    'Apply failed with 3 conflicts: conflicts with "a":\n- .data.x\n- .data.y\nconflicts with "b":\n- .data.x',
+    {
+      causes: [
+        ['"a"', '.data.x'],
+        ['"a"', '.data.y'],
+        ['"b"', '.data.x'],
+      ].map(([manager, field]) => ({ reason: 'FieldManagerConflict', message: `conflict with ${manager}`, field })),
+    },
   ],
 ]
 

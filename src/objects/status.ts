@@ -56,16 +56,19 @@ export function conflict(target: Target, name: string, cause: string = staleMess
   return failure(409, 'Conflict', message, detailsOf(target, name))
 }
 
-/** 409: server-side apply met fields of other managers; one cause per field. */
+/** 409: server-side apply met fields of other managers (`"kubectl" using apps/v1`, sorted); one cause per field. */
 export function applyConflict(conflicts: readonly { manager: string; field: string }[]): Status {
-  const managers = [...new Set(conflicts.map((item) => JSON.stringify(item.manager)))].join(', ')
-  const noun = conflicts.length === 1 ? 'conflict' : 'conflicts'
-  const fields = conflicts.map((item) => item.field)
-  const where = fields.length === 1 ? `: ${fields[0]}` : `:\n- ${fields.join('\n- ')}`
-  return failure(409, 'Conflict', `Apply failed with ${conflicts.length} ${noun}: ${noun} with ${managers}${where}`, {
+  const count = `Apply failed with ${conflicts.length} conflict${conflicts.length === 1 ? '' : 's'}`
+  const byManager = [...Map.groupBy(conflicts, ({ manager }) => manager)]
+  const lines = byManager.flatMap(([manager, own]) =>
+    conflicts.length === 1
+      ? `conflict with ${manager}: ${own[0]!.field}`
+      : [`conflicts with ${manager}:`, ...own.map(({ field }) => `- ${field}`)],
+  )
+  return failure(409, 'Conflict', `${count}: ${lines.join('\n')}`, {
     causes: conflicts.map((item) => ({
       reason: 'FieldManagerConflict',
-      message: `conflict with ${JSON.stringify(item.manager)}`,
+      message: `conflict with ${item.manager}`,
       field: item.field,
     })),
   })
