@@ -10,7 +10,7 @@ import {
   type Question,
   renderAnswer,
 } from '../explain/index.ts'
-import { EndpointSlices, Namespaces, Nodes, Pods, Services } from '../objects/index.ts'
+import { EndpointSlices, Namespaces, NetworkPolicies, Nodes, Pods, Services } from '../objects/index.ts'
 import { askNodes } from './evidence.ts'
 import { exit, print, say } from './output.ts'
 
@@ -117,6 +117,7 @@ async function readSnapshot(client: Client): Promise<LiveSnapshot> {
     nodes: Nodes,
     pods: Pods,
     namespaces: Namespaces,
+    policies: NetworkPolicies,
   } as const
   await Promise.all(
     Object.entries(collections).map(async ([collection, resource]) => {

@@ -29,7 +29,17 @@ export interface Verdict {
 }
 
 /** The part of the way that a step is about. */
-export type Stage = 'name' | 'source' | 'service' | 'endpoint' | 'route' | 'neighbour' | 'link' | 'socket' | 'reply'
+export type Stage =
+  | 'name'
+  | 'source'
+  | 'service'
+  | 'endpoint'
+  | 'policy'
+  | 'route'
+  | 'neighbour'
+  | 'link'
+  | 'socket'
+  | 'reply'
 
 /** What the kernel is asked in order to confirm a step. The step says what should come back. */
 export type Observation =

@@ -4,6 +4,7 @@ import type { Pod } from '../objects/index.ts'
 import { compilePodNetwork, explainPath, nodeAddresses, type PathStep, type PodNetwork } from '../pods/index.ts'
 import type { Step, Transport, Verdict } from './answer.ts'
 import type { Source } from './end.ts'
+import { askPolicies } from './policies.ts'
 
 /** An address and port after the choice of an endpoint. */
 export interface Destination {
@@ -20,6 +21,7 @@ export function walk(
   seenAs: 'kept' | 'masqueraded' = 'kept',
 ): { steps: Step[]; verdict: Verdict } {
   const pod = snapshot.findPod(destination.address)
+  const policies = askPolicies(snapshot, source, destination, seenAs)
   const steps: Step[] = []
   let node = source.node
   // A packet visits the node where it starts and the one where the pod is: routes name the owner of a prefix directly.
@@ -29,6 +31,12 @@ export function walk(
       destination: destination.address,
       ...(pod === undefined ? {} : { local: { namespace: pod.metadata.namespace ?? '', pod: pod.metadata.name } }),
     })
+    // A process of the node reaches its pods, and they reach it, whatever policies say.
+    const ownNode =
+      next.kind === 'own' ||
+      (next.kind === 'deliver' && !policies.fromPod && node === source.node && source.outside !== true)
+    if (hop === 0 && !ownNode) steps.push(...policies.egress.steps)
+    if (hop === 0 && !ownNode && policies.egress.denied !== undefined) return { steps, verdict: policies.egress.denied }
     steps.push(...routeSteps(node, next, destination))
     if (next.kind === 'forward') {
       node = next.node
@@ -37,6 +45,11 @@ export function walk(
     if (next.kind === 'nobody') return { steps, verdict: deny(next.says, next.because) }
     if (next.kind === 'leave') return leave(snapshot, steps, next, destination)
     if (next.kind === 'own') return { steps, verdict: { kind: 'allow', says: next.says, because: next.because } }
+    if (ownNode) steps.push(...policies.exempt(node))
+    else {
+      steps.push(...policies.ingress.steps)
+      if (policies.ingress.denied !== undefined) return { steps, verdict: policies.ingress.denied }
+    }
     return deliver(steps, node, source, destination, pod, next.because, seenAs)
   }
   return {

@@ -1,4 +1,5 @@
 export { compilePolicy } from './compile.ts'
+export { explainPolicies, type PoliciesAnswer, type PolicyQuestion, type SideAnswer } from './explain.ts'
 export { type Attempt, judgeSide, type Party, type SideVerdict } from './judge.ts'
 export { tableName as policyTableName, tableOf as policyTableOf } from './lower.ts'
 export type { Direction, PolicyModel, Transport } from './model.ts'

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Address, parseAddress } from '../addr/index.ts'
+import { snapshotOf } from '../cluster/index.ts'
+import type { KubeObject, NetworkPolicy } from '../objects/index.ts'
+import { namespaceObject, nodeObject, podObject, policyObject } from '../policies/cluster.fixture.ts'
+import { explainConnection, type Question, renderAnswer } from './index.ts'
+
+const world: readonly KubeObject[] = [
+  nodeObject(1),
+  nodeObject(2),
+  namespaceObject('ns'),
+  podObject('client', { labels: { app: 'client' }, node: 1, index: 2 }),
+  podObject('web', { labels: { app: 'web' }, node: 2, index: 3, ports: [{ name: 'http', port: 8080 }] }),
+]
+const pod = (name: string): Question['from'] => ({ kind: 'pod', namespace: 'ns', name })
+const ask = (policies: readonly NetworkPolicy[], question: Partial<Question> = {}) =>
+  explainConnection(
+    snapshotOf([...world, ...policies]),
+    { from: pod('client'), to: pod('web'), transport: 'tcp', port: 8080, ...question },
+    { clusterDomain: 'cluster.local', servicePrefixes: [] },
+  )
+const denyIngress = policyObject('deny', { podSelector: {}, policyTypes: ['Ingress'] })
+const denyEgress = policyObject('deny-out', {
+  podSelector: { matchLabels: { app: 'client' } },
+  policyTypes: ['Egress'],
+})
+
+test('a denied connection names the policy and the side, and stops where the node stops it', () => {
+  const inbound = ask([denyIngress])
+  assert.equal(inbound.verdict.kind, 'deny')
+  assert.match(inbound.verdict.says, /networkpolicy\/ns\/deny isolates pod\/ns\/web for ingress and no rule allows it/)
+  assert.equal(inbound.verdict.because.object, 'networkpolicy/ns/deny')
+  assert.equal(inbound.steps.at(-1)?.node, 'node-2')
+  assert.ok(inbound.steps.some(({ stage }) => stage === 'route'))
+  const outbound = ask([denyEgress])
+  assert.match(outbound.verdict.says, /pod\/ns\/client for egress/)
+  assert.equal(outbound.steps.at(-1)?.node, 'node-1')
+  assert.ok(!outbound.steps.some(({ stage }) => stage === 'route'), 'it never leaves its node')
+})
+
+test('the rule that decided, and those that did not with their reasons', () => {
+  const rules = policyObject('web', {
+    podSelector: { matchLabels: { app: 'web' } },
+    ingress: [
+      { from: [{ podSelector: { matchLabels: { app: 'gateway' } } }] },
+      { from: [{ ipBlock: { cidr: '192.0.2.0/24' } }] },
+      { from: [{ podSelector: { matchLabels: { app: 'client' } } }], ports: [{ port: 'http' }] },
+    ],
+  })
+  const allowed = ask([denyIngress, rules])
+  assert.equal(allowed.verdict.kind, 'allow')
+  const text = renderAnswer(allowed)
+  assert.match(
+    text,
+    /networkpolicy\/ns\/web spec\.ingress\[0\] does not match pod\/ns\/client: .*its labels are app=client/,
+  )
+  assert.match(text, /spec\.ingress\[1\] does not match .*10\.244\.1\.2 is not in it/)
+  assert.match(text, /spec\.ingress\[2\] matches: pods app=client in ns, "http"\/tcp/)
+  const wrongPort = ask([rules], { port: 9999 })
+  assert.equal(wrongPort.verdict.kind, 'deny')
+  assert.match(renderAnswer(wrongPort), /matches the peer, but not the port: 9999\/tcp is not "http"\/tcp/)
+  assert.equal(wrongPort.verdict.because.field, 'spec.ingress[2].ports')
+})
+
+test('a node always reaches its own pods, and is an address to those of others', () => {
+  const from = (name: string): Partial<Question> => ({ from: { kind: 'node', name } })
+  assert.equal(ask([denyIngress], from('node-2')).verdict.kind, 'allow')
+  assert.equal(ask([denyIngress], from('node-1')).verdict.kind, 'deny')
+  const block = policyObject('nodes', {
+    podSelector: {},
+    ingress: [{ from: [{ ipBlock: { cidr: '172.30.0.11/32' } }] }],
+  })
+  assert.equal(ask([denyIngress, block], from('node-1')).verdict.kind, 'allow')
+  const toNode = (address: string) =>
+    ask([denyEgress], { to: { kind: 'address', address: parseAddress(address) as Address } }).verdict.kind
+  assert.equal(toNode('172.30.0.11'), 'allow', 'its own node')
+  assert.equal(toNode('172.30.0.12'), 'deny', 'another node')
+})

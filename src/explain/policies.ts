@@ -1,0 +1,72 @@
+import type { Address } from '../addr/index.ts'
+import type { Snapshot } from '../cluster/index.ts'
+import { nodeAddresses } from '../pods/index.ts'
+import { explainPolicies, type SideAnswer } from '../policies/index.ts'
+import type { Step, Transport, Verdict } from './answer.ts'
+import type { Source } from './end.ts'
+
+/** What policies say at one end of the way: what was looked at, and the verdict when it is no. */
+export interface PolicySide {
+  readonly steps: readonly Step[]
+  readonly denied: Verdict | undefined
+}
+
+/** What the policies of both ends say to a connection, judged where a node judges it: after the choice of an endpoint. */
+export interface PolicySides {
+  readonly egress: PolicySide
+  readonly ingress: PolicySide
+  /** Whether a pod with an address of its own sends; anything else on a node counts as the node. */
+  readonly fromPod: boolean
+  /** Why policies of the destination do not count on its own node; nothing where none isolates it. */
+  exempt(node: string): readonly Step[]
+}
+
+const silent: PolicySide = { steps: [], denied: undefined }
+
+/** Asks the policies of both ends. A masqueraded client is its node to policies of another node, and itself to those of the same one. */
+export function askPolicies(
+  snapshot: Snapshot,
+  source: Source,
+  { address, port, transport }: { address: Address; port: number; transport: Transport },
+  seenAs: 'kept' | 'masqueraded',
+): PolicySides {
+  const family = address.includes(':') ? 6 : 4
+  const own = source.addresses.find((one) => one.includes(':') === (family === 6))
+  const fromPod = own !== undefined && snapshot.findPod(own) !== undefined
+  if (own === undefined) return { egress: silent, ingress: silent, fromPod, exempt: () => [] }
+  const target = snapshot.findPod(address)
+  const sameNode = target?.spec.nodeName === source.node
+  const node = snapshot.nodes.get(source.node)
+  const masked = seenAs === 'masqueraded' && !sameNode && node !== undefined ? nodeAddresses(node)[family] : undefined
+  const question = { source: own, destination: address, protocol: transport, port } as const
+  const { sides } = explainPolicies(snapshot, question)
+  const seen = masked === undefined ? sides : explainPolicies(snapshot, { ...question, source: masked }).sides
+  // What a pod sends to itself through a Service is not stopped.
+  const toItself = own === address
+  return {
+    egress: toItself ? silent : sideOf(sides.find(({ direction }) => direction === 'egress')),
+    ingress: toItself ? silent : sideOf(seen.find(({ direction }) => direction === 'ingress')),
+    fromPod,
+    exempt: (at) =>
+      seen
+        .filter(({ direction, verdict }) => direction === 'ingress' && verdict.kind !== 'pass')
+        .map(({ pod, verdict }) => ({
+          stage: 'policy',
+          node: at,
+          says: `${at} always reaches its own pods: the policies of pod/${pod} do not count`,
+          because: verdict.because,
+        })),
+  }
+}
+
+function sideOf(side: SideAnswer | undefined): PolicySide {
+  if (side === undefined || side.verdict.kind === 'pass') return silent
+  const { node } = side
+  const steps = side.steps.map(
+    ({ says, because }): Step => ({ stage: 'policy', ...(node === undefined ? {} : { node }), says, because }),
+  )
+  const { verdict } = side
+  if (verdict.kind !== 'deny') return { steps, denied: undefined }
+  const says = `${side.steps.at(-1)?.says ?? 'a policy denies it'}: dropped without an answer`
+  return { steps, denied: { kind: 'deny', says, because: verdict.because } }
+}
