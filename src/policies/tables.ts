@@ -215,7 +215,8 @@ export class PolicyTables {
   }
 
   #takePod(key: ObjectKey, pod: Pod | undefined, dirty: Set<ObjectKey>): void {
-    if (pod === undefined) this.#attached.delete(key)
+    // A pod may be attached before the API server has told of it: only one that was known can be gone.
+    if (pod === undefined && this.#membership.views.has(key)) this.#attached.delete(key)
     const changed = this.#membership.put(key, pod, this.#attached.get(key))
     if (changed && (this.#locals.has(key) || this.#isLocal(this.#membership.views.get(key)))) dirty.add(key)
   }
