@@ -7,7 +7,7 @@ PATH=$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin
 export PATH
 # A test that leaves something open must fail and not hang the run.
 options='--test --test-concurrency=2 --test-force-exit --test-timeout=240000'
-if [ $# -eq 0 ]; then set -- 'src/**/*.test.ts' 'test/**/*.test.ts'; fi
+if [ $# -eq 0 ]; then set -- 'src/**/*.test.ts' 'packages/*/src/**/*.test.ts' 'test/**/*.test.ts'; fi
 if [ "$(id -u)" -eq 0 ]; then exec node $options "$@"; fi
 if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
   exec sudo -n -E env "PATH=$PATH" node $options "$@"
