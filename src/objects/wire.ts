@@ -115,16 +115,20 @@ export class BackwardWriter {
   }
 
   bytes(value: Buffer): void {
-    value.copy(this.#buffer, this.#claim(value.length))
+    // Before the buffer is named: claiming may replace it.
+    const at = this.#claim(value.length)
+    value.copy(this.#buffer, at)
   }
 
   text(value: string): void {
     const size = Buffer.byteLength(value)
-    this.#buffer.write(value, this.#claim(size), size)
+    const at = this.#claim(size)
+    this.#buffer.write(value, at, size)
   }
 
   double(value: number): void {
-    this.#buffer.writeDoubleLE(value, this.#claim(8))
+    const at = this.#claim(8)
+    this.#buffer.writeDoubleLE(value, at)
   }
 
   /** A signed 64-bit integer. */
@@ -135,13 +139,13 @@ export class BackwardWriter {
     }
     let size = 1
     for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) size++
-    let at = this.#claim(size)
-    for (let rest = value; size > 1; size--) {
-      this.#buffer[at++] = (rest % 128) | 128
+    const last = this.#claim(size) + size - 1
+    let rest = value
+    for (let at = last - size + 1; at < last; at++) {
+      this.#buffer[at] = (rest % 128) | 128
       rest = Math.floor(rest / 128)
-      if (size === 2) this.#buffer[at] = rest
     }
-    if (value < 128) this.#buffer[at] = value
+    this.#buffer[last] = rest
   }
 
   #big(value: bigint): void {
