@@ -1,14 +1,13 @@
 import { type Address, families } from '../addr/index.ts'
 import type { Client, Informer, Resource } from '../client/index.ts'
 import { ChangeFeed, type Collection, keyOf, LiveSnapshot } from '../cluster/index.ts'
+import { type ContainerExit, LogBuffer, type RunningContainer } from '../containers/index.ts'
 import type { Zone } from '../dns/index.ts'
 import { type Host, HostError, type Namespace } from '../host/index.ts'
+import type { Builtin } from '../kubelet/index.ts'
 import { EndpointSlices, type KubeObject, Namespaces, Pods, Services } from '../objects/index.ts'
 import type { LabNetwork } from './config.ts'
 import type { DnsServer } from './dns-server.ts'
-import type { Builtin } from './kubelet-door.ts'
-import { LogBuffer } from './log-buffer.ts'
-import type { ContainerExit, RunningContainer } from './running-container.ts'
 
 const port = 53
 const wildcards = { 4: '0.0.0.0', 6: '::' } as const

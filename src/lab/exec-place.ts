@@ -1,6 +1,6 @@
+import type { Kubelet } from '../kubelet/index.ts'
 import { ControlRefusal } from './control-server.ts'
 import type { ExecTarget } from './exec-in.ts'
-import type { Kubelet } from './kubelet.ts'
 import type { Rack } from './rack.ts'
 
 /** Where to enter, in the lab's own terms: the path of a network namespace, or a process with all of a container's namespaces. */

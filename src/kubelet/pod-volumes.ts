@@ -1,8 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Client } from '../client/index.ts'
+import type { Mount } from '../containers/index.ts'
 import { type ConfigMap, ConfigMaps, type Container, type Pod, type Secret, Secrets } from '../objects/index.ts'
-import type { Mount } from './container-script.ts'
 import { ContainerConfigError } from './environment.ts'
 
 interface KeySelection {

@@ -7,9 +7,15 @@ import { timestamp } from './container-runner.ts'
 import type { KubeletDoor, NodeDoor } from './kubelet-door.ts'
 import { nodeLease, nodeObject } from './node-object.ts'
 import { PodWorker } from './pod-worker.ts'
-import type { Machine } from './rack.ts'
 
 const leaseMs = 10_000
+
+/** What a kubelet runs on. */
+export interface KubeletMachine {
+  readonly name: string
+  readonly namespace: Namespace
+  readonly addresses: readonly Address[]
+}
 
 /** The kubelet of one node: registers it, keeps its Lease, and has a worker for each pod that is bound to it. */
 export class Kubelet {
@@ -18,7 +24,7 @@ export class Kubelet {
   readonly #workers = new Map<string, PodWorker>()
   #timer: NodeJS.Timeout | undefined
 
-  constructor(door: KubeletDoor, machine: Machine, index: number, agentSocket: string) {
+  constructor(door: KubeletDoor, machine: KubeletMachine, index: number, agentSocket: string) {
     this.#door = door
     this.node = {
       name: machine.name,

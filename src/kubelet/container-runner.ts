@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import type { ContainerExit, LogBuffer, RunningContainer } from '../containers/index.ts'
 import type { Container } from '../objects/index.ts'
 import { type ContainerRecord, type ContainerRole, newRecord } from './container-record.ts'
 import { ContainerConfigError } from './environment.ts'
-import type { LogBuffer } from './log-buffer.ts'
 import type { ProbeDoor } from './probe-run.ts'
 import { Prober } from './prober.ts'
 import { backOffMessage, nextBackOff, noBackOff, shouldRestart } from './restart.ts'
-import type { ContainerExit, RunningContainer } from './running-container.ts'
 
 /** What a container's runner needs from its pod. */
 export interface RunnerDoor {

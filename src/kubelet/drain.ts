@@ -1,4 +1,4 @@
-import { ContainerProcess } from './container-process.ts'
+import { ContainerProcess } from '../containers/index.ts'
 import type { ContainerRunner } from './container-runner.ts'
 import { runInContainer } from './exec-capture.ts'
 

@@ -1,9 +1,9 @@
 import type { Address } from '../addr/index.ts'
 import type { Client, Informer } from '../client/index.ts'
+import type { RunningContainer } from '../containers/index.ts'
 import type { Host, Namespace } from '../host/index.ts'
 import type { Container, Pod, Service } from '../objects/index.ts'
 import type { NodeResolver } from './resolv-conf.ts'
-import type { RunningContainer } from './running-container.ts'
 
 /** A program of the lab itself that stands in for an image, such as the cluster's DNS. */
 export type Builtin = (pod: Pod, container: Container, namespace: Namespace) => Promise<RunningContainer>

@@ -1,18 +1,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Address } from '../addr/index.ts'
+import { ContainerProcess, type RunningContainer, StandIn, withPrivileges } from '../containers/index.ts'
 import type { Namespace } from '../host/index.ts'
 import { ConfigMaps, type Container, type Pod, Secrets } from '../objects/index.ts'
 import { findProgram, standInPorts } from './container-command.ts'
-import { ContainerProcess } from './container-process.ts'
-import { withPrivileges } from './container-script.ts'
 import { buildEnvironment, type EnvironmentSources, readField } from './environment.ts'
 import { podHostname, renderHostsFile } from './hosts-file.ts'
 import type { KubeletDoor } from './kubelet-door.ts'
 import { prepareMounts } from './pod-volumes.ts'
 import { renderResolvConf } from './resolv-conf.ts'
-import type { RunningContainer } from './running-container.ts'
-import { StandIn } from './stand-in.ts'
 
 /** The network that a pod's containers share. */
 export interface PodNetwork {

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { LogBuffer, LogSelection } from './log-buffer.ts'
+import type { LogBuffer, LogSelection } from '../containers/index.ts'
 
 /** `PodLogOptions` as they come in a query. */
 export interface LogRequest extends LogSelection {

@@ -1,8 +1,8 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { StandInPort } from '../containers/index.ts'
 import type { Container } from '../objects/index.ts'
 import { expandReferences } from './environment.ts'
-import type { StandInPort } from './stand-in.ts'
 
 // POSIX 2.14 and the built-ins that make sense as a command of their own.
 const shellBuiltins = new Set([

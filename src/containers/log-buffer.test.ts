@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseLogRequest } from './kubelet-logs.ts'
+import { parseLogRequest } from '../kubelet/index.ts'
 import { LogBuffer } from './log-buffer.ts'
 
 test('lines are whole, whatever the chunks; streams do not mix within a line', () => {

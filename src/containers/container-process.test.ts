@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Namespace, openHost } from '../host/index.ts'
+import { runInContainer } from '../kubelet/index.ts'
 import type { Container, Pod } from '../objects/index.ts'
 import { ContainerProcess } from './container-process.ts'
 import { withPrivileges } from './container-script.ts'
-import { runInContainer } from './exec-capture.ts'
 
 let directory: string
 let namespace: Namespace

@@ -1,0 +1,6 @@
+export { ContainerProcess } from './container-process.ts'
+export { type Mount, withPrivileges } from './container-script.ts'
+export { LogBuffer, type LogSelection } from './log-buffer.ts'
+export type { ContainerExit, RunningContainer } from './running-container.ts'
+export { StandIn, type StandInPort } from './stand-in.ts'
+export { setCertificateSource } from './stand-in-tls.ts'
