@@ -1,7 +1,9 @@
 import {
   apiVersionOf,
+  ConfigMaps,
   checkFields,
   errors,
+  type FieldCheck,
   type Kind,
   type KubeObject,
   type Shape,
@@ -9,6 +11,8 @@ import {
   schemaOf,
   structType,
 } from '../objects/index.ts'
+import { type CustomKind, isCustom } from './custom-kind.ts'
+import { pruneUnknown } from './custom-prune.ts'
 import { Refusal } from './refusal.ts'
 import { isRecord, type JsonRecord } from './value.ts'
 
@@ -45,7 +49,8 @@ export function decodeObject(
   if (!isRecord(value))
     throw new Refusal(errors.badRequest('the object provided is unrecognized: it is not a JSON object'))
   checkIdentity(kind, value)
-  const { unknown, typeErrors } = checkFields(kind, value)
+  if (isCustom(kind) && kind.custom.warning !== undefined) warn(kind.custom.warning)
+  const { unknown, typeErrors } = isCustom(kind) ? checkCustom(kind, value) : checkFields(kind, value)
   const subject = `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}`
   if (typeErrors[0] !== undefined) throw new Refusal(errors.badRequest(`${subject}: ${typeErrors[0].message}`))
   if (unknown.length > 0) {
@@ -59,6 +64,14 @@ export function decodeObject(
   value.metadata ??= {}
   if (!isRecord(value.metadata)) throw new Refusal(errors.badRequest(`${subject}: metadata is not an object`))
   return value as unknown as KubeObject
+}
+
+/** Metadata is decoded as that of any object, the rest is pruned by the kind's own schema. */
+function checkCustom({ custom }: CustomKind, value: JsonRecord): FieldCheck {
+  const { unknown, typeErrors } = checkFields(ConfigMaps, { metadata: value.metadata })
+  if (isRecord(value.metadata)) pruneStruct(value.metadata, structType('meta.v1.ObjectMeta'))
+  const pruned = pruneUnknown(value, custom.schema).map((path) => `unknown field "${path}"`)
+  return { unknown: [...unknown, ...pruned], typeErrors }
 }
 
 function badPatch(patch: string, message: string) {

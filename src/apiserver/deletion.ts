@@ -1,5 +1,6 @@
 import { errors, type Kind, type KubeObject, type Pod } from '../objects/index.ts'
 import { admitDeletion } from './admission.ts'
+import { admitDefinition } from './custom-names.ts'
 import { Refusal } from './refusal.ts'
 import { keyOf, type Scope } from './scope.ts'
 import type { ServiceAllocator } from './service-allocation.ts'
@@ -64,6 +65,7 @@ export function deleteObject(
   if (!held && graceSeconds === 0) return { entry: removeObject(scope, key, allocator, transaction), removed: true }
   const changed = mark(kind, object, graceSeconds) || JSON.stringify(object) !== current.json.toString()
   if (!changed) return { entry: current, removed: false }
+  admitDefinition(scope, object, transaction)
   return { entry: transaction.put(collection, key, object), removed: false }
 }
 

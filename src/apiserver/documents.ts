@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { apiVersionOf, errors, openapi, openapiDocument } from '../objects/index.ts'
 import { type Answer, json } from './answer.ts'
+import { isCustom } from './custom-kind.ts'
+import { withCustomKinds } from './custom-openapi.ts'
 import { Refusal } from './refusal.ts'
 import { groupVersions, type Registry, serves } from './registry.ts'
 
@@ -25,7 +27,13 @@ export function version(): Answer {
   })
 }
 
-const documents = new Map<string, { body: string; hash: string }>()
+interface Document {
+  readonly body: string
+  readonly hash: string
+}
+
+// Documents are made at first use; a change of the custom kinds makes all of them anew.
+const caches = new WeakMap<Registry, { generation: number; documents: Map<string, Document> }>()
 
 /** The index of OpenAPI v3: one document per served group version, each under the hash of its content. */
 export function openapiIndex(registry: Registry): Answer {
@@ -46,14 +54,20 @@ export function openapiOf(registry: Registry, group: string, groupVersion: strin
   return { code: 200, type: 'application/json', body, headers }
 }
 
-function documentOf(registry: Registry, name: string): { body: string; hash: string } {
-  let found = documents.get(name)
+function documentOf(registry: Registry, name: string): Document {
+  let cache = caches.get(registry)
+  if (cache?.generation !== registry.generation) {
+    cache = { generation: registry.generation, documents: new Map() }
+    caches.set(registry, cache)
+  }
+  let found = cache.documents.get(name)
   if (found === undefined) {
     const [group, groupVersion] = name.includes('/') ? (name.split('/') as [string, string]) : ['', name]
-    const document = registry.kindsOf(group, groupVersion).length > 0 ? openapi(name) : openapiDocument({}, {})
-    const body = JSON.stringify(document)
+    const served = registry.kindsOf(group, groupVersion)
+    const builtin = served.some((kind) => !isCustom(kind)) ? openapi(name) : openapiDocument({}, {})
+    const body = JSON.stringify(withCustomKinds(builtin, served.filter(isCustom)))
     found = { body, hash: createHash('sha256').update(body).digest('hex').slice(0, 32).toUpperCase() }
-    documents.set(name, found)
+    cache.documents.set(name, found)
   }
   return found
 }

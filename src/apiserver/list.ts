@@ -1,5 +1,7 @@
 import { apiVersionOf, errors, type Kind } from '../objects/index.ts'
 import type { Form } from './accept.ts'
+import { isCustom } from './custom-kind.ts'
+import { entryAs } from './custom-view.ts'
 import type { Entry } from './entry.ts'
 import { Refusal } from './refusal.ts'
 import type { Scope } from './scope.ts'
@@ -160,7 +162,7 @@ export function renderPage(kind: Kind, page: Page, form: Form, include: IncludeO
   switch (form.kind) {
     case 'json':
     case 'yaml':
-      return renderList(`${kind.kind}List`, apiVersionOf(kind), metadata, page.entries)
+      return renderList(kind, metadata, page.entries)
     case 'partial': {
       const items = page.entries.map((entry) => renderPartial(entry.value, form.version))
       const head = `"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/${form.version}"`
@@ -178,12 +180,13 @@ export function renderPage(kind: Kind, page: Page, form: Form, include: IncludeO
 
 const comma = Buffer.from(',')
 
-function renderList(kind: string, apiVersion: string, metadata: object, entries: readonly Entry[]): Buffer {
-  const head = `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`
+function renderList(kind: Kind, metadata: object, entries: readonly Entry[]): Buffer {
+  const name = isCustom(kind) ? kind.custom.listKind : `${kind.kind}List`
+  const head = `{"kind":${JSON.stringify(name)},"apiVersion":${JSON.stringify(apiVersionOf(kind))},"metadata":${JSON.stringify(metadata)},"items":[`
   const parts: Buffer[] = [Buffer.from(head)]
   for (const [index, entry] of entries.entries()) {
     if (index > 0) parts.push(comma)
-    parts.push(entry.json)
+    parts.push(entryAs(kind, entry).json)
   }
   parts.push(Buffer.from(']}'))
   return Buffer.concat(parts)

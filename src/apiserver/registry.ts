@@ -1,4 +1,8 @@
-import { apiVersionOf, findKind, type Kind, kinds } from '../objects/index.ts'
+import { apiVersionOf, findKind, getKind, type Kind, kinds } from '../objects/index.ts'
+import { type Definition, defaultDefinition, definitions, validateDefinition } from './custom-definition.ts'
+import { type CustomKind, customKind } from './custom-kind.ts'
+import type { Entry } from './entry.ts'
+import type { Store } from './store.ts'
 
 /** A resource that only takes POST and stores nothing. */
 export interface ReviewKind {
@@ -6,6 +10,7 @@ export interface ReviewKind {
   readonly version: string
   readonly kind: string
   readonly plural: string
+  readonly namespaced?: boolean
 }
 
 /** The reviews that are answered. */
@@ -21,7 +26,7 @@ export interface Group {
   readonly versions: readonly string[]
 }
 
-/** All kinds that are served now. The one place that has to learn of custom kinds. */
+/** All kinds that are served now, built-in and custom. */
 export interface Registry {
   find(group: string, version: string, plural: string): Kind | undefined
   /** The kinds of one group and version. */
@@ -29,20 +34,117 @@ export interface Registry {
   reviewsOf(group: string, version: string): readonly ReviewKind[]
   /** The core group first. */
   groups(): readonly Group[]
+  /** Grows when the custom kinds change; what was derived from an earlier one is stale. */
+  readonly generation: number
 }
 
-/** The registry of the built-in kinds. */
-export function builtinRegistry(): Registry {
-  const groups = new Map<string, Set<string>>([['', new Set(['v1'])]])
-  for (const { group, version } of [...kinds, ...reviewKinds]) {
-    groups.set(group, (groups.get(group) ?? new Set()).add(version))
+/** The definition kind with the rules that only a server needs. */
+const definitionKind: Kind = {
+  ...getKind('CustomResourceDefinition'),
+  applyDefaults(object, old) {
+    getKind('CustomResourceDefinition').applyDefaults(object, old)
+    defaultDefinition(object)
+  },
+  validate: (object, old, subresource) => [
+    ...getKind('CustomResourceDefinition').validate(object, old, subresource),
+    ...validateDefinition(object, old),
+  ],
+}
+
+const builtins: readonly Kind[] = kinds.map((kind) => (kind.kind === definitionKind.kind ? definitionKind : kind))
+
+interface CustomEntry {
+  readonly entry: Entry
+  readonly group: string
+  readonly plural: string
+  /** Served versions; their kinds are made at first use, and thrown away with the definition's state. */
+  readonly versions: ReadonlyMap<string, () => CustomKind>
+}
+
+/** The registry over a store: follows its CustomResourceDefinitions, each change from the moment of its commit. */
+export function openRegistry(store: Store): Registry {
+  const custom = new Map<string, CustomEntry>()
+  let generation = 0
+  let groups: readonly Group[] | undefined
+  const take = (entry: Entry) => {
+    const described = describe(entry)
+    if (described === undefined) custom.delete(entry.key)
+    else custom.set(entry.key, described)
   }
+  for (const entry of store.collection(definitions).range('')) take(entry)
+  store.subscribe(definitions, (events) => {
+    generation++
+    groups = undefined
+    for (const { type, entry } of events) {
+      if (type === 'DELETED') custom.delete(entry.key)
+      else take(entry)
+    }
+  })
+  const customKinds = (group: string, version: string) =>
+    [...custom.values()].flatMap((item) => (item.group === group ? (item.versions.get(version)?.() ?? []) : []))
   return {
-    find: findKind,
-    kindsOf: (group, version) => kinds.filter((kind) => kind.group === group && kind.version === version),
+    find: (group, version, plural) => {
+      const builtin = findKind(group, version, plural)
+      if (builtin !== undefined) return builtin.kind === definitionKind.kind ? definitionKind : builtin
+      const found = custom.get(`${plural}.${group}`)
+      return found?.plural === plural ? found.versions.get(version)?.() : undefined
+    },
+    kindsOf: (group, version) => [
+      ...builtins.filter((kind) => kind.group === group && kind.version === version),
+      ...customKinds(group, version),
+    ],
     reviewsOf: (group, version) => reviewKinds.filter((kind) => kind.group === group && kind.version === version),
-    groups: () => [...groups].map(([name, versions]) => ({ name, versions: [...versions] })),
+    groups: () => {
+      groups ??= allGroups(custom.values())
+      return groups
+    },
+    get generation() {
+      return generation
+    },
   }
+}
+
+/** What a definition brings while it is established; undefined before that. */
+function describe(entry: Entry): CustomEntry | undefined {
+  const definition = entry.value as Definition
+  const { spec, status } = definition
+  const established = status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True')
+  if (!established) return undefined
+  const versions = new Map(
+    spec.versions
+      .filter((version) => version.served)
+      .map((version) => {
+        let kind: CustomKind | undefined
+        return [version.name, () => (kind ??= customKind(definition, version))] as const
+      }),
+  )
+  return { entry, group: spec.group, plural: spec.names.plural, versions }
+}
+
+function allGroups(custom: Iterable<CustomEntry>): Group[] {
+  const groups = new Map<string, Set<string>>([['', new Set(['v1'])]])
+  for (const { group, version } of [...kinds, ...reviewKinds])
+    groups.set(group, (groups.get(group) ?? new Set()).add(version))
+  for (const { group, versions } of [...custom].sort((a, b) => (a.group < b.group ? -1 : 1))) {
+    const known = groups.get(group) ?? new Set()
+    for (const version of versions.keys()) known.add(version)
+    groups.set(group, known)
+  }
+  return [...groups].map(([name, versions]) => ({ name, versions: [...versions].sort(byPriority) }))
+}
+
+/** Upstream's order of versions: stable before beta before alpha, newer before older, then anything else by name. */
+export function byPriority(a: string, b: string): number {
+  const [x, y] = [priorityOf(a), priorityOf(b)]
+  for (const [index, part] of x.entries()) if (part !== y[index]) return y[index]! - part
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function priorityOf(version: string): [stage: number, major: number, minor: number] {
+  const match = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version)
+  if (match === null) return [0, 0, 0]
+  const stage = match[2] === undefined ? 3 : match[2] === 'beta' ? 2 : 1
+  return [stage, Number(match[1]), Number(match[3] ?? 0)]
 }
 
 /** Whether anything is served under this group and version. */

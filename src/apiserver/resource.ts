@@ -4,6 +4,7 @@ import { type Answer, statusAnswer } from './answer.ts'
 import { applyConfiguration, readConfiguration } from './apply.ts'
 import { mediaType, parseBody } from './body.ts'
 import type { Call, Core } from './core.ts'
+import { entryAs } from './custom-view.ts'
 import { decodeObject, fieldValidationOf } from './decode.ts'
 import { type DeleteOptions, deleteObject, dryRunOf, parseDeleteOptions } from './deletion.ts'
 import type { Entry } from './entry.ts'
@@ -82,7 +83,13 @@ export async function patchObject(core: Core, scope: Scope, call: Call): Promise
   const patch = await readPatch(scope.kind, await call.body(), call.headers['content-type'])
   const validation = fieldValidationOf(call.query)
   return answerWrite(core, scope, call, (current) =>
-    decodeObject(scope.kind, patch.apply(JSON.parse(current.json.toString())), validation, call.warn, patch.text),
+    decodeObject(
+      scope.kind,
+      patch.apply(JSON.parse(entryAs(scope.kind, current).json.toString())),
+      validation,
+      call.warn,
+      patch.text,
+    ),
   )
 }
 

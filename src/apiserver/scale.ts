@@ -1,4 +1,6 @@
-import { errors, type KubeObject, type LabelSelector } from '../objects/index.ts'
+import { errors, type Kind, type KubeObject, type LabelSelector } from '../objects/index.ts'
+import { isCustom } from './custom-kind.ts'
+import { customScale, setReplicas } from './custom-scale.ts'
 import { Refusal } from './refusal.ts'
 import { isRecord } from './value.ts'
 
@@ -7,8 +9,9 @@ interface Scalable extends KubeObject {
   status?: { replicas?: number }
 }
 
-/** The autoscaling/v1 Scale of a Deployment, ReplicaSet or StatefulSet. */
-export function scaleOf(object: KubeObject): KubeObject & { spec: { replicas: number } } {
+/** The autoscaling/v1 Scale of a Deployment, ReplicaSet, StatefulSet, or of a custom object that has one. */
+export function scaleOf(kind: Kind, object: KubeObject): KubeObject & { spec: { replicas: number } } {
+  if (isCustom(kind) && kind.custom.scale !== undefined) return customScale(object, kind.custom.scale)
   const { metadata, spec, status } = object as Scalable
   const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata
   return {
@@ -21,7 +24,7 @@ export function scaleOf(object: KubeObject): KubeObject & { spec: { replicas: nu
 }
 
 /** Puts the replicas of a Scale into a private copy of its object. */
-export function withScale<T extends KubeObject>(object: T, scale: unknown): T {
+export function withScale<T extends KubeObject>(kind: Kind, object: T, scale: unknown): T {
   const spec = isRecord(scale) && isRecord(scale.spec) ? scale.spec : {}
   const replicas = spec.replicas ?? 0
   const name = object.metadata.name
@@ -33,6 +36,10 @@ export function withScale<T extends KubeObject>(object: T, scale: unknown): T {
   const metadata = isRecord(scale) && isRecord(scale.metadata) ? scale.metadata : {}
   if (typeof metadata.resourceVersion === 'string' && metadata.resourceVersion !== '')
     object.metadata.resourceVersion = metadata.resourceVersion
+  if (isCustom(kind) && kind.custom.scale !== undefined) {
+    setReplicas(object, kind.custom.scale, replicas as number)
+    return object
+  }
   const scalable = object as Scalable
   scalable.spec = { ...scalable.spec, replicas: replicas as number }
   return object

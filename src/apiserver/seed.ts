@@ -8,7 +8,8 @@ import type { Transaction } from './store.ts'
 import { copyOf } from './value.ts'
 import { createObject, updateObject } from './write.ts'
 
-const self: User = { name: 'system:apiserver', uid: '', groups: ['system:masters'], extra: {} }
+/** The server itself as the author of writes. */
+export const systemUser: User = { name: 'system:apiserver', uid: '', groups: ['system:masters'], extra: {} }
 const namespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
 
 /** Makes what every cluster has from its first moment: four namespaces, the ServiceCIDR, and the Service `kubernetes` with its endpoints. */
@@ -27,7 +28,14 @@ function ensure(core: Core, transaction: Transaction, object: KubeObject, curren
   const kind = findKindOf(object.apiVersion, object.kind)
   if (kind === undefined) return
   const { name, namespace } = object.metadata
-  const scope: Scope = { kind, collection: collectionOf(kind), namespace, name, subresource: undefined, user: self }
+  const scope: Scope = {
+    kind,
+    collection: collectionOf(kind),
+    namespace,
+    name,
+    subresource: undefined,
+    user: systemUser,
+  }
   if (transaction.find(scope.collection, keyOf(namespace, name)) === undefined)
     createObject({ ...scope, name: undefined }, object, core.allocator, transaction)
   else if (current) {

@@ -8,9 +8,10 @@ import { findPortRange } from '../ipam/index.ts'
 import { errors, type Service } from '../objects/index.ts'
 import { type Answer, send, statusAnswer } from './answer.ts'
 import type { Core } from './core.ts'
+import { startCleanup } from './custom-cleanup.ts'
 import type { ApiServer, ApiServerOptions, ListenerOptions } from './options.ts'
 import { Refusal } from './refusal.ts'
-import { builtinRegistry } from './registry.ts'
+import { openRegistry } from './registry.ts'
 import { route } from './router.ts'
 import { seed } from './seed.ts'
 import { ServiceAllocator } from './service-allocation.ts'
@@ -30,10 +31,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const path = options.dataDir === ':memory:' ? ':memory:' : join(options.dataDir, 'objects.sqlite')
   const store = new Store(path, options.historyEvents)
   for (const entry of store.collection('/services').range('')) allocator.load(entry.value as Service)
-  const core: Core = { store, registry: builtinRegistry(), allocator, kubelet: options.kubelet }
+  const core: Core = { store, registry: openRegistry(store), allocator, kubelet: options.kubelet }
   const servers: Server[] = []
   try {
     await seed(core, options)
+    startCleanup(core)
     for (const listener of options.listeners) servers.push(await listen(core, options, listener))
   } catch (error) {
     for (const server of servers) server.close()

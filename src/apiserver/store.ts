@@ -222,7 +222,8 @@ export class Store {
   #publish(events: readonly StoreEvent[]): void {
     const byCollection = Map.groupBy(events, (event) => event.entry.collection)
     for (const [collection, own] of byCollection) {
-      for (const listener of this.#listeners.get(collection) ?? []) listener(own)
+      // A copy: listeners may come and go while they are called.
+      for (const listener of [...(this.#listeners.get(collection) ?? [])]) listener(own)
     }
   }
 

@@ -28,7 +28,7 @@ export async function handleSubresource(core: Core, scope: Scope, call: Call): P
     if (method === 'PATCH') return patchObject(core, scope, call)
   }
   if (subresource === 'scale') {
-    if (method === 'GET') return json(scaleOf(getEntry(core, scope).value))
+    if (method === 'GET') return json(scaleOf(kind, getEntry(core, scope).value))
     if (method === 'PUT' || method === 'PATCH') return writeScale(core, scope, call)
   }
   if (subresource === 'finalize' && method === 'PUT') return finalizeNamespace(core, scope, call)
@@ -45,8 +45,8 @@ async function writeScale(core: Core, scope: Scope, call: Call): Promise<Answer>
   const patch = isPatch ? await readPatch(scope.kind, body, call.headers['content-type']) : undefined
   const value = isPatch ? undefined : await parseBody(body, call.headers['content-type'])
   const change = (current: Entry): KubeObject => {
-    const scale = patch === undefined ? value : patch.apply(copyOf(scaleOf(current.value)))
-    return withScale(copyOf(current.value), scale)
+    const scale = patch === undefined ? value : patch.apply(copyOf(scaleOf(scope.kind, current.value)))
+    return withScale(scope.kind, copyOf(current.value), scale)
   }
   const plain = { ...scope, subresource: undefined }
   const dryRun = dryRunOf(call.query.getAll('dryRun'))
@@ -55,7 +55,7 @@ async function writeScale(core: Core, scope: Scope, call: Call): Promise<Answer>
     (transaction) => updateObject(plain, change, core.allocator, transaction, track),
     dryRun,
   )
-  return json(scaleOf(entry.value))
+  return json(scaleOf(scope.kind, entry.value))
 }
 
 /** An apply of a Scale is one of the object that specifies nothing but its replicas. */
@@ -72,7 +72,7 @@ async function applyScale(core: Core, scope: Scope, call: Call): Promise<Answer>
       applyConfiguration(plain, { ...options, applied: own }, core.allocator, transaction, scope.subresource),
     dryRunOf(call.query.getAll('dryRun')),
   )
-  return json(scaleOf(entry.value))
+  return json(scaleOf(scope.kind, entry.value))
 }
 
 /** Only `spec.finalizers` changes; a namespace that is going away and has none left is removed. */

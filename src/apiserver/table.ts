@@ -1,5 +1,6 @@
 import type { Kind, KubeObject } from '../objects/index.ts'
 import type { Form } from './accept.ts'
+import { entryAs } from './custom-view.ts'
 import type { Entry } from './entry.ts'
 
 /** What each row of a Table carries of its object. */
@@ -22,10 +23,11 @@ export function renderPartial(object: KubeObject, version: string): string {
 
 /** The JSON of one row of a Table. */
 export function renderRow(kind: Kind, entry: Entry, include: IncludeObject, version: string, now: Date): string {
-  const { value } = entry
+  const shown = entryAs(kind, entry)
+  const { value } = shown
   const cells = JSON.stringify(kind.columns.map((column) => column.cell(value, now)))
   if (include === 'None') return `{"cells":${cells},"object":null}`
-  const object = include === 'Object' ? entry.json.toString() : renderPartial(value, version)
+  const object = include === 'Object' ? shown.json.toString() : renderPartial(value, version)
   return `{"cells":${cells},"object":${object}}`
 }
 
@@ -58,7 +60,7 @@ export function renderObject(kind: Kind, entry: Entry, form: Form, include: Incl
   switch (form.kind) {
     case 'json':
     case 'yaml':
-      return entry.json
+      return entryAs(kind, entry).json
     case 'partial':
       return renderPartial(entry.value, form.version)
     case 'table': {

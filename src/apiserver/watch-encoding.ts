@@ -1,5 +1,6 @@
 import { apiVersionOf, type Kind } from '../objects/index.ts'
 import type { Form } from './accept.ts'
+import { entryAs } from './custom-view.ts'
 import { Entry, type StoreEvent } from './entry.ts'
 import { type IncludeObject, renderColumns, renderPartial, renderRow, renderTable } from './table.ts'
 
@@ -17,7 +18,7 @@ export function encodeEvent(
   include: IncludeObject,
   withColumns: boolean,
 ): Buffer {
-  const name = `${type} ${form.kind} ${'version' in form ? form.version : ''} ${include} ${withColumns}`
+  const name = `${kind.version} ${type} ${form.kind} ${'version' in form ? form.version : ''} ${include} ${withColumns}`
   let known = lines.get(event)
   if (known === undefined) {
     known = new Map()
@@ -42,7 +43,7 @@ export function encodeEntry(
 ): Buffer {
   const head = `{"type":"${type}","object":`
   if (form.kind === 'json' || form.kind === 'yaml')
-    return Buffer.concat([Buffer.from(head), entry.json, Buffer.from('}\n')])
+    return Buffer.concat([Buffer.from(head), entryAs(kind, entry).json, Buffer.from('}\n')])
   if (form.kind === 'partial') return Buffer.from(`${head}${renderPartial(entry.value, form.version)}}\n`)
   const metadata = { resourceVersion: entry.value.metadata.resourceVersion }
   const row = renderRow(kind, entry, include, form.version, new Date())

@@ -2,6 +2,9 @@ import { randomInt, randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { errors, type Kind, type KubeObject, type Namespace, type Pod, type Service } from '../objects/index.ts'
 import { admitNamespace, admitPod } from './admission.ts'
+import { isCustom } from './custom-kind.ts'
+import { admitDefinition } from './custom-names.ts'
+import { toStorage } from './custom-view.ts'
 import { Entry } from './entry.ts'
 import { setManagedFields, type Track } from './field-manager.ts'
 import { Refusal } from './refusal.ts'
@@ -29,6 +32,7 @@ export function createObject(
 ): Written {
   const { kind } = scope
   const { metadata } = object
+  if (isCustom(kind) && kind.custom.terminating) throw new Refusal(errors.methodNotAllowed(kind, 'create'))
   if (metadata.resourceVersion)
     throw new Refusal(errors.badRequest('resourceVersion should not be set on objects to be created'))
   delete metadata.resourceVersion
@@ -49,6 +53,8 @@ export function createObject(
   if (transaction.find(scope.collection, key) !== undefined)
     throw new Refusal(errors.alreadyExists(kind, metadata.name))
   if (service !== undefined) allocator.allocate(service, undefined, transaction)
+  admitDefinition(scope, object, transaction)
+  toStorage(kind, object)
   const entry = transaction.put(scope.collection, key, object)
   return { entry: transaction.dryRun ? tried(entry, undefined) : entry, removed: false }
 }
@@ -85,6 +91,7 @@ export function updateObject(
   prepareUpdate(kind, object, old, subresource)
   refuseInvalid(kind, object, old, subresource)
   if (service !== undefined) allocator.allocate(service, old as Service, transaction)
+  admitDefinition(scope, object, transaction)
   return replaceState(scope, current, object, allocator, transaction)
 }
 
@@ -97,6 +104,7 @@ export function replaceState(
   transaction: Transaction,
 ): Written {
   object.metadata.resourceVersion = String(current.revision)
+  toStorage(scope.kind, object)
   if (isFinished(scope.kind, object)) {
     transaction.put(scope.collection, current.key, object)
     return { entry: removeObject(scope, current.key, allocator, transaction), removed: true }

@@ -1,6 +1,8 @@
 export { checkFields, type FieldCheck } from './check-fields.ts'
+export { ageColumn, nameColumn } from './column.ts'
 export type * from './contract.ts'
 export type { NetworkPolicy } from './defaults-network.ts'
+export { defineKind } from './define-kind.ts'
 export { renderAge, renderDuration } from './duration.ts'
 export { apiVersionOf, findKind, findKindOf, getKind, kinds } from './kinds.ts'
 export * from './kinds-cluster.ts'
