@@ -1,0 +1,49 @@
+/** One line of `show stat`, by the column names of its header (`pxname`, `svname`, `status`, `stot`, …). */
+export type StatRow = Readonly<Record<string, string>>
+
+/** Reads `show stat`: CSV whose header begins with `# `. */
+export function parseStat(text: string): readonly StatRow[] {
+  const [header = '', ...lines] = text.trim().split('\n')
+  const names = parseRow(header.replace(/^# /, ''))
+  return lines
+    .filter((line) => line !== '')
+    .map((line) => {
+      const cells = parseRow(line)
+      return Object.fromEntries(names.flatMap((name, at) => (name === '' ? [] : [[name, cells[at] ?? '']])))
+    })
+}
+
+function parseRow(line: string): string[] {
+  return [...line.matchAll(/(?:"((?:[^"]|"")*)"|([^,]*))(?:,|$)/g)]
+    .slice(0, -1)
+    .map(([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? '')
+}
+
+/** Reads `show info`: `Name: value` lines. */
+export function parseInfo(text: string): ReadonlyMap<string, string> {
+  return new Map(
+    text.split('\n').flatMap((line): [string, string][] => {
+      const colon = line.indexOf(': ')
+      return colon < 0 ? [] : [[line.slice(0, colon), line.slice(colon + 2)]]
+    }),
+  )
+}
+
+/** A worker of `show proc` on the master socket; an old one has reloads behind it and ends with its last connection. */
+export interface Worker {
+  readonly pid: number
+  readonly reloads: number
+  readonly old: boolean
+}
+
+/** Reads `show proc` of the master socket: workers only. */
+export function parseProcesses(text: string): readonly Worker[] {
+  const workers: Worker[] = []
+  let old = false
+  for (const line of text.split('\n')) {
+    if (line.startsWith('#')) old = line.includes('old workers')
+    const [pid, type, reloads] = line.trim().split(/\s+/)
+    if (type === 'worker') workers.push({ pid: Number(pid), reloads: Number(reloads), old })
+  }
+  return workers
+}

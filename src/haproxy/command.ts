@@ -1,0 +1,97 @@
+import { type MapEntries, renderEntry } from './map.ts'
+
+/** What HAProxy 2.6 can change while it runs (Management Guide 9.3). Files and paths are those that the configuration names. */
+export type Command =
+  | { readonly kind: 'add-server'; readonly backend: string; readonly server: Server }
+  | { readonly kind: 'remove-server'; readonly backend: string; readonly server: string }
+  | { readonly kind: 'set-map'; readonly path: string; readonly entries: MapEntries }
+  | { readonly kind: 'set-certificate'; readonly path: string; readonly pem: string; readonly fresh: boolean }
+  | { readonly kind: 'list-certificate'; readonly list: string; readonly line: string }
+
+/** One server of a backend; `options` are words as on a `server` line. */
+export interface Server {
+  readonly name: string
+  /** `10.244.1.7:8080`, `[fd00::7]:8080` as `fd00::7:8080`: HAProxy takes what follows the last colon for the port. */
+  readonly address: string
+  readonly options: readonly string[]
+}
+
+/** Bytes of one command, payload included: a command must fit into `tune.bufsize` (16 KiB). */
+const maxCommandBytes = 12_000
+
+/** One exchange on the socket: what is written, and what the answer must look like. */
+export interface Exchange {
+  readonly request: string
+  readonly expect: RegExp
+}
+
+/** The exchanges of a command, in order. `version` is the map's new version, which `prepare` answers (see `prepareMap`). */
+export function renderCommand(command: Exclude<Command, { kind: 'set-map' }>): readonly Exchange[] {
+  switch (command.kind) {
+    case 'add-server': {
+      const { backend, server } = command
+      const id = `${backend}/${server.name}`
+      const words = ['add server', id, server.address, ...server.options].join(' ')
+      // A server that was on its way out may still be there, in maintenance, waiting for its last connection.
+      return [
+        { request: words, expect: /^(New server registered|.*[Aa]lready exists)/ },
+        { request: `set server ${id} state ready`, expect: /^$/ },
+      ]
+    }
+    case 'remove-server': {
+      const id = `${command.backend}/${command.server}`
+      return [{ request: `set server ${id} state maint`, expect: /^$/ }]
+    }
+    case 'set-certificate': {
+      const { path, pem, fresh } = command
+      // A blank line ends the payload.
+      const payload = pem.split(/\r?\n/).filter((line) => line.trim() !== '')
+      return [
+        ...(fresh ? [{ request: `new ssl cert ${path}`, expect: /^New empty certificate store/ }] : []),
+        { request: `set ssl cert ${path} <<\n${payload.join('\n')}\n`, expect: /^Transaction (created|updated)/ },
+        { request: `commit ssl cert ${path}`, expect: /Success!/ },
+      ]
+    }
+    case 'list-certificate':
+      return [{ request: `add ssl crt-list ${command.list} <<\n${command.line}\n`, expect: /Success!/ }]
+    default:
+      return command satisfies never
+  }
+}
+
+/** Asks for a new version of a map; `findVersion` reads the answer. Lookups see the old one until `commitMap`. */
+export function prepareMap(path: string): string {
+  return `prepare map ${path}`
+}
+
+export function findVersion(answer: string): number | undefined {
+  const version = /New version created: (\d+)/.exec(answer)?.[1]
+  return version === undefined ? undefined : Number(version)
+}
+
+/** Fills a prepared version and makes it the one that lookups see, whole. */
+export function fillMap(path: string, version: number, entries: MapEntries): readonly Exchange[] {
+  const exchanges: Exchange[] = []
+  let lines: string[] = []
+  let bytes = 0
+  const flush = (): void => {
+    if (lines.length === 0) return
+    exchanges.push({ request: `add map @${version} ${path} <<\n${lines.join('\n')}\n`, expect: /^$/ })
+    lines = []
+    bytes = 0
+  }
+  for (const [key, value] of entries) {
+    const line = renderEntry(key, value)
+    const size = Buffer.byteLength(line) + 1
+    if (bytes + size > maxCommandBytes) flush()
+    lines.push(line)
+    bytes += size
+  }
+  flush()
+  return [...exchanges, { request: `commit map @${version} ${path}`, expect: /^$/ }]
+}
+
+/** Removes a server that was put into maintenance; refused while connections are left. */
+export function deleteServer(backend: string, server: string): Exchange {
+  return { request: `del server ${backend}/${server}`, expect: /^Server deleted/ }
+}
