@@ -13,5 +13,10 @@ export function copyOf<T>(value: T): T {
 
 /** Now, as Kubernetes writes times: whole seconds, UTC. */
 export function timestamp(at = Date.now()): string {
-  return `${new Date(at).toISOString().slice(0, 19)}Z`
+  const second = Math.floor(at / 1000)
+  if (second !== latest.second) latest = { second, text: `${new Date(second * 1000).toISOString().slice(0, 19)}Z` }
+  return latest.text
 }
+
+// Every write asks, and thousands come in one second.
+let latest = { second: Number.NaN, text: '' }

@@ -1,24 +1,26 @@
 import { apiVersionOf, type KubeObject } from '../objects/index.ts'
 import { checkTyped } from './check.ts'
-import { compare, without } from './compare.ts'
+import { compareObjects, without } from './compare.ts'
 import { type Element, renderPath, sortElements } from './element.ts'
 import { difference, emptySet, equalSets, type FieldSet, has, intersection, isEmpty, union } from './field-set.ts'
 import { type FieldType, fieldTypeOf } from './field-type.ts'
 import { fieldsOf, withNamedFields } from './fields-of.ts'
 import { allowedByLastApplied, withLastApplied } from './last-applied.ts'
 import {
+  fieldsOfOwner,
   type Identity,
   keyOfIdentity,
   type ManagedFieldsEntry,
-  type Owner,
   type Owners,
   ownable,
+  ownersIn,
+  release,
   renderManagedFields,
 } from './managers.ts'
 import { merge } from './merge.ts'
 import { removeFields } from './remove.ts'
 import { resetFields } from './reset-fields.ts'
-import { bare, type OwnedKind, parsedOnce, release, update } from './update.ts'
+import { bare, type OwnedKind, update } from './update.ts'
 import { equalValues } from './value.ts'
 
 /** One server-side apply. */
@@ -89,10 +91,10 @@ function refusal({ kind, applied }: ApplyRequest): string | undefined {
 
 /** An object that nobody was tracked on belongs to `before-first-apply`. */
 function ownersBefore({ kind, live, subresource, now }: ApplyRequest): Owners {
-  const owners = parsedOnce(live?.metadata.managedFields)
+  const owners = ownersIn(live?.metadata.managedFields as readonly ManagedFieldsEntry[] | undefined)
   if (owners.size > 0 || live === undefined) return owners
   const updated = bare(live) as KubeObject
-  return parsedOnce(update({ kind, live: undefined, updated, manager: 'before-first-apply', subresource, now }))
+  return ownersIn(update({ kind, live: undefined, updated, manager: 'before-first-apply', subresource, now }))
 }
 
 interface ConflictPath {
@@ -110,28 +112,19 @@ function applyOver(request: ApplyRequest, type: FieldType, owners: Owners, force
   const key = keyOfIdentity(identity)
   const last = owners.get(key)
   const fields = difference(fieldsOf(type, request.applied), ignored, true)
-  const claimed = new Map(owners).set(key, { ...last, identity, time: last?.time, fields })
-  const object = prune(type, merge(type, live, request.applied), claimed, last?.fields ?? emptySet) as KubeObject
-  const changes = without(compare(type, live, object), ignored)
+  const claimed = new Map(owners).set(key, { identity, time: now, fields })
+  const lastFields = last === undefined ? emptySet : fieldsOfOwner(last)
+  const object = prune(type, merge(type, live, request.applied), claimed, lastFields) as KubeObject
+  const changes = without(compareObjects(type, live as object, object), ignored)
   const taken = union(changes.added, changes.modified)
   const paths = force ? [] : conflictsOf(claimed, taken, key)
   if (paths.length > 0) return { outcome: 'conflicts', paths }
   const rest = release(release(claimed, taken, key), changes.removed, key)
-  const mine = settle(last, ownable(fields), identity, equalValues(live, object) ? undefined : now, now)
+  const own = ownable(fields)
+  // An apply that says what it said, over an object that stays as it is, keeps its time: it is no write.
+  const same = last !== undefined && equalSets(lastFields, own) && equalValues(live, object)
+  const mine = same ? { ...last, identity } : { identity, time: now, fields: own }
   return { outcome: 'merged', object, managedFields: renderManagedFields(new Map(rest).set(key, mine)) }
-}
-
-/** The manager's own entry; one that says what it said, over an unchanged object, keeps its time. */
-function settle(
-  last: Owner | undefined,
-  fields: FieldSet,
-  identity: Identity,
-  changedAt: string | undefined,
-  now: string,
-): Owner {
-  if (last !== undefined && equalSets(last.fields, fields))
-    return { ...last, identity, fields: last.fields, time: changedAt ?? last.time }
-  return { identity, fields, time: now }
 }
 
 /** Takes away what the manager applied last time, does not apply now, and nobody owns. */
@@ -141,7 +134,7 @@ function prune(type: FieldType, merged: unknown, owners: Owners, last: FieldSet)
   const fieldsIn = (value: unknown) => named(fieldsOf(type, value ?? {}))
   const lastNamed = named(last)
   const all = fieldsIn(merged)
-  const owned = [...owners.values()].reduce((set, { fields }) => union(set, fields), emptySet)
+  const owned = [...owners.values()].reduce((set, owner) => union(set, fieldsOfOwner(owner)), emptySet)
   const untouched = fieldsIn(removeFields(type, merged, lastNamed))
   // Removing a parent took what others own below it, too: back with that, and with what nobody ever owned.
   const kept = fieldsIn(removeFields(type, merged, difference(all, union(untouched, named(owned)))))
@@ -150,9 +143,10 @@ function prune(type: FieldType, merged: unknown, owners: Owners, last: FieldSet)
 
 function conflictsOf(owners: Owners, taken: FieldSet, except: string): readonly ConflictPath[] {
   const found: ConflictPath[] = []
-  for (const [key, { identity, fields }] of owners) {
+  for (const [key, owner] of owners) {
     if (key === except) continue
-    for (const path of sortedPaths(intersection(fields, taken))) found.push({ path, identity })
+    const { identity } = owner
+    for (const path of sortedPaths(intersection(fieldsOfOwner(owner), taken))) found.push({ path, identity })
   }
   return found.sort((a, b) => (renderManager(a.identity) < renderManager(b.identity) ? -1 : 1))
 }

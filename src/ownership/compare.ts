@@ -26,6 +26,28 @@ export function compare(type: FieldType, before: unknown, after: unknown): Compa
   return differ(type, before, after) ?? nothing
 }
 
+/** Fields of metadata that nobody owns: the server's, and those that name the object. */
+export const unownedMetadata: ReadonlySet<string> = new Set(
+  'name namespace creationTimestamp selfLink uid clusterName generation managedFields resourceVersion'.split(' '),
+)
+
+/** Compares two whole objects, save for the fields that nobody owns. */
+export function compareObjects(type: FieldType, before: object, after: object): Comparison {
+  const found = new Gathered()
+  const from = before as Record<string, unknown>
+  const to = after as Record<string, unknown>
+  const as = resolve(type, to)
+  if (as.kind !== 'struct' && as.kind !== 'map') return nothing
+  for (const name of namesOf(from, to)) {
+    if (name === 'apiVersion' || name === 'kind') continue
+    const below = resolve(typeOfField(as, name), {})
+    if (name === 'metadata' && (below.kind === 'struct' || below.kind === 'map'))
+      found.add('f:metadata', differInFields(below, from[name] ?? {}, to[name] ?? {}, unownedMetadata))
+    else found.add(fieldElement(name), differInField(as, name, from[name], to[name]))
+  }
+  return found.finish(before, after) ?? nothing
+}
+
 /** The comparison without these fields and all below them. */
 export function without(comparison: Comparison, fields: FieldSet): Comparison {
   return {
@@ -76,18 +98,33 @@ function differInFields(
   type: FieldType & { kind: 'struct' | 'map' },
   before: unknown,
   after: unknown,
+  except?: ReadonlySet<string>,
 ): Comparison | undefined {
   const from = isRecord(before) ? before : {}
   const to = isRecord(after) ? after : {}
   const found = new Gathered()
-  const visit = (name: string) => {
-    const field = type.kind === 'struct' ? type.fields.get(name) : undefined
-    const missing = field?.missing
-    found.add(fieldElement(name), differ(typeOfField(type, name), from[name] ?? missing, to[name] ?? missing))
+  for (const name of namesOf(from, to)) {
+    if (except?.has(name)) continue
+    found.add(fieldElement(name), differInField(type, name, from[name], to[name]))
   }
-  for (const name of Object.keys(from)) visit(name)
-  for (const name of Object.keys(to)) if (!Object.hasOwn(from, name)) visit(name)
   return found.finish(before, after)
+}
+
+function differInField(
+  type: FieldType & { kind: 'struct' | 'map' },
+  name: string,
+  before: unknown,
+  after: unknown,
+): Comparison | undefined {
+  const missing = type.kind === 'struct' ? type.fields.get(name)?.missing : undefined
+  if (missing === undefined) return differ(typeOfField(type, name), before, after)
+  return differ(typeOfField(type, name), before ?? missing, after ?? missing)
+}
+
+function namesOf(from: Record<string, unknown>, to: Record<string, unknown>): readonly string[] {
+  const names = Object.keys(from)
+  for (const name in to) if (!Object.hasOwn(from, name)) names.push(name)
+  return names
 }
 
 function differInItems(type: FieldType & { kind: 'list' }, before: unknown, after: unknown): Comparison | undefined {

@@ -63,14 +63,15 @@ export function renderPath(path: readonly Element[]): string {
 /** Steps in upstream's order: fields, keys, values, indexes; keys and values by their content. */
 export function sortElements(elements: Iterable<Element>): readonly Element[] {
   const fields: Element[] = []
-  const others: { element: Element; content: unknown }[] = []
-  for (const element of elements) {
-    if (element.startsWith('f:')) fields.push(element)
-    else others.push({ element, content: JSON.parse(element.slice(2)) })
-  }
-  fields.sort()
-  if (others.length > 1) others.sort(compareContents)
-  return others.length === 0 ? fields : [...fields, ...others.map(({ element }) => element)]
+  const others: Element[] = []
+  for (const element of elements) (element.startsWith('f:') ? fields : others).push(element)
+  if (fields.length > 1) fields.sort()
+  return others.length === 0 ? fields : [...fields, ...(others.length > 1 ? sortByContent(others) : others)]
+}
+
+function sortByContent(elements: readonly Element[]): readonly Element[] {
+  const parsed = elements.map((element): Content => ({ element, content: JSON.parse(element.slice(2)) }))
+  return parsed.sort(compareContents).map(({ element }) => element)
 }
 
 interface Content {

@@ -88,7 +88,7 @@ export function intersection(a: FieldSet, b: FieldSet): FieldSet {
 
 /** The paths of `a` that are not in `b`; with `below`, also without what lies below a path of `b`. */
 export function difference(a: FieldSet, b: FieldSet, below = false): FieldSet {
-  if (isEmpty(b)) return a
+  if (isEmpty(a) || isEmpty(b)) return a
   let fields: Map<Element, FieldSet> | undefined
   for (const [element, other] of b.fields) {
     const mine = a.fields.get(element)

@@ -6,18 +6,9 @@ export interface FieldsV1 {
   readonly [element: string]: FieldsV1
 }
 
-// A stored entry is parsed once, however many writes look at it.
-const parsed = new WeakMap<object, FieldSet>()
-
 /** The set that a `fieldsV1` describes; undefined when it is malformed. Steps of unknown kinds are left out, as upstream does. */
 export function parseFieldsV1(value: unknown): FieldSet | undefined {
-  if (!isRecord(value)) return undefined
-  let set = parsed.get(value)
-  if (set === undefined) {
-    set = parseNode(value, false)
-    if (set !== undefined) parsed.set(value, set)
-  }
-  return set
+  return isRecord(value) ? parseNode(value, false) : undefined
 }
 
 function parseNode(value: Record<string, unknown>, owned: boolean): FieldSet | undefined {
@@ -34,7 +25,7 @@ function parseNode(value: Record<string, unknown>, owned: boolean): FieldSet | u
       if (/^[kvi]:/.test(key)) return undefined
       continue
     }
-    const node = parseNode(child, Object.keys(child).length === 0)
+    const node = parseNode(child, isHollow(child))
     if (node === undefined) return undefined
     if (!isEmpty(node)) fields.set(element, node)
   }
@@ -43,18 +34,42 @@ function parseNode(value: Record<string, unknown>, owned: boolean): FieldSet | u
 
 /** The `fieldsV1` of a set, its keys in upstream's order. */
 export function renderFieldsV1(set: FieldSet): FieldsV1 {
-  const value = renderNode(set)
-  parsed.set(value, set)
-  return value
-}
-
-function renderNode(set: FieldSet): FieldsV1 {
   const node: Record<string, FieldsV1> = {}
   for (const element of sortElements(set.fields.keys())) {
     const child = set.fields.get(element)!
-    node[element] = child.owned && child.fields.size > 0 ? { '.': {}, ...renderNode(child) } : renderNode(child)
+    if (child.fields.size === 0) node[element] = nothing
+    else node[element] = child.owned ? { '.': nothing, ...renderFieldsV1(child) } : renderFieldsV1(child)
   }
   return node
+}
+
+const nothing: FieldsV1 = Object.freeze({})
+
+/** Whether a canonical `fieldsV1` has a path of this set, without parsing it. */
+export function meets(value: FieldsV1, set: FieldSet): boolean {
+  for (const [element, child] of set.fields) {
+    const node = value[element]
+    if (node !== undefined && ((child.owned && isOwned(node)) || meets(node, child))) return true
+  }
+  return false
+}
+
+/** Whether a canonical `fieldsV1` has every path of this set, without parsing it. */
+export function holds(value: FieldsV1, set: FieldSet): boolean {
+  for (const [element, child] of set.fields) {
+    const node = value[element]
+    if (node === undefined || (child.owned && !isOwned(node)) || !holds(node, child)) return false
+  }
+  return true
+}
+
+function isOwned(node: FieldsV1): boolean {
+  return node['.'] !== undefined || isHollow(node)
+}
+
+function isHollow(value: object): boolean {
+  for (const _ in value) return false
+  return true
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,5 +1,6 @@
-import { difference, type FieldSet, isEmpty, setOfPaths, union } from './field-set.ts'
-import { type FieldsV1, parseFieldsV1, renderFieldsV1 } from './fields-v1.ts'
+import { unownedMetadata } from './compare.ts'
+import { difference, emptySet, type FieldSet, isEmpty, setOfPaths, union } from './field-set.ts'
+import { type FieldsV1, holds, meets, parseFieldsV1, renderFieldsV1 } from './fields-v1.ts'
 
 /** One entry of `metadata.managedFields` (meta.v1.ManagedFieldsEntry). */
 export interface ManagedFieldsEntry {
@@ -9,21 +10,18 @@ export interface ManagedFieldsEntry {
   /** RFC 3339, whole seconds. */
   readonly time?: string
   readonly fieldsType: 'FieldsV1'
-  readonly fieldsV1?: FieldsV1
+  readonly fieldsV1: FieldsV1
   readonly subresource?: string
 }
 
 /** Who owns something, and how it came by it; appliers are one over all versions. */
 export type Identity = Pick<ManagedFieldsEntry, 'manager' | 'operation' | 'apiVersion' | 'subresource'>
 
-/** One manager and what it owns. */
-export interface Owner {
+/** One manager and what it owns: what its stored entry says, or a set where that changed. */
+export type Owner = {
   readonly identity: Identity
   readonly time: string | undefined
-  readonly fields: FieldSet
-  /** The stored entry that says the same. */
-  readonly entry?: ManagedFieldsEntry
-}
+} & ({ readonly entry: ManagedFieldsEntry; readonly fields?: undefined } | { readonly fields: FieldSet })
 
 /** All managers of an object by identity. */
 export type Owners = ReadonlyMap<string, Owner>
@@ -37,42 +35,92 @@ export function keyOfIdentity({ manager = '', operation, apiVersion, subresource
   return JSON.stringify([manager, operation, operation === 'Apply' ? '' : apiVersion, subresource])
 }
 
-/** The managers of a `managedFields`; undefined when an entry is malformed. */
-export function parseManagedFields(value: unknown): Owners | undefined {
-  if (value === undefined || value === null) return new Map()
-  if (!Array.isArray(value)) return undefined
+/** The managers of a stored `managedFields`, which this server wrote; none when it is missing. */
+export function ownersIn(stored: readonly ManagedFieldsEntry[] | undefined): Owners {
+  const owners = new Map<string, Owner>()
+  for (const entry of stored ?? []) owners.set(keyOfIdentity(entry), { identity: entry, time: entry.time, entry })
+  return owners
+}
+
+/** The managers of a `managedFields` from outside; undefined when an entry is malformed. */
+export function parseManagedFields(value: readonly unknown[]): Owners | undefined {
   const owners = new Map<string, Owner>()
   for (const item of value as readonly (Partial<ManagedFieldsEntry> | null)[]) {
-    const { operation, apiVersion, fieldsType, time } = item ?? {}
+    const { manager, operation, apiVersion, fieldsType, subresource, time } = item ?? {}
     if (operation !== 'Apply' && operation !== 'Update') return undefined
     if (typeof apiVersion !== 'string' || apiVersion === '' || fieldsType !== 'FieldsV1') return undefined
+    if (![manager, subresource, time].every((text) => text === undefined || typeof text === 'string')) return undefined
     const fields = parseFieldsV1(item?.fieldsV1 ?? {})
     if (fields === undefined) return undefined
-    const entry = item as ManagedFieldsEntry
-    owners.set(keyOfIdentity(entry), { identity: entry, time, fields, entry })
+    const identity: Identity = { manager, operation, apiVersion, subresource }
+    owners.set(keyOfIdentity(identity), { identity, time, fields })
   }
   return owners
 }
 
-/** The `managedFields` of these managers in upstream's order; undefined when there are none. */
-export function renderManagedFields(owners: Owners): readonly ManagedFieldsEntry[] | undefined {
-  const entries = [...owners.values()].filter(({ fields }) => !isEmpty(fields)).map(entryOf)
-  return entries.length === 0 ? undefined : entries.sort(compareEntries)
+/** What a manager owns. */
+export function fieldsOfOwner(owner: Owner): FieldSet {
+  if (owner.fields !== undefined) return owner.fields
+  return parseFieldsV1(owner.entry.fieldsV1) ?? emptySet
 }
 
-function entryOf({ identity, time, fields, entry }: Owner): ManagedFieldsEntry {
-  const same = entry !== undefined && parseFieldsV1(entry.fieldsV1 ?? {}) === fields
-  if (same && entry.time === time && entry.apiVersion === identity.apiVersion) return entry
-  const { manager, operation, apiVersion, subresource } = identity
+/** The managers without these fields, save one of them; who owns nothing any longer is gone. */
+export function release(owners: Owners, fields: FieldSet, except?: string): Owners {
+  if (isEmpty(fields)) return owners
+  let next: Map<string, Owner> | undefined
+  for (const [key, owner] of owners) {
+    if (key === except || (owner.fields === undefined && !meets(owner.entry.fieldsV1, fields))) continue
+    next ??= new Map(owners)
+    const rest = difference(fieldsOfOwner(owner), fields)
+    if (isEmpty(rest)) next.delete(key)
+    else next.set(key, { identity: owner.identity, time: owner.time, fields: rest })
+  }
+  return next ?? owners
+}
+
+/** The manager with these fields on top, as of now. */
+export function extend(owner: Owner | undefined, identity: Identity, fields: FieldSet, time: string): Owner {
+  if (owner === undefined) return { identity, time, fields }
+  if (owner.fields === undefined && holds(owner.entry.fieldsV1, fields)) return { ...owner, identity, time }
+  return { identity, time, fields: union(fieldsOfOwner(owner), fields) }
+}
+
+/** The `managedFields` of these managers in upstream's order; undefined when there are none. */
+export function renderManagedFields(owners: Owners): readonly ManagedFieldsEntry[] | undefined {
+  const entries: ManagedFieldsEntry[] = []
+  for (const owner of owners.values())
+    if (owner.fields === undefined || !isEmpty(owner.fields)) entries.push(entryOf(owner))
+  if (entries.length > 1) entries.sort(compareEntries)
+  return entries.length === 0 ? undefined : entries
+}
+
+function entryOf(owner: Owner): ManagedFieldsEntry {
+  const { manager, operation, apiVersion, subresource } = owner.identity
+  const { time } = owner
+  if (owner.fields === undefined && owner.entry.time === time && owner.entry.apiVersion === apiVersion)
+    return owner.entry
   return {
     ...(manager === undefined ? {} : { manager }),
     operation,
     apiVersion,
     ...(time === undefined ? {} : { time }),
     fieldsType: 'FieldsV1',
-    fieldsV1: same ? entry.fieldsV1! : renderFieldsV1(fields),
+    fieldsV1: owner.fields === undefined ? owner.entry.fieldsV1 : shared(renderFieldsV1(owner.fields)),
     ...(subresource === undefined || subresource === '' ? {} : { subresource }),
   }
+}
+
+const sharedLimit = 1000
+const sharedFields = new Map<string, FieldsV1>()
+
+/** The same value for the same fields: objects of one making are alike, and each is held in memory. */
+function shared(value: FieldsV1): FieldsV1 {
+  const text = JSON.stringify(value)
+  const found = sharedFields.get(text)
+  if (found !== undefined) return found
+  if (sharedFields.size >= sharedLimit) sharedFields.clear()
+  sharedFields.set(text, value)
+  return value
 }
 
 function compareEntries(a: ManagedFieldsEntry, b: ManagedFieldsEntry): number {
@@ -89,15 +137,11 @@ function compareTexts(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** Fields that nobody owns: the server's, and those that name the object. */
 const unowned = setOfPaths(
   ['f:apiVersion'],
   ['f:kind'],
   ['f:metadata'],
-  ...['name', 'namespace', 'creationTimestamp', 'selfLink', 'uid', 'clusterName', 'generation', 'managedFields'].map(
-    (name) => ['f:metadata', `f:${name}`],
-  ),
-  ['f:metadata', 'f:resourceVersion'],
+  ...[...unownedMetadata].map((name) => ['f:metadata', `f:${name}`]),
 )
 
 /** The set without fields that nobody owns. */
@@ -107,6 +151,7 @@ export function ownable(fields: FieldSet): FieldSet {
 
 /** The managers with the oldest updates rolled into one per version when there are more than the limit. */
 export function capManagers(owners: Owners): Owners {
+  if (owners.size <= updateManagerLimit) return owners
   const updates = [...owners].filter(([, { identity }]) => identity.operation === 'Update')
   if (updates.length <= updateManagerLimit) return owners
   updates.sort(([a, { time: s = '' }], [b, { time: t = '' }]) => compareTexts(s, t) || compareTexts(a, b))
@@ -126,7 +171,7 @@ export function capManagers(owners: Owners): Owners {
     const before = capped.get(bucket) ?? capped.get(first)!
     if (!capped.has(bucket)) capped.delete(first)
     capped.delete(key)
-    capped.set(bucket, { identity, time: owner.time, fields: union(before.fields, owner.fields) })
+    capped.set(bucket, { identity, time: owner.time, fields: union(fieldsOfOwner(before), fieldsOfOwner(owner)) })
     count--
   }
   return capped

@@ -1,16 +1,17 @@
 import { apiVersionOf, type Kind, type KubeObject } from '../objects/index.ts'
-import { type Comparison, compare, without } from './compare.ts'
-import { difference, emptySet, type FieldSet, isEmpty, union } from './field-set.ts'
+import { compareObjects, without } from './compare.ts'
+import { isEmpty, union } from './field-set.ts'
 import { fieldTypeOf } from './field-type.ts'
 import {
   capManagers,
+  extend,
   type Identity,
   keyOfIdentity,
   type ManagedFieldsEntry,
-  type Owner,
   type Owners,
-  ownable,
+  ownersIn,
   parseManagedFields,
+  release,
   renderManagedFields,
 } from './managers.ts'
 import { resetFields } from './reset-fields.ts'
@@ -37,70 +38,35 @@ export interface UpdateRequest {
  * removed. Undefined: nobody is tracked, which stays so until the first apply.
  */
 export function update(request: UpdateRequest): readonly ManagedFieldsEntry[] | undefined {
-  const { kind, live, updated } = request
+  const { kind, live, updated, manager, subresource, now } = request
   const stored = live?.metadata.managedFields as readonly ManagedFieldsEntry[] | undefined
-  const owners = ownersOf(request)
+  const sent = sentOwners(request, stored)
+  const owners = sent ?? ownersIn(stored)
   if (owners.size === 0 && live !== undefined) return undefined
   const type = fieldTypeOf(kind)
-  const found = without(compare(type, bare(live ?? {}), bare(updated)), resetFields(kind, request.subresource))
-  const next = takeOver(owners, found, request)
-  return next === owners && owners === parsedOnce(stored) ? stored : renderManagedFields(capManagers(next))
-}
-
-/** The managers after `manager` changed `found`. */
-function takeOver(owners: Owners, { added, modified, removed }: Comparison, request: UpdateRequest): Owners {
-  const { kind, manager, subresource } = request
+  const changes = without(compareObjects(type, live ?? {}, updated), resetFields(kind, subresource))
   const identity: Identity = { manager, operation: 'Update', apiVersion: apiVersionOf(kind), subresource }
   const key = keyOfIdentity(identity)
-  const set = union(added, modified)
-  const next = release(release(owners, set, key), removed)
-  const taken = ownable(set)
-  if (isEmpty(taken)) return next
-  const mine = next.get(key)
-  const fields = union(mine?.fields ?? emptySet, taken)
-  return new Map(next).set(key, { ...mine, identity, time: request.now, fields })
-}
-
-/** The managers without these fields; who owns nothing any longer is gone. */
-export function release(owners: Owners, fields: FieldSet, except?: string): Owners {
-  if (isEmpty(fields)) return owners
-  let next: Map<string, Owner> | undefined
-  for (const [key, owner] of owners) {
-    if (key === except) continue
-    const rest = difference(owner.fields, fields)
-    if (rest === owner.fields) continue
-    next ??= new Map(owners)
-    if (isEmpty(rest)) next.delete(key)
-    else next.set(key, { ...owner, fields: rest })
+  const taken = union(changes.added, changes.modified)
+  const left = release(release(owners, taken, key), changes.removed)
+  if (!isEmpty(taken)) {
+    const next = new Map(left).set(key, extend(left.get(key), identity, taken, now))
+    return renderManagedFields(capManagers(next))
   }
-  return next ?? owners
+  return left === owners && sent === undefined ? stored : renderManagedFields(left)
 }
 
-/** A client may write managedFields itself, or reset them with an empty list; what it leaves out or garbles stays as stored. */
-function ownersOf({ live, updated, subresource }: UpdateRequest): Owners {
-  const stored = live?.metadata.managedFields
+/**
+ * A client may write managedFields itself, or reset them with an empty list. Undefined: the stored ones count, as they do when it
+ * leaves them out, garbles them, or only carries a copy along as patches do.
+ */
+function sentOwners({ live, updated, subresource }: UpdateRequest, stored: unknown): Owners | undefined {
   const sent = updated.metadata.managedFields
-  if (subresource === undefined && sent !== undefined && live !== undefined) {
-    if (isReset(sent)) return new Map()
-    // A patch carries a copy of the stored list along; comparing is cheaper than parsing.
-    if (equalValues(sent, stored)) return parsedOnce(stored)
-    const owners = parseManagedFields(sent)
-    if (owners !== undefined && owners.size > 0) return owners
-  }
-  return parsedOnce(stored)
-}
-
-const parsedLists = new WeakMap<object, Owners>()
-
-/** The managers of a stored list; parsed once. */
-export function parsedOnce(stored: unknown): Owners {
-  if (!Array.isArray(stored)) return new Map()
-  let owners = parsedLists.get(stored)
-  if (owners === undefined) {
-    owners = parseManagedFields(stored) ?? new Map<string, Owner>()
-    parsedLists.set(stored, owners)
-  }
-  return owners
+  if (subresource !== undefined || sent === undefined || live === undefined || equalValues(sent, stored))
+    return undefined
+  if (isReset(sent)) return new Map()
+  const owners = parseManagedFields(sent)
+  return owners?.size === 0 ? undefined : owners
 }
 
 function isReset(sent: readonly unknown[]): boolean {
