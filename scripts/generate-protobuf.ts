@@ -3,52 +3,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { constants, inflateRawSync } from 'node:zlib'
 import { type Shape, structType } from '../src/objects/index.ts'
+import { byHand, type Field } from './protobuf-by-hand.ts'
 
 const target = new URL('../src/objects/protobuf.generated.json', import.meta.url)
 
-interface Field {
-  readonly number: number
-  readonly name: string
-  /** In the notation of src/objects/schema.ts, with the wire's scalars: `[]core.v1.Container`, `{}bytes`, `int32`. */
-  readonly type: string
-  /** Go holds it by pointer, so its zero value says something. */
-  readonly pointer: boolean
-}
-
 const messages = new Map<string, readonly Field[]>()
-/** Fields that are younger than the program that is read, from the tags of the Go types. */
-const younger: Readonly<Record<string, readonly Field[]>> = {
-  'core.v1.Container': [field(25, 'restartPolicyRules', '[]core.v1.ContainerRestartRule')],
-  'core.v1.EphemeralContainerCommon': [field(25, 'restartPolicyRules', '[]core.v1.ContainerRestartRule')],
-  'core.v1.ContainerRestartRule': [
-    field(1, 'action', 'string'),
-    field(2, 'exitCodes', 'core.v1.ContainerRestartRuleOnExitCodes', true),
-  ],
-  'core.v1.ContainerRestartRuleOnExitCodes': [field(1, 'operator', 'string'), field(2, 'values', '[]int32')],
-  'core.v1.EnvVarSource': [field(5, 'fileKeyRef', 'core.v1.FileKeySelector', true)],
-  'core.v1.FileKeySelector': [
-    field(1, 'volumeName', 'string'),
-    field(2, 'path', 'string'),
-    field(3, 'key', 'string'),
-    field(4, 'optional', 'bool', true),
-  ],
-  'core.v1.PodSpec': [field(41, 'hostnameOverride', 'string', true)],
-  'core.v1.VolumeProjection': [field(6, 'podCertificate', 'core.v1.PodCertificateProjection', true)],
-  'core.v1.PodCertificateProjection': [
-    field(1, 'signerName', 'string'),
-    field(2, 'keyType', 'string'),
-    field(3, 'maxExpirationSeconds', 'int32', true),
-    field(4, 'credentialBundlePath', 'string'),
-    field(5, 'keyPath', 'string'),
-    field(6, 'certificateChainPath', 'string'),
-    field(7, 'userAnnotations', '{}string'),
-  ],
-}
-
-function field(number: number, name: string, type: string, pointer = false): Field {
-  return { number, name, type, pointer }
-}
-
 const mapEntries = new Map<string, string>()
 
 /** Calls `field` for each field of an encoded message: a number for varints, bytes for the rest. */
@@ -172,7 +131,7 @@ for (const file of descriptors(readFileSync(path))) {
 }
 if (!messages.has('core.v1.Pod')) throw new Error(`${path} holds no descriptor of core/v1`)
 
-for (const [key, fields] of Object.entries(younger)) {
+for (const [key, fields] of Object.entries(byHand)) {
   const known = messages.get(key) ?? []
   const numbers = new Set(known.map(({ number }) => number))
   messages.set(key, [...known, ...fields.filter(({ number }) => !numbers.has(number))])

@@ -97,7 +97,7 @@ function readItems(cursor: Cursor, limit: number, field: Field, type: number, pl
   const items = place.target[name] as unknown[]
   const packable = element.kind === 'scalar' && element.scalar !== 'string' && element.scalar !== 'bytes'
   if (!packable || type !== wire.bytes) {
-    items.push(readElement(cursor, limit, field, type, place, undefined))
+    items.push(readElement(cursor, limit, field, type, place, undefined) ?? null)
     return
   }
   const end = readEnd(cursor, limit)
@@ -207,6 +207,12 @@ function renderForm(form: Form, parts: Parts, nested: ReadNested, cursor: Cursor
       return renderTime(parts, form === 'micro-time')
     case 'strings':
       return parts.items ?? []
+    case 'schema-or-bool':
+      return parts.schema ?? parts.allows ?? false
+    case 'schema-or-list':
+      return parts.schemas ?? parts.schema
+    case 'schema-or-names':
+      return parts.names ?? parts.schema
     case 'fields':
     case 'raw': {
       const raw = Buffer.from(parts.raw ?? '', 'base64')

@@ -119,6 +119,12 @@ function partsOf(form: Form, value: unknown, complain: Complain): JsonRecord {
       return { ...parseTime(value) }
     case 'strings':
       return { items: value }
+    case 'schema-or-bool':
+      return typeof value === 'boolean' ? { allows: value } : { allows: true, schema: value }
+    case 'schema-or-list':
+      return Array.isArray(value) ? { schemas: value } : { schema: value }
+    case 'schema-or-names':
+      return Array.isArray(value) ? { names: value } : { schema: value }
     case 'fields':
     case 'raw':
       return { raw: Buffer.from(JSON.stringify(value)).toString('base64') }

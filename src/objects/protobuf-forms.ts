@@ -12,9 +12,13 @@ export interface Parts {
   /** Base64. */
   readonly raw?: string
   readonly items?: readonly string[]
+  readonly allows?: boolean
+  readonly schema?: object
+  readonly schemas?: readonly object[]
+  readonly names?: readonly string[]
 }
 
-function scalar(number: number, name: keyof Parts, type: 'string' | 'bytes' | 'int32' | 'int64'): Field {
+function scalar(number: number, name: keyof Parts, type: 'string' | 'bytes' | 'bool' | 'int32' | 'int64'): Field {
   return { number, name, holds: 'one', element: { kind: 'scalar', scalar: type }, dropsZero: false }
 }
 
@@ -25,7 +29,17 @@ function message(name: Form, ...fields: Field[]): Message {
 const timeFields = [scalar(1, 'seconds', 'int64'), scalar(2, 'nanos', 'int32')]
 const rawField = scalar(1, 'raw', 'bytes')
 
-/** The message behind each form; apimachinery's resource.Quantity, intstr.IntOrString, Time, MicroTime, FieldsV1, RawExtension, ExtraValue. */
+function schema(number: number, name: keyof Parts, holds: 'one' | 'list' = 'one'): Field {
+  return {
+    number,
+    name,
+    holds,
+    element: { kind: 'message', message: 'apiextensions.v1.JSONSchemaProps' },
+    dropsZero: false,
+  }
+}
+
+/** The message behind each form; apimachinery's resource.Quantity, intstr.IntOrString, Time, MicroTime, FieldsV1, RawExtension, ExtraValue; apiextensions' JSONSchemaPropsOrArray, …OrBool, …OrStringArray. */
 export const formMessages: Readonly<Record<Form, Message>> = {
   quantity: message('quantity', scalar(1, 'string', 'string')),
   'int-or-string': message(
@@ -39,6 +53,12 @@ export const formMessages: Readonly<Record<Form, Message>> = {
   fields: message('fields', rawField),
   raw: message('raw', rawField),
   strings: message('strings', { ...scalar(1, 'items', 'string'), holds: 'list' }),
+  'schema-or-list': message('schema-or-list', schema(1, 'schema'), schema(2, 'schemas', 'list')),
+  'schema-or-bool': message('schema-or-bool', scalar(1, 'allows', 'bool'), schema(2, 'schema')),
+  'schema-or-names': message('schema-or-names', schema(1, 'schema'), {
+    ...scalar(2, 'names', 'string'),
+    holds: 'list',
+  }),
 }
 
 /** Go's zero time, 0001-01-01T00:00:00Z, in seconds since 1970. */

@@ -91,6 +91,36 @@ test('forms of their own: int or string, quantity, times, base64, raw JSON, list
   })
 })
 
+test('a CustomResourceDefinition keeps what its schemas say', () => {
+  const schema = {
+    type: 'object',
+    additionalProperties: false,
+    'x-kubernetes-preserve-unknown-fields': true,
+    'x-kubernetes-validations': [{ rule: 'self > 0', reason: 'FieldValueInvalid' }],
+    properties: {
+      size: { type: 'integer', minimum: 0, maxLength: 0, default: 0, enum: [0, 'a', { b: 1 }] },
+      list: { type: 'array', items: { type: 'string', default: { a: [false] } } },
+      map: { type: 'object', additionalProperties: { $ref: '#/x' }, dependencies: { a: ['b'], c: { type: 'string' } } },
+      many: { items: [{ type: 'string' }, { type: 'number', multipleOf: 0.5 }], additionalItems: true },
+    },
+  }
+  const version = {
+    name: 'v1',
+    served: true,
+    storage: false,
+    schema: { openAPIV3Schema: schema },
+    subresources: { status: {}, scale: { specReplicasPath: '.a', statusReplicasPath: '.b' } },
+    selectableFields: [{ jsonPath: '.spec.a' }],
+  }
+  const object = {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'things.example.com' },
+    spec: { group: 'example.com', scope: 'Cluster', names: { plural: 'things', kind: 'Thing' }, versions: [version] },
+  }
+  assert.deepEqual(decodeProtobuf(encodeProtobuf(object)).object, object)
+})
+
 test('protobuf rules: unknown fields are passed over, the last value wins, messages merge, numbers may be packed', () => {
   assert.deepEqual(read('v1', 'ConfigMap', [1, meta], [99, 'later'], [98, 7]), { metadata: { name: 'n' } })
   assert.deepEqual(read('v1', 'ConfigMap', [1, meta], [1, message([1, 'm'], [3, 's'])]), {

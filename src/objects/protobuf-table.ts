@@ -2,7 +2,17 @@ import { createRequire } from 'node:module'
 import { findStructType, packageOf } from './schema.ts'
 
 /** A value on the wire with a JSON form of its own; see `protobuf-forms.ts`. */
-export type Form = 'quantity' | 'int-or-string' | 'time' | 'micro-time' | 'fields' | 'raw' | 'strings'
+export type Form =
+  | 'quantity'
+  | 'int-or-string'
+  | 'time'
+  | 'micro-time'
+  | 'fields'
+  | 'raw'
+  | 'strings'
+  | 'schema-or-list'
+  | 'schema-or-bool'
+  | 'schema-or-names'
 
 export type WireScalar = 'string' | 'bytes' | 'bool' | 'int32' | 'int64' | 'double'
 
@@ -85,6 +95,9 @@ const forms: ReadonlySet<string> = new Set<Form>([
   'fields',
   'raw',
   'strings',
+  'schema-or-list',
+  'schema-or-bool',
+  'schema-or-names',
 ])
 
 function elementOf(type: string): Element {

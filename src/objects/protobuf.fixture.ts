@@ -3,7 +3,9 @@ import type { Kind } from './contract.ts'
 import { findMessage, getMessage } from './protobuf-table.ts'
 import { type Scalar, type Shape, schemaOf, structType } from './schema.ts'
 
-const word = fc.string({ unit: 'binary', minLength: 1, maxLength: 12 }).filter((text) => text.isWellFormed())
+const word = fc
+  .string({ unit: 'binary', minLength: 1, maxLength: 12 })
+  .filter((text) => text.isWellFormed() && text !== '__proto__')
 /** Not the second at which 1970 begins, which Go reads as no time. */
 const seconds = fc
   .date({ min: new Date('0002-01-01T00:00:00Z'), max: new Date('9999-01-01T00:00:00Z'), noInvalidDate: true })
@@ -38,6 +40,19 @@ function numberedNames(message: string): Set<string> {
   return new Set(names)
 }
 
+const oneSchema = fc.constantFrom({ type: 'string' }, { $ref: '#/a', nullable: true })
+const orBool = fc.oneof(fc.boolean(), oneSchema)
+
+/** The fields of a JSON schema that are more than one thing. */
+const schemaParts: Readonly<Record<string, Arbitrary<unknown>>> = {
+  items: fc.oneof(oneSchema, fc.array(oneSchema, { minLength: 1, maxLength: 2 })),
+  additionalItems: orBool,
+  additionalProperties: orBool,
+  dependencies: fc.dictionary(word, fc.oneof(oneSchema, fc.array(word, { minLength: 1, maxLength: 2 })), {
+    maxKeys: 2,
+  }),
+}
+
 const structs = new Map<string, Arbitrary<Record<string, unknown>>>()
 
 function arbitraryStruct(key: string, depth: number): Arbitrary<Record<string, unknown>> {
@@ -47,8 +62,12 @@ function arbitraryStruct(key: string, depth: number): Arbitrary<Record<string, u
   const fields: Record<string, Arbitrary<unknown>> = {}
   for (const [name, { shape }] of structType(key).properties) {
     if (names !== undefined && !names.has(name)) continue
-    const value = arbitraryShape(shape, depth)
-    if (value !== undefined) fields[name] = fc.option(value, { nil: undefined, freq: depth < 2 ? 3 : 1 })
+    const value =
+      schemaParts[name] !== undefined && names?.has('x-kubernetes-map-type')
+        ? schemaParts[name]
+        : arbitraryShape(shape, depth)
+    if (value !== undefined && key !== 'apiextensions.v1.CustomResourceSubresources')
+      fields[name] = fc.option(value, { nil: undefined, freq: depth < 2 ? 3 : 1 })
   }
   const struct = fc.record(fields)
   structs.set(`${depth} ${key}`, struct)
