@@ -30,6 +30,7 @@ export class LoadBalancer implements LeaseOwner {
   readonly #outlier: OutlierDetection | undefined
   readonly #lifecycle: readonly LoadBalancerLifecycle[]
   readonly #views = new Map<string, View>()
+  readonly #narrowed = new WeakMap<ReadonlySet<string>, { whole: View; view: View }>()
   readonly #panicPercent: number
   readonly #failurePenaltyMs: number
   readonly #ends: (() => void)[] = []
@@ -74,8 +75,8 @@ export class LoadBalancer implements LeaseOwner {
     const nowMs = this.clock.now()
     if (nowMs >= this.#available.untilMs) this.#refresh()
     if (this.#lifecycle.length > 0) this.#tell((observer) => observer.onStart?.(this.serviceId, request))
-    const view =
-      request.avoid === undefined || request.avoid.size === 0 ? this.#viewFor(request) : this.#viewWithout(request)
+    const { avoid } = request
+    const view = avoid === undefined || avoid.size === 0 ? this.#viewFor(request) : this.#viewWithout(request, avoid)
     const count = view.endpoints.length
     if (count === 0) throw this.#noInstance(request)
     let index = 0
@@ -229,9 +230,14 @@ export class LoadBalancer implements LeaseOwner {
     return view
   }
 
-  /** A list for one retry; lists that consistent hashing would build a table for are not worth one. */
-  #viewWithout(request: BalancedRequest): View {
-    return { endpoints: without(this.#viewFor(request).endpoints, request.avoid), prepared: undefined }
+  /** A list without the avoided; kept for as long as the caller keeps the set, since hashing policies build a table for it. */
+  #viewWithout(request: BalancedRequest, avoid: ReadonlySet<string>): View {
+    const whole = this.#viewFor(request)
+    const known = this.#narrowed.get(avoid)
+    if (known?.whole === whole) return known.view
+    const view = { endpoints: without(whole.endpoints, avoid), prepared: undefined }
+    this.#narrowed.set(avoid, { whole, view })
+    return view
   }
 
   #narrow(request: BalancedRequest): readonly Endpoint[] {

@@ -67,7 +67,7 @@ export class Endpoint {
     const average = this.costMs * decay((nowMs - this.stampMs) / decayMs)
     if (this.active === 0) return average
     const silentMs = nowMs - this.progressMs
-    return silentMs > average ? silentMs : average
+    return Math.max(silentMs, average)
   }
 
   /** A peak moves the average at once, anything less slowly (Finagle's Peak EWMA). */

@@ -208,7 +208,10 @@ class Race<T> {
   #answered(lease: Lease, abort: AbortController, answer: T): void {
     this.#underWay--
     this.#aborts.delete(abort)
-    if (abort.signal.aborted) return lease.complete('discard')
+    if (abort.signal.aborted) {
+      lease.complete('discard')
+      return
+    }
     const status = this.#options.statusOf?.(answer)
     lease.done(status)
     if (status !== undefined && this.#retry({ status })) return
@@ -220,7 +223,10 @@ class Race<T> {
     this.#aborts.delete(abort)
     // An instance that let a deadline pass has failed; one that lost a race has not.
     const isLate = abort.signal.reason instanceof DeadlineError
-    if (abort.signal.aborted) return lease.complete(isLate ? 'failure' : 'discard', { error, origin: 'local' })
+    if (abort.signal.aborted) {
+      lease.complete(isLate ? 'failure' : 'discard', { error, origin: 'local' })
+      return
+    }
     lease.complete('failure', { error, origin: 'local' })
     if (this.#retry({ error }) || this.#underWay > 0) return
     this.#settle({ error })
