@@ -17,11 +17,11 @@ export class Objects {
   gate: Promise<void> = Promise.resolve()
 
   put(object: KubeObject): void {
-    this.#change(`${object.kind.toLowerCase()}s`, keyOf(object), object)
+    this.#change(pluralOf(object.kind), keyOf(object), object)
   }
 
   delete(kind: string, key: string): void {
-    this.#change(`${kind.toLowerCase()}s`, key, undefined)
+    this.#change(pluralOf(kind), key, undefined)
   }
 
   get client(): Client {
@@ -65,6 +65,10 @@ export class Objects {
   }
 }
 
+function pluralOf(kind: string): string {
+  return kind === 'NetworkPolicy' ? 'networkpolicies' : `${kind.toLowerCase()}s`
+}
+
 /** Keeps what is said, for a test that fails. */
 export function quietLog(): Log & { readonly lines: string[] } {
   const lines: string[] = []
@@ -99,6 +103,9 @@ export function buildRig(): Rig {
     namespace.network.setLink('lo', { up: true })
     namespace.network.setSysctl('net.ipv6.conf.all.accept_dad', 0)
     namespace.network.setSysctl('net.ipv6.conf.default.accept_dad', 0)
+    // The node sends packets back where they came from, and redirects share the rate limit of refusals.
+    namespace.network.setSysctl('net.ipv4.conf.all.send_redirects', 0)
+    namespace.network.setSysctl('net.ipv4.conf.default.send_redirects', 0)
     return namespace
   }
   const node = create()
@@ -146,8 +153,11 @@ const anywhere = { 4: parsePrefix('0.0.0.0/0'), 6: parsePrefix('::/0') }
 /** Answers each TCP connection with `NAME SOURCE` and closes, or keeps it open and echoes after the first line. */
 export function serveTcp(station: Station, family: Family, port: number, echo = false): { close(): void } {
   const { fd } = host.listenTcp(station.namespace, station.addresses[family], port)
+  const open = new Set<Socket>()
   const server = createServer((socket) => {
+    open.add(socket)
     socket.on('error', () => {})
+    socket.on('close', () => open.delete(socket))
     const line = `${station.name} ${socket.remoteAddress}\n`
     if (!echo) socket.end(line)
     else {
@@ -156,7 +166,13 @@ export function serveTcp(station: Station, family: Family, port: number, echo = 
     }
   })
   server.listen({ fd })
-  return server
+  return {
+    close() {
+      server.close()
+      // The other end of a connection that was cut never closes it.
+      for (const socket of open) socket.destroy()
+    },
+  }
 }
 
 /** Answers each datagram with `NAME SOURCE`. */
