@@ -114,7 +114,9 @@ function applyOver(request: ApplyRequest, type: FieldType, owners: Owners, force
   const fields = difference(fieldsOf(type, request.applied), ignored, true)
   const claimed = new Map(owners).set(key, { identity, time: now, fields })
   const lastFields = last === undefined ? emptySet : fieldsOfOwner(last)
-  const object = prune(type, merge(type, live, request.applied), claimed, lastFields) as KubeObject
+  const pruned = prune(type, merge(type, live, request.applied), claimed, lastFields)
+  // A map that pruning emptied is gone; the configuration may want it, empty.
+  const object = merge(type, pruned, request.applied) as KubeObject
   const changes = without(compareObjects(type, live as object, object), ignored)
   const taken = union(changes.added, changes.modified)
   const paths = force ? [] : conflictsOf(claimed, taken, key)
