@@ -1,7 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Reader } from './authorization.ts'
 import type { Registry } from './registry.ts'
 import type { ServiceAllocator } from './service-allocation.ts'
 import type { Store } from './store.ts'
+import type { TokenKey } from './token-key.ts'
+import type { JsonRecord } from './value.ts'
 
 /** How the API server calls kubelets (logs, exec). */
 export interface KubeletClient {
@@ -10,12 +13,24 @@ export interface KubeletClient {
   readonly ca: string
 }
 
+/** Who signs tokens of service accounts, and for whom. */
+export interface Tokens {
+  readonly key: TokenKey
+  /** The `iss` of tokens, and the audience that this server takes for itself. */
+  readonly issuer: string
+  /** Tokens whose signature was found sound, oldest first. */
+  readonly seen: Map<string, JsonRecord>
+}
+
 /** What the handlers of resources work on. */
 export interface Core {
   readonly store: Store
   readonly registry: Registry
   readonly allocator: ServiceAllocator
   readonly kubelet: KubeletClient | undefined
+  readonly tokens: Tokens
+  /** The committed state, as authorization reads it. */
+  readonly reader: Reader
 }
 
 /** One request, as handlers see it. */

@@ -131,12 +131,8 @@ function environment(): Cel.Environment {
     .registerFunction('list.sum(): dyn', (list: (number | bigint)[]) =>
       list.reduce((a, b) => (a as number) + (b as number), typeof list[0] === 'number' ? 0 : (0n as unknown as number)),
     )
-    .registerFunction('list.min(): dyn', (list: unknown[]) =>
-      list.reduce((a, b) => ((a as number) <= (b as number) ? a : b)),
-    )
-    .registerFunction('list.max(): dyn', (list: unknown[]) =>
-      list.reduce((a, b) => ((a as number) >= (b as number) ? a : b)),
-    )
+    .registerFunction('list.min(): dyn', (list: unknown[]) => [...list].sort(ascending)[0])
+    .registerFunction('list.max(): dyn', (list: unknown[]) => [...list].sort(ascending).at(-1))
   return shared
 }
 
@@ -184,4 +180,8 @@ function celName(name: string): string {
         part === '__' ? '__underscores__' : part === '.' ? '__dot__' : part === '-' ? '__dash__' : '__slash__',
       )
     : name
+}
+
+function ascending(a: unknown, b: unknown): number {
+  return (a as number) < (b as number) ? -1 : (a as number) > (b as number) ? 1 : 0
 }

@@ -43,10 +43,10 @@ export function discoverVersion(registry: Registry, group: string, version: stri
   if (!serves(registry, group, version)) throw new Refusal(errors.noSuchResource())
   const resources = [
     ...registry.kindsOf(group, version).flatMap(legacyResources),
-    ...registry.reviewsOf(group, version).map(({ plural, kind }) => ({
+    ...registry.reviewsOf(group, version).map(({ plural, kind, namespaced = false }) => ({
       name: plural,
       singularName: kind.toLowerCase(),
-      namespaced: false,
+      namespaced,
       kind,
       verbs: ['create'],
     })),
@@ -113,9 +113,15 @@ function aggregatedResource(kind: Kind) {
   }
 }
 
-function aggregatedReview({ group, version, kind, plural }: ReviewKind) {
+function aggregatedReview({ group, version, kind, plural, namespaced }: ReviewKind) {
   const responseKind = { group, version, kind }
-  return { resource: plural, responseKind, scope: 'Cluster', singularResource: kind.toLowerCase(), verbs: ['create'] }
+  return {
+    resource: plural,
+    responseKind,
+    scope: namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: kind.toLowerCase(),
+    verbs: ['create'],
+  }
 }
 
 function subresourcesOf(kind: Kind): Subresource[] {

@@ -14,6 +14,8 @@ export interface ApiServerOptions {
   }
   /** How kubelets are called for logs and exec: the client certificate to show, and the CA that signs theirs. */
   readonly kubelet?: { readonly key: string; readonly cert: string; readonly ca: string }
+  /** Signs the tokens of service accounts: an RSA or P-256 key as PEM text; made and kept in `dataDir` when left out. */
+  readonly serviceAccount?: { readonly key?: string; readonly issuer?: string }
   /** One IPv4 prefix, one IPv6 prefix or both; the first is the default family. */
   readonly serviceCidrs: readonly string[]
   /** `30000-32767` when left out. */

@@ -3,10 +3,12 @@ import { apiVersionOf, errors, findKind } from '../objects/index.ts'
 import { negotiate } from './accept.ts'
 import { type Answer, json, text } from './answer.ts'
 import { authenticate } from './authentication.ts'
+import { type Attempt, authorize } from './authorization.ts'
 import { parseBody, readBody } from './body.ts'
 import type { Call, Core } from './core.ts'
 import { discover, discoverGroup, discoverVersion } from './discovery.ts'
 import { openapiIndex, openapiOf, version } from './documents.ts'
+import { effectiveUser } from './impersonation.ts'
 import { parseResourcePath, type ResourcePath, segmentsOf } from './path.ts'
 import { Refusal } from './refusal.ts'
 import { groupVersions } from './registry.ts'
@@ -30,11 +32,17 @@ export async function route(
 ): Promise<Answer | undefined> {
   const url = urlOf(request)
   const segments = segmentsOf(url.pathname)
-  const user = authenticate(request)
-  if (user === undefined && !open.has(segments[0] ?? '')) throw new Refusal(errors.unauthorized())
+  const authenticated = authenticate(core, request)
+  const isOpen = open.has(segments[0] ?? '')
+  if (authenticated === undefined && !isOpen) throw new Refusal(errors.unauthorized())
+  const user = authenticated && effectiveUser(core.reader, authenticated, request.headers)
+  const path = parseResourcePath(segments)
+  const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET')
+  if (user !== undefined && path !== undefined) authorize(core.reader, user, attemptOf(path, method, url.searchParams))
+  else if (user !== undefined && !isOpen)
+    authorize(core.reader, user, { verb: method.toLowerCase(), path: url.pathname })
   const fixed = answerFixed(core, request, segments)
   if (fixed !== undefined) return fixed
-  const path = parseResourcePath(segments)
   if (path === undefined || user === undefined) throw new Refusal(errors.noSuchResource())
   return routeResource(core, path, callOf(request, response, url.searchParams), user, response)
 }
@@ -67,6 +75,10 @@ function answerFixed(core: Core, request: IncomingMessage, segments: readonly st
         if (segments.length === 1) return discover(core.registry, 'apis', accept)
         if (segments.length === 2) return discoverGroup(core.registry, second!)
         return segments.length === 3 ? discoverVersion(core.registry, second!, third!) : undefined
+      case '.well-known':
+        return second === 'openid-configuration' && segments.length === 2 ? issuerDocument(core) : undefined
+      case 'openid':
+        return second === 'v1' && third === 'jwks' ? json({ keys: [core.tokens.key.jwk] }) : undefined
       case 'openapi':
         if (second !== 'v3') return undefined
         if (segments.length === 2) return openapiIndex(core.registry)
@@ -80,6 +92,17 @@ function answerFixed(core: Core, request: IncomingMessage, segments: readonly st
   if (answer !== undefined && request.method !== 'GET' && request.method !== 'HEAD')
     throw new Refusal(errors.methodNotAllowed())
   return answer
+}
+
+/** OpenID Connect Discovery of the issuer of service account tokens. */
+function issuerDocument({ tokens }: Core): Answer {
+  return json({
+    issuer: tokens.issuer,
+    jwks_uri: `${tokens.issuer}/openid/v1/jwks`,
+    response_types_supported: ['id_token'],
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: [tokens.key.jwk.alg],
+  })
 }
 
 function rootPaths(core: Core): string[] {
@@ -100,6 +123,27 @@ function callOf(request: IncomingMessage, response: ServerResponse, query: URLSe
       response.setHeader('warning', warnings)
     },
   }
+}
+
+const collectionVerbs: Readonly<Record<string, string>> = { GET: 'list', POST: 'create', DELETE: 'deletecollection' }
+const objectVerbs: Readonly<Record<string, string>> = {
+  GET: 'get',
+  POST: 'create',
+  PUT: 'update',
+  PATCH: 'patch',
+  DELETE: 'delete',
+}
+
+/** What a request to a resource wants to do, in the words of authorization. */
+export function attemptOf(path: ResourcePath, method: string, query: URLSearchParams): Attempt {
+  const { group, plural, subresource, namespace, name } = path
+  const watching = method === 'GET' && name === undefined && (path.watch || isTrue(query.get('watch')))
+  const verbs = name === undefined ? collectionVerbs : objectVerbs
+  const verb = watching ? 'watch' : (verbs[method] ?? method.toLowerCase())
+  const resource = subresource === undefined ? plural : `${plural}/${subresource}`
+  // A namespace itself is authorized in itself, as upstream does.
+  const place = namespace ?? (group === '' && plural === 'namespaces' ? name : undefined)
+  return { verb, group, resource, namespace: place, name }
 }
 
 /** The scope of a path; 404 for what is not served. */
@@ -125,7 +169,9 @@ async function routeResource(
   const review = core.registry.reviewsOf(path.group, path.version).find((kind) => kind.plural === path.plural)
   if (review !== undefined && path.name === undefined) {
     if (call.method !== 'POST') throw new Refusal(errors.methodNotAllowed())
-    return json(answerReview(review, await parseBody(await call.body(), call.headers['content-type']), user), 201)
+    if ((path.namespace !== undefined) !== (review.namespaced ?? false)) throw new Refusal(errors.noSuchResource())
+    const value = await parseBody(await call.body(), call.headers['content-type'])
+    return json(answerReview(core, review, value, user, path.namespace), 201)
   }
   if (path.plural === 'bindings' && apiVersionOf(path) === 'v1' && path.namespace !== undefined)
     return bindByBody(core, path, call, user)

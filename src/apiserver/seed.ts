@@ -2,6 +2,7 @@ import { familyOf, findAddress, type Prefix, parsePrefix, prefixFamily } from '.
 import { firstAddress } from '../ipam/index.ts'
 import { findKindOf, type KubeObject } from '../objects/index.ts'
 import type { Core } from './core.ts'
+import { defaultRoles } from './default-roles.ts'
 import type { ApiServerOptions } from './options.ts'
 import { collectionOf, keyOf, type Scope, type User } from './scope.ts'
 import type { Transaction } from './store.ts'
@@ -18,6 +19,7 @@ export async function seed(core: Core, options: ApiServerOptions): Promise<void>
   await core.store.write((transaction) => {
     for (const name of namespaces) ensure(core, transaction, namespaceObject(name))
     ensure(core, transaction, serviceCidr(prefixes))
+    for (const object of defaultRoles()) ensure(core, transaction, object)
     ensure(core, transaction, kubernetesService(prefixes, options.advertise?.port ?? 6443))
     for (const object of kubernetesEndpoints(prefixes[0]!, options.advertise)) ensure(core, transaction, object, true)
   })

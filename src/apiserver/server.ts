@@ -7,7 +7,7 @@ import { parsePrefix } from '../addr/index.ts'
 import { findPortRange } from '../ipam/index.ts'
 import { errors, type Service } from '../objects/index.ts'
 import { type Answer, send, statusAnswer } from './answer.ts'
-import type { Core } from './core.ts'
+import type { Core, Tokens } from './core.ts'
 import { startCleanup } from './custom-cleanup.ts'
 import type { ApiServer, ApiServerOptions, ListenerOptions } from './options.ts'
 import { Refusal } from './refusal.ts'
@@ -16,6 +16,7 @@ import { route } from './router.ts'
 import { seed } from './seed.ts'
 import { ServiceAllocator } from './service-allocation.ts'
 import { Store } from './store.ts'
+import { openTokenKey, readTokenKey } from './token-key.ts'
 import { isUpgrade, upgrade } from './upgrade.ts'
 
 /** Go's default for idle connections is 90 s on the client: the client should be the one to close. */
@@ -31,7 +32,17 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const path = options.dataDir === ':memory:' ? ':memory:' : join(options.dataDir, 'objects.sqlite')
   const store = new Store(path, options.historyEvents)
   for (const entry of store.collection('/services').range('')) allocator.load(entry.value as Service)
-  const core: Core = { store, registry: openRegistry(store), allocator, kubelet: options.kubelet }
+  const core: Core = {
+    store,
+    registry: openRegistry(store),
+    allocator,
+    kubelet: options.kubelet,
+    tokens: openTokens(options),
+    reader: {
+      find: (collection, key) => store.collection(collection).find(key),
+      range: (collection, prefix) => store.collection(collection).range(prefix),
+    },
+  }
   const servers: Server[] = []
   try {
     await seed(core, options)
@@ -52,6 +63,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     },
     close: () => close(servers, store),
   }
+}
+
+function openTokens({ dataDir, serviceAccount }: ApiServerOptions): Tokens {
+  const key = serviceAccount?.key === undefined ? openTokenKey(dataDir) : readTokenKey(serviceAccount.key)
+  return { key, issuer: serviceAccount?.issuer ?? 'https://kubernetes.default.svc.cluster.local', seen: new Map() }
 }
 
 async function close(servers: readonly Server[], store: Store): Promise<void> {

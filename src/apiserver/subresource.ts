@@ -13,6 +13,7 @@ import { getEntry, getObject, objectAnswer, patchObject, putObject } from './res
 import { success } from './review.ts'
 import { scaleOf, withScale } from './scale.ts'
 import { keyOf, type Scope } from './scope.ts'
+import { requestToken } from './token-request.ts'
 import { copyOf, isRecord } from './value.ts'
 import { replaceState, updateObject } from './write.ts'
 
@@ -32,6 +33,10 @@ export async function handleSubresource(core: Core, scope: Scope, call: Call): P
     if (method === 'PUT' || method === 'PATCH') return writeScale(core, scope, call)
   }
   if (subresource === 'finalize' && method === 'PUT') return finalizeNamespace(core, scope, call)
+  if (subresource === 'token' && method === 'POST') {
+    const value = await parseBody(await call.body(), call.headers['content-type'])
+    return json(requestToken(core, scope, getEntry(core, scope).value, value), 201)
+  }
   if (subresource === 'binding' && method === 'POST') return postBinding(core, scope, call)
   if (subresource === 'eviction' && method === 'POST') return postEviction(core, scope, call)
   throw new Refusal(errors.methodNotAllowed())

@@ -2,11 +2,13 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { errors } from '../objects/index.ts'
 import { authenticate } from './authentication.ts'
+import { authorize } from './authorization.ts'
 import type { Call, Core } from './core.ts'
+import { effectiveUser } from './impersonation.ts'
 import { parseResourcePath, segmentsOf } from './path.ts'
 import { Refusal } from './refusal.ts'
 import { isRelayed, kubeletTarget, relayUpgrade } from './relay.ts'
-import { scopeOf, startWatch, urlOf } from './router.ts'
+import { attemptOf, scopeOf, startWatch, urlOf } from './router.ts'
 import type { Scope } from './scope.ts'
 import { webSocketSink } from './sink.ts'
 import { isTrue } from './watch.ts'
@@ -19,10 +21,12 @@ export function isUpgrade({ headers }: IncomingMessage): boolean {
 /** Serves an upgrade request: a watch over WebSocket here, streams of pods at their kubelet. Refusals are thrown before anything was answered. */
 export async function upgrade(core: Core, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
   const url = urlOf(request)
-  const user = authenticate(request)
-  if (user === undefined) throw new Refusal(errors.unauthorized())
+  const authenticated = authenticate(core, request)
+  if (authenticated === undefined) throw new Refusal(errors.unauthorized())
+  const user = effectiveUser(core.reader, authenticated, request.headers)
   const path = parseResourcePath(segmentsOf(url.pathname))
   if (path === undefined) throw new Refusal(errors.noSuchResource())
+  authorize(core.reader, user, attemptOf(path, 'GET', url.searchParams))
   const scope = scopeOf(core, path, user)
   const call: Call = {
     method: request.method ?? 'GET',

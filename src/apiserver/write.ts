@@ -8,6 +8,7 @@ import { toStorage } from './custom-view.ts'
 import { Entry } from './entry.ts'
 import { setManagedFields, type Track } from './field-manager.ts'
 import { Refusal } from './refusal.ts'
+import { admitRole } from './role-admission.ts'
 import { keyOf, type Scope } from './scope.ts'
 import type { ServiceAllocator } from './service-allocation.ts'
 import { carryOver } from './service-carry-over.ts'
@@ -53,6 +54,7 @@ export function createObject(
   if (transaction.find(scope.collection, key) !== undefined)
     throw new Refusal(errors.alreadyExists(kind, metadata.name))
   if (service !== undefined) allocator.allocate(service, undefined, transaction)
+  admitRole(scope, object, undefined, transaction)
   admitDefinition(scope, object, transaction)
   toStorage(kind, object)
   const entry = transaction.put(scope.collection, key, object)
@@ -91,6 +93,7 @@ export function updateObject(
   prepareUpdate(kind, object, old, subresource)
   refuseInvalid(kind, object, old, subresource)
   if (service !== undefined) allocator.allocate(service, old as Service, transaction)
+  admitRole(scope, object, old, transaction)
   admitDefinition(scope, object, transaction)
   return replaceState(scope, current, object, allocator, transaction)
 }
