@@ -1,0 +1,96 @@
+import { type Address, familyOf, findAddress } from '../addr/index.ts'
+import { keyOf } from '../cluster/index.ts'
+import type { EndpointSlice, Service, ServicePort } from '../objects/index.ts'
+import type { IngressBackend } from './ingress.ts'
+import type { BackendModel, Because, Finding, ServerModel, Target } from './model.ts'
+import type { Sources } from './sources.ts'
+
+/** Where a reference to a Service's port leads. `because` is the reference; a broken one comes with its finding. */
+export function compileBackend(
+  reference: IngressBackend,
+  namespace: string,
+  because: Because,
+  services: Sources['services'],
+): { readonly target: Target; readonly backend?: BackendModel; readonly finding?: Finding } {
+  const broken = (code: string, field: string, says: string, remedy: string) => ({
+    target: { kind: 'broken', because, says } as const,
+    finding: { code, object: because.object, field: `${because.field}.${field}`, says, try: remedy },
+  })
+  const { service: wanted, resource } = reference
+  if (wanted === undefined) {
+    const says =
+      resource === undefined ? 'no backend is named' : `${resource.kind} "${resource.name}" cannot be a backend`
+    return broken('BackendNotServed', 'resource', says, 'name a Service')
+  }
+  const key = `${namespace}/${wanted.name}`
+  const service = services.get(key)
+  if (service === undefined) {
+    const remedy = `create service/${key}, or name one that exists in namespace ${namespace}`
+    return broken('BackendMissing', 'service.name', `there is no Service "${wanted.name}" in ${namespace}`, remedy)
+  }
+  if (service.spec.type === 'ExternalName') {
+    const says = `Service "${wanted.name}" is an ExternalName, which has no endpoints`
+    return broken('BackendNotServed', 'service.name', says, 'name a Service with endpoints')
+  }
+  const port = findPort(service, wanted.port)
+  if (port === undefined) {
+    const asked = wanted.port?.name ?? wanted.port?.number ?? ''
+    const has = (service.spec.ports ?? []).map(({ name, port: number }) => (name ? `${name} (${number})` : number))
+    const says = `Service "${wanted.name}" has no port "${asked}"`
+    return broken('BackendPortMissing', 'service.port', says, `name one of its ports: ${has.join(', ')}`)
+  }
+  const id = `${namespace}:${wanted.name}:${port.port}`
+  const protocol = protocolOf(port.appProtocol)
+  const backend: BackendModel = { id, service: key, portName: port.name ?? '', protocol, because }
+  return { target: { kind: 'backend', id }, backend }
+}
+
+function findPort(service: Service, wanted: { name?: string; number?: number } = {}): ServicePort | undefined {
+  return (service.spec.ports ?? []).find(
+    ({ name, port, protocol }) =>
+      (protocol ?? 'TCP') === 'TCP' && (wanted.name ? name === wanted.name : port === wanted.number),
+  )
+}
+
+/** KEP-3726: `kubernetes.io/h2c` is HTTP/2 without TLS; gRPC is spoken over it. */
+function protocolOf(appProtocol: string | undefined): BackendModel['protocol'] {
+  return appProtocol === 'kubernetes.io/h2c' || appProtocol === 'grpc' ? 'h2c' : 'http1'
+}
+
+/**
+ * The servers of a backend, in the order of slices, each once: ready ones; with none ready, those that terminate and still
+ * serve (KEP-1669). Of a dual-stack Service its first family, because both name the same pods.
+ */
+export function compileServers(
+  backend: BackendModel,
+  sources: Pick<Sources, 'services' | 'slicesOf'>,
+): readonly ServerModel[] {
+  const offers = sources.slicesOf(backend.service).flatMap((slice) => offersOf(slice, backend.portName))
+  const first = sources.services.get(backend.service)?.spec.ipFamilies?.[0] === 'IPv6' ? 6 : 4
+  const preferred = offers.filter(({ server }) => familyOf(server.address) === first)
+  const family = preferred.length > 0 ? preferred : offers
+  const ready = family.filter(({ ready }) => ready)
+  const chosen = ready.length > 0 ? ready : family.filter(({ fallback }) => fallback)
+  return [...new Map(chosen.map(({ server }) => [`${server.address} ${server.port}`, server])).values()]
+}
+
+interface Offer {
+  readonly server: ServerModel
+  readonly ready: boolean
+  readonly fallback: boolean
+}
+
+function offersOf(slice: EndpointSlice, portName: string): Offer[] {
+  if (slice.addressType === 'FQDN') return []
+  const port = slice.ports?.find(({ name = '', protocol = 'TCP' }) => name === portName && protocol === 'TCP')?.port
+  if (port === undefined) return []
+  const object = `endpointslice/${keyOf(slice)}`
+  return (slice.endpoints ?? []).flatMap(({ addresses, conditions = {} }, at) => {
+    // Upstream: clients use the first address only.
+    const address: Address | undefined = findAddress(addresses[0] ?? '')
+    if (address === undefined) return []
+    const { ready = true, serving = ready, terminating = false } = conditions
+    const because = { object, field: `endpoints[${at}]`, value: `${address}:${port}` }
+    return [{ server: { address, port, because }, ready, fallback: serving && terminating }]
+  })
+}

@@ -1,0 +1,39 @@
+import { keyOf } from '../cluster/index.ts'
+import type { KubeObject } from '../objects/index.ts'
+
+/** networking.k8s.io/v1 Ingress, the fields that are read. */
+export interface Ingress extends KubeObject {
+  spec?: {
+    ingressClassName?: string
+    defaultBackend?: IngressBackend
+    tls?: { hosts?: string[]; secretName?: string }[]
+    rules?: { host?: string; http?: { paths?: IngressPath[] } }[]
+  }
+}
+
+export interface IngressPath {
+  path?: string
+  pathType?: 'Exact' | 'Prefix' | 'ImplementationSpecific'
+  backend: IngressBackend
+}
+
+export interface IngressBackend {
+  service?: { name: string; port?: { name?: string; number?: number } }
+  resource?: { apiGroup?: string; kind: string; name: string }
+}
+
+/** networking.k8s.io/v1 IngressClass. */
+export interface IngressClass extends KubeObject {
+  spec?: { controller?: string }
+}
+
+/** A Secret as TLS needs it; data is base64. */
+export interface Secret extends KubeObject {
+  type?: string
+  data?: Record<string, string>
+}
+
+/** How findings name an Ingress. */
+export function objectOf(ingress: Ingress): string {
+  return `ingress/${keyOf(ingress)}`
+}

@@ -1,0 +1,54 @@
+import type { Command } from '../haproxy/index.ts'
+import type { LoweredGateway } from './lower.ts'
+
+/** How a running gateway becomes another: by commands, or by a reload of the files. */
+export type GatewayPlan =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'commands'; readonly commands: readonly Command[] }
+  | { readonly kind: 'reload'; readonly why: string }
+
+/** Pure. New servers come before old ones go, and certificates before the hosts that need them. */
+export function planGateway(from: LoweredGateway, to: LoweredGateway): GatewayPlan {
+  if (structureOf(from) !== structureOf(to)) return { kind: 'reload', why: 'other backends or options' }
+  const gone = from.list.lines.filter((line) => !to.list.lines.includes(line))
+  if (gone.length > 0) return { kind: 'reload', why: 'a certificate is taken away' }
+  const commands = [...certificateCommands(from, to), ...mapCommands(from, to), ...serverCommands(from, to)]
+  return commands.length === 0 ? { kind: 'nothing' } : { kind: 'commands', commands }
+}
+
+function certificateCommands(from: LoweredGateway, to: LoweredGateway): Command[] {
+  const set = [...to.certificates]
+    .filter(([path, pem]) => from.certificates.get(path) !== pem)
+    .map(([path, pem]): Command => ({ kind: 'set-certificate', path, pem, fresh: !from.certificates.has(path) }))
+  const listed = to.list.lines
+    .filter((line) => !from.list.lines.includes(line))
+    .map((line): Command => ({ kind: 'list-certificate', list: to.list.path, line }))
+  return [...set, ...listed]
+}
+
+function mapCommands(from: LoweredGateway, to: LoweredGateway): Command[] {
+  return [...to.maps]
+    .filter(([path, entries]) => !sameEntries(from.maps.get(path), entries))
+    .map(([path, entries]): Command => ({ kind: 'set-map', path, entries }))
+}
+
+function sameEntries(a: ReadonlyMap<string, string> | undefined, b: ReadonlyMap<string, string>): boolean {
+  return a !== undefined && a.size === b.size && [...b].every(([key, value]) => a.get(key) === value)
+}
+
+function serverCommands(from: LoweredGateway, to: LoweredGateway): Command[] {
+  const commands: Command[] = []
+  for (const [backend, servers] of to.servers) {
+    const old = from.servers.get(backend) ?? []
+    const before = new Set(old.map(({ name }) => name))
+    const after = new Set(servers.map(({ name }) => name))
+    for (const server of servers) if (!before.has(server.name)) commands.push({ kind: 'add-server', backend, server })
+    for (const { name } of old) if (!after.has(name)) commands.push({ kind: 'remove-server', backend, server: name })
+  }
+  return commands
+}
+
+/** What only a reload changes: all words, but not where they come from. */
+function structureOf({ sections }: LoweredGateway): string {
+  return JSON.stringify(sections.map(({ keyword, name, lines }) => [keyword, name, lines]))
+}
