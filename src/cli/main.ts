@@ -101,6 +101,16 @@ program
   .option('--cleanup', 'remove everything that the agent put into the kernel, and end', false)
   .action(async (options) => (await import('./roles.ts')).runAgent(options))
 program
+  .command('discovery')
+  .description('instances of Services over HTTP, as Spring Cloud Kubernetes’ discovery server tells them')
+  .addOption(kubeconfig())
+  .option('--port <port>', 'where to listen', integer, 8761)
+  .option('--host <address>', 'listen on this address alone')
+  .option('-n, --namespace <namespace>', 'only this one; all unless named')
+  .option('--primary-port-name <name>', 'which port to tell of a Service that has several')
+  .option('--include-not-ready-addresses', 'also instances that are not ready', false)
+  .action(async (options) => (await import('./roles.ts')).runDiscovery(options))
+program
   .command('cni')
   .description('CNI plugin: environment and standard input in, result out')
   .action(async () => (await import('./roles.ts')).runCniPlugin())

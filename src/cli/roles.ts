@@ -107,6 +107,26 @@ export async function runControllers(options: {
   })
 }
 
+export async function runDiscovery(options: {
+  kubeconfig?: string
+  port: number
+  host?: string
+  namespace?: string
+  primaryPortName?: string
+  includeNotReadyAddresses: boolean
+}): Promise<void> {
+  const { connect } = await import('../client/index.ts')
+  const { startDiscovery } = await import('../discovery/index.ts')
+  const { kubeconfig, includeNotReadyAddresses, ...rest } = options
+  const client = connect({ ...(kubeconfig === undefined ? {} : { kubeconfig }), userAgent: 'plumb-discovery' })
+  const discovery = await startDiscovery(client, { ...rest, includeNotReady: includeNotReadyAddresses })
+  say(`plumb: instances are told at http://${options.host ?? 'localhost'}:${options.port}/apps`)
+  onSignal(async () => {
+    await discovery.close()
+    client.close()
+  })
+}
+
 export async function runCniPlugin(): Promise<void> {
   const { runCni } = await import('../cni/index.ts')
   const { text } = await import('node:stream/consumers')
