@@ -4,11 +4,14 @@ import { NodePlan } from '../nodeplan/index.ts'
 import { Admission } from './admission.ts'
 import type { Agent, AgentInput } from './contract.ts'
 import { follow } from './follow.ts'
-import { serveHealth } from './health.ts'
+import { isFresh, serveHealth } from './health.ts'
+import { HealthPorts } from './health-ports.ts'
 import { openLog } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { type RoundReport, Rounds } from './rounds.ts'
 import { serveSocket } from './socket-server.ts'
+import { followLocalAddresses, followServiceCidrs } from './surroundings.ts'
+import { TableWatch } from './table-watch.ts'
 
 /** The taint by which an autoscaler tells that a node goes away. */
 const leavingTaint = 'ToBeDeletedByClusterAutoscaler'
@@ -31,21 +34,25 @@ export async function startAgent({
   const snapshot = new LiveSnapshot(feed)
   const modules = options.modules ?? []
   const policies = options.policies ?? 'off'
-  const { families, podPrefixes, servicePrefixes } = options
+  const { families, podPrefixes, servicePrefixes, nodePortAddresses } = options
   const plan = new NodePlan({
     node: nodeName,
     servicePrefixes,
     policies: policies !== 'off',
     ...(families === undefined ? {} : { families }),
     ...(podPrefixes === undefined ? {} : { podPrefixes }),
+    ...(nodePortAddresses === undefined ? {} : { nodePortAddresses }),
   })
   const times: { lastRound?: Date; waitingSince?: Date } = {}
+  const source = healthSource(snapshot, nodeName, times)
+  const healthPorts = new HealthPorts(host, namespace, () => isFresh(source), log)
   const { promise: ready, resolve: becomeReady } = Promise.withResolvers<void>()
   const rounds = new Rounds({ plan, snapshot, feed, network: namespace.network }, modules, log, (report) => {
     account(metrics, snapshot, report)
     metrics.record('plumb_findings', plan.findingCount)
     if (report.failure !== undefined) return
     admission.afterRound()
+    healthPorts.update(plan)
     if (times.lastRound === undefined) {
       log.info({ ms: Math.round(report.totalMs), services: snapshot.services.size }, 'the node serves')
       becomeReady()
@@ -56,18 +63,33 @@ export async function startAgent({
   })
   if (policies === 'strict') rounds.cutDenied()
   const admission = new Admission(plan, feed, rounds)
-  const following = follow(client, nodeName, snapshot, policies !== 'off', () => {
+  const wake = (): void => {
     times.waitingSince ??= new Date()
     metrics.record('kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds', Date.now() / 1000)
     rounds.wake()
-  })
+  }
+  const following = follow(client, nodeName, snapshot, policies !== 'off', wake)
+  const { network } = namespace
+  const surroundings = [
+    followServiceCidrs(client, plan, wake),
+    ...(nodePortAddresses === undefined ? [] : [followLocalAddresses(network, plan, wake)]),
+    new TableWatch(
+      network,
+      {
+        tables: () => plan.tables,
+        calm: () => plan.confirmed && !rounds.busy,
+        onLoss: () => rounds.distrust(),
+        intervalMs: options.tableCheckMs,
+      },
+      log,
+    ),
+  ]
   following.synced.then(
     () => rounds.begin(),
     (error: unknown) => log.error({ error: String(error) }, 'the API server cannot be followed'),
   )
   const servers: Server[] = []
-  const health =
-    options.health && serveHealth(host, namespace, options.health, healthSource(snapshot, nodeName, times), metrics)
+  const health = options.health && serveHealth(host, namespace, options.health, source, metrics)
   if (health !== undefined) servers.push(health.server)
   if (options.socket !== undefined) {
     const sources = { host, namespace, nodeName, snapshot, plan, calm: () => !rounds.busy }
@@ -86,7 +108,9 @@ export async function startAgent({
     healthPort: health?.port,
     async stop() {
       following.stop()
+      for (const one of surroundings) one.stop()
       await rounds.stop()
+      healthPorts.close()
       for (const module of modules) await module.close?.()
       await Promise.all(servers.map(close))
     },

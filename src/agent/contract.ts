@@ -26,11 +26,15 @@ export interface NodeModule {
 export type SocketRoute = (body: unknown) => unknown | Promise<unknown>
 
 export interface AgentOptions {
-  /** Prefixes of which only Services have addresses. */
+  /** Prefixes of which only Services have addresses, until ServiceCIDR objects say others. */
   readonly servicePrefixes: readonly Prefix[]
   /** Sources that count as pods; the podCIDRs of all Nodes unless told. */
   readonly podPrefixes?: readonly Prefix[]
   readonly families?: readonly Family[]
+  /** Node ports answer at the addresses of the node's links within these; at those of the Node object unless told. */
+  readonly nodePortAddresses?: readonly Prefix[]
+  /** How often it is looked whether the tables are still there, in milliseconds; every 10 s unless told. */
+  readonly tableCheckMs?: number
   readonly modules?: readonly NodeModule[]
   /** Whether NetworkPolicies are enforced, and whether a change also cuts the connections that it no longer allows; `off` unless told. */
   readonly policies?: 'strict' | 'new-connections' | 'off'

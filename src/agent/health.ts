@@ -45,6 +45,12 @@ export function serveHealth(
   return { server, port }
 }
 
+/** Whether the kernel holds what the objects say, or not for long something else. */
+export function isFresh(source: Pick<HealthSource, 'lastRound' | 'waitingSince'>, now = new Date()): boolean {
+  const waiting = source.waitingSince()
+  return source.lastRound() !== undefined && (waiting === undefined || +now - +waiting < staleAfterMs)
+}
+
 function answerHealth(
   response: ServerResponse,
   source: HealthSource,
@@ -52,8 +58,7 @@ function answerHealth(
   counter: 'kubeproxy_proxy_healthz_total' | 'kubeproxy_proxy_livez_total',
 ): void {
   const now = new Date()
-  const waiting = source.waitingSince()
-  const fresh = source.lastRound() !== undefined && (waiting === undefined || +now - +waiting < staleAfterMs)
+  const fresh = isFresh(source, now)
   const healthy = fresh && (counter === 'kubeproxy_proxy_livez_total' || source.eligible())
   const code = healthy ? 200 : 503
   metrics.record(counter, 1, String(code))

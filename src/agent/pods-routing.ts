@@ -7,10 +7,18 @@ export const nodeSysctls: readonly (readonly [string, number])[] = [
   ['net.ipv6.conf.all.forwarding', 1],
   ['net.ipv4.conf.all.rp_filter', 0],
   ['net.ipv4.conf.default.rp_filter', 0],
+  ['net.ipv4.conf.all.send_redirects', 0],
+  ['net.ipv4.conf.default.send_redirects', 0],
 ]
 
+/**
+ * Redirects are ended on every link, because the kernel sends them where `all` or the link says so: a client on the nodes' segment
+ * would be told to send what a Service translates to another node, and refusals would fall under the redirects' rate limit.
+ */
 export function applyNodeSysctls(network: Network): void {
-  for (const [name, value] of nodeSysctls) {
+  const links = network.links().map(({ name }) => name.replaceAll('.', '/'))
+  const redirects = links.map((link) => [`net.ipv4.conf.${link}.send_redirects`, 0] as const)
+  for (const [name, value] of [...nodeSysctls, ...redirects]) {
     if (network.sysctl(name).trim() !== String(value)) network.setSysctl(name, value)
   }
 }

@@ -25,3 +25,10 @@ export const endpointSlices: Resource = {
   namespaced: true,
   kind: 'EndpointSlice',
 }
+export const serviceCidrs: Resource = {
+  group: 'networking.k8s.io',
+  version: 'v1',
+  plural: 'servicecidrs',
+  namespaced: false,
+  kind: 'ServiceCIDR',
+}

@@ -4,6 +4,7 @@ import type { NodePlan, Round } from '../nodeplan/index.ts'
 import { forgetStale } from './conntrack.ts'
 import type { Log, NodeModule } from './contract.ts'
 import { cutDenied, refusePickUp } from './cut-denied.ts'
+import { keptSeats } from './kept-seats.ts'
 
 /** What one round took, in milliseconds from the moment it began. */
 export interface RoundReport {
@@ -86,6 +87,12 @@ export class Rounds {
     if (this.#open && this.#running === undefined) this.#schedule()
   }
 
+  /** What the kernel holds is not what was put there: the next round is whole, and comes now. */
+  distrust(): void {
+    this.#plan.doubt()
+    this.wake()
+  }
+
   /** Resolves when nothing waits. Never, while the kernel refuses. */
   settled(): Promise<void> {
     if (!this.busy) return Promise.resolve()
@@ -137,7 +144,8 @@ export class Rounds {
     let forgotten = 0
     let cut = 0
     try {
-      if (round.transaction.length > 0) await this.#network.commit(round.transaction)
+      const kept = round.full ? await keptSeats(this.#network, this.#plan) : []
+      if (round.transaction.length > 0) await this.#network.commit([...round.transaction, ...kept])
       this.#plan.confirm()
     } catch (error) {
       this.#plan.doubt(round)

@@ -77,7 +77,7 @@ export class NodePlan {
   #localAddresses: readonly Address[] = []
   /** Whether something beyond the Snapshot changed that Services depend on. */
   #surroundingsChanged = false
-  readonly #healthChecks = new Map<ObjectKey, HealthCheck>()
+  #healthChecks: ReadonlyMap<ObjectKey, HealthCheck> = new Map()
   #scopeText: string | undefined
   #findingCount = 0
   #compiled = false
@@ -107,7 +107,7 @@ export class NodePlan {
     return { podPrefixes: this.#options.podPrefixes ?? this.#pods.podPrefixes, servicePrefixes: this.#servicePrefixes }
   }
 
-  /** `healthCheckNodePort` of the Services that have one, with what it has to answer. */
+  /** `healthCheckNodePort` of the Services that have one, with what it has to answer; another map after each change. */
   get healthChecks(): ReadonlyMap<ObjectKey, HealthCheck> {
     return this.#healthChecks
   }
@@ -122,6 +122,14 @@ export class NodePlan {
   setLocalAddresses(addresses: readonly Address[]): void {
     this.#localAddresses = addresses
     this.#surroundingsChanged = true
+  }
+
+  /** The tables that a round makes, as `ip plumb-services`. */
+  get tables(): readonly string[] {
+    const { families = [4, 6] } = this.#options
+    const names = this.#policies === undefined ? [tableName] : [tableName, policyTableName]
+    const own = families.flatMap((family) => names.map((name) => `${tableOf(family).family} ${name}`))
+    return [...own, ...this.#podTables.names]
   }
 
   /** Whether clients may have kept this seat of the set `affinity` from before. */
@@ -271,8 +279,10 @@ export class NodePlan {
     this.#findingCount += (model?.findings.length ?? 0) - (this.#findings.get(key)?.length ?? 0)
     if (model === undefined || model.findings.length === 0) this.#findings.delete(key)
     else this.#findings.set(key, model.findings)
-    if (model?.healthCheck === undefined) this.#healthChecks.delete(key)
-    else this.#healthChecks.set(key, model.healthCheck)
+    if (!isDeepStrictEqual(model?.healthCheck, this.#healthChecks.get(key))) {
+      const others = [...this.#healthChecks].filter(([other]) => other !== key)
+      this.#healthChecks = new Map(model?.healthCheck === undefined ? others : [...others, [key, model.healthCheck]])
+    }
     return model
   }
 }

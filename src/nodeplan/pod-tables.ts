@@ -5,6 +5,11 @@ import { lowerPodNetwork, type PodNetwork, type PodTable } from '../pods/index.t
 export class PodTables {
   #tables: readonly PodTable[] = []
 
+  /** `ip plumb-pods` and the like. */
+  get names(): readonly string[] {
+    return this.#tables.map(({ table }) => `${table.family} ${table.name}`)
+  }
+
   update(network: PodNetwork): readonly Operation[] {
     const before = this.#tables
     this.#tables = lowerPodNetwork(network)

@@ -25,11 +25,17 @@ interface AffinityChain {
   written: AffinityRequest | undefined
 }
 
+interface Seat {
+  readonly number: number
+  readonly endpoint: string
+  uses: number
+}
+
 /** Classes are numbers of 16 bits; ports beyond are balanced afresh for each connection. */
 const maxChains = 0xffff
 
 /**
- * The chains of one family's Service ports with affinity. An endpoint's seat is made of its port's and its own name, so that
+ * The chains of one family's Service ports with affinity. An endpoint's seat is made of its port's and its own name and the time, so that
  * clients return to it whatever becomes of the other endpoints, and after a restart.
  */
 export class AffinityChains {
@@ -41,8 +47,8 @@ export class AffinityChains {
   /** Chains that are in the kernel, be they empty. */
   readonly #made = new Set<number>()
   readonly #timeouts = new Set<number>()
-  readonly #seats = new Map<string, { readonly seat: number; uses: number }>()
-  readonly #taken = new Map<number, string>()
+  readonly #seats = new Map<string, Seat>()
+  readonly #taken = new Set<number>()
 
   constructor(family: Family) {
     this.#family = family
@@ -96,7 +102,7 @@ export class AffinityChains {
       this.#make(chain, operations)
       elements.add(this.#family, this.#classes(chain), elementOf(chain))
     }
-    for (const [key, { seat }] of this.#seats) this.#putSeat(elements, 'add', key, seat)
+    for (const seat of this.#seats.values()) this.#putSeat(elements, 'add', seat)
     return operations
   }
 
@@ -107,8 +113,8 @@ export class AffinityChains {
 
   #write(chain: AffinityChain, operations: Operation[], elements: ElementSink): void {
     const { written, request } = chain
-    for (const endpoint of request.endpoints) this.#sit(request.port, endpoint, elements)
-    for (const endpoint of written?.endpoints ?? []) this.#rise(request.port, endpoint, elements)
+    for (const endpoint of request.endpoints) this.#sit(request, endpoint, elements)
+    for (const endpoint of written?.endpoints ?? []) this.#rise(written!, endpoint, elements)
     chain.written = request
     this.#make(chain, operations)
     if (written === undefined) elements.add(this.#family, this.#classes(chain), elementOf(chain))
@@ -119,53 +125,51 @@ export class AffinityChains {
     this.#free.push(chain.id)
     const { written } = chain
     if (written === undefined) return
-    for (const endpoint of written.endpoints) this.#rise(written.port, endpoint, elements)
+    for (const endpoint of written.endpoints) this.#rise(written, endpoint, elements)
     elements.remove(this.#family, this.#classes(chain), elementOf(chain))
     // Older kernels call a chain busy in the transaction that takes away the element which led there, so it stays for the next port.
     operations.push(...rewriteChain(this.#family, nameOf(chain), []))
   }
 
   #make(chain: AffinityChain, operations: Operation[]): void {
-    const { port, seconds, endpoints, scope, comment } = chain.request
+    const { seconds, endpoints, scope, comment } = chain.request
     if (!this.#timeouts.has(seconds)) {
       this.#timeouts.add(seconds)
       operations.push(...growTimeout(this.#family, seconds))
     }
-    const seats = endpoints.flatMap((endpoint) => this.#seats.get(seatKey(port, endpoint))?.seat ?? [])
+    const seats = endpoints.flatMap((endpoint) => this.#seats.get(seatKey(chain.request, endpoint))?.number ?? [])
     const rules = affinityRules(this.#family, seats, seconds, scope === 'outside', comment)
     const write = this.#made.has(chain.id) ? rewriteChain : makeChain
     this.#made.add(chain.id)
     operations.push(...write(this.#family, nameOf(chain), rules))
   }
 
-  #sit(port: string, endpoint: string, elements: ElementSink): void {
-    const key = seatKey(port, endpoint)
+  #sit(request: AffinityRequest, endpoint: string, elements: ElementSink): void {
+    const key = seatKey(request, endpoint)
     const known = this.#seats.get(key)
     if (known !== undefined) {
       known.uses++
       return
     }
-    let seat = hash(key)
-    while (this.#taken.has(seat)) seat = (seat + 1) >>> 0
-    this.#taken.set(seat, key)
-    this.#seats.set(key, { seat, uses: 1 })
-    this.#putSeat(elements, 'add', key, seat)
+    let number = hash(key)
+    while (this.#taken.has(number)) number = (number + 1) >>> 0
+    const seat = { number, endpoint, uses: 1 }
+    this.#taken.add(number)
+    this.#seats.set(key, seat)
+    this.#putSeat(elements, 'add', seat)
   }
 
-  #rise(port: string, endpoint: string, elements: ElementSink): void {
-    const key = seatKey(port, endpoint)
+  #rise(request: AffinityRequest, endpoint: string, elements: ElementSink): void {
+    const key = seatKey(request, endpoint)
     const known = this.#seats.get(key)
     if (known === undefined || --known.uses > 0) return
     this.#seats.delete(key)
-    this.#taken.delete(known.seat)
-    this.#putSeat(elements, 'remove', key, known.seat)
+    this.#taken.delete(known.number)
+    this.#putSeat(elements, 'remove', known)
   }
 
-  #putSeat(elements: ElementSink, how: 'add' | 'remove', key: string, seat: number): void {
-    elements[how](this.#family, sets[this.#family].seats, {
-      key: classidOf(seat),
-      value: key.slice(key.indexOf(' ') + 1),
-    })
+  #putSeat(elements: ElementSink, how: 'add' | 'remove', { number, endpoint }: Seat): void {
+    elements[how](this.#family, sets[this.#family].seats, { key: classidOf(number), value: endpoint })
   }
 
   #classes(chain: AffinityChain) {
@@ -177,8 +181,9 @@ function keyOf({ port, scope }: AffinityRequest): string {
   return `${port} ${scope}`
 }
 
-function seatKey(port: string, endpoint: string): string {
-  return `${port} ${endpoint}`
+/** The time is part of it: refreshing a seat with another than its own leaves it expiring after its time-out, and nft loads no such listing. */
+function seatKey({ port, seconds }: AffinityRequest, endpoint: string): string {
+  return `${port} ${seconds} ${endpoint}`
 }
 
 function classOf({ id, request }: AffinityChain): Class {

@@ -81,7 +81,7 @@ function makeService(step: Step): Service {
     ...(local ? { internalTrafficPolicy: 'Local' as const } : {}),
     ...(externalLocal ? { externalTrafficPolicy: 'Local' as const } : {}),
     ...(affinity ? { sessionAffinity: 'ClientIP' as const } : {}),
-    loadBalancerSourceRanges: ranges,
+    loadBalancerSourceRanges: [...ranges],
   })
   return { ...made, status: { loadBalancer: { ingress: balancers.map((ip) => ({ ip })) } } }
 }

@@ -169,10 +169,14 @@ function build(name: string, spec: Spec): Service {
       ...(local ? { internalTrafficPolicy: 'Local' as const } : {}),
       ...(affinity === undefined
         ? {}
-        : { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: affinity } } }),
+        : { sessionAffinity: 'ClientIP' as const, sessionAffinityConfig: { clientIP: { timeoutSeconds: affinity } } }),
       ...(external === undefined
         ? {}
-        : { type: 'LoadBalancer', externalTrafficPolicy: external, loadBalancerSourceRanges: ranges }),
+        : {
+            type: 'LoadBalancer' as const,
+            externalTrafficPolicy: external,
+            loadBalancerSourceRanges: [...ranges],
+          }),
     },
     { creationTimestamp: `2026-01-0${age}T00:00:00Z` },
   )

@@ -1,0 +1,57 @@
+import { contains, findPrefix, type Prefix, parsePrefix } from '../addr/index.ts'
+import type { Client, Informer } from '../client/index.ts'
+import type { Network } from '../host/index.ts'
+import type { NodePlan } from '../nodeplan/index.ts'
+import type { KubeObject } from '../objects/index.ts'
+import { serviceCidrs } from './resources.ts'
+
+interface ServiceCidr extends KubeObject {
+  readonly spec?: { readonly cidrs?: readonly string[] }
+}
+
+/**
+ * Follows the ServiceCIDR objects (KEP-1880): only Services have addresses in them. Where there are none, as in clusters
+ * before 1.33, the prefixes of the options go on to count, so nothing waits for a first list.
+ */
+export function followServiceCidrs(client: Client, plan: NodePlan, onChange: () => void): { stop(): void } {
+  const informer: Informer<ServiceCidr> = client.informer(serviceCidrs)
+  let known = ''
+  const take = (): void => {
+    const texts = [...informer.values()].flatMap(({ spec }) => spec?.cidrs ?? [])
+    const prefixes = texts.flatMap((text) => findPrefix(text, true) ?? []).sort()
+    if (prefixes.join() === known) return
+    known = prefixes.join()
+    plan.setServicePrefixes(prefixes)
+    onChange()
+  }
+  const stop = informer.onChange(take)
+  take()
+  // It ends with the client; until then it tries again by itself, also where the server does not know the kind.
+  informer.start().catch(() => undefined)
+  return { stop }
+}
+
+/** Node ports never answer there: replies could not leave the node, and link-local addresses are one per link. */
+const neverNodePorts: readonly Prefix[] = ['127.0.0.0/8', '::1/128', 'fe80::/10', '169.254.0.0/16'].map(parsePrefix)
+
+/** Follows the addresses of the node's links, for node ports at all that are within given prefixes. */
+export function followLocalAddresses(network: Network, plan: NodePlan, onChange: () => void): { stop(): void } {
+  let known = ''
+  const take = (): void => {
+    const addresses = network
+      .addresses()
+      .filter(({ tentative }) => tentative !== true)
+      .map(({ address }) => address)
+      .filter((address) => !neverNodePorts.some((prefix) => contains(prefix, address)))
+      .sort()
+    if (addresses.join() === known) return
+    known = addresses.join()
+    plan.setLocalAddresses([...new Set(addresses)])
+    onChange()
+  }
+  const watch = network.watchNetwork((what) => {
+    if (what === 'address') take()
+  })
+  take()
+  return { stop: () => watch.close() }
+}
