@@ -69,6 +69,40 @@ program
   .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))
   .action(async (from: string, to: string, options) => (await import('./why.ts')).runWhy(from, to, options))
 
+program
+  .command('reach')
+  .description('who may talk to whom on which ports, by the policies of manifests alone')
+  .option('-f, --filename <path>', 'a manifest, or a folder of them; may be given again', collect, [])
+  .addOption(
+    new Option('-o, --output <form>', 'how to print it').choices(['table', 'json', 'dot', 'markdown']).default('table'),
+  )
+  .action(async (options) => (await import('./reach.ts')).runReach(options))
+program
+  .command('diff')
+  .description('which connections a change of manifests opens and closes')
+  .argument('<before>', 'a manifest, or a folder of them')
+  .argument('<after>', 'the same, changed')
+  .addOption(
+    new Option('-o, --output <form>', 'how to print it').choices(['table', 'json', 'markdown']).default('table'),
+  )
+  .action(async (before: string, after: string, options) =>
+    (await import('./reach.ts')).runDiff(before, after, options),
+  )
+program
+  .command('check')
+  .description('hold assertions about reachability against manifests')
+  .argument('<file>', 'YAML: assertions, each with from, to, port and expect')
+  .option('-f, --filename <path>', 'a manifest, or a folder of them; may be given again', collect, [])
+  .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'junit', 'json']).default('text'))
+  .action(async (file: string, options) => (await import('./reach.ts')).runCheck(file, options))
+program
+  .command('policy')
+  .description('network policies that people need often')
+  .command('recipe')
+  .description('print one, or the list of them')
+  .argument('[name]')
+  .action(async (name: string | undefined) => (await import('./policy.ts')).runRecipe(name))
+
 program.commandsGroup('Roles, each a process:')
 program
   .command('apiserver')

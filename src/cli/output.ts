@@ -1,6 +1,12 @@
 /** Exit statuses of every command. */
 export const exit = { ok: 0, found: 1, unhealthy: 2, cannot: 3, usage: 64 } as const
 
+// Whoever reads may have had enough, as `head` has.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
+
 /** Words go to standard error, so that data on standard output stays clean. */
 export function say(text: string): void {
   process.stderr.write(`${text}\n`)

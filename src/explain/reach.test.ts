@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { parse } from 'yaml'
+import { parseAddress } from '../addr/index.ts'
+import { snapshotOf } from '../cluster/index.ts'
+import type { KubeObject, NetworkPolicy, Pod } from '../objects/index.ts'
+import { arbitrarySpec, namespaceObject, podObject, policyObject } from '../policies/cluster.fixture.ts'
+import { explainPolicies, recipes } from '../policies/index.ts'
+import {
+  castOf,
+  check,
+  diffReach,
+  reach,
+  reachData,
+  reachDot,
+  reachMarkdown,
+  readAssertions,
+  renderJunit,
+} from './index.ts'
+
+const deployment = (name: string, ports: readonly { name: string; containerPort: number }[] = []): KubeObject =>
+  ({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace: 'ns' },
+    spec: { template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'main', ports }] } } },
+  }) as unknown as KubeObject
+
+const shop = [
+  namespaceObject('ns'),
+  deployment('client'),
+  deployment('web', [{ name: 'http', containerPort: 8080 }]),
+  deployment('db'),
+]
+const denyAll = policyObject('deny', { podSelector: {}, policyTypes: ['Ingress', 'Egress'] })
+const webFromClient = policyObject('web', {
+  podSelector: { matchLabels: { app: 'web' } },
+  ingress: [{ from: [{ podSelector: { matchLabels: { app: 'client' } } }], ports: [{ port: 'http' }] }],
+})
+const clientToWeb = policyObject('client', {
+  podSelector: { matchLabels: { app: 'client' } },
+  policyTypes: ['Egress'],
+  egress: [
+    {
+      to: [{ podSelector: { matchLabels: { app: 'web' } } }],
+      ports: [
+        { port: 8000, endPort: 9000 },
+        { port: 53, protocol: 'UDP' },
+      ],
+    },
+    { to: [{ ipBlock: { cidr: '203.0.113.0/24', except: ['203.0.113.128/25'] } }], ports: [{ port: 443 }] },
+  ],
+})
+const strict = [...shop, denyAll, webFromClient, clientToWeb]
+
+test('reach: what both ends allow, and exact ranges outside', () => {
+  assert.deepEqual(reachData(reach(castOf(strict)).edges), [
+    { from: 'deployment/ns/client', to: 'deployment/ns/web', ports: 'tcp 8080' },
+    { from: 'deployment/ns/client', to: 'outside 203.0.113.0/25', ports: 'tcp 443' },
+  ])
+  const open = reach(castOf(shop))
+  assert.equal(open.edges.length, 3 * 2 + 3 * 2)
+  assert.ok(open.edges.every(({ grant }) => grant.kind === 'all'))
+})
+
+test('diff: what a change opens and what it closes', () => {
+  const wider = policyObject('web', {
+    podSelector: { matchLabels: { app: 'web' } },
+    ingress: [{ from: [{ podSelector: { matchLabels: { app: 'client' } } }], ports: [{ port: 8081 }] }],
+  })
+  const { opened, closed } = diffReach(reach(castOf(strict)), reach(castOf([...shop, denyAll, wider, clientToWeb])))
+  const edge = { from: 'deployment/ns/client', to: 'deployment/ns/web' }
+  assert.deepEqual(reachData(opened), [{ ...edge, ports: 'tcp 8081' }])
+  assert.deepEqual(reachData(closed), [{ ...edge, ports: 'tcp 8080' }])
+  assert.deepEqual(diffReach(reach(castOf(strict)), reach(castOf(strict))).opened, [])
+})
+
+test('check: assertions pass, fail or cannot be judged, and JUnit tells so', () => {
+  const list = readAssertions({
+    assertions: [
+      { from: 'deployment/ns/client', to: 'deployment/ns/web', port: 8080, expect: 'allow' },
+      { from: 'deployment/ns/db', to: 'deployment/ns/web', port: 8080, expect: 'deny' },
+      { from: 'deployment/ns/client', to: '203.0.113.5', port: 443, expect: 'allow' },
+      { from: 'deployment/ns/client', to: '203.0.113.200', port: 443, expect: 'deny' },
+      { name: 'wrong & "bad"', from: '192.0.2.1', to: 'deployment/ns/web', port: 8080, expect: 'allow' },
+      { from: 'deployment/ns/nobody', to: 'deployment/ns/web', port: 8080, expect: 'deny' },
+    ],
+  })
+  assert.ok(typeof list !== 'string')
+  const results = check(castOf(strict), list)
+  assert.deepEqual(
+    results.map(({ outcome }) => outcome),
+    ['passed', 'passed', 'passed', 'passed', 'failed', 'broken'],
+  )
+  const junit = renderJunit(results)
+  assert.match(junit, /tests="6" failures="1" errors="1"/)
+  assert.match(junit, /name="wrong &amp; &quot;bad&quot;"/)
+  assert.match(
+    String(readAssertions({ assertions: [{ from: 'a', to: 'b', port: 0, expect: 'allow' }] })),
+    /assertions\[0\]\.port/,
+  )
+  assert.match(String(readAssertions([])), /a list "assertions"/)
+})
+
+test('a graph and a table', () => {
+  const { edges } = reach(castOf(strict))
+  assert.match(reachDot(edges), /"deployment\/ns\/client" -> "deployment\/ns\/web" \[label="tcp 8080"\]/)
+  assert.match(reachMarkdown(edges), /\| deployment\/ns\/client \| deployment\/ns\/web \| tcp 8080 \|/)
+})
+
+test('reach says of every pair and port what an explanation says', () => {
+  const pods = [2, 3, 4, 5].map((index) =>
+    podObject(`p${index}`, {
+      namespace: index % 2 === 0 ? 'ns' : 'other',
+      labels: index < 4 ? { app: 'a' } : { app: 'b', tier: 'x' },
+      index,
+      ports: [{ name: 'http', port: 80 + index }],
+    }),
+  )
+  const address = (pod: Pod) => parseAddress(pod.status?.podIPs?.[0]?.ip ?? '')
+  fc.assert(
+    fc.property(fc.array(arbitrarySpec, { maxLength: 3 }), (specs) => {
+      const policies = specs.map((spec, i): NetworkPolicy => policyObject(`p${i}`, spec, i === 1 ? 'other' : 'ns'))
+      const objects = [namespaceObject('ns', { app: 'a' }), namespaceObject('other'), ...pods.map(onlyV4), ...policies]
+      const snapshot = snapshotOf(objects)
+      const cast = castOf(objects)
+      const name = ({ metadata }: Pod): string => `pod/${metadata.namespace}/${metadata.name}`
+      const tries = pods.flatMap((from) =>
+        pods.flatMap((to) =>
+          from === to
+            ? []
+            : (
+                [
+                  ['tcp', 80],
+                  ['tcp', 84],
+                  ['tcp', 1500],
+                  ['udp', 8080],
+                  ['sctp', 5],
+                ] as const
+              ).map(([protocol, port]) => ({ from, to, protocol, port })),
+        ),
+      )
+      const results = check(
+        cast,
+        tries.map(({ from, to, protocol, port }) => ({
+          from: name(from),
+          to: name(to),
+          protocol,
+          port,
+          expect: 'allow',
+        })),
+      )
+      for (const [index, { from, to, protocol, port }] of tries.entries()) {
+        const { denied } = explainPolicies(snapshot, {
+          source: address(from),
+          destination: address(to),
+          protocol,
+          port,
+        })
+        assert.equal(results[index]?.outcome, denied === undefined ? 'passed' : 'failed', results[index]?.says)
+      }
+    }),
+    { numRuns: 100 },
+  )
+})
+
+function onlyV4(pod: Pod): Pod {
+  return { ...pod, status: { ...pod.status, podIPs: pod.status?.podIPs?.slice(0, 1) ?? [] } }
+}
+
+test('each recipe allows what it says and nothing more', () => {
+  const labelled = (name: string, namespace: string, labels: Record<string, string>, index: number): Pod =>
+    podObject(name, { namespace, labels, index, ports: [{ name: 'http', port: 8080 }] })
+  const world = [
+    namespaceObject('ns'),
+    labelled('web', 'ns', { app: 'web' }, 2),
+    labelled('trusted', 'ns', { 'api-access': 'true' }, 3),
+    labelled('stranger', 'other', {}, 4),
+    labelled('dns', 'kube-system', { 'k8s-app': 'kube-dns' }, 5),
+    labelled('gateway', 'gateway-system', { app: 'gateway' }, 6),
+  ]
+  const pod = (name: string) => {
+    const { metadata } = world.find((one) => one.metadata.name === name)!
+    return `pod/${metadata.namespace}/${metadata.name}`
+  }
+  const end = (text: string): string => (world.some(({ metadata }) => metadata.name === text) ? pod(text) : text)
+  const cases: Readonly<Record<string, readonly [allow: string, deny: string]>> = {
+    'deny-all': ['stranger>dns 53', 'web>trusted 8080, stranger>web 8080, web>dns 53, web>203.0.113.5 443'],
+    'allow-dns': [
+      'web>dns 53, web>169.254.20.10 53, stranger>web 80',
+      'web>dns 8080, web>stranger 53, web>203.0.113.5 53',
+    ],
+    'block-apiserver': [
+      'web>203.0.113.5 443, web>stranger 80, trusted>172.30.0.2 6443',
+      'web>172.30.0.2 6443, web>fd00:30::2 6443',
+    ],
+    'from-gateway-only': [
+      'gateway>web 8080, web>stranger 1',
+      'gateway>web 8081, trusted>web 8080, 203.0.113.5>web 8080',
+    ],
+    'egress-cidr-except': [
+      'web>203.0.113.5 443, stranger>web 1',
+      'web>203.0.113.200 443, web>192.0.2.1 443, web>stranger 1',
+    ],
+    'isolate-namespace': [
+      'web>trusted 1, trusted>web 1',
+      'stranger>web 1, web>stranger 1, web>203.0.113.5 1, 203.0.113.5>web 1',
+    ],
+  }
+  assert.deepEqual(recipes.map(({ name }) => name).sort(), Object.keys(cases).sort())
+  for (const { name, yaml } of recipes) {
+    const policy = parse(yaml) as NetworkPolicy
+    const cast = castOf([...world, { ...policy, metadata: { ...policy.metadata, namespace: 'ns' } }])
+    for (const [index, expect] of (['allow', 'deny'] as const).entries()) {
+      const assertions = (cases[name]?.[index] ?? '').split(', ').map((text) => {
+        const [from = '', to = '', port = ''] = text.split(/[> ]/)
+        return { from: end(from), to: end(to), port: Number(port), expect }
+      })
+      for (const { outcome, says } of check(cast, assertions)) assert.equal(outcome, 'passed', `${name}: ${says}`)
+    }
+  }
+})

@@ -1,0 +1,86 @@
+import { families } from '../addr/index.ts'
+import type { Finding } from '../cluster/index.ts'
+import {
+  type Analysis,
+  analyse,
+  type Content,
+  type Grant,
+  grantBetween,
+  grantOf,
+  isEmpty,
+  type Kin,
+  renderRange,
+  wholeOf,
+} from '../policies/index.ts'
+import type { Cast } from './workloads.ts'
+
+/** Who may open connections to whom, on which ports. */
+export interface Edge {
+  /** `deployment/shop/web`, or `outside 203.0.113.0/24`. */
+  readonly from: string
+  readonly to: string
+  readonly grant: Grant
+}
+
+/** The reachability that policies leave in a set of manifests. */
+export interface Reach {
+  readonly schema: 'plumb.network/reach/v1'
+  readonly subjects: readonly string[]
+  readonly edges: readonly Edge[]
+  readonly findings: readonly Finding[]
+}
+
+/** Computes it from policies alone: names, Services and routes are taken as working. */
+export function reach(cast: Cast): Reach {
+  const analysis = analyse(cast.pods, cast.namespaces, cast.policies)
+  const named = analysis.kin.map((kin) => ({ kin, names: namesOf(cast, kin) }))
+  const edges: Edge[] = []
+  for (const from of named) {
+    for (const to of named) {
+      const grant = grantBetween(from.kin, to.kin)
+      if (isEmpty(grant)) continue
+      for (const a of from.names) for (const b of to.names) if (a !== b) edges.push({ from: a, to: b, grant })
+    }
+    for (const { who, grant } of beyond(from.kin.egress))
+      for (const a of from.names) edges.push({ from: a, to: who, grant })
+    for (const { who, grant } of beyond(from.kin.ingress))
+      for (const a of from.names) edges.push({ from: who, to: a, grant })
+  }
+  const subjects = named.flatMap(({ names }) => names).sort()
+  const order = (a: Edge, b: Edge): number => compare(a.from, b.from) || compare(a.to, b.to)
+  return { schema: 'plumb.network/reach/v1', subjects, edges: edges.sort(order), findings: findingsOf(analysis) }
+}
+
+/** What a content allows with addresses that no pod has, as exact ranges. */
+function beyond(content: Content): readonly { who: string; grant: Grant }[] {
+  if (content.kind === 'open') return [{ who: 'outside', grant: { kind: 'all' } }]
+  const stranger = { selections: undefined, addresses: [] }
+  const anybody = grantOf(content, stranger, [])
+  const found = isEmpty(anybody) ? [] : [{ who: 'outside', grant: anybody }]
+  const byRange = new Map<string, Content & { kind: 'closed' }>()
+  for (const entry of content.entries) {
+    if (entry.anybody || entry.ports.kind === 'named') continue
+    const texts = families.flatMap((family) =>
+      entry.blocks[family].map((range) => {
+        const whole = wholeOf(family)
+        return range.low === whole.low && range.high === whole.high ? `IPv${family}` : renderRange(family, range)
+      }),
+    )
+    if (texts.length === 0) continue
+    const who = `outside ${texts.join(', ')}`
+    byRange.set(who, { ...content, entries: [...(byRange.get(who)?.entries ?? []), { ...entry, anybody: true }] })
+  }
+  return [...found, ...[...byRange].map(([who, some]) => ({ who, grant: grantOf(some, stranger, []) }))]
+}
+
+function namesOf(cast: Cast, { pods }: Kin): readonly string[] {
+  return [...new Set(pods.map((key) => cast.nameOf.get(key) ?? `pod/${key}`))]
+}
+
+function findingsOf({ models }: Analysis): readonly Finding[] {
+  return models.flatMap(({ findings }) => findings)
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
