@@ -53,13 +53,18 @@ export function analyse(
   const byPod = new Map<ObjectKey, Kin>()
   for (const [key, view] of membership.views) {
     const { profile } = view
-    const own = index.selecting(profile.namespace, profile.labels)
     const selections = new Set([...profile.selections].map(({ peer }) => peer.id))
     const addresses: readonly Address[] = usesAddresses ? view.addresses : []
     const names = profile.ports.map(({ name, protocol, port }) => `${name} ${protocol} ${port}`)
-    const sign = [own.map((one) => one.key).sort(), [...selections].sort(), addresses, names].join(';')
+    const sign = [
+      index.subjects(profile.namespace, profile.labels).toSorted(),
+      [...selections].sort(),
+      addresses,
+      names,
+    ].join(';')
     let kin = drafts.get(sign)
     if (kin === undefined) {
+      const own = index.selecting(profile.namespace, profile.labels)
       kin = {
         pods: [],
         egress: compose(own, 'egress', profile.ports),

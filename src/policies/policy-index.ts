@@ -37,6 +37,15 @@ export class PolicyIndex {
     else group.policies.set(key, model)
   }
 
+  /** The subject selectors that select a pod with these labels, as texts: pods with the same have the same policies. */
+  subjects(namespace: string, labels: Labels): readonly string[] {
+    const found: string[] = []
+    for (const [id, { model }] of this.#groups.get(namespace) ?? []) {
+      if (matches(model.subject.selector, labels)) found.push(`${namespace}/${id}`)
+    }
+    return found
+  }
+
   /** The policies that select a pod with these labels. */
   selecting(namespace: string, labels: Labels): readonly PolicyModel[] {
     const found: PolicyModel[] = []
