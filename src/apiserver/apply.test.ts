@@ -227,3 +227,37 @@ test('managedFields can be written by clients and reset; garbage is ignored', as
   assert.equal(of(await put({ managedFields: [{ ...managedFields[0], manager: 'you' }] }))[0].manager, 'you')
   assert.equal(of(await put({ managedFields: [{}] })), undefined)
 })
+
+test('custom resources are applied by the list types of their definition', async () => {
+  const items = { type: 'object', properties: { name: { type: 'string' }, to: { type: 'string' } }, required: ['name'] }
+  const rules = { type: 'array', items, 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] }
+  const schema = {
+    openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', properties: { rules } } } },
+  }
+  await client.call('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'routes.example.com' },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { plural: 'routes', kind: 'Route' },
+      versions: [{ name: 'v1', served: true, storage: true, schema }],
+    },
+  })
+  const path = '/apis/example.com/v1/namespaces/default/routes/r'
+  const route = (...names: string[]) => ({
+    apiVersion: 'example.com/v1',
+    kind: 'Route',
+    metadata: { name: 'r' },
+    spec: { rules: names.map((name) => ({ name, to: name })) },
+  })
+  assert.equal((await apply(path, route('a'))).code, 201)
+  const both = await apply(path, route('b'), 'fieldManager=other')
+  assert.deepEqual(both.body.spec, route('a', 'b').spec)
+  assert.deepEqual((await apply(path, route())).body.spec, route('b').spec)
+  const owners = (await client.call('GET', path)).body.metadata.managedFields
+  assert.deepEqual(owners[0].fieldsV1, {
+    'f:spec': { 'f:rules': { 'k:{"name":"b"}': { '.': {}, 'f:name': {}, 'f:to': {} } } },
+  })
+})

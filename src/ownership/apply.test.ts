@@ -219,3 +219,46 @@ test('an apply that changes nothing keeps its time', () => {
   scene.applied('a', { data: { x: '1' } })
   assert.deepEqual(scene.managedFields, before)
 })
+
+test('custom kinds with a structural schema: list types, map types and undeclared fields', () => {
+  const text = { type: 'string' }
+  const rule = { type: 'object', properties: { name: text, proto: { ...text, default: 'tcp' }, to: text } }
+  const schema = {
+    type: 'object',
+    properties: {
+      spec: {
+        type: 'object',
+        properties: {
+          rules: {
+            type: 'array',
+            items: rule,
+            'x-kubernetes-list-type': 'map',
+            'x-kubernetes-list-map-keys': ['name', 'proto'],
+          },
+          tags: { type: 'array', items: text, 'x-kubernetes-list-type': 'set' },
+          whole: { type: 'object', additionalProperties: text, 'x-kubernetes-map-type': 'atomic' },
+          free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+        },
+      },
+    },
+  }
+  const scene = new Scene('example.com/v1', 'Widget', schema)
+  scene.applied('a', { spec: { rules: [{ name: 'r', to: 'x' }], tags: ['1'], whole: { a: '1' }, free: { a: 1 } } })
+  scene.applied('b', { spec: { rules: [{ name: 's', proto: 'udp' }], tags: ['2'], free: { b: { c: 1 } } } })
+  assert.deepEqual(scene.fields.spec, {
+    rules: [
+      { name: 'r', to: 'x' },
+      { name: 's', proto: 'udp' },
+    ],
+    tags: ['1', '2'],
+    whole: { a: '1' },
+    free: { a: 1, b: { c: 1 } },
+  })
+  const clash = scene.apply('b', { spec: { rules: [{ name: 'r', proto: 'tcp', to: 'y' }], whole: { b: '1' } } })
+  assert.deepEqual(clash.outcome === 'conflicts' && clash.conflicts.map(({ field }) => field), [
+    '.spec.rules[name="r",proto="tcp"].to',
+    '.spec.whole',
+  ])
+  const refused = scene.apply('b', { spec: { rule: 1 } })
+  assert.match(refused.outcome === 'refused' ? refused.why : '', /: \.spec\.rule: field not declared in schema$/)
+})

@@ -3,7 +3,7 @@ import { checkTyped } from './check.ts'
 import { compareObjects, without } from './compare.ts'
 import { type Element, renderPath, sortElements } from './element.ts'
 import { difference, emptySet, equalSets, type FieldSet, has, intersection, isEmpty, union } from './field-set.ts'
-import { type FieldType, fieldTypeOf } from './field-type.ts'
+import type { FieldType } from './field-type.ts'
 import { fieldsOf, withNamedFields } from './fields-of.ts'
 import { allowedByLastApplied, withLastApplied } from './last-applied.ts'
 import {
@@ -20,7 +20,7 @@ import {
 import { merge } from './merge.ts'
 import { removeFields } from './remove.ts'
 import { resetFields } from './reset-fields.ts'
-import { bare, type OwnedKind, update } from './update.ts'
+import { bare, fieldTypeOf, type OwnedKind, update } from './update.ts'
 import { equalValues } from './value.ts'
 
 /** One server-side apply. */

@@ -32,7 +32,8 @@ function visitFields(
 ): void {
   for (const [name, child] of Object.entries(value)) {
     const below = [...path, fieldElement(name)]
-    if (type.kind === 'struct' && !type.fields.has(name)) say(below, 'field not declared in schema', found)
+    if (type.kind === 'struct' && !type.open && !type.fields.has(name))
+      say(below, 'field not declared in schema', found)
     else visit(typeOfField(type, name), child, below, found)
   }
 }

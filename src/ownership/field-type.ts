@@ -4,12 +4,18 @@ import { type Kind, type Property, type Shape, type StructType, schemaOf, struct
 export type FieldType =
   /** As one piece: scalars, atomic lists, maps and structs. */
   | { readonly kind: 'leaf' }
-  /** Field by field; a field that is not there is not declared. */
-  | { readonly kind: 'struct'; readonly fields: ReadonlyMap<string, Field> }
+  /** Field by field; a field that is not there is not declared, which an open struct allows. */
+  | { readonly kind: 'struct'; readonly fields: ReadonlyMap<string, Field>; readonly open?: boolean }
   /** Key by key. */
   | { readonly kind: 'map'; readonly values: FieldType }
   /** Item by item: told apart by the values under `keys`, or by themselves when there are no keys (a set). */
-  | { readonly kind: 'list'; readonly keys: readonly string[]; readonly items: FieldType }
+  | {
+      readonly kind: 'list'
+      readonly keys: readonly string[]
+      /** What stands for a key that an item leaves out. */
+      readonly defaults: Readonly<Record<string, unknown>>
+      readonly items: FieldType
+    }
   /** No schema: maps key by key, everything else as one piece. */
   | { readonly kind: 'deduced' }
 
@@ -25,18 +31,19 @@ export const leaf = { kind: 'leaf' } as const satisfies FieldType
 /** Values without a schema. */
 export const deduced = { kind: 'deduced' } as const satisfies FieldType
 
-/** What tells items of a list map apart when they leave it out; upstream's schemas have no other default of a key. */
-export const keyDefaults: Readonly<Record<string, unknown>> = { protocol: 'TCP' }
+/** The one default that keys of list maps have in upstream's schemas. */
+const keyDefaults: Readonly<Record<string, unknown>> = { protocol: 'TCP' }
 
 const types = new Map<string, FieldType>()
 
-/** The type of a kind's objects; deduced for kinds without a schema (custom resources). */
-export function fieldTypeOf(kind: Pick<Kind, 'group' | 'version' | 'kind'>): FieldType {
+/** The type of a built-in kind's objects; deduced for kinds without a schema. */
+export function builtinType(kind: Pick<Kind, 'group' | 'version' | 'kind'>): FieldType {
   const schema = schemaOf(kind)
   return schema === undefined ? deduced : typeOfStruct(schema)
 }
 
-function typeOfStruct(struct: StructType): FieldType {
+/** The type of one struct of the Kubernetes API. */
+export function typeOfStruct(struct: StructType): FieldType {
   let type = types.get(struct.key)
   if (type === undefined) {
     type = struct.atomic ? leaf : lazyStruct(struct)
@@ -68,7 +75,12 @@ function typeOfProperty({ shape, atomic, listType, listMapKeys }: Property): Fie
   if (atomic) return leaf
   if (shape.kind === 'list') {
     if (listType === undefined) return leaf
-    return { kind: 'list', keys: listType === 'map' ? (listMapKeys ?? []) : [], items: typeOfShape(shape.items) }
+    return {
+      kind: 'list',
+      keys: listType === 'map' ? (listMapKeys ?? []) : [],
+      defaults: keyDefaults,
+      items: typeOfShape(shape.items),
+    }
   }
   return typeOfShape(shape)
 }

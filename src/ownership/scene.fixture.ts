@@ -11,9 +11,10 @@ export class Scene {
   live: KubeObject | undefined
   #seconds = 0
 
-  constructor(apiVersion: string, kind: string) {
+  constructor(apiVersion: string, kind: string, schema?: Any) {
     const [group, version] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion]
-    this.kind = findKindOf(apiVersion, kind) ?? { group: group!, version: version!, kind, subresources: [] }
+    const custom = schema === undefined ? {} : { custom: { schema } }
+    this.kind = findKindOf(apiVersion, kind) ?? { group: group!, version: version!, kind, subresources: [], ...custom }
   }
 
   /** An apply of these fields; what came of it. */

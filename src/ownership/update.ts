@@ -1,7 +1,7 @@
 import { apiVersionOf, type Kind, type KubeObject } from '../objects/index.ts'
 import { compareObjects, without } from './compare.ts'
 import { isEmpty, union } from './field-set.ts'
-import { fieldTypeOf } from './field-type.ts'
+import { builtinType, type FieldType } from './field-type.ts'
 import {
   capManagers,
   extend,
@@ -15,10 +15,18 @@ import {
   renderManagedFields,
 } from './managers.ts'
 import { resetFields } from './reset-fields.ts'
+import { type OwnershipSchema, typeOfDefinition } from './structural-type.ts'
 import { equalValues, isHollow, isRecord } from './value.ts'
 
-/** A kind, as far as ownership depends on it. */
-export type OwnedKind = Pick<Kind, 'group' | 'version' | 'kind' | 'subresources'>
+/** A kind, as far as ownership depends on it; a custom kind brings the schema of its definition. */
+export type OwnedKind = Pick<Kind, 'group' | 'version' | 'kind' | 'subresources'> & {
+  readonly custom?: { readonly schema: OwnershipSchema }
+}
+
+/** The type of a kind's objects; deduced for kinds without any schema. */
+export function fieldTypeOf(kind: OwnedKind): FieldType {
+  return kind.custom === undefined ? builtinType(kind) : typeOfDefinition(kind.custom.schema)
+}
 
 /** One create, update or patch that is no apply. */
 export interface UpdateRequest {

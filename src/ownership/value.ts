@@ -1,5 +1,5 @@
 import { type Element, keyElement, valueElement } from './element.ts'
-import { deduced, type FieldType, keyDefaults, leaf } from './field-type.ts'
+import { deduced, type FieldType, leaf } from './field-type.ts'
 
 /** A JSON object. */
 export type JsonRecord = Record<string, unknown>
@@ -65,7 +65,7 @@ export function elementOf(type: FieldType & { kind: 'list' }, item: unknown): El
   if (!isRecord(item)) return { error: 'associative list with keys may not have non-map elements' }
   const fields: JsonRecord = {}
   for (const key of type.keys) {
-    const value = item[key] ?? keyDefaults[key]
+    const value = item[key] ?? type.defaults[key]
     if (value === undefined)
       return {
         error: `associative list with keys has an element that omits key field ${JSON.stringify(key)} (and doesn't have default value)`,
