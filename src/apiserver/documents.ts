@@ -6,17 +6,14 @@ import { withCustomKinds } from './custom-openapi.ts'
 import { Refusal } from './refusal.ts'
 import { groupVersions, type Registry, serves } from './registry.ts'
 
-/**
- * The version that clients see. kubectl 1.31 is the last that sends JSON bodies for `create`; newer ones send protobuf, which is
- * not read, and the dispatching kubectl of some installations picks its code by this minor.
- */
-export const gitVersion = 'v1.31.0+plumb'
+/** The version that clients see: the newest whose kubectl the tests drive. Dispatching kubectls pick their code by its minor. */
+export const gitVersion = 'v1.33.0+plumb'
 
 /** The answer to `GET /version`. */
 export function version(): Answer {
   return json({
     major: '1',
-    minor: '31',
+    minor: '33',
     gitVersion,
     gitCommit: '',
     gitTreeState: 'clean',

@@ -116,7 +116,7 @@ test('apply, get, diff, edit, patch, scale, delete', { skip }, async () => {
 test('explain, api-resources, version, auth and refusals', { skip }, async () => {
   assert.match(await good('explain service.spec.ports.targetPort'), /FIELD: targetPort <IntOrString>/)
   assert.match(await good('api-resources'), /endpointslices +discovery.k8s.io\/v1 +true +EndpointSlice/)
-  assert.match(await good('version'), /Server Version: v1.31.\d+\+plumb/)
+  assert.match(await good('version'), /Server Version: v1.33.\d+\+plumb/)
   const bad = await kubectl('create -f -', '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"dota":{}}')
   assert.match(bad.err, /BadRequest.*strict decoding error: unknown field "dota"/)
   const warned = await kubectl(

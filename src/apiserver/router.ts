@@ -9,6 +9,7 @@ import type { Call, Core } from './core.ts'
 import { discover, discoverGroup, discoverVersion } from './discovery.ts'
 import { openapiIndex, openapiOf, version } from './documents.ts'
 import { effectiveUser } from './impersonation.ts'
+import { openapiV2 } from './openapi-v2.ts'
 import { parseResourcePath, type ResourcePath, segmentsOf } from './path.ts'
 import { Refusal } from './refusal.ts'
 import { groupVersions } from './registry.ts'
@@ -80,6 +81,7 @@ function answerFixed(core: Core, request: IncomingMessage, segments: readonly st
       case 'openid':
         return second === 'v1' && third === 'jwks' ? json({ keys: [core.tokens.key.jwk] }) : undefined
       case 'openapi':
+        if (second === 'v2' && segments.length === 2) return openapiV2(core.registry, accept)
         if (second !== 'v3') return undefined
         if (segments.length === 2) return openapiIndex(core.registry)
         if (third === 'api' && segments.length === 4) return openapiOf(core.registry, '', fourth!)
@@ -107,7 +109,7 @@ function issuerDocument({ tokens }: Core): Answer {
 
 function rootPaths(core: Core): string[] {
   const versions = groupVersions(core.registry).map((name) => (name.includes('/') ? `/apis/${name}` : `/api/${name}`))
-  return ['/api', '/apis', ...versions, '/healthz', '/livez', '/openapi/v3', '/readyz', '/version']
+  return ['/api', '/apis', ...versions, '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version']
 }
 
 function callOf(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Call {
