@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { Socket } from 'node:net'
+import { join } from 'node:path'
 import { type Address, parseAddress, parsePrefix } from '../src/addr/index.ts'
 import { startAgent } from '../src/agent/index.ts'
 import { buildRig, host, nodeObject, Objects, quietLog, type Rig, serveTcp } from '../src/agent/rig.fixture.ts'
@@ -12,6 +13,11 @@ import type { EndpointSlice, Service } from '../src/objects/index.ts'
 import type { Row } from './row.ts'
 
 const endpointsEach = 10
+/** Services, endpoints of each, who measured it, and milliseconds there. */
+const published = [
+  [44_000, 3, 'chain per endpoint, 44k × 1 (published)', 1_004_000],
+  [5000, 50, 'chain per endpoint, 5k × 50 (published)', 795_000],
+] as const
 /** The chain-per-endpoint layout grows with the square of this. */
 const peerMost = 2000
 const servicePrefixes = [parsePrefix('10.96.0.0/12')]
@@ -48,17 +54,31 @@ export async function bench(): Promise<Row[]> {
     if (count === peerMost) continue
     for (const [percentile, ms] of await oneChange(count)) row(`one endpoint of ${name}, ${percentile}`, ms, 'ms')
   }
-  const { direct, through } = await connectLatency(30_000)
-  row('connect, direct, p50', direct, 'µs')
-  row(`connect through a VIP of ${30_000 / 1000}k, p50`, through, 'µs', 'direct', through / direct)
+  // Sizes at which others have published what a full sync takes them (kubernetes/kubernetes#139513 and #135639).
+  for (const [count, endpoints, peer, peerMs] of published) {
+    const full = await fullSync(count, endpoints)
+    const name = `${count / 1000}k × ${endpoints}`
+    for (const [stage, ms] of Object.entries(full.stages)) row(`full sync ${name}, ${stage}`, ms, 'ms')
+    row(`full sync ${name}, whole`, full.total, 'ms', peer, full.total / peerMs)
+  }
+  for (const [percentile, ms] of await oneChange(44_000, 3)) row(`one endpoint of 44k × 3, ${percentile}`, ms, 'ms')
+  row('agent at 44k × 3, resident', await residentMiB(44_000, 3), 'MiB')
+  const small = await connectLatency(1)
+  row('connect, direct, p50', small.direct, 'µs')
+  row('connect through a VIP of 1, p50', small.through, 'µs', 'direct', small.through / small.direct)
+  const { direct, through } = await connectLatency(44_000)
+  row('connect through a VIP of 44k, p50', through, 'µs', 'direct', through / direct)
   return rows
 }
 
-async function fullSync(count: number): Promise<{ stages: Record<string, number>; total: number; listing: string }> {
+async function fullSync(
+  count: number,
+  each = endpointsEach,
+): Promise<{ stages: Record<string, number>; total: number; listing: string }> {
   const snapshot = new LiveSnapshot()
   for (let i = 0; i < count; i++) {
     snapshot.put('services', `ns/s${i}`, makeService(i))
-    snapshot.put('slices', `ns/s${i}`, makeSlice(i, endpointsEach))
+    snapshot.put('slices', `ns/s${i}`, makeSlice(i, each))
   }
   const namespace = host.createNamespace()
   try {
@@ -93,9 +113,9 @@ async function fullSync(count: number): Promise<{ stages: Record<string, number>
 const planOptions = { node: 'node-1', servicePrefixes, podPrefixes }
 
 /** Adds and removes an endpoint of one Service after another; from the event at the informer to the kernel's answer. */
-async function oneChange(count: number): Promise<[string, number][]> {
+async function oneChange(count: number, each = endpointsEach): Promise<[string, number][]> {
   const namespace = host.createNamespace()
-  const objects = makeObjects(count)
+  const objects = makeObjects(count, each)
   const options = { servicePrefixes, podPrefixes, log: quietLog() }
   const agent = await startAgent({ client: objects.client, host, namespace, nodeName: 'node-1', options })
   try {
@@ -105,7 +125,7 @@ async function oneChange(count: number): Promise<[string, number][]> {
     for (let i = 0; i < 200; i++) {
       const service = (i * 7919) % count
       const begun = performance.now()
-      objects.put(makeSlice(service, i % 2 === 0 ? endpointsEach + 1 : endpointsEach - 1))
+      objects.put(makeSlice(service, i % 2 === 0 ? each + 1 : each - 1))
       await agent.settled()
       times.push(performance.now() - begun)
     }
@@ -118,6 +138,39 @@ async function oneChange(count: number): Promise<[string, number][]> {
     await agent.stop()
     namespace.close()
   }
+}
+
+/** The resident memory of a process of its own with an agent that serves, its copies of the objects counted in. */
+async function residentMiB(count: number, each: number): Promise<number> {
+  const namespace = host.createNamespace()
+  const script = `
+    const { startAgent } = await import(${JSON.stringify(join(import.meta.dirname, '../src/agent/index.ts'))})
+    const { residentAgent } = await import(${JSON.stringify(import.meta.filename)})
+    console.log(await residentAgent(startAgent, ${JSON.stringify(namespace.path)}, ${count}, ${each}))
+    process.exit(0)`
+  try {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', '-e', script], { encoding: 'utf8' })
+    if (status !== 0) throw new Error(`the agent’s process: ${stderr}`)
+    return Number(stdout) / 2 ** 20
+  } finally {
+    namespace.close()
+  }
+}
+
+/** Runs in the process that is measured: bytes, after garbage is collected as it will be some time later. */
+export async function residentAgent(
+  start: typeof startAgent,
+  path: string,
+  count: number,
+  each: number,
+): Promise<number> {
+  const options = { servicePrefixes, podPrefixes, log: quietLog() }
+  const namespace = host.openNamespace(path)
+  const agent = await start({ client: makeObjects(count, each).client, host, namespace, nodeName: 'node-1', options })
+  await agent.ready
+  await agent.settled()
+  globalThis.gc?.()
+  return process.memoryUsage.rss()
 }
 
 async function connectLatency(count: number): Promise<{ direct: number; through: number }> {
@@ -158,11 +211,11 @@ async function timeConnect(rig: Rig, address: Address, port: number): Promise<nu
   return took
 }
 
-function makeObjects(count: number): Objects {
+function makeObjects(count: number, each = endpointsEach): Objects {
   const objects = new Objects()
   for (let i = 0; i < count; i++) {
     objects.put(makeService(i))
-    objects.put(makeSlice(i, endpointsEach))
+    objects.put(makeSlice(i, each))
   }
   return objects
 }
