@@ -35,7 +35,10 @@ function run(argv: readonly string[], spec: object = {}): ContainerProcess {
     workingDirectory: '/tmp',
     scratch: join(directory, `scratch-${++count}`),
     files: join(directory, 'etc'),
-    mounts: [{ source: join(directory, 'etc'), target: '/var/lib/with space', readOnly: true }],
+    mounts: [
+      { source: join(directory, 'etc'), target: '/var/lib/with space', readOnly: true },
+      { source: join(directory, 'etc'), target: '/var/run/plumb-test/linked', readOnly: true },
+    ],
   })
 }
 
@@ -52,6 +55,13 @@ test('a container has a host name, files, mounts, network and processes of its o
     ...['web-1', 'resolv.conf of the pod', '/tmp', 'blue', '1', 'lo', 'hosts of the pod', 'sealed', 'kept'],
   ])
   assert(!existsSync('/etc/plumb-test'), 'what a container writes stays in it')
+})
+
+test('a mount below a link of the machine stays in the container', async () => {
+  const container = run(['cat', '/var/run/plumb-test/linked/hosts'])
+  await container.exited
+  assert.equal(container.log.read().trim(), 'hosts of the pod')
+  assert(!existsSync('/run/plumb-test'), 'nothing is made on the machine')
 })
 
 test('its processes see the privileges that its pod leaves them', async () => {

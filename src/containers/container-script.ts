@@ -16,10 +16,13 @@ export interface Mount {
  */
 export function containerScript(mounts: readonly Mount[]): string {
   const binds = mounts.map(({ source, target, readOnly }) => {
-    const [from, to] = [quote(source), quote(`.${target}`)]
+    const from = quote(source)
+    // Links in the path (/var/run) lead where they lead in the container, never out of it.
+    const place = `to=.$(chroot . realpath -m -- ${quote(target)})\n`
     // A bind mount takes `ro` only in a second step (mount(2), MS_REMOUNT).
-    const seal = readOnly ? `mount -o remount,bind,ro ${to}\n` : ''
-    return `if [ -d ${from} ]; then mkdir -p ${to}; else mkdir -p "$(dirname ${to})"; : >${to}; fi\nmount --bind ${from} ${to}\n${seal}`
+    const seal = readOnly ? 'mount -o remount,bind,ro "$to"\n' : ''
+    const make = `if [ -d ${from} ]; then mkdir -p "$to"; else mkdir -p "$(dirname "$to")"; : >"$to"; fi\n`
+    return `${place}${make}mount --bind ${from} "$to"\n${seal}`
   })
   return `set -e
 read -r pid rest </proc/self/stat
