@@ -82,6 +82,7 @@ test('patches of all kinds', async () => {
     'application/json-patch+json',
     'application/merge-patch+json',
     'application/strategic-merge-patch+json',
+    'application/apply-patch+yaml',
   ]
   const patch = fc.oneof(fc.array(operation, { maxLength: 5 }), value)
   await fc.assert(
@@ -94,8 +95,12 @@ test('patches of all kinds', async () => {
         const created = await client.call('POST', path, base)
         assert.ok(created.code === 201 || created.code === 409, created.text)
         const target = `${path}/fuzz${status && path !== maps ? '/status' : ''}`
-        const text = Array.isArray(body) || type.includes('json-patch') ? body : { spec: body, metadata: body }
-        sound(await client.call('PATCH', target, JSON.stringify(text), { 'content-type': type }), {
+        const { apiVersion, kind } = (await client.call('GET', `${path}/fuzz`)).body
+        const whole = type.includes('apply') ? { apiVersion, kind } : {}
+        const text =
+          Array.isArray(body) || type.includes('json-patch') ? body : { spec: body, metadata: body, ...whole }
+        const query = type.includes('apply') ? '?fieldManager=fuzz&force=true' : ''
+        sound(await client.call('PATCH', `${target}${query}`, JSON.stringify(text), { 'content-type': type }), {
           type,
           target,
           text,

@@ -1,3 +1,3 @@
-export { type Applied, type ApplyRequest, apply, type Conflict } from './apply.ts'
+export { type Applied, apply } from './apply.ts'
 export type { ManagedFieldsEntry } from './managers.ts'
-export { type OwnedKind, type UpdateRequest, update } from './update.ts'
+export { update } from './update.ts'
