@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { findKindOf, type KubeObject } from '../objects/index.ts'
-import { type Applied, apply, type ManagedFieldsEntry, type OwnedKind, update } from './index.ts'
+import { type Applied, apply, type ManagedFieldsEntry, update } from './index.ts'
+import type { OwnedKind } from './update.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into any object
 type Any = any
