@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { parseAddress, parsePrefix } from '../addr/index.ts'
 import { sets } from '../services/index.ts'
 import { type Agent, startAgent } from './index.ts'
@@ -60,7 +60,7 @@ after(() => {
 })
 
 test('an agent killed in the middle of replacing its tables leaves whole ones, old or new, and they serve', async () => {
-  const child = join(import.meta.dirname, 'killed-agent.fixture.ts')
+  const child = fileURLToPath(import.meta.resolve('./killed-agent.fixture.ts'))
   const [backend] = rig.backends
   for (let run = 0; run < 3; run++) {
     const process_ = spawn(process.execPath, [child, rig.node.path, vip, backend.addresses[4], String(others)], {

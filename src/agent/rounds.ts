@@ -1,5 +1,6 @@
 import { type ChangeFeed, type Changes, type LiveSnapshot, mergeChanges } from '../cluster/index.ts'
 import { HostError, type Network } from '../host/index.ts'
+import type { Transaction } from '../nft/index.ts'
 import type { NodePlan, Round } from '../nodeplan/index.ts'
 import { forgetStale } from './conntrack.ts'
 import type { Log, NodeModule } from './contract.ts'
@@ -144,7 +145,8 @@ export class Rounds {
     let forgotten = 0
     let cut = 0
     try {
-      const kept = round.full ? await keptSeats(this.#network, this.#plan) : []
+      // Seats are worth two attempts; should it be they that the kernel refuses, serving comes first.
+      const kept = round.full && this.#retryMs <= 2 * firstRetryMs ? await this.#keptSeats() : []
       if (round.transaction.length > 0) await this.#network.commit([...round.transaction, ...kept])
       this.#plan.confirm()
     } catch (error) {
@@ -175,6 +177,15 @@ export class Rounds {
       failure,
     })
     return failure
+  }
+
+  async #keptSeats(): Promise<Transaction> {
+    try {
+      return await keptSeats(this.#network, this.#plan)
+    } catch (error) {
+      this.#log.warn({ error: asError(error).message }, 'clients’ seats cannot be read; affinity begins anew')
+      return []
+    }
   }
 
   async #updateModules(changes: Changes): Promise<Error | undefined> {
