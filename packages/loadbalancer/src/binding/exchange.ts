@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import type { BalancedRequest, ServiceInstance } from '../instance.ts'
+import { type BalancedRequest, originOf, type ServiceInstance } from '../instance.ts'
 import type { Lease } from '../lease.ts'
 import { isSafe } from '../traffic/retry.ts'
 import { DeadlineError, type Traffic } from '../traffic/run.ts'
@@ -118,8 +118,14 @@ export class Exchange implements Controller {
     if (this.#isEnded) return
     let attempt: Attempt | undefined
     try {
-      const tried = this.#attempts.map(({ lease }) => lease)
-      const lease = this.#traffic.balancer.pick(this.#traffic.nextRequest(this.#request, tried))
+      const request =
+        this.#attempts.length === 0
+          ? this.#request
+          : this.#traffic.nextRequest(
+              this.#request,
+              this.#attempts.map(({ lease }) => lease),
+            )
+      const lease = this.#traffic.balancer.pick(request)
       attempt = { lease, controller: undefined, status: 0, isOver: false, drained: 0 }
       this.#attempts.push(attempt)
       this.#poolOf(lease.instance).dispatch(this.#optionsFor(lease.instance), this.#handlerOf(attempt))
@@ -140,15 +146,13 @@ export class Exchange implements Controller {
     if (stickySession?.addServiceInstanceCookie === true)
       added.push(['cookie', `${stickySession.instanceIdCookieName ?? 'sc-lb-instance-id'}=${instance.instanceId}`])
     const remainingMs = deadlineMs === undefined ? undefined : deadlineMs - (clock.now() - this.#begunMs)
-    added.push(...Object.entries(this.#traffic.deadlineHeaders(remainingMs)))
-    // Which origin is the pool's own affair.
-    const { origin: _, ...rest } = this.#options
+    if (remainingMs !== undefined) added.push(...Object.entries(this.#traffic.deadlineHeaders(remainingMs)))
     const body = this.#body.next()
-    return {
-      ...rest,
-      ...(body === undefined ? {} : { body }),
-      ...(added.length === 0 ? {} : { headers: withHeaders(this.#options.headers, added) }),
-    }
+    // Copied whole: leaving a key out by destructuring costs microseconds.
+    const changed: Dispatcher.DispatchOptions = { ...this.#options, origin: originOf(instance) }
+    if (body !== undefined) changed.body = body
+    if (added.length > 0) changed.headers = withHeaders(this.#options.headers, added)
+    return changed
   }
 
   #handlerOf(attempt: Attempt): Handler {
