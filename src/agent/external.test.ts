@@ -5,10 +5,10 @@ import { Agent as HttpAgent, type IncomingMessage, request } from 'node:http'
 import { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { after, before, beforeEach, test } from 'node:test'
-import { type Address, type Family, parseAddress } from '../addr/index.ts'
+import { type Address, type Family, parseAddress, parsePrefix } from '../addr/index.ts'
 import type { Namespace } from '../host/index.ts'
 import type { Service } from '../objects/index.ts'
-import { sets } from '../services/index.ts'
+import { explainService, servicesAt, sets } from '../services/index.ts'
 import type { Agent } from './index.ts'
 import { startAgent } from './index.ts'
 import {
@@ -92,6 +92,7 @@ const both: readonly [0 | 1, string][] = [
   [1, 'node-2'],
 ]
 
+/** 24 fair coins come up all the same once in 8 million runs. */
 async function many(from: Namespace, address: Address, port: number, count = 24): Promise<string[]> {
   const answers: string[] = []
   for (let i = 0; i < count; i++) answers.push(await askTcp(from, address, port))
@@ -256,6 +257,47 @@ async function getHealth(family: Family): Promise<IncomingMessage & { body: stri
   const [response] = (await once(asked, 'response')) as [IncomingMessage]
   return Object.assign(response, { body: await text(response) })
 }
+
+const agreed: readonly [spec: Partial<Service['spec']>, endpoints?: readonly [0 | 1, string][]][] = [
+  [{}],
+  [{ externalTrafficPolicy: 'Local' }],
+  [{ internalTrafficPolicy: 'Local' }],
+  [{ externalTrafficPolicy: 'Local', internalTrafficPolicy: 'Local' }, [[0, 'node-1']]],
+]
+test('what is explained is what real packets meet, from everywhere to every address, in both families', async () => {
+  const addresses = [rig.nodeAddresses[4], rig.nodeAddresses[6]]
+  const node = { name: 'node-1', zone: undefined, addresses, nodePortAddresses: addresses }
+  const podPrefixes = ['10.244.0.0/16', 'fd00:244::/56'].map(parsePrefix)
+  const localAddresses = rig.node.network.addresses().map(({ address }) => address)
+  for (const [spec, endpoints] of agreed) {
+    await web(spec, endpoints)
+    for (const family of [4, 6] as const) {
+      const sources = [
+        { ...rig.outsider, source: rig.outsider.addresses[family] },
+        { ...rig.client, source: rig.client.addresses[family] },
+        { namespace: rig.node, source: rig.nodeAddresses[family] },
+      ]
+      for (const [destination, port] of [...places(family), [clusterIps[family], 80] as const]) {
+        const models = servicesAt(agent.snapshot, destination, node)
+        for (const { namespace, source } of sources) {
+          const question = { source, destination, protocol: 'tcp', port } as const
+          const context = { node, models, podPrefixes, servicePrefixes, localAddresses }
+          const { outcome } = explainService(question, context)
+          assert.ok(outcome.kind === 'balance', JSON.stringify(question))
+          const wanted = outcome.targets.map((target) => {
+            const backend = rig.backends.find((one) => one.addresses[family] === target.address)
+            return `${backend?.name} ${target.source}`
+          })
+          const got = (await many(namespace, destination, port)).map((answer) => {
+            const [name, as] = answer.split(' ')
+            return `${name} ${as === source && namespace !== rig.node ? 'kept' : 'masqueraded'}`
+          })
+          assert.deepEqual(seen(got), wanted.sort(), JSON.stringify({ spec, question }))
+        }
+      }
+    }
+  }
+})
 
 test('nft lists the tables with everything in them and loads what it printed', async () => {
   await web({ sessionAffinity: 'ClientIP', externalTrafficPolicy: 'Local', loadBalancerSourceRanges: ['192.0.2.0/24'] })
