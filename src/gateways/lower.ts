@@ -103,7 +103,8 @@ function frame(directory: string): Section[] {
     {
       keyword: 'global',
       lines: [
-        ['maxconn', '20000'],
+        // Connections follow from it: two descriptors each. A container's limit may be a billion, for which HAProxy would make room.
+        ['fd-hard-limit', '50000'],
         ['stats', 'socket', `${directory}/runtime.sock`, 'mode', '600', 'level', 'admin'],
         ['stats', 'timeout', '30s'],
         // Old workers wait this long for long connections after a reload.

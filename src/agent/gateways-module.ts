@@ -1,0 +1,231 @@
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import type { Client, Resource } from '../client/index.ts'
+import { type Finding, type ObjectKey, type Snapshot, snapshotOf } from '../cluster/index.ts'
+import {
+  compileGateways,
+  compileServers,
+  type GatewayModel,
+  type Ingress,
+  type IngressClass,
+  type LoweredGateway,
+  lowerGateway,
+  planGateway,
+  renderFiles,
+  type Secret,
+} from '../gateways/index.ts'
+import type { Namespace } from '../host/index.ts'
+import type { KubeObject } from '../objects/index.ts'
+import type { Log, NodeModule } from './contract.ts'
+import { makeDefaultCertificate } from './gateways-default.ts'
+import { HaproxyProcess } from './gateways-process.ts'
+import { deleteServers, runCommands } from './gateways-socket.ts'
+
+const networking = { group: 'networking.k8s.io', version: 'v1' }
+const ingresses: Resource = { ...networking, plural: 'ingresses', namespaced: true, kind: 'Ingress' }
+const ingressClasses: Resource = { ...networking, plural: 'ingressclasses', namespaced: false, kind: 'IngressClass' }
+const secrets: Resource = { group: '', version: 'v1', plural: 'secrets', namespaced: true, kind: 'Secret' }
+
+const retryMs = 1000
+
+/** The gateway of a node as a part of the agent: HAProxy in the node's namespace, as long as an Ingress of ours exists. */
+export class GatewaysModule implements NodeModule {
+  readonly name = 'gateways'
+  readonly #options: GatewaysOptions
+  readonly #ingresses = new Map<ObjectKey, Ingress>()
+  readonly #classes = new Map<ObjectKey, IngressClass>()
+  readonly #secrets = new Map<ObjectKey, Secret>()
+  readonly #stops: (() => void)[] = []
+  #snapshot: Snapshot = snapshotOf([])
+  #model: GatewayModel | undefined
+  #stale = true
+  #process: HaproxyProcess | undefined
+  #running: LoweredGateway | undefined
+  #defaultCertificate: string | undefined
+  #leaving: { backend: string; server: string }[] = []
+  #queue: Promise<void> = Promise.resolve()
+  #waiting = false
+  #retry: NodeJS.Timeout | undefined
+  #synced = false
+  #closed = false
+  /** Reloads since the start. */
+  reloads = 0
+
+  constructor(options: GatewaysOptions) {
+    this.#options = options
+    const synced = Promise.all([
+      this.#follow(ingresses, this.#ingresses),
+      this.#follow(ingressClasses, this.#classes),
+      this.#follow(secrets, this.#secrets),
+    ])
+    synced.then(
+      () => {
+        this.#synced = true
+        this.#wake()
+      },
+      (error: unknown) => options.log.error({ error: String(error) }, 'Ingresses cannot be followed'),
+    )
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid
+  }
+
+  get findings(): readonly Finding[] {
+    return this.#model?.findings ?? []
+  }
+
+  /** Returns at once: nobody's packets wait for HAProxy. */
+  update(snapshot: Snapshot, _pods: unknown, changes: Parameters<NodeModule['update']>[2]): void {
+    const first = this.#snapshot !== snapshot
+    this.#snapshot = snapshot
+    if (!first && changes.services.size === 0 && changes.slices.size === 0) return
+    this.#stale ||= first || changes.services.size > 0
+    this.#wake()
+  }
+
+  /** Resolves when what was told so far serves, or was refused. */
+  async settled(): Promise<void> {
+    while (this.#waiting) await this.#queue
+    await this.#queue
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#retry)
+    for (const stop of this.#stops) stop()
+    await this.#queue
+    await this.#process?.stop()
+  }
+
+  #follow<T extends KubeObject>(resource: Resource, into: Map<ObjectKey, T>): Promise<void> {
+    const informer = this.#options.client.informer<T>(resource)
+    const change = (current: T | undefined, key: ObjectKey): void => {
+      // Of all Secrets only those for TLS are worth a recompilation.
+      const kept = current?.kind !== 'Secret' || (current as Secret).type === 'kubernetes.io/tls' ? current : undefined
+      if (kept === undefined && !into.has(key)) return
+      if (kept === undefined) into.delete(key)
+      else into.set(key, kept)
+      this.#stale = true
+      this.#wake()
+    }
+    this.#stops.push(informer.onChange((_old, current, key) => change(current, key)))
+    return informer.start()
+  }
+
+  #wake(): void {
+    if (this.#waiting || !this.#synced || this.#closed) return
+    this.#waiting = true
+    this.#queue = this.#queue.then(async () => {
+      this.#waiting = false
+      if (this.#closed) return
+      try {
+        await this.#apply()
+      } catch (error) {
+        // The last good state goes on serving.
+        this.#options.log.error({ error: String(error) }, 'the gateway could not be changed')
+        this.#retry ??= setTimeout(() => {
+          this.#retry = undefined
+          this.#wake()
+        }, retryMs)
+      }
+    })
+  }
+
+  async #apply(): Promise<void> {
+    const model = this.#compile()
+    if (!model.wanted) {
+      await this.#process?.stop()
+      this.#process = undefined
+      this.#running = undefined
+      return
+    }
+    const { directory, httpPort = 80, httpsPort = 443 } = this.#options
+    this.#defaultCertificate ??= await makeDefaultCertificate()
+    const place = { directory, httpPort, httpsPort, defaultCertificate: this.#defaultCertificate }
+    const lowered = lowerGateway(model, (backend) => compileServers(backend, this.#snapshot), place)
+    const running = this.#running
+    const plan = running === undefined ? undefined : planGateway(running, lowered)
+    if (plan?.kind === 'nothing') return
+    writeFiles(directory, renderFiles(lowered, directory))
+    if (this.#process === undefined || plan === undefined) await this.#start()
+    else if (plan.kind === 'reload') await this.#reload()
+    else await this.#change(this.#process, plan.commands)
+    this.#running = lowered
+  }
+
+  #compile(): GatewayModel {
+    if (this.#model !== undefined && !this.#stale) return this.#model
+    const { services } = this.#snapshot
+    this.#stale = false
+    this.#model = compileGateways({
+      ingresses: this.#ingresses.values(),
+      ingressClasses: this.#classes.values(),
+      secrets: this.#secrets,
+      services,
+      slicesOf: (service) => this.#snapshot.slicesOf(service),
+    })
+    return this.#model
+  }
+
+  async #start(): Promise<void> {
+    const { namespace, directory, log } = this.#options
+    if (this.#process !== undefined) return this.#reload()
+    const started = new HaproxyProcess(namespace, directory, log, () => this.#restarted())
+    await started.check()
+    try {
+      await started.start()
+    } catch (error) {
+      await started.stop()
+      throw error
+    }
+    this.#process = started
+  }
+
+  async #reload(): Promise<void> {
+    this.reloads++
+    this.#leaving = []
+    await this.#process?.reload()
+  }
+
+  async #change(process: HaproxyProcess, commands: Parameters<typeof runCommands>[1]): Promise<void> {
+    try {
+      await runCommands(process.runtimeSocket, commands)
+    } catch (error) {
+      this.#options.log.warn({ error: String(error) }, 'haproxy refused a change and is reloaded')
+      return this.#reload()
+    }
+    const back = new Set(
+      commands.flatMap((one) => (one.kind === 'add-server' ? [`${one.backend}/${one.server.name}`] : [])),
+    )
+    const gone = commands.flatMap((one) => (one.kind === 'remove-server' ? [one] : []))
+    const leaving = [...this.#leaving.filter(({ backend, server }) => !back.has(`${backend}/${server}`)), ...gone]
+    this.#leaving = await deleteServers(process.runtimeSocket, leaving)
+  }
+
+  /** It began from the files, which are as new as the last change that was tried. */
+  #restarted(): void {
+    this.#leaving = []
+    this.#running = undefined
+    this.#wake()
+  }
+}
+
+export interface GatewaysOptions {
+  readonly client: Client
+  /** Where HAProxy listens. */
+  readonly namespace: Namespace
+  /** For files and sockets of this node's HAProxy alone; made when missing. */
+  readonly directory: string
+  readonly log: Log
+  readonly httpPort?: number
+  readonly httpsPort?: number
+}
+
+function writeFiles(directory: string, files: ReadonlyMap<string, string>): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  for (const [path, text] of files) {
+    // A reader finds the old file or the new one, never a half.
+    writeFileSync(`${path}.new`, text, { mode: 0o600 })
+    renameSync(`${path}.new`, path)
+  }
+}

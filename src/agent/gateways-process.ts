@@ -1,0 +1,176 @@
+import type { ChildProcess } from 'node:child_process'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { parseProcesses } from '../haproxy/index.ts'
+import { type Namespace, spawnIn } from '../host/index.ts'
+import type { Log } from './contract.ts'
+import { askHaproxy } from './gateways-socket.ts'
+
+const patienceMs = 10_000
+const pollMs = 5
+
+/** HAProxy in a node's namespace, as master and worker: started, reloaded, started again when it dies, ended. */
+export class HaproxyProcess {
+  readonly #namespace: Namespace
+  readonly #directory: string
+  readonly #log: Log
+  readonly #onRestart: () => void
+  #child: ChildProcess | undefined
+  #restarts = 0
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
+
+  /** `directory` holds `haproxy.cfg`. `onRestart` is called when HAProxy died and runs again, from the files. */
+  constructor(namespace: Namespace, directory: string, log: Log, onRestart: () => void) {
+    this.#namespace = namespace
+    this.#directory = directory
+    this.#log = log
+    this.#onRestart = onRestart
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  get runtimeSocket(): string {
+    return `${this.#directory}/runtime.sock`
+  }
+
+  /** Resolves when it serves. Ends what a former agent that was killed left behind. */
+  async start(): Promise<void> {
+    this.#endRemains()
+    this.#spawn()
+    await this.#untilServing()
+  }
+
+  /** Checks the files and hands the sockets to a new worker; rejects with HAProxy's words when it refuses, and the old one goes on. */
+  async reload(): Promise<void> {
+    await this.check()
+    const before = await this.#worker()
+    await askHaproxy(this.#masterSocket, 'reload')
+    await this.#until(async () => {
+      const now = await this.#worker()
+      return now !== undefined && now !== before && (await this.#serves(now))
+    })
+  }
+
+  /** Rejects with HAProxy's words when it would refuse the configuration. */
+  check(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const child = spawnIn(this.#namespace, 'haproxy', ['-c', '-q', '-f', this.#config], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    let words = ''
+    child.stderr?.on('data', (data: Buffer) => {
+      words += data.toString()
+    })
+    child.once('error', reject)
+    child.once('close', (code) => {
+      if (code === 0) resolve()
+      else reject(new Error(`haproxy refuses its configuration: ${words.trim()}`))
+    })
+    return promise
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    const child = this.#child
+    if (child === undefined) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    child.once('exit', () => resolve())
+    child.kill('SIGTERM')
+    await promise
+    rmSync(this.#pidFile, { force: true })
+  }
+
+  get #config(): string {
+    return `${this.#directory}/haproxy.cfg`
+  }
+
+  get #masterSocket(): string {
+    return `${this.#directory}/master.sock`
+  }
+
+  get #pidFile(): string {
+    return `${this.#directory}/haproxy.pid`
+  }
+
+  #spawn(): void {
+    const words = ['-W', '-db', '-S', this.#masterSocket, '-f', this.#config]
+    const child = spawnIn(this.#namespace, 'haproxy', words, { stdio: ['ignore', 'ignore', 'pipe'] })
+    this.#child = child
+    let alert = ''
+    child.stderr?.on('data', (data: Buffer) => {
+      alert = /\[ALERT\].*/.exec(data.toString())?.[0] ?? alert
+    })
+    if (child.pid !== undefined) writeFileSync(this.#pidFile, String(child.pid))
+    const ended = (reason: string): void => this.#ended(child, reason)
+    child.once('error', (error) => ended(error.message))
+    child.once('exit', (code, signal) => ended(`${signal ?? `exit code ${code}`} ${alert}`.trim()))
+  }
+
+  #ended(child: ChildProcess, reason: string): void {
+    if (this.#child !== child) return
+    this.#child = undefined
+    if (this.#stopped) return
+    // At once the first time; one that cannot start must not spin.
+    const pauseMs = this.#restarts === 0 ? 0 : Math.min(50 * 2 ** this.#restarts, 5000)
+    this.#restarts++
+    this.#log.error({ reason, pauseMs }, 'haproxy ended and is started again')
+    this.#timer = setTimeout(() => {
+      this.#spawn()
+      this.#untilServing().then(
+        () => {
+          this.#restarts = 0
+          this.#onRestart()
+        },
+        (error: unknown) => this.#log.error({ error: String(error) }, 'haproxy does not serve'),
+      )
+    }, pauseMs)
+  }
+
+  #endRemains(): void {
+    try {
+      const pid = Number(readFileSync(this.#pidFile, 'utf8'))
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+      // The number may be another program's by now.
+      if (command.split('\0').includes(this.#config)) process.kill(pid, 'SIGTERM')
+    } catch {
+      // No file or no such process: nothing was left.
+    }
+  }
+
+  async #worker(): Promise<number | undefined> {
+    try {
+      return parseProcesses(await askHaproxy(this.#masterSocket, 'show proc')).find(({ old }) => !old)?.pid
+    } catch {
+      // The master is between two lives.
+      return undefined
+    }
+  }
+
+  async #serves(worker: number): Promise<boolean> {
+    try {
+      return (await askHaproxy(this.runtimeSocket, 'show info')).includes(`Pid: ${worker}\n`)
+    } catch {
+      return false
+    }
+  }
+
+  #untilServing(): Promise<void> {
+    return this.#until(async () => {
+      const worker = await this.#worker()
+      return worker !== undefined && (await this.#serves(worker))
+    })
+  }
+
+  async #until(reached: () => Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + patienceMs
+    while (!(await reached())) {
+      if (this.#stopped) return
+      if (performance.now() > deadline) throw new Error('haproxy does not serve its runtime socket')
+      await pause(pollMs)
+    }
+  }
+}

@@ -1,0 +1,154 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { Agent, createServer, type IncomingMessage, request, type Server } from 'node:http'
+import { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Client, Informer, Resource } from '../client/index.ts'
+import { ChangeFeed, keyOf, LiveSnapshot } from '../cluster/index.ts'
+import { spawnIn } from '../host/index.ts'
+import type { KubeObject } from '../objects/index.ts'
+import { GatewaysModule } from './gateways-module.ts'
+import { buildRig, host, quietLog, type Rig, type Station } from './rig.fixture.ts'
+
+/** A gateway on the node of a rig, with an HTTP server in each backend namespace, asked from outside. */
+export class GatewayRig {
+  readonly rig: Rig = buildRig()
+  readonly directory = mkdtempSync(join(tmpdir(), 'plumb-gateway-'))
+  readonly log = quietLog()
+  readonly module: GatewaysModule
+  readonly #feed = new ChangeFeed()
+  readonly #snapshot = new LiveSnapshot(this.#feed)
+  readonly #listeners = new Map<string, (old: undefined, current: KubeObject | undefined, key: string) => void>()
+  readonly #servers: Server[] = []
+
+  constructor() {
+    const informer = ({ kind }: Resource): Informer<never> =>
+      ({
+        start: () => Promise.resolve(),
+        onChange: (listener: never) => {
+          this.#listeners.set(kind, listener)
+          return () => this.#listeners.delete(kind)
+        },
+      }) as unknown as Informer<never>
+    const client = { informer } as unknown as Client
+    this.module = new GatewaysModule({ client, namespace: this.rig.node, directory: this.directory, log: this.log })
+  }
+
+  /** Puts or removes objects and resolves when the gateway has them. */
+  async change(put: readonly KubeObject[], remove: readonly KubeObject[] = []): Promise<void> {
+    for (const object of put) this.#set(object, object)
+    for (const object of remove) this.#set(object, undefined)
+    this.module.update(this.#snapshot, undefined, this.#feed.take())
+    await this.module.settled()
+  }
+
+  #set(object: KubeObject, current: KubeObject | undefined): void {
+    const key = keyOf(object)
+    if (object.kind === 'Service') this.#snapshot.put('services', key, current as never)
+    else if (object.kind === 'EndpointSlice') this.#snapshot.put('slices', key, current as never)
+    else this.#listeners.get(object.kind)?.(undefined, current, key)
+  }
+
+  /** Answers `STATION:PORT` and what it was asked with. */
+  serve(station: Station, port: number): Server {
+    const server = createServer((asked: IncomingMessage, answer) => {
+      asked.resume()
+      answer.end(JSON.stringify({ from: `${station.name}:${port}`, path: asked.url, headers: asked.headers }))
+    })
+    server.on('upgrade', (_, socket) => {
+      socket.write(
+        'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n',
+      )
+      socket.pipe(socket)
+    })
+    server.keepAliveTimeout = 0
+    server.listen({ fd: host.listenTcp(station.namespace, station.addresses[4], port).fd })
+    this.#servers.push(server)
+    return server
+  }
+
+  /** A connection from outside to the node. */
+  connect(port: number): Socket {
+    return new Socket({ fd: host.connectTcp(this.rig.outsider.namespace, this.rig.nodeAddresses[4], port).fd })
+  }
+
+  /** An HTTP agent whose connections begin outside. */
+  agent(keepAlive: boolean): Agent {
+    const agent = new Agent({ keepAlive, maxSockets: 4 })
+    Object.assign(agent, { createConnection: () => this.connect(80) })
+    return agent
+  }
+
+  ask(name: string, path: string, agent = this.agent(false)): Promise<{ status: number; from: string; body: string }> {
+    const { promise, resolve, reject } = Promise.withResolvers<{ status: number; from: string; body: string }>()
+    const asked = request({ agent, path, headers: { host: name } }, (answer) => {
+      let body = ''
+      answer.setEncoding('utf8')
+      answer.on('data', (text: string) => {
+        body += text
+      })
+      answer.on('error', reject)
+      answer.on('end', () => {
+        const from = answer.statusCode === 200 ? (JSON.parse(body).from as string) : ''
+        resolve({ status: answer.statusCode ?? 0, from, body })
+      })
+    })
+    asked.on('error', (error: NodeJS.ErrnoException) => {
+      // An idle connection may be closed in the moment it is used again; every client asks anew then (RFC 9112, 9.3.1).
+      if (asked.reusedSocket && error.code === 'ECONNRESET') resolve(this.ask(name, path, agent))
+      else reject(error)
+    })
+    asked.end()
+    return promise
+  }
+
+  /** What the real curl prints, run outside. */
+  curl(...words: readonly string[]): Promise<string> {
+    const { promise, resolve } = Promise.withResolvers<string>()
+    const child = spawnIn(this.rig.outsider.namespace, 'curl', ['-s', '-m', '10', ...words], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let out = ''
+    child.stdout?.on('data', (data: Buffer) => {
+      out += data.toString()
+    })
+    child.once('close', () => resolve(out))
+    return promise
+  }
+
+  async close(): Promise<void> {
+    await this.module.close()
+    for (const server of this.#servers) {
+      server.closeAllConnections()
+      server.close()
+    }
+    this.rig.close()
+    rmSync(this.directory, { recursive: true })
+  }
+}
+
+/** A TLS Secret in namespace `ns` for names, with a fresh key. */
+export function tlsSecret(
+  name: string,
+  subject: string,
+  ...hosts: readonly string[]
+): KubeObject & { data: Record<string, string> } {
+  const directory = mkdtempSync(join(tmpdir(), 'plumb-tls-'))
+  try {
+    const [key, certificate] = [join(directory, 'key'), join(directory, 'crt')]
+    const names = `subjectAltName=${hosts.map((one) => `DNS:${one}`).join(',')}`
+    const words = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2']
+    spawnSync('openssl', [...words, '-subj', `/CN=${subject}`, '-addext', names, '-keyout', key, '-out', certificate])
+    const read = (file: string): string => spawnSync('cat', [file]).stdout.toString('base64')
+    return {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name, namespace: 'ns' },
+      type: 'kubernetes.io/tls',
+      data: { 'tls.crt': read(certificate), 'tls.key': read(key) },
+    } as never
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
