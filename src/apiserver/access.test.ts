@@ -253,3 +253,19 @@ test('the administrator may act as somebody else, an account may not', async () 
   const asked = await context.client.call('GET', '/api/v1/namespaces/default/pods', undefined, admin)
   assert.equal(asked.code, 403)
 })
+
+test('requests are counted with their durations, by what is served alone', async () => {
+  const { client } = context
+  await client.call('GET', '/api/v1/namespaces/default/endpoints')
+  await client.call('GET', '/api/v1/namespaces/default/endpoints/none')
+  await client.call('GET', '/api/v1/namespaces/default/invented')
+  const { text, headers } = await client.call('GET', '/metrics')
+  assert.match(String(headers['content-type']), /^text\/plain/)
+  const labels = 'group="",version="v1",resource="endpoints",subresource=""'
+  assert.ok(text.includes(`apiserver_request_total{verb="LIST",${labels},scope="namespace",code="200"} 1`), text)
+  assert.ok(text.includes(`apiserver_request_total{verb="GET",${labels},scope="resource",code="404"} 1`))
+  assert.ok(
+    text.includes(`apiserver_request_duration_seconds_bucket{verb="LIST",${labels},scope="namespace",le="+Inf"} 1`),
+  )
+  assert.ok(!text.includes('invented'))
+})

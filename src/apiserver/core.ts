@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Reader } from './authorization.ts'
+import type { Metrics } from './metrics.ts'
 import type { Registry } from './registry.ts'
 import type { ServiceAllocator } from './service-allocation.ts'
 import type { Store } from './store.ts'
@@ -29,6 +30,7 @@ export interface Core {
   readonly allocator: ServiceAllocator
   readonly kubelet: KubeletClient | undefined
   readonly tokens: Tokens
+  readonly metrics: Metrics
   /** The committed state, as authorization reads it. */
   readonly reader: Reader
 }

@@ -234,6 +234,25 @@ test('printer columns by JSONPath', async () => {
   assert.deepEqual(body.rows[0].cells.slice(0, 3), ['moded', '* * * * */5', 2])
 })
 
+test('server-side apply keeps the items of a map list apart', async () => {
+  const { client } = context
+  const apply = (manager: string, port: number) =>
+    client.call('PATCH', `${tabs}/applied?fieldManager=${manager}`, tab('applied', { ports: [{ port }] }), {
+      'content-type': 'application/apply-patch+yaml',
+    })
+  assert.equal((await apply('one', 80)).code, 201)
+  const second = await apply('two', 443)
+  assert.equal(second.code, 200, second.text)
+  assert.deepEqual(
+    second.body.spec.ports.map(({ port }: { port: number }) => port),
+    [80, 443],
+  )
+  assert.deepEqual(
+    second.body.metadata.managedFields.map(({ manager }: { manager: string }) => manager),
+    ['one', 'two'],
+  )
+})
+
 test('names of another definition are taken until it is gone', async () => {
   const { client } = context
   const second = definition('CronTab', 'othertabs')

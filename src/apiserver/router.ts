@@ -39,13 +39,29 @@ export async function route(
   const user = authenticated && effectiveUser(core.reader, authenticated, request.headers)
   const path = parseResourcePath(segments)
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET')
-  if (user !== undefined && path !== undefined) authorize(core.reader, user, attemptOf(path, method, url.searchParams))
-  else if (user !== undefined && !isOpen)
+  if (user !== undefined && path !== undefined) {
+    const attempt = attemptOf(path, method, url.searchParams)
+    countAs(core, path, attempt.verb, response)
+    authorize(core.reader, user, attempt)
+  } else if (user !== undefined && !isOpen)
     authorize(core.reader, user, { verb: method.toLowerCase(), path: url.pathname })
   const fixed = answerFixed(core, request, segments)
   if (fixed !== undefined) return fixed
   if (path === undefined || user === undefined) throw new Refusal(errors.noSuchResource())
   return routeResource(core, path, callOf(request, response, url.searchParams), user, response)
+}
+
+const metricVerbs: Readonly<Record<string, string>> = { create: 'POST', update: 'PUT' }
+
+/** Names the request for the metrics, if it is about something that is served. */
+function countAs(core: Core, path: ResourcePath, verb: string, response: ServerResponse): void {
+  const { group, version, plural, namespace, name, subresource = '' } = path
+  const kind = core.registry.find(group, version, plural)
+  const known = kind !== undefined && (subresource === '' || kind.subresources.includes(subresource as never))
+  if (!known) return
+  const scope = name !== undefined ? 'resource' : namespace !== undefined ? 'namespace' : 'cluster'
+  const metricVerb = metricVerbs[verb] ?? verb.toUpperCase()
+  core.metrics.label(response, { verb: metricVerb, group, version, resource: plural, subresource, scope })
 }
 
 /** The request's URL; 400 when it is none. */
@@ -67,6 +83,8 @@ function answerFixed(core: Core, request: IncomingMessage, segments: readonly st
       case 'livez':
       case 'readyz':
         return text('ok')
+      case 'metrics':
+        return segments.length === 1 ? text(core.metrics.text(core.store.revision)) : undefined
       case 'version':
         return segments.length === 1 ? version() : undefined
       case 'api':
@@ -109,7 +127,18 @@ function issuerDocument({ tokens }: Core): Answer {
 
 function rootPaths(core: Core): string[] {
   const versions = groupVersions(core.registry).map((name) => (name.includes('/') ? `/apis/${name}` : `/api/${name}`))
-  return ['/api', '/apis', ...versions, '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version']
+  return [
+    '/api',
+    '/apis',
+    ...versions,
+    '/healthz',
+    '/livez',
+    '/metrics',
+    '/openapi/v2',
+    '/openapi/v3',
+    '/readyz',
+    '/version',
+  ]
 }
 
 function callOf(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Call {

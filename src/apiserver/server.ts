@@ -9,6 +9,7 @@ import { errors, type Service } from '../objects/index.ts'
 import { type Answer, send, statusAnswer } from './answer.ts'
 import type { Core, Tokens } from './core.ts'
 import { startCleanup } from './custom-cleanup.ts'
+import { Metrics } from './metrics.ts'
 import type { ApiServer, ApiServerOptions, ListenerOptions } from './options.ts'
 import { Refusal } from './refusal.ts'
 import { openRegistry } from './registry.ts'
@@ -38,6 +39,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     allocator,
     kubelet: options.kubelet,
     tokens: openTokens(options),
+    metrics: new Metrics(),
     reader: {
       find: (collection, key) => store.collection(collection).find(key),
       range: (collection, prefix) => store.collection(collection).range(prefix),
@@ -109,12 +111,19 @@ function listen(core: Core, { tls }: ApiServerOptions, listener: ListenerOptions
 
 async function answer(core: Core, request: IncomingMessage, response: ServerResponse): Promise<void> {
   response.on('error', () => undefined)
+  const began = performance.now()
+  const observe = (code: number, streams = false) =>
+    core.metrics.observe(response, code, streams ? undefined : (performance.now() - began) / 1000)
   try {
     const result = await route(core, request, response)
+    if (result === undefined) observe(200, true)
     if (result !== undefined) await send(response, result, request.headers['accept-encoding'] as string | undefined)
+    if (result !== undefined) observe(result.code)
   } catch (error) {
     if (request.destroyed && response.destroyed) return
-    await send(response, refusalOf(error), undefined)
+    const refusal = refusalOf(error)
+    await send(response, refusal, undefined)
+    observe(refusal.code)
   }
 }
 
