@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { findPrefix, type Prefix, parseAddress } from '../addr/index.ts'
 import type { Agent } from '../agent/index.ts'
 import { exit, say } from './output.ts'
@@ -40,7 +41,7 @@ export async function runAgent(options: {
   cleanup: boolean
   policies: 'strict' | 'new-connections' | 'off'
 }): Promise<void> {
-  const { cleanUpNode, PodsModule, startAgent } = await import('../agent/index.ts')
+  const { cleanUpNode, GatewaysModule, openLog, PodsModule, startAgent } = await import('../agent/index.ts')
   const { openHost } = await import('../host/index.ts')
   const host = openHost()
   if (options.cleanup) {
@@ -50,6 +51,9 @@ export async function runAgent(options: {
   const { connect } = await import('../client/index.ts')
   const client = connect({ kubeconfig: options.kubeconfig, userAgent: 'plumb-agent' })
   const pods = new PodsModule(host, host.own, options.mtu)
+  const log = await openLog(options.nodeName)
+  const directory = join(dirname(options.socket), `${basename(options.socket, '.sock')}-gateway`)
+  const gateways = new GatewaysModule({ client, namespace: host.own, directory, log })
   const { promise: started, resolve: begin } = Promise.withResolvers<Agent>()
   const agent = await startAgent({
     client,
@@ -57,7 +61,8 @@ export async function runAgent(options: {
     nodeName: options.nodeName,
     options: {
       servicePrefixes: parsePrefixes('--service-cidr', options.serviceCidr),
-      modules: [pods],
+      modules: [pods, gateways],
+      log,
       policies: options.policies,
       socket: {
         path: options.socket,
