@@ -1,4 +1,4 @@
-export { type Recipe, recipes } from '../policies/index.ts'
+export { recipes } from '../policies/index.ts'
 export type { Answer, Branch, End, Observation, Observed, Question, Stage, Step, Transport, Verdict } from './answer.ts'
 export { type Assertion, type CheckResult, check, nameOf, readAssertions, renderJunit } from './check.ts'
 export { confirm, type Evidence, observationsOf } from './confirm.ts'

@@ -28,6 +28,9 @@ const probes = [
   ['icmp', 0],
 ] as const
 
+/** Random clusters per property; the long run asks for more. */
+const runs = Number(process.env.PLUMB_RUNS ?? 100)
+
 /** A node beside a fake kernel that gets every change as a round of its own. */
 class World {
   readonly feed = new ChangeFeed()
@@ -93,7 +96,7 @@ test('what is explained is what a packet meets, whatever changed before', () => 
         }
       }
     }),
-    { numRuns: 100 },
+    { numRuns: runs },
   )
 })
 
@@ -112,7 +115,7 @@ test('changes one by one end where a fresh start ends, and nothing is left when 
       assert.deepEqual(describe(world.kernel), describe(new World().kernel))
       assert.deepEqual(world.tables.size, { chains: 0, sets: 0, pods: 0 })
     }),
-    { numRuns: 100 },
+    { numRuns: runs },
   )
 })
 

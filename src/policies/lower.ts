@@ -6,7 +6,7 @@ import type { Content, Entry, EntryPorts } from './content.ts'
 import type { AddressRange, Direction, PodsPeer, Transport } from './model.ts'
 import { sayPeer } from './selector-id.ts'
 
-export type { Chain, Operation, Rule, SetDeclaration, Statement }
+export type { Operation, SetDeclaration }
 
 /** The name of the table, one per family. */
 export const tableName = 'plumb-policies'
