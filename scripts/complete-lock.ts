@@ -26,7 +26,8 @@ for (const entry of Object.values(lock.packages)) {
     const words = name.split(/[-/]/)
     const system = words.find((word) => systems.includes(word))
     const processor = words.find((word) => processors.includes(word))
-    if (system === undefined || processor === undefined) throw new Error(`${name}: no platform in its name; add it by hand`)
+    if (system === undefined || processor === undefined)
+      throw new Error(`${name}: no platform in its name; add it by hand`)
     lock.packages[key] = {
       version: version.replace(/^[\^~]/, ''),
       ...(entry.dev === true ? { dev: true } : {}),

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Client } from '../client/index.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { ApiError, type Client } from '../client/index.ts'
 import type { Mount } from '../containers/index.ts'
 import { type ConfigMap, ConfigMaps, type Container, type Pod, type Secret, Secrets } from '../objects/index.ts'
 import { ContainerConfigError } from './environment.ts'
@@ -157,7 +158,10 @@ async function writeToken(pod: Pod, { client, directory, clusterCa }: VolumeSour
   return target
 }
 
-/** A token bound to the pod (TokenRequest); undefined when the account is not there yet. */
+/** How long a pod's start waits for its ServiceAccount to be made, in milliseconds. */
+const accountPatienceMs = 3000
+
+/** A token bound to the pod (TokenRequest); undefined when the account does not come to be in time. */
 async function requestToken(pod: Pod, client: Client, audience?: string): Promise<string | undefined> {
   const { namespace, name, uid } = pod.metadata
   const account = pod.spec.serviceAccountName ?? 'default'
@@ -168,10 +172,14 @@ async function requestToken(pod: Pod, client: Client, audience?: string): Promis
     boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name, uid },
   }
   const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec }
-  try {
-    const answer = await client.request<{ status?: { token?: string } }>('POST', path, body)
-    return answer.status?.token
-  } catch {
-    return undefined
+  // Manifests often name an account before they make it.
+  for (const end = Date.now() + accountPatienceMs; ; ) {
+    try {
+      const answer = await client.request<{ status?: { token?: string } }>('POST', path, body)
+      return answer.status?.token
+    } catch (error) {
+      if (!(error instanceof ApiError && error.code === 404) || Date.now() > end) return undefined
+      await pause(100)
+    }
   }
 }
