@@ -146,6 +146,8 @@ export class GatewaysModule implements NodeModule {
     const running = this.#running
     const plan = running === undefined ? undefined : planGateway(running, lowered)
     if (plan?.kind === 'nothing') return
+    // Until it has succeeded nobody knows what HAProxy holds; then only a reload makes sure.
+    this.#running = undefined
     writeFiles(directory, renderFiles(lowered, directory))
     if (this.#process === undefined || plan === undefined) await this.#start()
     else if (plan.kind === 'reload') await this.#reload()

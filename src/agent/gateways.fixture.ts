@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { Agent, createServer, type IncomingMessage, request, type Server } from 'node:http'
-import { Socket } from 'node:net'
+import { createServer as createHttp2Server } from 'node:http2'
+import { type Server as NetServer, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Client, Informer, Resource } from '../client/index.ts'
@@ -21,6 +22,7 @@ export class GatewayRig {
   readonly #snapshot = new LiveSnapshot(this.#feed)
   readonly #listeners = new Map<string, (old: undefined, current: KubeObject | undefined, key: string) => void>()
   readonly #servers: Server[] = []
+  readonly #http2Servers: NetServer[] = []
 
   constructor() {
     const informer = ({ kind }: Resource): Informer<never> =>
@@ -66,6 +68,18 @@ export class GatewayRig {
     server.listen({ fd: host.listenTcp(station.namespace, station.addresses[4], port).fd })
     this.#servers.push(server)
     return server
+  }
+
+  /** Answers HTTP/2 without TLS, with a trailer as gRPC has it. */
+  serveHttp2(station: Station, port: number): void {
+    const server = createHttp2Server()
+    server.on('stream', (stream, headers) => {
+      stream.respond({ ':status': 200, 'x-authority': headers[':authority'] }, { waitForTrailers: true })
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
+      stream.end(JSON.stringify({ from: `${station.name}:${port}` }))
+    })
+    server.listen({ fd: host.listenTcp(station.namespace, station.addresses[4], port).fd })
+    this.#http2Servers.push(server)
   }
 
   /** A connection from outside to the node. */
@@ -123,6 +137,7 @@ export class GatewayRig {
       server.closeAllConnections()
       server.close()
     }
+    for (const server of this.#http2Servers) server.close()
     this.rig.close()
     rmSync(this.directory, { recursive: true })
   }

@@ -150,6 +150,21 @@ test('TLS: the certificate by SNI, HTTP/2, 421 for another host, and a renewed c
   assert.deepEqual([gateway.module.pid, gateway.module.reloads], [pid, reloads], gateway.log.lines.join('\n'))
 })
 
+test('HTTP/2 to pods that speak it, with trailers, from clients of either version', async () => {
+  const [station] = gateway.rig.backends
+  gateway.serveHttp2(station, 8005)
+  const grpc = service('g')
+  const spec = { ports: [{ port: 80, appProtocol: 'kubernetes.io/h2c' }] }
+  const endpoints = { ...slice('g', station), ports: [{ name: '', port: 8005, protocol: 'TCP' as const }] }
+  await gateway.change([{ ...grpc, spec } as Service, endpoints, ingress('grpc', [['g.example', '/', 'g']])])
+  for (const version of ['--http1.1', '--http2-prior-knowledge']) {
+    const said = await gateway.curl('-i', version, '-H', 'host: g.example', '-H', 'te: trailers', 'http://203.0.113.1/')
+    assert.match(said, /200[\s\S]*x-authority: g.example[\s\S]*backend-1:8005/, version)
+    if (version !== '--http1.1') assert.match(said, /grpc-status: 0/)
+  }
+  await gateway.change([], [ingress('grpc', [])])
+})
+
 test('a WebSocket stays open through a reload', async () => {
   await gateway.change([ingress('web', [['a.example', '/', 'a']])])
   const socket = gateway.connect(80)
