@@ -1,7 +1,6 @@
-export { type KubeconfigOptions, renderKubeconfig } from './kubeconfig.ts'
-export type { ApiServer, ApiServerOptions, ListenerOptions } from './options.ts'
+export { renderKubeconfig } from './kubeconfig.ts'
+export type { ApiServer, ApiServerOptions } from './options.ts'
 export {
-  type CertificateRequest,
   createAuthority,
   issueApiServerCertificate,
   issueCertificate,

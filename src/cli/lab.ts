@@ -1,3 +1,4 @@
+import type { LabSummary } from '../lab/index.ts'
 import { exit, print, renderTable, say } from './output.ts'
 
 export async function runUp(options: {
@@ -25,7 +26,7 @@ export async function runUp(options: {
   process.exit()
 }
 
-function renderSummary(summary: import('../lab/index.ts').LabSummary): string {
+function renderSummary(summary: LabSummary): string {
   const { name, nodes, pods, services, ms, unsettled } = summary
   const flag = name === 'lab' ? '' : ` --name ${name}`
   const lines = [

@@ -5,11 +5,6 @@ import { tokenFromFile } from './kubeconfig.ts'
 
 const directory = '/var/run/secrets/kubernetes.io/serviceaccount'
 
-/** Whether this process runs in a pod with a service account. */
-export function isInCluster(): boolean {
-  return process.env.KUBERNETES_SERVICE_HOST !== undefined && existsSync(`${directory}/token`)
-}
-
 /** The credentials of the pod's service account; throws outside of a pod. */
 export function readServiceAccount(): Credentials {
   const host = process.env.KUBERNETES_SERVICE_HOST

@@ -1,8 +1,7 @@
 export { type ApplyResult, applyManifests } from './apply.ts'
 export { connect } from './connect.ts'
-export type { ConnectOptions } from './connection.ts'
+
 export * from './contract.ts'
 export { type Discovery, openDiscovery } from './discovery.ts'
-export { isInCluster } from './in-cluster.ts'
-export { defaultKubeconfigPath } from './kubeconfig.ts'
-export { type Manifest, type ManifestProblem, parseManifests, renderProblem } from './manifests.ts'
+
+export { type Manifest, parseManifests, renderProblem } from './manifests.ts'

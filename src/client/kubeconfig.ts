@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { Credentials } from './connection.ts'
 import { yaml } from './yaml.ts'
 
@@ -36,12 +35,6 @@ interface Kubeconfig {
   clusters?: { name: string; cluster?: ClusterEntry }[]
   users?: { name: string; user?: UserEntry }[]
   contexts?: { name: string; context?: ContextEntry }[]
-}
-
-/** The kubeconfig that kubectl would read: the first existing path of `$KUBECONFIG`, else `~/.kube/config`. */
-export function defaultKubeconfigPath(): string {
-  const first = (process.env.KUBECONFIG ?? '').split(':').find((path) => path !== '')
-  return first ?? join(homedir(), '.kube', 'config')
 }
 
 /**

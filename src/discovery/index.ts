@@ -1,3 +1,1 @@
-export { type App, type AppInstance, type AppOptions, compileApps, compileInstances, compileState } from './apps.ts'
-export { type DiscoverySource, discoveryHandler, listenDiscovery } from './serve.ts'
-export { type DiscoveryServer, startDiscovery } from './start.ts'
+export { startDiscovery } from './start.ts'

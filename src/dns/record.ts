@@ -12,8 +12,6 @@ export const typeNumbers = {
   SRV: 33,
 } as const
 
-export type RecordType = keyof typeof typeNumbers
-
 /** One resource record. Names have no trailing dot; `ttl` is in seconds. */
 export type ResourceRecord = { readonly name: string; readonly ttl: number } & RecordData
 

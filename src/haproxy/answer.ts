@@ -19,16 +19,6 @@ function parseRow(line: string): string[] {
     .map(([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? '')
 }
 
-/** Reads `show info`: `Name: value` lines. */
-export function parseInfo(text: string): ReadonlyMap<string, string> {
-  return new Map(
-    text.split('\n').flatMap((line): [string, string][] => {
-      const colon = line.indexOf(': ')
-      return colon < 0 ? [] : [[line.slice(0, colon), line.slice(colon + 2)]]
-    }),
-  )
-}
-
 /** A worker of `show proc` on the master socket; an old one has reloads behind it and ends with its last connection. */
 export interface Worker {
   readonly pid: number

@@ -1,4 +1,4 @@
-export { parseInfo, parseProcesses, parseStat, type StatRow, type Worker } from './answer.ts'
+export { parseProcesses, parseStat } from './answer.ts'
 export {
   type Command,
   deleteServer,
@@ -9,6 +9,6 @@ export {
   renderCommand,
   type Server,
 } from './command.ts'
-export { type Config, type Line, quote, renderConfig, type Section } from './config.ts'
-export { isMapKey, type MapEntries, renderMap } from './map.ts'
-export { parseTermination, type Termination } from './termination.ts'
+export { type Line, quote, renderConfig, type Section } from './config.ts'
+export { isMapKey, renderMap } from './map.ts'
+export { parseTermination } from './termination.ts'

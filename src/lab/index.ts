@@ -1,8 +1,7 @@
-export { defaultNetwork, type LabNetwork } from './config.ts'
-export { type ExecTarget, execIn, findPlace } from './exec-in.ts'
+export { execIn, findPlace } from './exec-in.ts'
 export { down, findLab, type Lab, listLabs } from './lab.ts'
-export type { LabState } from './lab-state.ts'
-export { ManifestError, readManifestPaths } from './manifest-files.ts'
-export type { Unsettled } from './settle.ts'
+
+export { readManifestPaths } from './manifest-files.ts'
+
 export { runSupervisor } from './supervisor.ts'
-export { LabFailure, type LabSummary, type OnProgress, type UpOptions, up } from './up.ts'
+export { LabFailure, type LabSummary, up } from './up.ts'

@@ -1,1 +1,1 @@
-export { cleanUp, NodePlan, type NodePlanOptions, nothing, type Round } from './node-plan.ts'
+export { cleanUp, NodePlan, nothing, type Round } from './node-plan.ts'

@@ -130,22 +130,12 @@ export function continueExpired(): Status {
   )
 }
 
-/** 410: gone for good. */
-export function gone(message: string): Status {
-  return failure(410, 'Gone', message)
-}
-
 /** 504: the list asks for a resourceVersion that is not there yet. */
 export function resourceVersionTooLarge(requested: string | number, current: string | number): Status {
   return failure(504, 'Timeout', `Timeout: Too large resource version: ${requested}, current: ${current}`, {
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
     retryAfterSeconds: 1,
   })
-}
-
-/** 504: the server gave up waiting. */
-export function timeout(message: string, retryAfterSeconds = 0): Status {
-  return failure(504, 'Timeout', `Timeout: ${message}`, retryAfterSeconds > 0 ? { retryAfterSeconds } : {})
 }
 
 /** 413: the body is larger than the server reads. */
@@ -219,11 +209,6 @@ export function methodNotAllowed(target?: Target, verb?: string): Status {
     return failure(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {})
   const message = `${verb} is not supported on resources of kind ${JSON.stringify(qualified(target))}`
   return failure(405, 'MethodNotAllowed', message, detailsOf(target, ''))
-}
-
-/** 429: too many requests, or a disruption budget says no. */
-export function tooManyRequests(message: string, retryAfterSeconds: number): Status {
-  return failure(429, 'TooManyRequests', message, { retryAfterSeconds })
 }
 
 /** 503: not now. */

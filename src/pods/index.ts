@@ -1,5 +1,4 @@
 export {
-  gatewayMac,
   gateways,
   nodeLinkName,
   parseAlias,
@@ -9,7 +8,7 @@ export {
   wire,
 } from './attachment.ts'
 export { compilePodNetwork, nodeAddresses, nodePrefixes } from './compile.ts'
-export { explainPath, type PathQuestion, type PathStep } from './explain.ts'
+export { explainPath, type PathStep } from './explain.ts'
 export { lowerPodNetwork, type PodTable } from './lower.ts'
-export type { Attachment, NodeRoute, PodNetwork } from './model.ts'
+export type { Attachment, PodNetwork } from './model.ts'
 export { AddressPool } from './pool.ts'
