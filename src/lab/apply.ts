@@ -1,6 +1,7 @@
 import { type ApplyResult, applyManifests, type Client, connect, type Manifest } from '../client/index.ts'
 import { type Pod, Pods, type Service, Services } from '../objects/index.ts'
 import { podProblem, waitUntilSettled } from './settle.ts'
+import { standInDefinitions } from './stand-in-kind.ts'
 import type { LabSummary, UpOptions } from './up.ts'
 
 /** What remains to be done once the lab's API answers. */
@@ -38,7 +39,7 @@ export async function settleLab(settling: Settling): Promise<LabSummary> {
       services: services.items.map(summarise),
       applied: { created: count('created'), configured: count('configured'), unchanged: count('unchanged') },
       unsettled,
-      warnings: results.flatMap(({ outcome, message }) => (outcome === 'unknown-kind' && message ? [message] : [])),
+      warnings: results.flatMap(({ message }) => message ?? []),
     }
   } finally {
     client.close()
@@ -51,11 +52,28 @@ async function applyAll(
   progress: (text: string) => void,
 ): Promise<ApplyResult[]> {
   if (manifests.length === 0) return []
-  const results = await applyManifests(client, manifests)
+  let results = await applyManifests(client, manifests)
+  const unknown = results.filter(({ outcome }) => outcome === 'unknown-kind')
+  const definitions = standInDefinitions(unknown.map(({ manifest }) => manifest))
+  if (definitions.length > 0) {
+    // Kept like custom resources, so that an application comes up whole; nobody acts on them.
+    const defined = definitions.map((object): Manifest => ({ object, source: 'stand-in', document: 1, line: 1 }))
+    const again = await applyManifests(client, [...defined, ...unknown.map(({ manifest }) => manifest)])
+    const kept = again
+      .slice(defined.length)
+      .map((result, i) => ({ ...result, message: result.message ?? told(unknown[i]) }))
+    results = [...results.filter(({ outcome }) => outcome !== 'unknown-kind'), ...kept]
+  }
   const failures = results.filter(({ outcome }) => outcome === 'failed').map(({ message }) => message)
   if (failures.length > 0) throw new ApplyError(failures.join('\n'))
   progress(`${results.length} objects applied`)
   return results
+}
+
+/** What is said of an object whose kind nobody defines. */
+function told(result: ApplyResult | undefined): string {
+  const { apiVersion, kind, metadata } = result?.manifest.object ?? { apiVersion: '', kind: '', metadata: { name: '' } }
+  return `${kind} "${metadata.name}": nobody defines ${apiVersion}; it is stored as it is, and nothing acts on it`
 }
 
 function summarise({ metadata, spec, status }: Service): LabSummary['services'][number] {
