@@ -2,7 +2,7 @@ import { type ApplyResult, applyManifests, type Client, connect, type Manifest }
 import { type Pod, Pods, type Service, Services } from '../objects/index.ts'
 import { podProblem, waitUntilSettled } from './settle.ts'
 import { standInDefinitions } from './stand-in-kind.ts'
-import type { LabSummary, UpOptions } from './up.ts'
+import type { LabSummary, UpOptions } from './summary.ts'
 
 /** What remains to be done once the lab's API answers. */
 export interface Settling {

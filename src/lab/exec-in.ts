@@ -2,15 +2,9 @@ import { type StdioOptions, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { askLab } from './control-client.ts'
-import type { ExecPlace } from './exec-place.ts'
+import type { ExecPlace, ExecTarget } from './exec-place.ts'
 import { findLab } from './lab.ts'
 import { findInit } from './run-directory.ts'
-
-/** Where a command shall run: in a pod (in its first container unless one is named), on a node, or on another machine of the rack. */
-export type ExecTarget =
-  | { readonly kind: 'pod'; readonly namespace: string; readonly pod: string; readonly container?: string }
-  | { readonly kind: 'node'; readonly node: string }
-  | { readonly kind: 'outside' | 'router' | 'control' }
 
 /**
  * Runs a command of this machine in the lab, with the caller's own standard streams unless others are given; resolves to its

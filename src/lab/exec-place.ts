@@ -1,7 +1,12 @@
 import type { Kubelet } from '../kubelet/index.ts'
 import { ControlRefusal } from './control-server.ts'
-import type { ExecTarget } from './exec-in.ts'
 import type { Rack } from './rack.ts'
+
+/** Where a command shall run: in a pod (in its first container unless one is named), on a node, or on another machine of the rack. */
+export type ExecTarget =
+  | { readonly kind: 'pod'; readonly namespace: string; readonly pod: string; readonly container?: string }
+  | { readonly kind: 'node'; readonly node: string }
+  | { readonly kind: 'outside' | 'router' | 'control' }
 
 /** Where to enter, in the lab's own terms: the path of a network namespace, or a process with all of a container's namespaces. */
 export type ExecPlace =

@@ -8,7 +8,8 @@ import { type Client, connect } from '../client/index.ts'
 import { type KubeObject, RoleBindings } from '../objects/index.ts'
 import { execIn } from './exec-in.ts'
 import { down } from './lab.ts'
-import { type LabSummary, up } from './up.ts'
+import type { LabSummary } from './summary.ts'
+import { up } from './up.ts'
 
 const name = 'accounts'
 // The object comes before its definition: one run must sort them.

@@ -1,47 +1,12 @@
 import { join } from 'node:path'
-import { defaultNetwork, type LabConfig, type LabNetwork } from './config.ts'
+import { defaultNetwork, type LabConfig } from './config.ts'
 import { down, findLab } from './lab.ts'
 import { launch } from './launch.ts'
 import { findInit, type RunDirectory, removeRemains, runDirectory } from './run-directory.ts'
-import type { Unsettled } from './settle.ts'
-
-/** What `up` is asked for. */
-export interface UpOptions {
-  readonly name: string
-  readonly nodes: number
-  /** Manifests, or folders of them. */
-  readonly files: readonly string[]
-  /** How long to wait until all pods are Ready. */
-  readonly timeoutMs: number
-  readonly network?: LabNetwork
-  /** The command that starts one of the program's roles; this program when left out. */
-  readonly entry?: readonly string[]
-}
+import type { LabSummary, UpOptions } from './summary.ts'
 
 /** One line about what happens while a lab starts; `ms` counts from the call of `up`. */
 export type OnProgress = (text: string, ms: number) => void
-
-/** A lab after `up`. */
-export interface LabSummary {
-  readonly name: string
-  readonly kubeconfig: string
-  /** False when the lab ran already. */
-  readonly started: boolean
-  readonly ms: number
-  readonly nodes: number
-  readonly pods: { readonly ready: number; readonly total: number }
-  readonly services: readonly {
-    readonly namespace: string
-    readonly name: string
-    readonly type: string
-    readonly addresses: readonly string[]
-    readonly ports: string
-  }[]
-  readonly applied: { readonly created: number; readonly configured: number; readonly unchanged: number }
-  /** What is not Ready although the time is over. */
-  readonly unsettled: readonly Unsettled[]
-  readonly warnings: readonly string[]
-}
 
 /** The lab did not start; `tail` is the end of the log that says why. Nothing of it is left. */
 export class LabFailure extends Error {

@@ -1,0 +1,37 @@
+import type { LabNetwork } from './config.ts'
+import type { Unsettled } from './settle.ts'
+
+/** What `up` is asked for. */
+export interface UpOptions {
+  readonly name: string
+  readonly nodes: number
+  /** Manifests, or folders of them. */
+  readonly files: readonly string[]
+  /** How long to wait until all pods are Ready. */
+  readonly timeoutMs: number
+  readonly network?: LabNetwork
+  /** The command that starts one of the program's roles; this program when left out. */
+  readonly entry?: readonly string[]
+}
+
+/** A lab after `up`. */
+export interface LabSummary {
+  readonly name: string
+  readonly kubeconfig: string
+  /** False when the lab ran already. */
+  readonly started: boolean
+  readonly ms: number
+  readonly nodes: number
+  readonly pods: { readonly ready: number; readonly total: number }
+  readonly services: readonly {
+    readonly namespace: string
+    readonly name: string
+    readonly type: string
+    readonly addresses: readonly string[]
+    readonly ports: string
+  }[]
+  readonly applied: { readonly created: number; readonly configured: number; readonly unchanged: number }
+  /** What is not Ready although the time is over. */
+  readonly unsettled: readonly Unsettled[]
+  readonly warnings: readonly string[]
+}
