@@ -9,6 +9,7 @@ import { endpointSliceMirroringController } from './endpointslice-mirroring.ts'
 import { endpointSliceController } from './endpointslices.ts'
 import { openEventRecorder } from './events.ts'
 import { garbageCollector } from './garbage-collector.ts'
+import { ingressStatusController } from './ingress-status.ts'
 import { jobController } from './job.ts'
 import { startElection } from './leader-election.ts'
 import { namespaceController } from './namespace.ts'
@@ -35,6 +36,7 @@ const controllers: Readonly<Record<string, Controller>> = {
   'endpoints-controller': endpointsController,
   'endpointslice-controller': endpointSliceController,
   'endpointslice-mirroring-controller': endpointSliceMirroringController,
+  'ingress-status': ingressStatusController,
   'namespace-controller': namespaceController,
   'garbage-collector-controller': garbageCollector,
   'node-lifecycle-controller': nodeLifecycleController,

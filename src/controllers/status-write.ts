@@ -14,11 +14,16 @@ export async function writeStatus<T extends WithStatus>(
   resource: Resource,
   object: T,
   status: NonNullable<T['status']>,
+  fieldManager?: string,
 ): Promise<void> {
   const next = { ...(object.status as object), ...(status as object) }
   if (canonical(dropZeros(next)) === canonical(dropZeros(object.status))) return
   try {
-    await context.client.update(resource, { ...object, status: next }, { subresource: 'status' })
+    await context.client.update(
+      resource,
+      { ...object, status: next },
+      { subresource: 'status', ...(fieldManager && { fieldManager }) },
+    )
   } catch (error) {
     if (!(error instanceof ApiError && error.code === 404)) throw error
   }

@@ -63,7 +63,6 @@ export function compileGateways(sources: Sources): GatewayModel {
     routes: [...routes.values()],
     backends: [...backends.values()],
     ...tls,
-    served: ours.map(keyOf),
     findings: [...findings, ...tls.findings],
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ingress, ourClass, path, service, slice, sourcesOf } from './cluster.fixture.ts'
-import { compileGateways, compileServers, explainRequest, ingressStatuses, lowerGateway, planGateway } from './index.ts'
+import { compileGateways, compileServers, explainRequest, ingressStatus, lowerGateway, planGateway } from './index.ts'
 import type { Ingress } from './ingress.ts'
 
 const services = ['a', 'b', 'c', 'd'].map((name) => service(name))
@@ -148,7 +148,8 @@ test('mistakes are findings, and the rest is served', () => {
   assert.equal(answer(ingresses, 'a.example', '/'), 'a')
   assert.equal(answer(ingresses, 'a.example', '/gone/x'), '500')
   assert.equal(answer(ingresses, 'a.example', '/port'), '500')
-  assert.deepEqual([...ingressStatuses(model, []).keys()], ['ns/old', 'ns/new'])
+  for (const one of ingresses) assert.deepEqual(ingressStatus(one, [ourClass], []), { loadBalancer: { ingress: [] } })
+  assert.equal(ingressStatus(ingresses[0]!, [], []), undefined)
 })
 
 test('an endpoint or a route to a known backend is a command, a new backend a reload', () => {

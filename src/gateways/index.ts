@@ -7,4 +7,4 @@ export { type LoweredGateway, lowerGateway, renderFiles } from './lower.ts'
 export type { GatewayModel } from './model.ts'
 export { planGateway } from './plan.ts'
 
-export { ingressStatuses } from './status.ts'
+export { ingressStatus } from './status.ts'

@@ -9,6 +9,7 @@ export interface Ingress extends KubeObject {
     tls?: { hosts?: string[]; secretName?: string }[]
     rules?: { host?: string; http?: { paths?: IngressPath[] } }[]
   }
+  status?: { loadBalancer?: { ingress?: { ip?: string; hostname?: string }[] } }
 }
 
 export interface IngressPath {

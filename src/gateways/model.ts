@@ -14,8 +14,6 @@ export interface GatewayModel {
   readonly certificates: readonly Certificate[]
   /** Which certificate a TLS host is served with, unique by host. */
   readonly tlsHosts: readonly TlsHost[]
-  /** The Ingresses that are served, for their status. */
-  readonly served: readonly ObjectKey[]
   readonly findings: readonly Finding[]
 }
 

@@ -1,12 +1,13 @@
 import type { Address } from '../addr/index.ts'
-import type { ObjectKey } from '../cluster/index.ts'
-import type { GatewayModel } from './model.ts'
+import { type Ingress, type IngressClass, objectOf } from './ingress.ts'
+import { ownershipOf } from './ingress-class.ts'
 
-/** What `status` of each served Ingress should be, when gateways answer at these addresses. */
-export function ingressStatuses(
-  { served }: GatewayModel,
+/** What `status` of an Ingress should be when gateways answer at these addresses; undefined when it is not ours to serve. */
+export function ingressStatus(
+  ingress: Ingress,
+  classes: readonly IngressClass[],
   addresses: readonly Address[],
-): ReadonlyMap<ObjectKey, { readonly loadBalancer: { readonly ingress: readonly { readonly ip: Address }[] } }> {
-  const status = { loadBalancer: { ingress: addresses.map((ip) => ({ ip })) } }
-  return new Map(served.map((key) => [key, status]))
+): NonNullable<Ingress['status']> | undefined {
+  if (ownershipOf(ingress, objectOf(ingress), classes).kind !== 'ours') return undefined
+  return { loadBalancer: { ingress: addresses.map((ip) => ({ ip })) } }
 }
