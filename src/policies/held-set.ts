@@ -1,6 +1,6 @@
 import type { Family } from '../addr/index.ts'
+import { tableOf } from './layout.ts'
 import type { Operation, SetDeclaration, SetNeed } from './lower.ts'
-import { tableOf } from './lower.ts'
 import type { PodView, Selection } from './profile.ts'
 
 /** A set or map of one family as desired, and which of its elements this round has touched. */

@@ -1,0 +1,141 @@
+import type { Family } from '../addr/index.ts'
+import type { Chain, Operation, Rule, SetDeclaration, Statement, TableFamily } from './lower.ts'
+import type { Direction } from './model.ts'
+
+/** The name of the table, one per family. */
+export const tableName = 'plumb-policies'
+
+/** The words of one family. */
+export interface Words {
+  readonly table: TableFamily
+  readonly address: 'ipv4_addr' | 'ipv6_addr'
+  readonly source: 'ip saddr' | 'ip6 saddr'
+  readonly destination: 'ip daddr' | 'ip6 daddr'
+}
+
+/** How nft names a family's addresses. */
+export const words: Readonly<Record<Family, Words>> = {
+  4: { table: 'ip', address: 'ipv4_addr', source: 'ip saddr', destination: 'ip daddr' },
+  6: { table: 'ip6', address: 'ipv6_addr', source: 'ip6 saddr', destination: 'ip6 daddr' },
+}
+
+/** Where a table is, for operations. */
+export function tableOf(family: Family): { readonly family: TableFamily; readonly table: string } {
+  return { family: words[family].table, table: tableName }
+}
+
+/** The sets and maps that every table has. */
+export interface FixedSets {
+  readonly egress: SetDeclaration
+  readonly ingress: SetDeclaration
+  readonly selves: SetDeclaration
+  readonly ownPrefixes: SetDeclaration
+}
+
+function declare({ address }: Words): FixedSets {
+  return {
+    egress: { name: 'egress', key: [address], value: ['verdict'], comment: 'what pods of this node may ask' },
+    ingress: { name: 'ingress', key: [address], value: ['verdict'], comment: 'who may ask pods of this node' },
+    selves: { name: 'selves', key: [address, address], comment: 'a pod that asks itself through a Service' },
+    ownPrefixes: {
+      name: 'own-prefixes',
+      key: [address],
+      flags: ['interval'],
+      comment: 'addresses of this node’s pods, known or not',
+    },
+  }
+}
+
+/** The sets and maps by family. */
+export const fixedSets: Readonly<Record<Family, FixedSets>> = { 4: declare(words[4]), 6: declare(words[6]) }
+
+/** The chain that judges ingress, to which egress goes when it allows. */
+export const toIngress = 'to-pods'
+
+/** The verdict in `egress` or `ingress` for a pod that may do everything there. */
+export const openVerdict: Readonly<Record<Direction, string>> = { egress: `goto ${toIngress}`, ingress: 'accept' }
+
+/**
+ * A table without pods. Verdicts are reached by `goto`, and the policy is drop: a packet that meets a chain which its generation
+ * does not have yet is dropped, not let through.
+ */
+export function createTable(family: Family): readonly Operation[] {
+  const at = tableOf(family)
+  const { egress, ingress, selves, ownPrefixes } = fixedSets[family]
+  const source: Statement & { kind: 'match' } = matchSet(words[family].source, ownPrefixes.name)
+  const destination = matchSet(words[family].destination, ownPrefixes.name)
+  const drop: Statement = { kind: 'verdict', verdict: { kind: 'drop' } }
+  const accept: Statement = { kind: 'verdict', verdict: { kind: 'accept' } }
+  const state = (right: string | { of: readonly string[] }): Statement => {
+    return { kind: 'match', left: { kind: 'ct', key: 'state' }, operator: '==', right }
+  }
+  const discovery: Rule[] = [
+    {
+      comment: 'neighbour discovery',
+      statements: [
+        { kind: 'match', left: { kind: 'payload', field: 'icmpv6 type' }, operator: '==', right: { of: neighbours } },
+        accept,
+      ],
+    },
+  ]
+  const pair: Statement = {
+    kind: 'match',
+    left: {
+      kind: 'concat',
+      of: [
+        { kind: 'payload', field: words[family].source },
+        { kind: 'payload', field: words[family].destination },
+      ],
+    },
+    operator: '==',
+    right: { set: selves.name },
+  }
+  const forward: Chain = {
+    name: 'forward',
+    // After the Services' own refusals at 0, so that a port that nobody serves is refused and not silent.
+    hook: { type: 'filter', hook: 'forward', priority: 10, policy: 'drop' },
+    rules: [
+      { statements: [state('established,related'), accept] },
+      { statements: [state('invalid'), drop] },
+      ...(family === 6 ? discovery : []),
+      { statements: [pair, accept] },
+      {
+        statements: [{ kind: 'vmap', key: { kind: 'payload', field: words[family].source }, map: egress.name }],
+      },
+      { comment: 'a pod whose policies are not here yet', statements: [source, drop] },
+      { statements: [goto(toIngress)] },
+    ],
+  }
+  const pods: Chain = {
+    name: toIngress,
+    rules: [
+      {
+        statements: [{ kind: 'vmap', key: { kind: 'payload', field: words[family].destination }, map: ingress.name }],
+      },
+      { comment: 'a pod whose policies are not here yet', statements: [destination, drop] },
+      { statements: [accept] },
+    ],
+  }
+  const chains = [pods, forward]
+  return [
+    { kind: 'add-table', ...at },
+    ...Object.values(fixedSets[family]).map((set): Operation => ({ kind: 'add-set', ...at, set })),
+    ...chains.map(({ rules: _, ...chain }): Operation => ({ kind: 'add-chain', ...at, chain })),
+    ...chains.flatMap(({ name, rules }) =>
+      rules.map((rule): Operation => ({ kind: 'add-rule', ...at, chain: name, rule })),
+    ),
+  ]
+}
+
+/** RFC 4861: types 133 to 137. */
+const neighbours = ['nd-router-solicit', 'nd-router-advert', 'nd-neighbor-solicit', 'nd-neighbor-advert', 'nd-redirect']
+
+/** Matches an address against a set, by name. */
+export function matchSet(field: Words['source'] | Words['destination'], set: string): Statement & { kind: 'match' } {
+  return { kind: 'match', left: { kind: 'payload', field }, operator: '==', right: { set } }
+}
+
+/** A verdict that does not come back. */
+export function goto(chain: string): Statement {
+  return { kind: 'verdict', verdict: { kind: 'goto', chain } }
+}
