@@ -30,11 +30,17 @@ export interface NameExplanation {
   readonly addresses: readonly string[]
 }
 
+/** Whether the kubelet gives a Pod the cluster's DNS server and search path (`dnsPolicy`). */
+export function asksClusterDns(pod: Pod): boolean {
+  const { dnsPolicy = 'ClusterFirst', hostNetwork = false } = pod.spec
+  return dnsPolicy === 'ClusterFirstWithHostNet' || (dnsPolicy === 'ClusterFirst' && !hostNetwork)
+}
+
 /** The search path that the kubelet writes for a Pod of `dnsPolicy: ClusterFirst`, with its `dnsConfig`. */
 export function searchPathOf(pod: Pod, clusterDomain: string): SearchPath {
-  const { dnsPolicy = 'ClusterFirst', dnsConfig, hostNetwork = false } = pod.spec
+  const { dnsConfig } = pod.spec
   const namespace = pod.metadata.namespace ?? 'default'
-  const isCluster = dnsPolicy === 'ClusterFirstWithHostNet' || (dnsPolicy === 'ClusterFirst' && !hostNetwork)
+  const isCluster = asksClusterDns(pod)
   const own = isCluster ? [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain] : []
   const option = dnsConfig?.options?.find(({ name }) => name === 'ndots')?.value
   const ndots = option !== undefined && /^\d+$/.test(option) ? Math.min(Number(option), 15) : isCluster ? 5 : 1

@@ -1,5 +1,6 @@
 export { answerPacket } from './answer.ts'
 export {
+  asksClusterDns,
   explainName,
   searchPathOf,
 } from './explain.ts'

@@ -1,0 +1,42 @@
+import type { Address } from '../addr/index.ts'
+import { type Because, keyOf } from '../cluster/index.ts'
+import type { Branch, Verdict } from './answer.ts'
+import type { Asked } from './asked.ts'
+import { walk } from './walk.ts'
+
+/** The way to one of `of` endpoints. */
+export function branchTo(
+  { snapshot, question, source }: Pick<Asked, 'snapshot' | 'question' | 'source'>,
+  one: { address: Address; port: number; node?: string | undefined; because: Because; source?: 'kept' | 'masqueraded' },
+  of: number,
+): Branch {
+  const { address, port } = one
+  const pod = snapshot.findPod(address)
+  const path = walk(snapshot, source, { address, port, transport: question.transport }, one.source)
+  return {
+    endpoint: {
+      address,
+      port,
+      ...(pod === undefined ? {} : { pod: keyOf(pod) }),
+      ...(one.node === undefined ? {} : { node: one.node }),
+    },
+    share: { one: 1, of },
+    verdict: path.verdict,
+    steps: [
+      { stage: 'endpoint', says: `${address} port ${port} takes new connections`, because: one.because },
+      ...path.steps,
+    ],
+  }
+}
+
+/** One verdict of all branches: where a part cannot be reached, that part of the connections fails. */
+export function overall(branches: readonly Branch[], because: Because, name: string): Verdict {
+  const denied = branches.filter(({ verdict }) => verdict.kind === 'deny')
+  const [first] = denied
+  if (first === undefined) {
+    const count = branches.length === 1 ? 'at its one endpoint' : `at one of ${branches.length} endpoints`
+    return { kind: 'allow', says: `reaches ${name} ${count}`, because }
+  }
+  const says = `${denied.length} of ${branches.length} endpoints cannot be reached: ${first.verdict.says}`
+  return { kind: 'deny', says, because: first.verdict.because }
+}

@@ -1,0 +1,9 @@
+import type { Finding, Snapshot } from '../cluster/index.ts'
+import type { Pod } from '../objects/index.ts'
+import { policiesFor } from '../policies/index.ts'
+
+/** What is wrong with the NetworkPolicies that select these pods, each policy once. Pods of their node's network have none. */
+export function policyFindings(snapshot: Snapshot, pods: readonly Pod[]): readonly Finding[] {
+  const own = pods.filter(({ spec }) => spec.hostNetwork !== true)
+  return [...new Set(own.flatMap((pod) => policiesFor(snapshot, pod)))].flatMap(({ findings }) => findings)
+}
