@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
@@ -36,9 +37,9 @@ async function kubectl(...words: string[]): Promise<string> {
   return (await run('kubectl', ['--kubeconfig', kubeconfig, ...words], { maxBuffer: 1 << 24 })).stdout.trim()
 }
 
-/** The network namespace of the client pod, opened by this process. */
-async function clientNamespace(): Promise<Namespace> {
-  const place = await findPlace(lab, { kind: 'pod', namespace: 'default', pod: 'client' })
+/** The network namespace of a pod, opened by this process. */
+async function podNamespace(pod: string): Promise<Namespace> {
+  const place = await findPlace(lab, { kind: 'pod', namespace: 'default', pod })
   const init = readFileSync(join(dirname(kubeconfig), 'init.pid'), 'utf8').trim()
   return host.openNamespace(`/proc/${init}/root${place}`)
 }
@@ -126,6 +127,41 @@ test('why says what packets do: answered, refused and dropped', async () => {
   }
 })
 
+test('a pod cannot send under another pod’s address, in either family', async () => {
+  const web = JSON.parse(await kubectl('get', 'pods', '-l', 'app=web', '-o', 'json')) as {
+    items: { metadata: { name: string }; status: { podIPs: { ip: string }[] } }[]
+  }
+  const [target, victim] = web.items.map(({ status }) => status.podIPs.map(({ ip }) => parseAddress(ip)))
+  const own = (await kubectl('get', 'pod', 'client', '-o', 'jsonpath={.status.podIPs[*].ip}'))
+    .split(' ')
+    .map(parseAddress)
+  using client = disposable(await podNamespace('client'))
+  using server = disposable(await podNamespace(web.items[0]?.metadata.name ?? ''))
+  for (const [i, type] of (['udp4', 'udp6'] as const).entries()) {
+    const { fd, port } = host.bindUdp(server.namespace, target![i]!, 0)
+    const receiver = createSocket(type).bind({ fd })
+    const seen: string[] = []
+    const arrived = once(
+      receiver.on('message', (bytes) => seen.push(String(bytes))),
+      'message',
+    )
+    client.namespace.network.addAddress('eth0', victim![i]!, i === 0 ? 32 : 128)
+    // In this order on one path: when the honest one is there, the forged one was dropped.
+    for (const [word, source] of [
+      ['forged', victim![i]!],
+      ['honest', own[i]!],
+    ] as const) {
+      const sender = createSocket(type).bind({ fd: host.bindUdp(client.namespace, source, 0).fd })
+      await new Promise((resolve) => sender.send(word, port, target![i]!, resolve))
+      sender.close()
+    }
+    await arrived
+    receiver.close()
+    client.namespace.network.deleteAddress('eth0', victim![i]!, i === 0 ? 32 : 128)
+    assert.deepEqual(seen, ['honest'])
+  }
+})
+
 test('what a node has in nftables lists, and loads again as it is listed', async () => {
   for (const node of ['node-1', 'node-2', 'node-3']) {
     const { code, stderr } = await cli(
@@ -149,7 +185,7 @@ test('what a node has in nftables lists, and loads again as it is listed', async
 test('a killed agent leaves the node forwarding; its restart breaks no open connection and refuses no new one', async (t) => {
   const node = await kubectl('get', 'pod', 'client', '-o', 'jsonpath={.spec.nodeName}')
   const vip = parseAddress(await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}'))
-  using client = disposable(await clientNamespace())
+  using client = disposable(await podNamespace('client'))
   const open = new KeepAlive(client.namespace, vip)
   await open.ask()
   const agent = findAgent(node)

@@ -71,9 +71,12 @@ export function wire(
   }
 }
 
-/** The node's end of a pod link: `veth` and 11 hex digits, within IFNAMSIZ and the same for the same attachment. */
+/** How the node's ends of pod links begin: nobody else's links do, so a rule can name them all. */
+export const linkPrefix = 'plumb'
+
+/** The node's end of a pod link: `plumb` and 10 hex digits, within IFNAMSIZ and the same for the same attachment. */
 export function nodeLinkName(containerId: string, interfaceName: string): string {
-  return `veth${createHash('sha256').update(`${containerId}/${interfaceName}`).digest('hex').slice(0, 11)}`
+  return `${linkPrefix}${createHash('sha256').update(`${containerId}/${interfaceName}`).digest('hex').slice(0, 10)}`
 }
 
 /** What the link's alias says: the kernel keeps it, so it is also how a restarted agent knows its pods again. */

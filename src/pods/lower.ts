@@ -1,5 +1,6 @@
 import { disjoint, type Family, families, type Prefix, parsePrefix, prefixFamily, renderPrefix } from '../addr/index.ts'
 import type { Element, SetDeclaration, Table } from '../nft/index.ts'
+import { linkPrefix } from './attachment.ts'
 import type { PodNetwork } from './model.ts'
 
 /** One table and what its sets hold. */
@@ -25,7 +26,7 @@ const words = {
   },
 } as const
 
-/** The tables that masquerade what leaves the cluster from a pod; one per family that has pods. */
+/** The tables that drop forged sources and masquerade what leaves the cluster from a pod; one per family that has pods. */
 export function lowerPodNetwork(network: PodNetwork): readonly PodTable[] {
   return families
     .filter((family) => network.podPrefixes.some((p) => prefixFamily(p) === family))
@@ -53,6 +54,30 @@ function lowerFamily(network: PodNetwork, family: Family): PodTable {
         set('unmasqueraded', 'destinations that see the pod itself: pods, nodes, multicast'),
       ],
       chains: [
+        {
+          name: 'filter-prerouting',
+          hook: { type: 'filter', hook: 'prerouting', priority: -150, policy: 'accept' },
+          rules: [
+            {
+              comment: 'a pod sends under its own addresses only',
+              statements: [
+                {
+                  kind: 'match',
+                  left: { kind: 'meta', key: 'iifname' },
+                  operator: '==',
+                  right: `"${linkPrefix}*"`,
+                },
+                {
+                  kind: 'match',
+                  left: { kind: 'fib', of: ['saddr', 'iif'], result: 'oif' },
+                  operator: '==',
+                  right: 'missing',
+                },
+                { kind: 'verdict', verdict: { kind: 'drop' } },
+              ],
+            },
+          ],
+        },
         {
           name: 'nat-postrouting',
           hook: { type: 'nat', hook: 'postrouting', priority: 100, policy: 'accept' },
