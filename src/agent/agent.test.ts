@@ -54,6 +54,7 @@ function fickle(node: Namespace): Namespace {
 
 const module: NodeModule = {
   name: 'witness',
+  findings: [{ code: 'Witnessed', object: 'service/ns/web', field: 'spec', says: 'seen', try: 'look away' }],
   update(_snapshot, _pods, changes) {
     if (moduleFails) throw new Error('not now')
     calls.push([...changes.services].sort().join())
@@ -121,6 +122,16 @@ function send(options: object, body?: unknown): Promise<{ code: number; body: st
     call.end(body === undefined ? undefined : JSON.stringify(body))
   })
 }
+
+test('findings of modules are told with the others', async () => {
+  const { body } = await ask<{ code: string }[]>('GET', '/findings')
+  assert.deepEqual(
+    body.map(({ code }) => code),
+    ['Witnessed'],
+  )
+  assert.deepEqual(agent.findings(), body)
+  assert.match((await get('/metrics')).body, /^plumb_findings 1$/m)
+})
 
 test('health and metrics', async () => {
   assert.equal((await get('/healthz')).code, 200)

@@ -43,13 +43,15 @@ export async function startAgent({
     ...(podPrefixes === undefined ? {} : { podPrefixes }),
     ...(nodePortAddresses === undefined ? {} : { nodePortAddresses }),
   })
+  const findings = () => [...plan.findings, ...modules.flatMap((module) => module.findings ?? [])]
   const times: { lastRound?: Date; waitingSince?: Date } = {}
   const source = healthSource(snapshot, nodeName, times)
   const healthPorts = new HealthPorts(host, namespace, () => isFresh(source), log)
   const { promise: ready, resolve: becomeReady } = Promise.withResolvers<void>()
   const rounds = new Rounds({ plan, snapshot, feed, network: namespace.network }, modules, log, (report) => {
     account(metrics, snapshot, report)
-    metrics.record('plumb_findings', plan.findingCount)
+    const told = modules.reduce((sum, module) => sum + (module.findings?.length ?? 0), 0)
+    metrics.record('plumb_findings', plan.findingCount + told)
     if (report.failure !== undefined) return
     admission.afterRound()
     healthPorts.update(plan)
@@ -92,14 +94,14 @@ export async function startAgent({
   const health = options.health && serveHealth(host, namespace, options.health, source, metrics)
   if (health !== undefined) servers.push(health.server)
   if (options.socket !== undefined) {
-    const sources = { host, namespace, nodeName, snapshot, plan, calm: () => !rounds.busy }
+    const sources = { host, namespace, nodeName, snapshot, plan, findings, calm: () => !rounds.busy }
     servers.push(await serveSocket(options.socket, sources))
   }
   return {
     ready,
     snapshot,
     metrics,
-    findings: () => plan.findings,
+    findings,
     async admit(pod, addresses) {
       await ready
       await admission.admit(pod, addresses)

@@ -18,6 +18,8 @@ export interface Log {
  */
 export interface NodeModule {
   readonly name: string
+  /** Mistakes in objects that it has found, as of now. */
+  readonly findings?: readonly Finding[]
   update(snapshot: Snapshot, pods: PodNetwork, changes: Changes): void | Promise<void>
   close?(): void | Promise<void>
 }

@@ -1,5 +1,5 @@
 import { type Address, familyOf, findAddress } from '../addr/index.ts'
-import { keyOf, type Snapshot } from '../cluster/index.ts'
+import { type Finding, keyOf, type Snapshot } from '../cluster/index.ts'
 import type { Connection, Host, ListeningSocket, Namespace } from '../host/index.ts'
 import type { NodePlan } from '../nodeplan/index.ts'
 import { compileService, explainService, servicesAt } from '../services/index.ts'
@@ -14,6 +14,7 @@ export interface Sources {
   readonly nodeName: string
   readonly snapshot: Snapshot
   readonly plan: NodePlan
+  readonly findings: () => readonly Finding[]
   /** Whether nothing waits for a round. */
   readonly calm: () => boolean
 }

@@ -17,7 +17,7 @@ export async function serveSocket(
   const all: Readonly<Record<string, SocketRoute>> = {
     'POST /explain': (body) => answerExplain(sources, body as ExplainRequest),
     'POST /observe': (body) => answerObserve(sources, body as ObserveRequest),
-    'GET /findings': () => sources.plan.findings,
+    'GET /findings': () => sources.findings(),
     ...routes,
   }
   const server = createServer((request, response) => {
