@@ -1,4 +1,3 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import type { Client, Resource } from '../client/index.ts'
 import { type Finding, type ObjectKey, type Snapshot, snapshotOf } from '../cluster/index.ts'
 import {
@@ -16,6 +15,15 @@ import {
 import type { Namespace } from '../host/index.ts'
 import type { KubeObject } from '../objects/index.ts'
 import type { Log, NodeModule } from './contract.ts'
+import {
+  ConfigRefused,
+  checkCandidate,
+  HaproxyMissing,
+  missing,
+  orRefuse,
+  refused,
+  writeFiles,
+} from './gateways-check.ts'
 import { makeDefaultCertificate } from './gateways-default.ts'
 import { HaproxyProcess } from './gateways-process.ts'
 import { deleteServers, runCommands } from './gateways-socket.ts'
@@ -26,6 +34,10 @@ const ingressClasses: Resource = { ...networking, plural: 'ingressclasses', name
 const secrets: Resource = { group: '', version: 'v1', plural: 'secrets', namespaced: true, kind: 'Secret' }
 
 const retryMs = 1000
+/** Somebody has to install it first. */
+const missingRetryMs = 10_000
+/** The same configuration is refused again, unless something beside the objects was wrong. */
+const refusedRetryMs = 30_000
 
 /** The gateway of a node as a part of the agent: HAProxy in the node's namespace, as long as an Ingress of ours exists. */
 export class GatewaysModule implements NodeModule {
@@ -38,12 +50,18 @@ export class GatewaysModule implements NodeModule {
   #snapshot: Snapshot = snapshotOf([])
   #model: GatewayModel | undefined
   #stale = true
+  /** The last model that HAProxy took, and one that it refuses. */
+  #accepted: GatewayModel | undefined
+  #refused: GatewayModel | undefined
+  #trouble: Finding | undefined
   #process: HaproxyProcess | undefined
   #running: LoweredGateway | undefined
   #defaultCertificate: string | undefined
   #leaving: { backend: string; server: string }[] = []
   #queue: Promise<void> = Promise.resolve()
   #waiting = false
+  /** How often HAProxy came back by itself. */
+  #lives = 0
   #retry: NodeJS.Timeout | undefined
   #synced = false
   #closed = false
@@ -71,7 +89,7 @@ export class GatewaysModule implements NodeModule {
   }
 
   get findings(): readonly Finding[] {
-    return this.#model?.findings ?? []
+    return [...(this.#model?.findings ?? []), ...(this.#trouble === undefined ? [] : [this.#trouble])]
   }
 
   /** Returns at once: nobody's packets wait for HAProxy. */
@@ -122,13 +140,28 @@ export class GatewaysModule implements NodeModule {
         await this.#apply()
       } catch (error) {
         // The last good state goes on serving.
-        this.#options.log.error({ error: String(error) }, 'the gateway could not be changed')
-        this.#retry ??= setTimeout(() => {
-          this.#retry = undefined
-          this.#wake()
-        }, retryMs)
+        if (error instanceof HaproxyMissing) this.#tell(missing(error))
+        else this.#options.log.error({ error: String(error) }, 'the gateway could not be changed')
+        this.#retryIn(error instanceof HaproxyMissing ? missingRetryMs : retryMs)
       }
     })
+  }
+
+  #retryIn(ms: number): void {
+    if (this.#closed) return
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined
+      this.#stale = true
+      this.#wake()
+    }, ms)
+  }
+
+  /** Keeps a finding until the gateway is as the objects want it; one that is known is not logged again. */
+  #tell(trouble: Finding): void {
+    if (trouble.says !== this.#trouble?.says)
+      this.#options.log.error({ code: trouble.code, try: trouble.try }, trouble.says)
+    this.#trouble = trouble
   }
 
   async #apply(): Promise<void> {
@@ -137,22 +170,64 @@ export class GatewaysModule implements NodeModule {
       await this.#process?.stop()
       this.#process = undefined
       this.#running = undefined
+      this.#settle(undefined)
       return
     }
-    const { directory, httpPort = 80, httpsPort = 443 } = this.#options
+    if (model !== this.#refused) {
+      try {
+        await this.#become(model)
+        this.#settle(model)
+        return
+      } catch (error) {
+        if (!(error instanceof ConfigRefused)) throw error
+        this.#refused = model
+        this.#tell(refused(error, this.#accepted !== undefined))
+        this.#retryIn(refusedRetryMs)
+      }
+    }
+    // What was taken before goes on, and follows its pods.
+    if (this.#accepted !== undefined) await this.#become(this.#accepted)
+  }
+
+  #settle(accepted: GatewayModel | undefined): void {
+    clearTimeout(this.#retry)
+    this.#accepted = accepted
+    this.#refused = undefined
+    this.#trouble = undefined
+  }
+
+  /** Makes HAProxy what the model says. Rejects with `ConfigRefused` when it would not take it; then the files are the old ones. */
+  async #become(model: GatewayModel): Promise<void> {
+    const { namespace, directory, httpPort = 80, httpsPort = 443 } = this.#options
     this.#defaultCertificate ??= await makeDefaultCertificate()
-    const place = { directory, httpPort, httpsPort, defaultCertificate: this.#defaultCertificate }
-    const lowered = lowerGateway(model, (backend) => compileServers(backend, this.#snapshot), place)
+    const defaultCertificate = this.#defaultCertificate
+    const lower = (directory: string): LoweredGateway =>
+      lowerGateway(model, (backend) => compileServers(backend, this.#snapshot), {
+        directory,
+        httpPort,
+        httpsPort,
+        defaultCertificate,
+      })
+    const lowered = orRefuse(() => lower(directory))
     const running = this.#running
     const plan = running === undefined ? undefined : planGateway(running, lowered)
     if (plan?.kind === 'nothing') return
-    // Until it has succeeded nobody knows what HAProxy holds; then only a reload makes sure.
-    this.#running = undefined
-    writeFiles(directory, renderFiles(lowered, directory))
-    if (this.#process === undefined || plan === undefined) await this.#start()
-    else if (plan.kind === 'reload') await this.#reload()
-    else await this.#change(this.#process, plan.commands)
-    this.#running = lowered
+    const files = orRefuse(() => renderFiles(lowered, directory))
+    const lives = this.#lives
+    if (
+      this.#process === undefined ||
+      plan?.kind !== 'commands' ||
+      !(await this.#change(this.#process, plan.commands))
+    ) {
+      await checkCandidate(namespace, directory, (candidate) => renderFiles(lower(candidate), candidate))
+      // Until it has succeeded nobody knows what HAProxy holds; then only a reload makes sure.
+      this.#running = undefined
+      writeFiles(directory, files)
+      if (this.#process === undefined) await this.#start()
+      else await this.#reload()
+    } else writeFiles(directory, files)
+    // One that came back meanwhile may have begun from the files before.
+    if (lives === this.#lives) this.#running = lowered
   }
 
   #compile(): GatewayModel {
@@ -171,9 +246,7 @@ export class GatewaysModule implements NodeModule {
 
   async #start(): Promise<void> {
     const { namespace, directory, log } = this.#options
-    if (this.#process !== undefined) return this.#reload()
     const started = new HaproxyProcess(namespace, directory, log, () => this.#restarted())
-    await started.check()
     try {
       await started.start()
     } catch (error) {
@@ -189,12 +262,14 @@ export class GatewaysModule implements NodeModule {
     await this.#process?.reload()
   }
 
-  async #change(process: HaproxyProcess, commands: Parameters<typeof runCommands>[1]): Promise<void> {
+  /** Answers whether HAProxy took all commands; what it holds after one that it refused is unknown. */
+  async #change(process: HaproxyProcess, commands: Parameters<typeof runCommands>[1]): Promise<boolean> {
+    this.#running = undefined
     try {
       await runCommands(process.runtimeSocket, commands)
     } catch (error) {
       this.#options.log.warn({ error: String(error) }, 'haproxy refused a change and is reloaded')
-      return this.#reload()
+      return false
     }
     const back = new Set(
       commands.flatMap((one) => (one.kind === 'add-server' ? [`${one.backend}/${one.server.name}`] : [])),
@@ -202,10 +277,12 @@ export class GatewaysModule implements NodeModule {
     const gone = commands.flatMap((one) => (one.kind === 'remove-server' ? [one] : []))
     const leaving = [...this.#leaving.filter(({ backend, server }) => !back.has(`${backend}/${server}`)), ...gone]
     this.#leaving = await deleteServers(process.runtimeSocket, leaving)
+    return true
   }
 
-  /** It began from the files, which are as new as the last change that was tried. */
+  /** It began from the files, which may be those before the last change. */
   #restarted(): void {
+    this.#lives++
     this.#leaving = []
     this.#running = undefined
     this.#wake()
@@ -221,13 +298,4 @@ export interface GatewaysOptions {
   readonly log: Log
   readonly httpPort?: number
   readonly httpsPort?: number
-}
-
-function writeFiles(directory: string, files: ReadonlyMap<string, string>): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
-  for (const [path, text] of files) {
-    // A reader finds the old file or the new one, never a half.
-    writeFileSync(`${path}.new`, text, { mode: 0o600 })
-    renameSync(`${path}.new`, path)
-  }
 }

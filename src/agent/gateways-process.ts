@@ -17,6 +17,7 @@ export class HaproxyProcess {
   readonly #onRestart: () => void
   #child: ChildProcess | undefined
   #restarts = 0
+  #lastReason: string | undefined
   #timer: NodeJS.Timeout | undefined
   #stopped = false
 
@@ -43,33 +44,14 @@ export class HaproxyProcess {
     await this.#untilServing()
   }
 
-  /** Checks the files and hands the sockets to a new worker; rejects with HAProxy's words when it refuses, and the old one goes on. */
+  /** Hands the sockets to a new worker, which reads the files; the caller has had them checked. */
   async reload(): Promise<void> {
-    await this.check()
     const before = await this.#worker()
     await askHaproxy(this.#masterSocket, 'reload')
     await this.#until(async () => {
       const now = await this.#worker()
       return now !== undefined && now !== before && (await this.#serves(now))
     })
-  }
-
-  /** Rejects with HAProxy's words when it would refuse the configuration. */
-  check(): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const child = spawnIn(this.#namespace, 'haproxy', ['-c', '-q', '-f', this.#config], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    })
-    let words = ''
-    child.stderr?.on('data', (data: Buffer) => {
-      words += data.toString()
-    })
-    child.once('error', reject)
-    child.once('close', (code) => {
-      if (code === 0) resolve()
-      else reject(new Error(`haproxy refuses its configuration: ${words.trim()}`))
-    })
-    return promise
   }
 
   async stop(): Promise<void> {
@@ -117,12 +99,14 @@ export class HaproxyProcess {
     // At once the first time; one that cannot start must not spin.
     const pauseMs = this.#restarts === 0 ? 0 : Math.min(50 * 2 ** this.#restarts, 5000)
     this.#restarts++
-    this.#log.error({ reason, pauseMs }, 'haproxy ended and is started again')
+    if (reason !== this.#lastReason) this.#log.error({ reason, pauseMs }, 'haproxy ended and is started again')
+    this.#lastReason = reason
     this.#timer = setTimeout(() => {
       this.#spawn()
       this.#untilServing().then(
         () => {
           this.#restarts = 0
+          this.#lastReason = undefined
           this.#onRestart()
         },
         (error: unknown) => this.#log.error({ error: String(error) }, 'haproxy does not serve'),

@@ -149,19 +149,43 @@ export function tlsSecret(
   subject: string,
   ...hosts: readonly string[]
 ): KubeObject & { data: Record<string, string> } {
+  return makeSecret(name, subject, hosts, ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'])
+}
+
+/** One whose key is sound but shorter than OpenSSL's default security level lets a server use. */
+export function weakTlsSecret(name: string, host: string): KubeObject & { data: Record<string, string> } {
+  return makeSecret(name, host, [host], ['rsa:1024'])
+}
+
+function makeSecret(
+  name: string,
+  subject: string,
+  hosts: readonly string[],
+  key: readonly string[],
+): KubeObject & { data: Record<string, string> } {
   const directory = mkdtempSync(join(tmpdir(), 'plumb-tls-'))
   try {
-    const [key, certificate] = [join(directory, 'key'), join(directory, 'crt')]
+    const [keyFile, certificate] = [join(directory, 'key'), join(directory, 'crt')]
     const names = `subjectAltName=${hosts.map((one) => `DNS:${one}`).join(',')}`
-    const words = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2']
-    spawnSync('openssl', [...words, '-subj', `/CN=${subject}`, '-addext', names, '-keyout', key, '-out', certificate])
+    const words = ['req', '-x509', '-newkey', ...key, '-nodes', '-days', '2']
+    spawnSync('openssl', [
+      ...words,
+      '-subj',
+      `/CN=${subject}`,
+      '-addext',
+      names,
+      '-keyout',
+      keyFile,
+      '-out',
+      certificate,
+    ])
     const read = (file: string): string => spawnSync('cat', [file]).stdout.toString('base64')
     return {
       apiVersion: 'v1',
       kind: 'Secret',
       metadata: { name, namespace: 'ns' },
       type: 'kubernetes.io/tls',
-      data: { 'tls.crt': read(certificate), 'tls.key': read(key) },
+      data: { 'tls.crt': read(certificate), 'tls.key': read(keyFile) },
     } as never
   } finally {
     rmSync(directory, { recursive: true })

@@ -1,0 +1,100 @@
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import type { Finding } from '../cluster/index.ts'
+import { type Namespace, spawnIn } from '../host/index.ts'
+
+const longestWords = 1000
+
+/** HAProxy would not start from a configuration, or none could be written down; the message says why in its words, 1,000 characters at most. */
+export class ConfigRefused extends Error {}
+
+/** There is no program `haproxy` on this machine. */
+export class HaproxyMissing extends Error {
+  constructor() {
+    super('haproxy is not installed: apt-get install -y haproxy')
+  }
+}
+
+/**
+ * Asks HAProxy about files that nobody lives from: `render` makes them for a folder of their own, which is gone afterwards.
+ * Rejects with `ConfigRefused` or `HaproxyMissing`.
+ */
+export async function checkCandidate(
+  namespace: Namespace,
+  directory: string,
+  render: (directory: string) => ReadonlyMap<string, string>,
+): Promise<void> {
+  const candidate = `${directory}/next`
+  rmSync(candidate, { recursive: true, force: true })
+  try {
+    writeFiles(candidate, render(candidate))
+    const { code, words } = await runCheck(namespace, `${candidate}/haproxy.cfg`)
+    if (code !== 0) throw new ConfigRefused(shorten(words, `${candidate}/`) || `haproxy -c ends with ${code}`)
+  } finally {
+    rmSync(candidate, { recursive: true, force: true })
+  }
+}
+
+/** Writes files by their absolute paths, readable for their owner alone. */
+export function writeFiles(directory: string, files: ReadonlyMap<string, string>): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  for (const [path, text] of files) {
+    // A reader finds the old file or the new one, never a half.
+    writeFileSync(`${path}.new`, text, { mode: 0o600 })
+    renameSync(`${path}.new`, path)
+  }
+}
+
+/** A fault in what makes the configuration is the same to those who wait for it as a refusal. */
+export function orRefuse<T>(make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    throw new ConfigRefused((error as Error).message)
+  }
+}
+
+/** What `GET /findings` says while HAProxy refuses; `serves`: whether an earlier configuration goes on. */
+export function refused({ message }: ConfigRefused, serves: boolean): Finding {
+  const meanwhile = serves ? 'the one before goes on serving' : 'nothing is served'
+  return {
+    code: 'GatewayRefused',
+    object: 'gateway',
+    field: 'haproxy.cfg',
+    says: `the configuration of the Ingresses is refused, and ${meanwhile}: ${message}`,
+    try: 'change the Ingress, Service or Secret that it speaks of; the last one that was changed is the likeliest',
+  }
+}
+
+/** What `GET /findings` says while there is no HAProxy. */
+export function missing({ message }: HaproxyMissing): Finding {
+  return {
+    code: 'HaproxyMissing',
+    object: 'gateway',
+    field: 'haproxy',
+    says: message,
+    try: 'apt-get install -y haproxy',
+  }
+}
+
+function runCheck(namespace: Namespace, config: string): Promise<{ code: number | string; words: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ code: number | string; words: string }>()
+  const child = spawnIn(namespace, 'haproxy', ['-c', '-f', config], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let words = ''
+  child.stderr?.on('data', (data: Buffer) => {
+    if (words.length < 64 * longestWords) words += data.toString()
+  })
+  child.once('error', (error: NodeJS.ErrnoException) => reject(error.code === 'ENOENT' ? new HaproxyMissing() : error))
+  child.once('close', (code, signal) => resolve({ code: code ?? signal ?? 'no code', words }))
+  return promise
+}
+
+/** Without process ids and folders that are other ones each time, so that the same refusal reads the same. */
+function shorten(words: string, candidate: string): string {
+  const lines = words
+    .replaceAll(candidate, '')
+    .replace(/\(\d+\)\s*:\s*/g, '')
+    .split('\n')
+  const alerts = lines.filter((line) => line.includes('[ALERT]'))
+  const told = (alerts.length > 0 ? alerts : lines).map((line) => line.replace(/\s+/g, ' ').trim())
+  return told.join(' ').slice(0, longestWords)
+}

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import type { Ingress } from '../gateways/index.ts'
+import type { EndpointSlice, KubeObject, Service } from '../objects/index.ts'
+import { GatewayRig, tlsSecret, weakTlsSecret } from './gateways.fixture.ts'
+import type { Station } from './rig.fixture.ts'
+
+let gateway: GatewayRig
+const path = process.env.PATH
+const ourClass = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'IngressClass',
+  metadata: { name: 'plumb' },
+  spec: { controller: 'plumb.network/gateway' },
+}
+
+before(() => {
+  gateway = new GatewayRig()
+  for (const station of gateway.rig.backends) gateway.serve(station, 8001)
+})
+after(async () => {
+  process.env.PATH = path
+  await gateway.close()
+})
+
+function service(name: string): Service {
+  return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'ns' }, spec: { ports: [{ port: 80 }] } }
+}
+
+function slice(name: string, { addresses }: Station): EndpointSlice {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name, namespace: 'ns', labels: { 'kubernetes.io/service-name': name } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: [addresses[4]], conditions: { ready: true } }],
+    ports: [{ name: '', port: 8001, protocol: 'TCP' }],
+  }
+}
+
+function ingress(name: string, host: string, service: string, secretName?: string): Ingress & KubeObject {
+  const backend = { service: { name: service, port: { number: 80 } } }
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    metadata: { name, namespace: 'ns', creationTimestamp: '2026-01-01T00:00:00Z' },
+    spec: {
+      ingressClassName: 'plumb',
+      rules: [{ host, http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } }],
+      ...(secretName === undefined ? {} : { tls: [{ hosts: [host], secretName }] }),
+    },
+  }
+}
+
+const codes = (): string[] => gateway.module.findings.map(({ code }) => code)
+const logged = (text: string): number => gateway.log.lines.filter((line) => line.includes(text)).length
+
+/** Everything on disk that a start would read. */
+function files(): Record<string, string> {
+  const names = readdirSync(gateway.directory).filter((name) => /\.(cfg|map|list|pem)$/.test(name))
+  return Object.fromEntries(names.map((name) => [name, readFileSync(join(gateway.directory, name), 'utf8')]))
+}
+
+test('without HAProxy on the machine it is told once, and it serves when it is there', async () => {
+  process.env.PATH = '/nonexistent'
+  const [one] = gateway.rig.backends
+  await gateway.change([ourClass, service('a'), slice('a', one), ingress('web', 'a.example', 'a')])
+  assert.deepEqual(codes(), ['HaproxyMissing'])
+  assert.equal(gateway.module.findings[0]?.says, 'haproxy is not installed: apt-get install -y haproxy')
+  for (const host of ['b.example', 'c.example', 'a.example']) await gateway.change([ingress('web', host, 'a')])
+  assert.equal(gateway.module.pid, undefined)
+  assert.equal(logged('haproxy is not installed'), 1, gateway.log.lines.join('\n'))
+  assert.equal(gateway.log.lines.length, 1, gateway.log.lines.join('\n'))
+  assert.equal(existsSync(join(gateway.directory, 'haproxy.cfg')), false, 'nothing unchecked is on disk')
+  process.env.PATH = path
+  await gateway.change([ingress('web', 'a.example', 'a'), service('b')])
+  assert.equal((await gateway.ask('a.example', '/')).from, 'backend-1:8001', gateway.log.lines.join('\n'))
+  assert.deepEqual(codes(), [])
+})
+
+test('what HAProxy refuses never is on disk: the one before serves, follows its pods, and comes back after a crash', async () => {
+  const [one, two] = gateway.rig.backends
+  const before = files()
+  const { pid } = gateway.module
+  const weak = ingress('weak', 'weak.example', 'b', 'weak')
+  await gateway.change([weak, weakTlsSecret('weak', 'weak.example'), slice('b', one)])
+  assert.deepEqual(codes(), ['GatewayRefused'], gateway.log.lines.join('\n'))
+  assert.match(
+    gateway.module.findings[0]!.says,
+    /the one before goes on serving: .*unable to load SSL certificate.*ns:weak\.pem/,
+  )
+  assert.deepEqual(files(), before)
+  assert.equal(existsSync(join(gateway.directory, 'next')), false)
+  assert.equal((await gateway.ask('a.example', '/')).from, 'backend-1:8001')
+
+  await gateway.change([slice('a', two)])
+  assert.equal((await gateway.ask('a.example', '/')).from, 'backend-2:8001')
+  await gateway.change([service('c')])
+  assert.equal(logged('the configuration of the Ingresses is refused'), 1, gateway.log.lines.join('\n'))
+  assert.equal(gateway.module.pid, pid)
+
+  process.kill(pid!, 'SIGKILL')
+  while (gateway.module.pid === pid || gateway.module.pid === undefined) await setImmediate()
+  let from = ''
+  while (from === '') {
+    await setImmediate()
+    from = await gateway.ask('a.example', '/').then(
+      (answer) => answer.from,
+      () => '',
+    )
+  }
+  assert.equal(from, 'backend-2:8001')
+
+  await gateway.change([tlsSecret('weak', 'weak.example', 'weak.example')])
+  assert.deepEqual(codes(), [])
+  assert.equal((await gateway.ask('weak.example', '/')).from, 'backend-1:8001')
+  assert.equal(gateway.module.findings.length, 0)
+})
+
+test('a fault in making the configuration is a refusal too', async () => {
+  const before = files()
+  // No API server lets this name pass; no section can have it.
+  const hostile = 'x\n    server evil 203.0.113.66:80\nbackend y'
+  await gateway.change([service(hostile), ingress('hostile', 'hostile.example', hostile)])
+  assert.deepEqual(codes(), ['GatewayRefused'])
+  assert.match(gateway.module.findings[0]!.says, /is no (name|value) of a/)
+  assert.deepEqual(files(), before)
+  assert.equal((await gateway.ask('a.example', '/')).from, 'backend-2:8001')
+  await gateway.change([], [ingress('hostile', 'hostile.example', hostile)])
+  assert.deepEqual(codes(), [])
+})
