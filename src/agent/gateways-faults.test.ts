@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import type { Ingress } from '../gateways/index.ts'
 import type { EndpointSlice, KubeObject, Service } from '../objects/index.ts'
-import { GatewayRig, tlsSecret, weakTlsSecret } from './gateways.fixture.ts'
+import { GatewayRig, rsaTlsSecret, tlsSecret } from './gateways.fixture.ts'
 import type { Station } from './rig.fixture.ts'
 
 let gateway: GatewayRig
@@ -58,6 +58,14 @@ function ingress(name: string, host: string, service: string, secretName?: strin
 const codes = (): string[] => gateway.module.findings.map(({ code }) => code)
 const logged = (text: string): number => gateway.log.lines.filter((line) => line.includes(text)).length
 
+/** A good leaf and its key, followed by what is no certificate. */
+function brokenChain(name: string, host: string): KubeObject {
+  const secret = tlsSecret(name, host, host)
+  const chain = Buffer.from(secret.data['tls.crt']!, 'base64').toString()
+  const broken = `${chain}-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n`
+  return { ...secret, data: { ...secret.data, 'tls.crt': Buffer.from(broken).toString('base64') } } as KubeObject
+}
+
 /** Everything on disk that a start would read. */
 function files(): Record<string, string> {
   const names = readdirSync(gateway.directory).filter((name) => /\.(cfg|map|list|pem)$/.test(name))
@@ -86,11 +94,11 @@ test('what HAProxy refuses never is on disk: the one before serves, follows its 
   const before = files()
   const { pid } = gateway.module
   const weak = ingress('weak', 'weak.example', 'b', 'weak')
-  await gateway.change([weak, weakTlsSecret('weak', 'weak.example'), slice('b', one)])
+  await gateway.change([weak, brokenChain('weak', 'weak.example'), slice('b', one)])
   assert.deepEqual(codes(), ['GatewayRefused'], gateway.log.lines.join('\n'))
   assert.match(
     gateway.module.findings[0]!.says,
-    /the one before goes on serving: .*unable to load SSL certificate.*ns:weak\.pem/,
+    /the one before goes on serving: .*unable to load certificate chain.*ns:weak\.pem/,
   )
   assert.deepEqual(files(), before)
   assert.equal(existsSync(join(gateway.directory, 'next')), false)
@@ -118,6 +126,15 @@ test('what HAProxy refuses never is on disk: the one before serves, follows its 
   assert.deepEqual(codes(), [])
   assert.equal((await gateway.ask('weak.example', '/')).from, 'backend-1:8001')
   assert.equal(gateway.module.findings.length, 0)
+})
+
+test('a key that OpenSSL finds too short costs its own Ingress the certificate and nobody else anything', async () => {
+  await gateway.change([rsaTlsSecret('weak', 'weak.example', 1024)])
+  assert.deepEqual(codes(), ['SecretInvalid'])
+  assert.match(gateway.module.findings[0]!.says, /secret\/ns\/weak has 1024 bits/)
+  assert.equal((await gateway.ask('a.example', '/')).from, 'backend-2:8001')
+  await gateway.change([rsaTlsSecret('weak', 'weak.example', 2048)])
+  assert.deepEqual(codes(), [], gateway.log.lines.join('\n'))
 })
 
 test('a fault in making the configuration is a refusal too', async () => {

@@ -152,9 +152,9 @@ export function tlsSecret(
   return makeSecret(name, subject, hosts, ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'])
 }
 
-/** One whose key is sound but shorter than OpenSSL's default security level lets a server use. */
-export function weakTlsSecret(name: string, host: string): KubeObject & { data: Record<string, string> } {
-  return makeSecret(name, host, [host], ['rsa:1024'])
+/** One whose key is sound but of so many bits, by RSA. */
+export function rsaTlsSecret(name: string, host: string, bits: number): KubeObject & { data: Record<string, string> } {
+  return makeSecret(name, host, [host], [`rsa:${bits}`])
 }
 
 function makeSecret(

@@ -69,6 +69,14 @@ function readCertificate(
         `tls.key of secret/${keyOf(secret)} is not the key of tls.crt`,
         'store the two that belong together',
       )
+    const bits = leaf.publicKey.asymmetricKeyDetails?.modulusLength
+    // OpenSSL's security level 2 refuses it, and with it the whole configuration.
+    if (bits !== undefined && bits < 2048)
+      return fail(
+        'SecretInvalid',
+        `the key of secret/${keyOf(secret)} has ${bits} bits`,
+        'use RSA of 2048 bits or ECDSA',
+      )
   } catch (error) {
     const says = `secret/${keyOf(secret)} has no readable tls.crt and tls.key (${(error as Error).message})`
     return fail('SecretInvalid', says, 'store a certificate and its key in PEM')
