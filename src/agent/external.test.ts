@@ -10,7 +10,6 @@ import type { Namespace } from '../host/index.ts'
 import type { Service } from '../objects/index.ts'
 import { explainService, servicesAt, sets } from '../services/index.ts'
 import type { Agent } from './index.ts'
-import { startAgent } from './index.ts'
 import {
   askTcp,
   buildRig,
@@ -25,6 +24,7 @@ import {
   serviceObject,
   servicePrefixes,
   sliceObject,
+  startOnRig,
 } from './rig.fixture.ts'
 
 const clusterIps = { 4: parseAddress('10.96.0.1'), 6: parseAddress('fd00:96::1') }
@@ -36,14 +36,7 @@ let rig: Rig
 let objects: Objects
 let agent: Agent
 
-const start = (): Promise<Agent> =>
-  startAgent({
-    client: objects.client,
-    host,
-    namespace: rig.node,
-    nodeName: 'node-1',
-    options: { servicePrefixes, log },
-  })
+const start = (): Promise<Agent> => startOnRig(rig, objects, log)
 
 before(async () => {
   rig = buildRig()

@@ -5,19 +5,18 @@ import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { parseAddress, parsePrefix } from '../addr/index.ts'
 import { sets } from '../services/index.ts'
-import { type Agent, startAgent } from './index.ts'
+import type { Agent } from './index.ts'
 import {
   askTcp,
   buildRig,
-  host,
   nodeObject,
   Objects,
   quietLog,
   type Rig,
   serveTcp,
   serviceObject,
-  servicePrefixes,
   sliceObject,
+  startOnRig,
 } from './rig.fixture.ts'
 
 const vip = parseAddress('10.96.0.1')
@@ -28,13 +27,7 @@ let rig: Rig
 let objects: Objects
 
 const start = (): Promise<Agent> =>
-  startAgent({
-    client: objects.client,
-    host,
-    namespace: rig.node,
-    nodeName: 'node-1',
-    options: { servicePrefixes, log, tableCheckMs: 20, nodePortAddresses: [parsePrefix('203.0.113.0/24')] },
-  })
+  startOnRig(rig, objects, log, { tableCheckMs: 20, nodePortAddresses: [parsePrefix('203.0.113.0/24')] })
 const nft = (...args: string[]): string => {
   const { status, stdout, stderr } = rig.node.run(() => spawnSync('nft', args, { encoding: 'utf8' }))
   assert.equal(status, 0, stderr)
@@ -104,13 +97,7 @@ test('tables that another program takes away are made again, and foreign ones st
 })
 
 test('tables that are gone when a change comes are made again at once', async () => {
-  const agent = await startAgent({
-    client: objects.client,
-    host,
-    namespace: rig.node,
-    nodeName: 'node-1',
-    options: { servicePrefixes, log },
-  })
+  const agent = await startOnRig(rig, objects, log)
   try {
     await agent.ready
     nft('flush', 'ruleset')

@@ -6,7 +6,6 @@ import { after, before, beforeEach, test } from 'node:test'
 import { type Family, parseAddress } from '../addr/index.ts'
 import { spawnIn } from '../host/index.ts'
 import type { Agent } from './index.ts'
-import { startAgent } from './index.ts'
 import {
   askTcp,
   buildRig,
@@ -19,8 +18,8 @@ import {
   serveTcp,
   serveUdp,
   serviceObject,
-  servicePrefixes,
   sliceObject,
+  startOnRig,
 } from './rig.fixture.ts'
 
 const vips = { 4: parseAddress('10.96.0.1'), 6: parseAddress('fd00:96::1') }
@@ -31,14 +30,7 @@ let rig: Rig
 let objects: Objects
 let agent: Agent
 
-const start = (): Promise<Agent> =>
-  startAgent({
-    client: objects.client,
-    host,
-    namespace: rig.node,
-    nodeName: 'node-1',
-    options: { servicePrefixes, log },
-  })
+const start = (): Promise<Agent> => startOnRig(rig, objects, log)
 
 before(async () => {
   rig = buildRig()

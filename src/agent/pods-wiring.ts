@@ -1,4 +1,4 @@
-import { type Address, families, familyOf, findAddress, prefixAddress, prefixFamily } from '../addr/index.ts'
+import { type Address, families, familyOf, prefixAddress, prefixFamily } from '../addr/index.ts'
 import { type Host, HostError, type Namespace, type Network } from '../host/index.ts'
 import {
   AddressPool,
@@ -231,5 +231,5 @@ function firstFree(pools: readonly AddressPool[]): Address | undefined {
 }
 
 function byFamily(addresses: readonly Address[]): Address[] {
-  return addresses.filter((a) => findAddress(a) !== undefined).sort((a, b) => familyOf(a) - familyOf(b))
+  return [...addresses].sort((a, b) => familyOf(a) - familyOf(b))
 }

@@ -5,7 +5,8 @@ import type { Client, Informer, Resource } from '../client/index.ts'
 import { keyOf } from '../cluster/index.ts'
 import { type Namespace, openHost } from '../host/index.ts'
 import type { Endpoint, EndpointSlice, KubeObject, Node, Service } from '../objects/index.ts'
-import type { Log } from './contract.ts'
+import { startAgent } from './agent.ts'
+import type { Agent, AgentOptions, Log } from './contract.ts'
 
 export const host = openHost()
 
@@ -275,4 +276,20 @@ export function sliceObject(
       { name: 'udp', port: 5353, protocol: 'UDP' },
     ],
   }
+}
+
+/** An agent on the rig's node, as node-1. */
+export function startOnRig(
+  rig: Rig,
+  objects: Objects,
+  log: Log,
+  options: Partial<Omit<AgentOptions, 'log'>> = {},
+): Promise<Agent> {
+  return startAgent({
+    client: objects.client,
+    host,
+    namespace: rig.node,
+    nodeName: 'node-1',
+    options: { servicePrefixes, log, ...options },
+  })
 }

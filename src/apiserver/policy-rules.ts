@@ -1,6 +1,6 @@
+import { matches } from '../cluster/index.ts'
 import type { KubeObject, LabelSelector } from '../objects/index.ts'
 import type { Reader } from './authorization.ts'
-import { matchesSelector } from './match-selector.ts'
 import type { User } from './scope.ts'
 
 /** A rule of a Role or ClusterRole (rbac.authorization.k8s.io/v1). */
@@ -93,7 +93,7 @@ function clusterRules(reader: Reader, name: string, depth: number): readonly Pol
   const rules: PolicyRule[] = []
   for (const { value } of reader.range(`${group}/clusterroles`, '')) {
     const { labels = {}, name: other } = value.metadata
-    if (other !== name && selectors.some((selector) => matchesSelector(selector, labels)))
+    if (other !== name && selectors.some((selector) => matches(selector, labels)))
       rules.push(...clusterRules(reader, other, depth + 1))
   }
   return rules

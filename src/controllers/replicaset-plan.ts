@@ -1,6 +1,6 @@
+import { matches } from '../cluster/index.ts'
 import type { Condition, Pod, ReplicaSet } from '../objects/index.ts'
 import { availableInMs, findCondition, isActive, isPodReady, withCondition, withoutCondition } from './pod-state.ts'
-import { hasLabels } from './selector.ts'
 
 /** At most so many pods are made or removed in one go (upstream's BurstReplicas). */
 export const burstReplicas = 500
@@ -78,7 +78,7 @@ export function replicaSetStatus(
   return {
     status: {
       replicas: active.length,
-      fullyLabeledReplicas: active.filter((pod) => hasLabels(pod, labels)).length,
+      fullyLabeledReplicas: active.filter((pod) => matches(labels, pod.metadata.labels)).length,
       readyReplicas: active.filter(isPodReady).length,
       availableReplicas: waits.filter((wait) => wait === 0).length,
       ...(replicaSet.metadata.generation !== undefined && { observedGeneration: replicaSet.metadata.generation }),
