@@ -1,6 +1,6 @@
 import type { KubeObject } from '../objects/index.ts'
 import type { ConnectOptions, Credentials } from './connection.ts'
-import type { Client, ListOptions, Resource } from './contract.ts'
+import type { Client, InformerOptions, Resource } from './contract.ts'
 import { readServiceAccount } from './in-cluster.ts'
 import { type SharedInformer, shareInformer } from './informer.ts'
 import { readKubeconfig } from './kubeconfig.ts'
@@ -15,14 +15,16 @@ export function connect(options: ConnectOptions): Client {
   const shared = new Map<string, SharedInformer<KubeObject>>()
   const stops = new Set<() => void>()
 
-  const share = (resource: Resource, selection: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>) => {
+  const share = (resource: Resource, { optional = false, ...selection }: InformerOptions) => {
     const { group, version, plural } = resource
-    const key = `${group}/${version}/${plural}/${selection.namespace ?? ''}${listQuery(selection)}`
+    const key = `${group}/${version}/${plural}/${selection.namespace ?? ''}${listQuery(selection)}${optional ? '?' : ''}`
     const known = shared.get(key)
     if (known !== undefined) return known
     const onTrouble = (error: Error) => options.onTrouble?.(`${plural}: ${error.message}`)
     const stallMs = options.stallMs ?? 150_000
-    const fresh = shareInformer({ rest, transport, resource, selection, stallMs, onTrouble }, () => shared.delete(key))
+    const fresh = shareInformer({ rest, transport, resource, selection, stallMs, optional, onTrouble }, () =>
+      shared.delete(key),
+    )
     shared.set(key, fresh)
     return fresh
   }

@@ -77,11 +77,13 @@ export interface Client {
   /** Any request; answers the parsed JSON, or text when the answer is not JSON. */
   request<T>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<T>
   /** A cache of one kind that follows the server; shared when asked for twice with the same options. */
-  informer<T extends KubeObject>(
-    resource: Resource,
-    options?: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>,
-  ): Informer<T>
+  informer<T extends KubeObject>(resource: Resource, options?: InformerOptions): Informer<T>
   close(): void
+}
+
+export interface InformerOptions extends Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'> {
+  /** The kind may be one that is not installed: then there are no objects of it until it is, instead of trouble. */
+  readonly optional?: boolean
 }
 
 /** `namespace/name`, or `name` for cluster-scoped objects. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import type { ConfigMap } from '../objects/index.ts'
 import { connect, type Informer } from './index.ts'
@@ -224,5 +225,26 @@ test('a refused list is tried again and its trouble is visible', () =>
     server.intercept(undefined)
     await started
     assert.equal(informer.size, 1)
+    assert.equal(informer.trouble, undefined)
+  }))
+
+test('an optional kind that is not installed has no objects; it is followed once it is, and again after it went', () =>
+  withServer(async (server, _, client) => {
+    const absent = (_: unknown, response: ServerResponse) => {
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('404 page not found\n')
+      return true
+    }
+    server.put('a', {})
+    server.intercept(absent)
+    const informer = client.informer<ConfigMap>(configMaps, { optional: true })
+    const { objects } = mirror(informer)
+    await informer.start()
+    assert.equal(informer.size, 0)
+    assert.equal(informer.trouble, undefined)
+    server.intercept(undefined)
+    await until('installed', () => same(server, objects) && server.watchCount() === 1)
+    server.intercept(absent)
+    server.cut()
+    await until('removed', () => objects.size === 0)
     assert.equal(informer.trouble, undefined)
   }))

@@ -10,6 +10,8 @@ import { readWatch, type WatchEvent } from './watch.ts'
 const pageSize = 500
 /** Upstream's informers ask for 5 to 10 minutes, at random, so that not all watches end together. */
 const minWatchSeconds = 300
+/** How long a kind that is not installed may go unnoticed once it is. */
+const absentKindMs = 2000
 
 /** What a reflector needs, and whom it tells. */
 export interface ReflectorOptions<T extends KubeObject> {
@@ -19,6 +21,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly selection: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>
   readonly store: Store<T>
   readonly stallMs: number
+  /** The server may not know the kind: then there are no objects of it, and it is asked again now and then. */
+  readonly optional: boolean
   /** The first list is in the store, or the stream moves again. */
   readonly onProgress: () => void
   readonly onTrouble: (error: Error) => void
@@ -53,6 +57,12 @@ export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>
         place = undefined
         // A cached list ("0") could be the same too-old state again.
         listFrom = undefined
+      } else if (options.optional && isUnknownKind(error)) {
+        place = undefined
+        options.store.replace([])
+        options.onProgress()
+        await pause(absentKindMs, signal)
+        continue
       } else options.onTrouble(error as Error)
       await pause(backoff.nextMs(), signal)
     }
@@ -107,4 +117,8 @@ function follower<T extends KubeObject>(options: ReflectorOptions<T>, signal: Ab
 
 function isExpired(error: unknown): boolean {
   return error instanceof ApiError && (error.code === 410 || error.reason === 'Expired' || error.reason === 'Gone')
+}
+
+function isUnknownKind(error: unknown): boolean {
+  return error instanceof ApiError && error.code === 404
 }
