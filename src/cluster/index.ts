@@ -1,3 +1,4 @@
+export type { AddressClaim, OwnershipHooks, OwnershipSource } from './address-claim.ts'
 export { ChangeFeed, type Changes, mergeChanges } from './change-feed.ts'
 export type { Because, Finding } from './finding.ts'
 export { keyOf, type ObjectKey, splitKey } from './key.ts'
