@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import type * as Cel from '@marcbachmann/cel-js'
 import type { FieldError } from '../objects/index.ts'
+import { widenHas } from './cel-has.ts'
 import { propertySchema, type StructuralSchema, type ValidationRule } from './custom-schema.ts'
 import { isRecord } from './value.ts'
 
@@ -140,7 +141,7 @@ function compile(rule: ValidationRule): Rule {
   const program = (text: string) => {
     let parsed: ((context: Record<string, unknown>) => unknown) | undefined
     return (self: unknown, oldSelf: unknown) => {
-      parsed ??= environment().parse(text)
+      parsed ??= environment().parse(widenHas(text))
       return parsed({ self, oldSelf })
     }
   }

@@ -22,6 +22,8 @@ export interface ApiServerOptions {
   readonly nodePortRange?: string
   /** How many events are kept for watchers that come back; 10,000 when left out. */
   readonly historyEvents?: number
+  /** Folders with CustomResourceDefinitions that the server has from its first moment. */
+  readonly definitions?: readonly string[]
   /** Where the API server is reached from inside of the cluster: the endpoints of the Service `kubernetes`. */
   readonly advertise?: { readonly addresses: readonly string[]; readonly port: number }
 }

@@ -1,7 +1,11 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parse } from 'yaml'
 import { familyOf, findAddress, type Prefix, parsePrefix, prefixFamily } from '../addr/index.ts'
 import { firstAddress } from '../ipam/index.ts'
 import { findKindOf, type KubeObject } from '../objects/index.ts'
 import type { Core } from './core.ts'
+import { definitions } from './custom-definition.ts'
 import { defaultRoles } from './default-roles.ts'
 import type { ApiServerOptions } from './options.ts'
 import { collectionOf, keyOf, type Scope, type User } from './scope.ts'
@@ -16,18 +20,48 @@ const namespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
 /** Makes what every cluster has from its first moment: four namespaces, the ServiceCIDR, and the Service `kubernetes` with its endpoints. */
 export async function seed(core: Core, options: ApiServerOptions): Promise<void> {
   const prefixes = options.serviceCidrs.map(parsePrefix)
+  const customDefinitions = await missingDefinitions(core, options.definitions ?? [])
   await core.store.write((transaction) => {
     for (const name of namespaces) ensure(core, transaction, namespaceObject(name))
     ensure(core, transaction, serviceCidr(prefixes))
     for (const object of defaultRoles()) ensure(core, transaction, object)
     ensure(core, transaction, kubernetesService(prefixes, options.advertise?.port ?? 6443))
     for (const object of kubernetesEndpoints(prefixes[0]!, options.advertise)) ensure(core, transaction, object, true)
+    for (const object of customDefinitions) ensure(core, transaction, object)
   })
+}
+
+/**
+ * The CustomResourceDefinitions in files below these folders, `NAME.json` or `NAME.yaml` with one definition each, that the
+ * store does not have; one that somebody has changed stays as it is.
+ */
+async function missingDefinitions(core: Core, folders: readonly string[]): Promise<KubeObject[]> {
+  const stored = core.store.collection(definitions)
+  const objects: KubeObject[] = []
+  for (const folder of folders) {
+    const names = await readdir(folder, { recursive: true })
+    for (const name of names.filter((name) => /\.(json|yaml)$/.test(name)).sort()) {
+      const text = await readFile(join(folder, name), 'utf8')
+      const object = readDefinition(join(folder, name), text)
+      if (stored.find(object.metadata.name ?? '') === undefined) objects.push(object)
+    }
+  }
+  return objects
+}
+
+/** JSON is parsed as such: it is forty times as fast. */
+function readDefinition(path: string, text: string): KubeObject {
+  try {
+    return (path.endsWith('.json') ? JSON.parse(text) : parse(text)) as KubeObject
+  } catch (error) {
+    throw new Error(`${path}: ${String(error)}`)
+  }
 }
 
 /** Creates the object when it is missing; when `current`, an existing one is brought to this state. */
 function ensure(core: Core, transaction: Transaction, object: KubeObject, current = false): void {
-  const kind = findKindOf(object.apiVersion, object.kind)
+  const builtin = findKindOf(object.apiVersion, object.kind)
+  const kind = builtin && core.registry.find(builtin.group, builtin.version, builtin.plural)
   if (kind === undefined) return
   const { name, namespace } = object.metadata
   const scope: Scope = {

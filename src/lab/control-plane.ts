@@ -90,6 +90,7 @@ function apiServerOptions(
     tls: { ...apiServer, clientCa: authority.cert },
     kubelet: { ...kubeletClient, ca: authority.cert },
     serviceCidrs: network.servicePrefixes,
+    definitions: [join(import.meta.dirname, '../../crds')],
     advertise: { addresses: control.addresses.filter((address) => familyOf(address) === first), port: apiPort },
   }
 }

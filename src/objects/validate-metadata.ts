@@ -119,7 +119,13 @@ function validateOwners({ ownerReferences = [] }: ObjectMeta): FieldError[] {
   return errors
 }
 
-const standardFinalizers = new Set(['kubernetes', 'orphan', 'foregroundDeletion'])
+/** The last one is the API server's own, on CustomResourceDefinitions. */
+const standardFinalizers = new Set([
+  'kubernetes',
+  'orphan',
+  'foregroundDeletion',
+  'customresourcecleanup.apiextensions.k8s.io',
+])
 
 function validateFinalizers({ finalizers = [] }: ObjectMeta): FieldError[] {
   const path = 'metadata.finalizers'
