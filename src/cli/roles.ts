@@ -41,7 +41,8 @@ export async function runAgent(options: {
   cleanup: boolean
   policies: 'strict' | 'new-connections' | 'off'
 }): Promise<void> {
-  const { cleanUpNode, GatewaysModule, openLog, PodsModule, startAgent } = await import('../agent/index.ts')
+  const { cleanUpNode, openLog, PodsModule, startAgent } = await import('../agent/index.ts')
+  const { GatewaysModule } = await import('../proxy/index.ts')
   const { openHost } = await import('../host/index.ts')
   const host = openHost()
   if (options.cleanup) {

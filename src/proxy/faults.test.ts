@@ -3,10 +3,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import type { Station } from '../agent/rig.fixture.ts'
 import type { Ingress } from '../gateways/index.ts'
 import type { EndpointSlice, KubeObject, Service } from '../objects/index.ts'
-import { GatewayRig, rsaTlsSecret, tlsSecret } from './gateways.fixture.ts'
-import type { Station } from './rig.fixture.ts'
+import { GatewayRig, rsaTlsSecret, tlsSecret } from './rig.fixture.ts'
 
 let gateway: GatewayRig
 const path = process.env.PATH

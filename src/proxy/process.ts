@@ -1,10 +1,10 @@
 import type { ChildProcess } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Log } from '../agent/index.ts'
 import { parseProcesses } from '../haproxy/index.ts'
 import { type Namespace, spawnIn } from '../host/index.ts'
-import type { Log } from './contract.ts'
-import { askHaproxy } from './gateways-socket.ts'
+import { askHaproxy } from './socket.ts'
 
 const patienceMs = 10_000
 const pollMs = 5

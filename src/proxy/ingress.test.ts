@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
+import type { Station } from '../agent/rig.fixture.ts'
 import { compileGateways, explainRequest, type Ingress } from '../gateways/index.ts'
 import type { EndpointSlice, KubeObject, Service } from '../objects/index.ts'
-import { GatewayRig, tlsSecret } from './gateways.fixture.ts'
-import type { Station } from './rig.fixture.ts'
+import { GatewayRig, tlsSecret } from './rig.fixture.ts'
 
 let gateway: GatewayRig
 const names = ['a', 'b', 'c', 'd']

@@ -1,3 +1,4 @@
+import type { Log, NodeModule } from '../agent/index.ts'
 import type { Client, Resource } from '../client/index.ts'
 import { type Finding, type ObjectKey, type Snapshot, snapshotOf } from '../cluster/index.ts'
 import {
@@ -14,19 +15,10 @@ import {
 } from '../gateways/index.ts'
 import type { Namespace } from '../host/index.ts'
 import type { KubeObject } from '../objects/index.ts'
-import type { Log, NodeModule } from './contract.ts'
-import {
-  ConfigRefused,
-  checkCandidate,
-  HaproxyMissing,
-  missing,
-  orRefuse,
-  refused,
-  writeFiles,
-} from './gateways-check.ts'
-import { makeDefaultCertificate } from './gateways-default.ts'
-import { HaproxyProcess } from './gateways-process.ts'
-import { deleteServers, runCommands } from './gateways-socket.ts'
+import { ConfigRefused, checkCandidate, HaproxyMissing, missing, orRefuse, refused, writeFiles } from './check.ts'
+import { makeDefaultCertificate } from './default-certificate.ts'
+import { HaproxyProcess } from './process.ts'
+import { deleteServers, runCommands } from './socket.ts'
 
 const networking = { group: 'networking.k8s.io', version: 'v1' }
 const ingresses: Resource = { ...networking, plural: 'ingresses', namespaced: true, kind: 'Ingress' }

@@ -5,12 +5,12 @@ import { createServer as createHttp2Server } from 'node:http2'
 import { type Server as NetServer, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { buildRig, host, quietLog, type Rig, type Station } from '../agent/rig.fixture.ts'
 import type { Client, Informer, Resource } from '../client/index.ts'
 import { ChangeFeed, keyOf, LiveSnapshot } from '../cluster/index.ts'
 import { spawnIn } from '../host/index.ts'
 import type { KubeObject } from '../objects/index.ts'
-import { GatewaysModule } from './gateways-module.ts'
-import { buildRig, host, quietLog, type Rig, type Station } from './rig.fixture.ts'
+import { GatewaysModule } from './module.ts'
 
 /** A gateway on the node of a rig, with an HTTP server in each backend namespace, asked from outside. */
 export class GatewayRig {

@@ -1,0 +1,1 @@
+export { GatewaysModule } from './module.ts'
