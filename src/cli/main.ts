@@ -70,6 +70,16 @@ program
   .action(async (from: string, to: string, options) => (await import('./why.ts')).runWhy(from, to, options))
 
 program
+  .command('show')
+  .description('the whole way in to an object, and who does not take part and why')
+  .argument('<target>', 'svc/NAME or pod/NAME')
+  .addOption(labName())
+  .addOption(kubeconfig())
+  .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')
+  .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))
+  .action(async (target: string, options) => (await import('./show.ts')).runShow(target, options))
+
+program
   .command('reach')
   .description('who may talk to whom on which ports, by the policies of manifests alone')
   .option('-f, --filename <path>', 'a manifest, or a folder of them; may be given again', collect, [])

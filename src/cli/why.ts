@@ -1,6 +1,4 @@
-import { findAddress, findPrefix, type Prefix } from '../addr/index.ts'
-import { type Client, connect } from '../client/index.ts'
-import { keyOf, LiveSnapshot } from '../cluster/index.ts'
+import { findAddress } from '../addr/index.ts'
 import {
   type Answer,
   confirm,
@@ -10,9 +8,9 @@ import {
   type Question,
   renderAnswer,
 } from '../explain/index.ts'
-import { EndpointSlices, Namespaces, NetworkPolicies, Nodes, Pods, Services } from '../objects/index.ts'
 import { askNodes } from './evidence.ts'
 import { exit, print, say } from './output.ts'
+import { openCluster } from './read-cluster.ts'
 
 interface WhyOptions {
   name: string
@@ -31,21 +29,13 @@ export async function runWhy(from: string, to: string, options: WhyOptions): Pro
     process.exitCode = exit.usage
     return
   }
-  const { findLab } = await import('../lab/index.ts')
-  const lab = await findLab(options.name)
-  const kubeconfig = options.kubeconfig ?? lab?.state.kubeconfig
-  if (kubeconfig === undefined) {
-    say(`plumb why: no lab ${options.name} is running and no --kubeconfig is given; start one with plumb up`)
-    process.exitCode = exit.cannot
-    return
-  }
-  const client = connect({ kubeconfig, userAgent: 'plumb-why' })
-  const [snapshot, servicePrefixes] = await Promise.all([readSnapshot(client), readServicePrefixes(client)])
+  const cluster = await openCluster('plumb why', options)
+  if (cluster === undefined) return
+  const { snapshot, servicePrefixes, client, lab } = cluster
   client.close()
   const model = explainConnection(snapshot, question, { clusterDomain: 'cluster.local', servicePrefixes })
   // The kernel is asked only where its agents can be: in the lab that this API server belongs to.
-  const own = lab !== undefined && lab.state.kubeconfig === kubeconfig
-  const answer = own ? confirm(model, await askNodes(lab, observationsOf(model))) : model
+  const answer = lab === undefined ? model : confirm(model, await askNodes(lab, observationsOf(model)))
   report(answer, options.output)
 }
 
@@ -95,8 +85,8 @@ const kinds: Readonly<Record<string, 'pod' | 'service' | 'node'>> = {
   no: 'node',
 }
 
-/** `TYPE/NAME`, `TYPE/NAMESPACE/NAME` or an address. */
-function parseEnd(text: string, namespace: string): End | string {
+/** `TYPE/NAME`, `TYPE/NAMESPACE/NAME` or an address; otherwise what is wrong with it. */
+export function parseEnd(text: string, namespace: string): End | string {
   const address = findAddress(text)
   if (address !== undefined) return { kind: 'address', address }
   const [type = '', ...names] = text.split('/')
@@ -107,46 +97,4 @@ function parseEnd(text: string, namespace: string): End | string {
   const name = names.at(-1) ?? ''
   if (kind === 'node') return { kind, name }
   return { kind, name, namespace: names.length === 2 ? (names[0] ?? '') : namespace }
-}
-
-async function readSnapshot(client: Client): Promise<LiveSnapshot> {
-  const snapshot = new LiveSnapshot()
-  const collections = {
-    services: Services,
-    slices: EndpointSlices,
-    nodes: Nodes,
-    pods: Pods,
-    namespaces: Namespaces,
-    policies: NetworkPolicies,
-  } as const
-  await Promise.all(
-    Object.entries(collections).map(async ([collection, resource]) => {
-      let next: string | undefined
-      do {
-        const page = await client.list(resource, { limit: 500, ...(next === undefined ? {} : { continue: next }) })
-        for (const object of page.items) snapshot.put(collection as 'services', keyOf(object), object as never)
-        next = page.metadata.continue || undefined
-      } while (next !== undefined)
-    }),
-  )
-  return snapshot
-}
-
-/** The prefixes that ServiceCIDRs tell; none where the API server does not have them. */
-async function readServicePrefixes(client: Client): Promise<Prefix[]> {
-  const resource = {
-    group: 'networking.k8s.io',
-    version: 'v1',
-    plural: 'servicecidrs',
-    namespaced: false,
-    kind: 'ServiceCIDR',
-  }
-  try {
-    const { items } = await client.list(resource)
-    return items.flatMap((one) =>
-      ((one as { spec?: { cidrs?: string[] } }).spec?.cidrs ?? []).flatMap((text) => findPrefix(text) ?? []),
-    )
-  } catch {
-    return []
-  }
 }

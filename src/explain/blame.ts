@@ -2,6 +2,7 @@ import { type Because, keyOf, type Snapshot } from '../cluster/index.ts'
 import { type EndpointStep, explainEndpoint, hasSelectedEndpoints, selects } from '../endpoints/index.ts'
 import type { Pod, Service } from '../objects/index.ts'
 import type { Step } from './answer.ts'
+import { nearestPods } from './selected-pods.ts'
 
 /** Why a Service has nothing to offer on a port: what to read, and the one object and field to blame. */
 export interface Blame {
@@ -21,7 +22,7 @@ export function blameNoEndpoints(snapshot: Snapshot, service: Service, port: num
   }
   const pods = [...snapshot.pods.values()].filter(({ metadata }) => metadata.namespace === service.metadata.namespace)
   const selected = pods.filter((pod) => selects(service, pod))
-  const candidates = selected.length > 0 ? selected : nearest(service, pods)
+  const candidates = selected.length > 0 ? selected : nearestPods(service, pods)
   const found = candidates.slice(0, shown).flatMap((pod) => blocker(snapshot, service, pod, port))
   const [first] = found
   const steps = found.map(
@@ -51,16 +52,4 @@ function blocker(
   const { steps } = explainEndpoint({ service, pod, node, ...(port === undefined ? {} : { port }) })
   const step = steps.find(({ kind }) => kind === 'blocks')
   return step === undefined ? [] : [{ pod, step }]
-}
-
-/** Pods that agree with most of the selector, and those whose labels have one of its keys. */
-function nearest(service: Service, pods: readonly Pod[]): Pod[] {
-  const selector = Object.entries(service.spec.selector ?? {})
-  const score = ({ metadata: { labels = {} } }: Pod): number =>
-    selector.reduce((sum, [key, value]) => sum + (labels[key] === value ? 2 : key in labels ? 1 : 0), 0)
-  return pods
-    .map((pod) => ({ pod, score: score(pod) }))
-    .filter((one) => one.score > 0)
-    .sort((a, b) => b.score - a.score)
-    .map(({ pod }) => pod)
 }

@@ -244,7 +244,8 @@ const uses: Readonly<Record<Use['why'], string>> = {
   'beyond-limit': 'beyond the most endpoints that one port can have',
 }
 
-function sayUse(use: Use): string {
+/** Why an endpoint gets connections or none, in words. */
+export function sayUse(use: Use): string {
   return use.kind === 'chosen' ? `chosen: ${uses[use.why]}` : `passed over: ${uses[use.why]}`
 }
 

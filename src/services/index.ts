@@ -5,10 +5,15 @@ export {
   type ServiceAnswer,
   type ServiceContext,
   type ServiceQuestion,
+  sayUse,
   servicesAt,
 } from './explain.ts'
 export { type LoweredService, lowerService } from './lower.ts'
 export type {
+  Candidate,
+  Choosing,
+  Frontend,
+  FrontendKind,
   HealthCheck,
   NodeView,
   ServiceModel,
