@@ -1,6 +1,7 @@
 import type { FieldError, KubeObject } from '../objects/index.ts'
 import { readPath } from './custom-path.ts'
 import type { StructuralSchema } from './custom-schema.ts'
+import { re2Problem } from './re2.ts'
 
 /** The collection of definitions in the store. */
 export const definitions = 'apiextensions.k8s.io/customresourcedefinitions'
@@ -162,6 +163,9 @@ function validateStructure(schema: StructuralSchema, path: string, errors: Field
   if (typeof schema.additionalProperties === 'object')
     inner(schema.additionalProperties, `${path}.additionalProperties`, 'object fields')
   if (schema.items !== undefined) inner(schema.items, `${path}.items`, 'array items')
+  const problem = schema.pattern === undefined ? undefined : re2Problem(schema.pattern)
+  if (problem !== undefined)
+    errors.push(invalid(`${path}.pattern`, schema.pattern, `must be a valid regular expression, but isn't: ${problem}`))
   if (schema['x-kubernetes-list-type'] === 'map' && !schema['x-kubernetes-list-map-keys']?.length)
     errors.push(required(`${path}.x-kubernetes-list-map-keys`, 'must not be empty if x-kubernetes-list-type is map'))
 }

@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module'
 import type * as Cel from '@marcbachmann/cel-js'
 import type { FieldError } from '../objects/index.ts'
-import { widenHas } from './cel-has.ts'
+import { toDialect } from './cel-dialect.ts'
 import { propertySchema, type StructuralSchema, type ValidationRule } from './custom-schema.ts'
+import { re2 } from './re2.ts'
 import { isRecord } from './value.ts'
 
 /** Checks the `x-kubernetes-validations` of a schema on a new value and, for transition rules, on the old one. */
@@ -121,10 +122,12 @@ function environment(): Cel.Environment {
   if (shared !== undefined) return shared
   const { Environment } = createRequire(import.meta.url)('@marcbachmann/cel-js') as typeof Cel
   shared = new Environment({ unlistedVariablesAreDyn: true, homogeneousAggregateLiterals: false })
-    .registerFunction(
-      'string.find(string): string',
-      (text: string, form: string) => text.match(new RegExp(form, 'u'))?.[0] ?? '',
-    )
+    .registerFunction('string.matchesRe2(string): bool', matches)
+    .registerFunction('matchesRe2(string, string): bool', matches)
+    .registerFunction('string.find(string): string', (text: string, form: string) => {
+      const matcher = re2(form).matcher(text)
+      return matcher.find() ? (matcher.group() ?? '') : ''
+    })
     .registerFunction('isURL(string): bool', (text: string) => URL.canParse(text))
     .registerFunction('list.isSorted(): bool', (list: unknown[]) =>
       list.every((item, i) => i === 0 || (list[i - 1] as string) <= (item as string)),
@@ -137,11 +140,15 @@ function environment(): Cel.Environment {
   return shared
 }
 
+function matches(text: string, form: string): boolean {
+  return re2(form).matcher(text).find()
+}
+
 function compile(rule: ValidationRule): Rule {
   const program = (text: string) => {
     let parsed: ((context: Record<string, unknown>) => unknown) | undefined
     return (self: unknown, oldSelf: unknown) => {
-      parsed ??= environment().parse(widenHas(text))
+      parsed ??= environment().parse(toDialect(text))
       return parsed({ self, oldSelf })
     }
   }

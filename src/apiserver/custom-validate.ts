@@ -1,6 +1,7 @@
 import type { FieldError } from '../objects/index.ts'
 import { isFormat } from './custom-format.ts'
 import { propertySchema, type StructuralSchema } from './custom-schema.ts'
+import { re2 } from './re2.ts'
 import { isRecord } from './value.ts'
 
 type Reason = FieldError['reason']
@@ -62,35 +63,10 @@ function checkText(value: string, schema: StructuralSchema, path: string, errors
     errors.push(error('FieldValueTooLong', path, `Too long: may not be more than ${maxLength} bytes`))
   if (minLength !== undefined && length < minLength)
     errors.push(bad(path, value, `should be at least ${minLength} chars long`))
-  if (pattern !== undefined && patternOf(pattern)?.test(value) === false)
+  if (pattern !== undefined && !re2(pattern).matcher(value).find())
     errors.push(bad(path, value, `should match '${pattern}'`))
   if (format !== undefined && !isFormat(format, value))
     errors.push(bad(path, value, `must be of type ${format}: ${JSON.stringify(value)}`))
-}
-
-const patterns = new Map<string, RegExp | undefined>()
-
-/** A pattern of Go's RE2 in JavaScript; undefined when it has no equal here, and then nothing is checked. */
-export function patternOf(pattern: string): RegExp | undefined {
-  if (!patterns.has(pattern)) {
-    if (patterns.size > 10_000) patterns.clear()
-    patterns.set(pattern, compile(pattern))
-  }
-  return patterns.get(pattern)
-}
-
-function compile(pattern: string): RegExp | undefined {
-  const flags = /^\(\?([ims]+)\)/.exec(pattern)
-  const source = (flags === null ? pattern : pattern.slice(flags[0].length))
-    .replace(/\(\?P</g, '(?<')
-    .replace(/\\A/g, '^')
-    .replace(/\\z/g, '$')
-  for (const mode of ['u', '']) {
-    try {
-      return new RegExp(source, mode + (flags?.[1] ?? ''))
-    } catch {}
-  }
-  return undefined
 }
 
 function checkNumber(value: number, schema: StructuralSchema, path: string, errors: FieldError[]): void {

@@ -317,7 +317,7 @@ test('definitions that make no sense are refused', async () => {
         name: 'v1',
         served: true,
         storage: false,
-        schema: { openAPIV3Schema: { type: 'object', properties: { a: {} } } },
+        schema: { openAPIV3Schema: { type: 'object', properties: { a: {}, b: { type: 'string', pattern: '(?=a)' } } } },
       },
     ],
   })
@@ -326,6 +326,11 @@ test('definitions that make no sense are refused', async () => {
   assert.equal(code, 422)
   assert.deepEqual(
     body.details.causes.map(({ field }: { field: string }) => field),
-    ['metadata.name', 'spec.versions[0].schema.openAPIV3Schema.properties[a].type', 'spec.versions'],
+    [
+      'metadata.name',
+      'spec.versions[0].schema.openAPIV3Schema.properties[a].type',
+      'spec.versions[0].schema.openAPIV3Schema.properties[b].pattern',
+      'spec.versions',
+    ],
   )
 })

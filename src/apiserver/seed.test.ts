@@ -32,6 +32,21 @@ test('the published definitions are served from the first moment, and what they 
   assert.deepEqual(created.body.spec.rules[0].matches, [{ path: { type: 'PathPrefix', value: '/' } }])
 })
 
+test('rules of the definitions speak RE2 and take fields of any expression', async () => {
+  await using server = await startTestServer({ definitions: [published] })
+  const routes = '/apis/gateway.networking.k8s.io/v1/namespaces/default/grpcroutes'
+  const route = (service: string) => ({
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'GRPCRoute',
+    metadata: { name: 'api' },
+    spec: { rules: [{ matches: [{ method: { service, method: 'Login' } }] }] },
+  })
+  const refused = await server.client.call('POST', routes, route('a/b'))
+  assert.match(refused.body.message, /service must only contain valid characters/)
+  const created = await server.client.call('POST', routes, route('com.Example.Users'))
+  assert.equal(created.code, 201, created.text)
+})
+
 test('a definition that somebody has changed is left alone by the next start; a broken file is named', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'definitions-'))
   try {

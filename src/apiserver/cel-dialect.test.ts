@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { widenHas } from './cel-has.ts'
+import { toDialect } from './cel-dialect.ts'
 
 for (const [written, meant] of [
   ['has(self.a.b)', 'has(self.a.b)'],
@@ -13,6 +13,9 @@ for (const [written, meant] of [
     'self.all(i, [i.l[[i.k[0]].exists(item__, has(item__.n)) ? 1 : 0]].exists(item__, has(item__.v)))',
   ],
   ['hash(a[0].b)', 'hash(a[0].b)'],
+  ["self.a.matches('x.matches(y)')", "self.a.matchesRe2('x.matches(y)')"],
+  ["matches(self.a, '^v1')", "matchesRe2(self.a, '^v1')"],
+  ['self.rematches(a)', 'self.rematches(a)'],
   ['has(', 'has()'],
 ])
-  test(`${written} means ${meant}`, () => assert.equal(widenHas(written as string), meant))
+  test(`${written} means ${meant}`, () => assert.equal(toDialect(written as string), meant))

@@ -1,10 +1,12 @@
 const placeholder = 'item__'
 
 /**
- * Rewrites `has(LIST[0].field)` to `[LIST[0]].exists(item__, has(item__.field))`: the evaluator takes only fields of a variable in `has`,
- * the language (cel-spec, "Macros") and Kubernetes' own schemas take fields of any expression. Text in quotes stays as it is.
+ * An expression as the evaluator understands it; text in quotes stays as it is.
+ * - `has(LIST[0].field)` becomes `[LIST[0]].exists(item__, has(item__.field))`: the evaluator takes only fields of a variable in
+ *   `has`, the language (cel-spec, "Macros") and Kubernetes' own schemas take fields of any expression.
+ * - `matches` becomes `matchesRe2`, since the evaluator's own speaks JavaScript's regular expressions and the language RE2.
  */
-export function widenHas(expression: string): string {
+export function toDialect(expression: string): string {
   let result = ''
   let at = 0
   while (at < expression.length) {
@@ -14,16 +16,21 @@ export function widenHas(expression: string): string {
       at = quoted
       continue
     }
-    const call = /^has\s*\(/.exec(expression.slice(at, at + 16))
-    if (call === null || /[\w.]/.test(expression[at - 1] ?? ' ')) {
+    const call = /\w/.test(expression[at - 1] ?? ' ')
+      ? null
+      : /^(?:has|matches)\s*\(/.exec(expression.slice(at, at + 16))
+    if (call?.[0].startsWith('matches')) {
+      result += 'matchesRe2('
+      at += call[0].length
+    } else if (call !== null && expression[at - 1] !== '.') {
+      const start = at + call[0].length
+      const end = closing(expression, start)
+      result += widened(expression.slice(start, end))
+      at = end + 1
+    } else {
       result += expression[at]
       at++
-      continue
     }
-    const start = at + call[0].length
-    const end = closing(expression, start)
-    result += widened(expression.slice(start, end))
-    at = end + 1
   }
   return result
 }
@@ -32,7 +39,7 @@ function widened(argument: string): string {
   const fields = /(\s*\.\s*[A-Za-z_]\w*)+\s*$/.exec(argument)?.[0] ?? ''
   const base = argument.slice(0, argument.length - fields.length)
   if (fields === '' || /^\s*[A-Za-z_]\w*\s*$/.test(base)) return `has(${argument})`
-  return `[${widenHas(base)}].exists(${placeholder}, has(${placeholder}${fields}))`
+  return `[${toDialect(base)}].exists(${placeholder}, has(${placeholder}${fields}))`
 }
 
 /** Where the parenthesis closes that was opened just before; the end of the text when it never does. */
