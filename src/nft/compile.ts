@@ -71,6 +71,8 @@ function compileStatement(state: RuleState, statement: Statement): void {
         rate: statement.rate,
         seconds: { second: 1, minute: 60, hour: 3600 }[statement.per],
         burst: statement.burst ?? 5,
+        bytes: statement.of === 'bytes',
+        over: statement.over === true,
       })
       return
     case 'update':
@@ -130,6 +132,7 @@ function compileNat(state: RuleState, statement: Extract<Statement, { kind: 'dna
     throw new TypeError(`${statement.kind} to IPv${statement.family} in a table ${state.family}`)
   let flags = flagBits(statement.flags)
   let port: number | undefined
+  let lastPort: number | undefined
   if (statement.to.kind === 'constant') {
     const target = parseNatTarget(statement.to.text)
     program.push({ op: 'immediate', into: 0, data: valueBytes(type, target.address) })
@@ -137,6 +140,10 @@ function compileNat(state: RuleState, statement: Extract<Statement, { kind: 'dna
       port = 4
       flags |= NAT_PROTO_SPECIFIED
       program.push({ op: 'immediate', into: port, data: valueBytes(valueTypes.inet_service, target.port) })
+      if (target.lastPort !== undefined) {
+        lastPort = 8
+        program.push({ op: 'immediate', into: lastPort, data: valueBytes(valueTypes.inet_service, target.lastPort) })
+      }
     }
   } else if (statement.to.kind === 'lookup') {
     lookup(state, statement.to.key, statement.to.map)
@@ -150,6 +157,7 @@ function compileNat(state: RuleState, statement: Extract<Statement, { kind: 'dna
     family: statement.family === 4 ? 2 : 10,
     address: 0,
     ...(port === undefined ? {} : { port }),
+    ...(lastPort === undefined ? {} : { lastPort }),
     flags,
   })
 }

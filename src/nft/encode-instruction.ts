@@ -136,6 +136,7 @@ function encodeAction(w: AttributeWriter, i: Action): void {
     case 'nat':
       u32s(w, [1, i.type], [2, i.family], [3, register(i.address)])
       if (i.port !== undefined) u32s(w, [5, register(i.port)])
+      if (i.lastPort !== undefined) u32s(w, [6, register(i.lastPort)])
       if (i.flags !== 0) u32s(w, [7, i.flags])
       return
     case 'masq':
@@ -152,7 +153,7 @@ function encodeAction(w: AttributeWriter, i: Action): void {
     case 'limit':
       w.u64be(1, BigInt(i.rate))
       w.u64be(2, BigInt(i.seconds))
-      u32s(w, [3, i.burst], [4, 0], [5, 0])
+      u32s(w, [3, i.burst], [4, i.bytes ? 1 : 0], [5, i.over ? 1 : 0])
       return
     case 'counter':
     case 'notrack':

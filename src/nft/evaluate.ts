@@ -103,6 +103,14 @@ function readPayload(packet: Packet, field: Extract<Expression, { kind: 'payload
       return packet.etherSource
     case 'ether daddr':
       return packet.etherDestination
+    case 'icmp id':
+    case 'icmpv6 id':
+    case '@th,136,8':
+    case '@th,224,16':
+    case '@th,256,16':
+    case '@th,112,8':
+    case '@th,384,16':
+    case '@th,416,16':
     case 'arp operation':
     case 'arp saddr ip':
     case 'arp daddr ip':

@@ -29,12 +29,12 @@ export type Instruction =
   | { op: 'lookup'; from: number; into?: number | 'verdict'; set: string | AnonymousSet; inverted: boolean }
   | { op: 'immediate'; into: number; data: Uint8Array }
   | { op: 'verdict'; verdict: Verdict }
-  | { op: 'nat'; type: number; family: number; address: number; port?: number; flags: number }
+  | { op: 'nat'; type: number; family: number; address: number; port?: number; lastPort?: number; flags: number }
   | { op: 'masq'; flags: number }
   | { op: 'reject'; type: number; code: number }
   | { op: 'counter' }
   | { op: 'log'; prefix: string; group?: number }
-  | { op: 'limit'; rate: number; seconds: number; burst: number }
+  | { op: 'limit'; rate: number; seconds: number; burst: number; bytes: boolean; over: boolean }
   | { op: 'dynset'; key: number; set: string; update: boolean; timeoutMs?: number }
   | { op: 'notrack' }
 

@@ -85,6 +85,17 @@ export type Expression =
         | 'tcp flags'
         | 'icmp type'
         | 'icmpv6 type'
+        /** Only behind a match of an `icmp type` (`icmpv6 type`) of echoes in the same rule, as nft has it. */
+        | 'icmp id'
+        | 'icmpv6 id'
+        /** In ICMP errors: protocol, then source port or echo identifier of the packet that they are about (no IP options). */
+        | '@th,136,8'
+        | '@th,224,16'
+        | '@th,256,16'
+        /** The same in ICMPv6 errors, without extension headers. */
+        | '@th,112,8'
+        | '@th,384,16'
+        | '@th,416,16'
         | 'ether saddr'
         | 'ether daddr'
         | 'arp operation'
@@ -135,7 +146,7 @@ export type Statement =
     }
   /** `meta mark set …`, `meta priority set …`, `ct mark set …`. */
   | { readonly kind: 'set'; readonly target: 'meta mark' | 'meta priority' | 'ct mark'; readonly value: Expression }
-  /** `dnat to …`: a lookup that yields `address . port` or `address`, or a constant: `A`, `A:PORT`, `[A]:PORT` or `A . PORT`. */
+  /** `dnat to …`: a lookup that yields `address . port` or `address`, or a constant: `A`, `A:PORT`, `[A]:PORT` or `A . PORT`, where PORT may be `FIRST-LAST`. */
   | {
       readonly kind: 'dnat' | 'snat'
       readonly family: 4 | 6
@@ -148,11 +159,14 @@ export type Statement =
   | { readonly kind: 'reject'; readonly with: 'tcp reset' | 'port-unreachable' | 'admin-prohibited' }
   | { readonly kind: 'counter' }
   | { readonly kind: 'log'; readonly prefix: string; readonly group?: number }
+  /** Goes on below the rate, or with `over` above it. The burst is 5 packets, or for bytes must be given. */
   | {
       readonly kind: 'limit'
       readonly rate: number
       readonly per: 'second' | 'minute' | 'hour'
       readonly burst?: number
+      readonly of?: 'packets' | 'bytes'
+      readonly over?: boolean
     }
   /** `add @SET { KEY timeout T }`, `update @SET { KEY timeout T }`. */
   | {

@@ -90,5 +90,8 @@ function flagsText(value: number, words: Words): string {
   return set.length === 0 || rest !== 0 ? `0x${value.toString(16)}` : set.map(([word]) => word).join(',')
 }
 
+/** A raw field as nft prints it. */
+export const hex = (value: number) => `0x${value.toString(16)}`
+
 /** A mark as nft prints it. */
 export const hex8 = (value: number) => `0x${value.toString(16).padStart(8, '0')}`

@@ -52,10 +52,8 @@ function renderStatement(context: Context, statement: Statement): string | undef
       return 'counter packets 0 bytes 0'
     case 'log':
       return renderLog(statement)
-    case 'limit': {
-      const burst = statement.burst === undefined || statement.burst === 5 ? '' : ` burst ${statement.burst} packets`
-      return `limit rate ${statement.rate}/${statement.per}${burst}`
-    }
+    case 'limit':
+      return renderLimit(statement)
     case 'update': {
       const timeout =
         statement.timeoutSeconds === undefined ? '' : ` timeout ${renderDuration(statement.timeoutSeconds)}`
@@ -175,6 +173,18 @@ function renderNat(context: Context, statement: Extract<Statement, { kind: 'dnat
 function renderFlags(flags: readonly string[] = []): string {
   const ordered = ['random', 'fully-random', 'persistent'].filter((flag) => flags.includes(flag))
   return ordered.length === 0 ? '' : ` ${ordered.join(',')}`
+}
+
+function renderLimit({ rate, per, burst, of, over }: Extract<Statement, { kind: 'limit' }>): string {
+  const word = over === true ? 'limit rate over' : 'limit rate'
+  if (of === 'bytes') return `${word} ${renderBytes(rate)}/${per} burst ${renderBytes(burst ?? 5)}`
+  return `${word} ${rate}/${per}${burst === undefined || burst === 5 ? '' : ` burst ${burst} packets`}`
+}
+
+/** In the greatest unit that leaves no remainder. */
+function renderBytes(count: number): string {
+  if (count > 0 && count % 1048576 === 0) return `${count / 1048576} mbytes`
+  return count > 0 && count % 1024 === 0 ? `${count / 1024} kbytes` : `${count} bytes`
 }
 
 function renderReject(context: Context, answer: Extract<Statement, { kind: 'reject' }>['with']): string {

@@ -153,9 +153,10 @@ function perform(run: Run, place: Place, statement: Statement): Effect {
     case 'notrack':
       run.packet = { ...run.packet, conntrack: { state: 'untracked' } }
       return { kind: 'next' }
+    case 'limit':
+      return { kind: statement.over === true ? 'mismatch' : 'next' }
     case 'counter':
     case 'log':
-    case 'limit':
       return { kind: 'next' }
     default:
       return statement satisfies never

@@ -1,7 +1,7 @@
 import { addressFromBytes } from '../addr/index.ts'
 import { refuse, writeIpv4, writeIpv6 } from './address-text.ts'
 import type { DataType } from './language.ts'
-import { hex8, load, numeric, store } from './number-type.ts'
+import { hex, hex8, load, numeric, store } from './number-type.ts'
 import {
   arpOperationWords,
   ctDirectionWords,
@@ -34,6 +34,8 @@ export type ValueTypeName =
   | 'icmpv6_type'
   | 'arpop'
   | 'boolean'
+  | 'raw8'
+  | 'raw16'
 
 /** How values of one type look as text and as bytes. */
 export interface ValueType {
@@ -125,6 +127,8 @@ export const valueTypes: Readonly<Record<ValueTypeName, ValueType>> = {
   inet_service: numeric({ name: 'inet_service', id: 13, size: 2, order: 'network', perLine: 5 }),
   mark: numeric({ name: 'mark', id: 19, size: 4, order: 'host', perLine: 5 }, hex8),
   integer: numeric({ name: 'integer', id: 4, size: 4, order: 'host', perLine: 5 }),
+  raw8: numeric({ name: 'raw8', id: 4, size: 1, order: 'none', perLine: 5 }, hex),
+  raw16: numeric({ name: 'raw16', id: 4, size: 2, order: 'network', perLine: 5 }, hex),
   nfproto: numeric({ name: 'nfproto', id: 2, size: 1, order: 'none', perLine: 5, words: nfprotoWords }),
   ct_state: numeric({
     name: 'ct_state',

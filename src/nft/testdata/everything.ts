@@ -447,6 +447,54 @@ const segment: Case = {
   elements: {},
 }
 
+/** Source ports out of a range, ICMP told apart by what it is about, and a rate of bytes, in either family. */
+function egress(family: 'ip' | 'ip6'): Case {
+  const v4 = family === 'ip'
+  const inner: readonly Field[] = v4
+    ? ['@th,136,8', '@th,224,16', '@th,256,16']
+    : ['@th,112,8', '@th,384,16', '@th,416,16']
+  const [protocol, port, echo] = inner.map(payload) as [Expression, Expression, Expression]
+  const type = payload(v4 ? 'icmp type' : 'icmpv6 type')
+  const errors = { of: ['destination-unreachable', 'time-exceeded'] }
+  const mark: Statement = { kind: 'set', target: 'meta mark', value: { kind: 'constant', text: '0x50d00001' } }
+  const to = { kind: 'constant', text: v4 ? '203.0.113.7:1024-2047' : '[2001:db8::7]:1024-2047' } as const
+  return {
+    table: {
+      family,
+      name: 'plumb-egress',
+      sets: [],
+      chains: [
+        {
+          name: 'nat-postrouting',
+          hook: { type: 'nat', hook: 'postrouting', priority: 95, policy: 'accept' },
+          rules: [
+            rule(is(meta('l4proto'), { of: ['tcp', 'udp'] }), {
+              kind: 'snat',
+              family: v4 ? 4 : 6,
+              to,
+              withPort: true,
+              flags: ['fully-random'],
+            }),
+          ],
+        },
+        {
+          name: 'raw-prerouting',
+          hook: { type: 'filter', hook: 'prerouting', priority: -300, policy: 'accept' },
+          rules: [
+            rule(is(type, 'echo-reply'), is(payload(v4 ? 'icmp id' : 'icmpv6 id'), '1024-2047'), mark),
+            rule(is(type, errors), is(protocol, '0x6'), is(port, '0x400-0x7ff'), mark),
+            rule(is(type, errors), is(protocol, v4 ? '0x1' : '0x3a'), is(echo, '0x400-0x7ff'), mark),
+            rule({ kind: 'limit', rate: 125000, per: 'second', burst: 20000, of: 'bytes', over: true }, drop),
+            rule({ kind: 'limit', rate: 1048576, per: 'second', burst: 262144, of: 'bytes', over: true }, drop),
+            rule({ kind: 'limit', rate: 400, per: 'minute', over: true }, drop),
+          ],
+        },
+      ],
+    },
+    elements: {},
+  }
+}
+
 /** Tables that use every feature of the language; each has a golden file of its name. */
 export const cases: Readonly<Record<string, Case>> = {
   'services-ip': services('ip'),
@@ -454,4 +502,6 @@ export const cases: Readonly<Record<string, Case>> = {
   'policies-inet': policies,
   'announce-arp': announce,
   'segment-bridge': segment,
+  'egress-ip': egress('ip'),
+  'egress-ip6': egress('ip6'),
 }
