@@ -10,7 +10,7 @@ import { openLog } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { type RoundReport, Rounds } from './rounds.ts'
 import { serveSocket } from './socket-server.ts'
-import { followLocalAddresses, followServiceCidrs } from './surroundings.ts'
+import { followLocalAddresses, followServiceCidrs, openLoopback } from './surroundings.ts'
 import { TableWatch } from './table-watch.ts'
 
 /** The taint by which an autoscaler tells that a node goes away. */
@@ -29,16 +29,18 @@ export async function startAgent({
   options,
 }: AgentInput): Promise<Agent> {
   const log = options.log ?? (await openLog(nodeName))
+  const { network } = namespace
   const metrics = new Metrics()
   const feed = new ChangeFeed()
   const snapshot = new LiveSnapshot(feed)
   const modules = options.modules ?? []
   const policies = options.policies ?? 'off'
-  const { families, podPrefixes, servicePrefixes, nodePortAddresses } = options
+  const { families, podPrefixes, servicePrefixes, nodePortAddresses, loopbackNodePorts = false } = options
   const plan = new NodePlan({
     node: nodeName,
     servicePrefixes,
     policies: policies !== 'off',
+    loopbackNodePorts,
     ...(families === undefined ? {} : { families }),
     ...(podPrefixes === undefined ? {} : { podPrefixes }),
     ...(nodePortAddresses === undefined ? {} : { nodePortAddresses }),
@@ -48,7 +50,7 @@ export async function startAgent({
   const source = healthSource(snapshot, nodeName, times)
   const healthPorts = new HealthPorts(host, namespace, () => isFresh(source), log)
   const { promise: ready, resolve: becomeReady } = Promise.withResolvers<void>()
-  const rounds = new Rounds({ plan, snapshot, feed, network: namespace.network }, modules, log, (report) => {
+  const rounds = new Rounds({ plan, snapshot, feed, network }, modules, log, (report) => {
     account(metrics, snapshot, report)
     const told = modules.reduce((sum, module) => sum + (module.findings?.length ?? 0), 0)
     metrics.record('plumb_findings', plan.findingCount + told)
@@ -56,6 +58,8 @@ export async function startAgent({
     admission.afterRound()
     healthPorts.update(plan)
     if (times.lastRound === undefined) {
+      // Not before the guard is in the kernel.
+      if (loopbackNodePorts) openLoopback(network, log)
       log.info({ ms: Math.round(report.totalMs), services: snapshot.services.size }, 'the node serves')
       becomeReady()
     }
@@ -71,7 +75,6 @@ export async function startAgent({
     rounds.wake()
   }
   const following = follow(client, nodeName, snapshot, policies !== 'off', wake)
-  const { network } = namespace
   const surroundings = [
     followServiceCidrs(client, plan, wake),
     ...(nodePortAddresses === undefined ? [] : [followLocalAddresses(network, plan, wake)]),

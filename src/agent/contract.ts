@@ -35,6 +35,11 @@ export interface AgentOptions {
   readonly families?: readonly Family[]
   /** Node ports answer at the addresses of the node's links within these; at those of the Node object unless told. */
   readonly nodePortAddresses?: readonly Prefix[]
+  /**
+   * Whether TCP node ports answer the node's own processes at 127.0.0.1 too, as kube-proxy's iptables mode did; not unless told. The
+   * agent then sets `net.ipv4.conf.all.route_localnet` in the node's namespace, behind a rule that keeps the wire out of 127.0.0.0/8.
+   */
+  readonly loopbackNodePorts?: boolean
   /** How often it is looked whether the tables are still there, in milliseconds; every 10 s unless told. */
   readonly tableCheckMs?: number
   readonly modules?: readonly NodeModule[]

@@ -3,6 +3,7 @@ import type { Client, Informer } from '../client/index.ts'
 import type { Network } from '../host/index.ts'
 import type { NodePlan } from '../nodeplan/index.ts'
 import type { KubeObject } from '../objects/index.ts'
+import type { Log } from './contract.ts'
 import { serviceCidrs } from './resources.ts'
 
 interface ServiceCidr extends KubeObject {
@@ -54,4 +55,13 @@ export function followLocalAddresses(network: Network, plan: NodePlan, onChange:
   })
   take()
   return { stop: () => watch.close() }
+}
+
+/** Lets packets from 127.0.0.1 be translated to other hosts. Without it they are dropped, and all else works. */
+export function openLoopback(network: Network, log: Log): void {
+  try {
+    network.setSysctl('net.ipv4.conf.all.route_localnet', 1)
+  } catch (error) {
+    log.warn({ error: String(error) }, 'route_localnet cannot be set: node ports do not answer at 127.0.0.1')
+  }
 }

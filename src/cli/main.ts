@@ -136,6 +136,12 @@ program
   .option('--socket <path>', 'where CNI calls and questions arrive', '/run/plumb/agent.sock')
   .option('--health-port <port>', '/healthz, /livez and /metrics; 0 turns it off', integer, 10256)
   .option('--service-cidr <prefixes>', 'prefixes of which only Services have addresses', '10.96.0.0/16,fd00:96::/112')
+  .option(
+    '--nodeport-addresses <prefixes>',
+    'node ports answer at addresses of the node within these, or at the `primary` ones of its Node object',
+    'primary',
+  )
+  .option('--localhost-nodeports', 'TCP node ports answer the node itself at 127.0.0.1 too', false)
   .option('--mtu <bytes>', 'of pod links', integer, 1500)
   .addOption(
     new Option('--policies <mode>', 'NetworkPolicies: strict also cuts connections that a change denies')

@@ -38,6 +38,8 @@ export async function runAgent(options: {
   healthPort: number
   mtu: number
   serviceCidr: string
+  nodeportAddresses: string
+  localhostNodeports: boolean
   cleanup: boolean
   policies: 'strict' | 'new-connections' | 'off'
 }): Promise<void> {
@@ -62,6 +64,10 @@ export async function runAgent(options: {
     nodeName: options.nodeName,
     options: {
       servicePrefixes: parsePrefixes('--service-cidr', options.serviceCidr),
+      ...(options.nodeportAddresses === 'primary'
+        ? {}
+        : { nodePortAddresses: parsePrefixes('--nodeport-addresses', options.nodeportAddresses) }),
+      loopbackNodePorts: options.localhostNodeports,
       modules: [pods, gateways],
       log,
       policies: options.policies,

@@ -27,8 +27,10 @@ export interface NodePlanOptions {
   readonly servicePrefixes: readonly Prefix[]
   /** Sources that count as pods; the podCIDRs of all Nodes unless told. */
   readonly podPrefixes?: readonly Prefix[]
-  /** Node ports answer at the node's addresses within these; at those that the Node object gives unless told. Never on loopback. */
+  /** Node ports answer at the node's addresses within these; at those that the Node object gives unless told. */
   readonly nodePortAddresses?: readonly Prefix[]
+  /** Whether TCP node ports answer the node's own processes at 127.0.0.1; not unless told. */
+  readonly loopbackNodePorts?: boolean
   /** Whether NetworkPolicies are enforced; the Snapshot must then have all Pods. */
   readonly policies?: boolean
 }
@@ -87,7 +89,7 @@ export class NodePlan {
 
   constructor(options: NodePlanOptions) {
     this.#options = options
-    this.#services = new ServiceTables(options.families)
+    this.#services = new ServiceTables(options.families, options.loopbackNodePorts)
     this.#policies = options.policies === true ? new PolicyTables(options.node, options.families) : undefined
     this.#pods = compilePodNetwork(options.node, [])
     this.#view = { name: options.node, zone: undefined, addresses: [], nodePortAddresses: [] }
@@ -227,7 +229,7 @@ export class NodePlan {
 
   /** Tells whether every Service must be looked at again: a node's name is given, its zone and its addresses may change. */
   #takeNodes(snapshot: Snapshot): boolean {
-    const { node, nodePortAddresses } = this.#options
+    const { node, nodePortAddresses, loopbackNodePorts = false } = this.#options
     this.#pods = compilePodNetwork(node, snapshot.nodes.values())
     const zone = snapshot.nodes.get(node)?.metadata.labels?.['topology.kubernetes.io/zone']
     const addresses = Object.values(this.#pods.addresses)
@@ -235,7 +237,7 @@ export class NodePlan {
       nodePortAddresses === undefined
         ? addresses
         : this.#localAddresses.filter((one) => nodePortAddresses.some((prefix) => contains(prefix, one)))
-    const view = { name: node, zone, addresses, nodePortAddresses: own }
+    const view = { name: node, zone, addresses, nodePortAddresses: own, loopbackNodePorts }
     if (isDeepStrictEqual(view, this.#view)) return false
     this.#view = view
     return true

@@ -11,7 +11,7 @@ import {
   prefixFamily,
 } from '../addr/index.ts'
 import type { Service } from '../objects/index.ts'
-import type { Because, Finding, FrontendKind, NodeView, Sources } from './model.ts'
+import { type Because, type Finding, type FrontendKind, loopback, type NodeView, type Sources } from './model.ts'
 
 /** An address at which every port of a Service answers, or at which its node ports do. */
 export interface ServiceAddress {
@@ -91,7 +91,8 @@ function ingressAddresses({ spec, status }: Service, object: string, findings: F
 function nodePortAddresses({ spec }: Service, object: string, node: NodeView): readonly ServiceAddress[] {
   if (spec.type !== 'NodePort' && spec.type !== 'LoadBalancer') return []
   const because = { object, field: 'spec.type', value: spec.type }
-  return node.nodePortAddresses.map((address) => ({ kind: 'node-port', address, because }))
+  const addresses = node.loopbackNodePorts === true ? [...node.nodePortAddresses, loopback] : node.nodePortAddresses
+  return addresses.map((address) => ({ kind: 'node-port', address, because }))
 }
 
 /**

@@ -3,20 +3,21 @@ import { keyOf } from '../cluster/index.ts'
 import type { EndpointSlice, Service, ServicePort } from '../objects/index.ts'
 import { type ServiceAddress, serviceAddresses, sourcesOf } from './addresses.ts'
 import { chooseEndpoints, type Offer } from './choose.ts'
-import type {
-  Affinity,
-  Because,
-  Candidate,
-  Choosing,
-  Finding,
-  Frontend,
-  HealthCheck,
-  NodeView,
-  Outcome,
-  ServiceModel,
-  Sources,
-  Subject,
-  Transport,
+import {
+  type Affinity,
+  type Because,
+  type Candidate,
+  type Choosing,
+  type Finding,
+  type Frontend,
+  type HealthCheck,
+  loopback,
+  type NodeView,
+  type Outcome,
+  type ServiceModel,
+  type Sources,
+  type Subject,
+  type Transport,
 } from './model.ts'
 import { collectOffers, sliceFindings, unmatchedPorts } from './offers.ts'
 
@@ -109,7 +110,7 @@ class PortMeaning {
     const family = familyOf(address)
     const { nodePort = 0, name = '', protocol } = this.#port
     const port = kind === 'node-port' ? nodePort : this.#port.port
-    if (port === 0) return undefined
+    if (port === 0 || (address === loopback && transportOf(protocol) !== 'tcp')) return undefined
     const policy: Policy = kind === 'cluster-ip' ? 'internalTrafficPolicy' : 'externalTrafficPolicy'
     const local = this.#service.spec[policy] === 'Local'
     const outside = kind !== 'cluster-ip'

@@ -7,6 +7,7 @@ import {
   type Candidate,
   type Frontend,
   type FrontendKind,
+  loopback,
   mayRunOn,
   type NodeView,
   type Outcome,
@@ -93,7 +94,8 @@ function mayAnswerAt({ spec, status }: Service, address: Address, node: NodeView
   const is = (text: string | undefined): boolean => text !== undefined && findAddress(text) === address
   if (is(clusterIP) || clusterIPs?.some(is) || externalIPs?.some(is)) return true
   if (status?.loadBalancer?.ingress?.some(({ ip }) => is(ip))) return true
-  return node.nodePortAddresses.includes(address) && (ports?.some(({ nodePort = 0 }) => nodePort !== 0) ?? false)
+  const here = node.nodePortAddresses.includes(address) || (address === loopback && node.loopbackNodePorts === true)
+  return here && (ports?.some(({ nodePort = 0 }) => nodePort !== 0) ?? false)
 }
 
 /** What the Services of this node do to a new connection, and why. */
@@ -213,7 +215,7 @@ type Place = 'pod' | 'node' | 'outside'
 /** Where a source is, as the rules tell it: a pod's prefix comes before the node's own addresses. */
 function placeOf(source: Address, { node, podPrefixes, localAddresses = [] }: ServiceContext): Place {
   if (podPrefixes.some((prefix) => contains(prefix, source))) return 'pod'
-  const own = [node.addresses, node.nodePortAddresses, localAddresses].some((some) => some.includes(source))
+  const own = [node.addresses, node.nodePortAddresses, localAddresses, [loopback]].some((some) => some.includes(source))
   return own ? 'node' : 'outside'
 }
 

@@ -1,5 +1,5 @@
 import type { Family } from '../addr/index.ts'
-import { chainNames, chains, draw, goto, jumpTo, number } from './chains.ts'
+import { chainNames, chains, draw, goto, jumpTo, loopbackGuard, number } from './chains.ts'
 import type { Expression, Operation, Rule, Statement } from './lower.ts'
 import { classElement, classId, classidOf, priority, sets, tableOf, words } from './sets.ts'
 
@@ -84,15 +84,16 @@ function clientAndSeat(family: Family): Expression {
 }
 
 /** A table without contents: sets first, then the chains that use them. */
-export function createTable(family: Family): readonly Operation[] {
+export function createTable(family: Family, loopbackNodePorts: boolean): readonly Operation[] {
   const at = tableOf(family)
   const declared = sets[family]
+  const all = loopbackNodePorts && family === 4 ? [...chains(family), loopbackGuard()] : chains(family)
   return [
     { kind: 'add-table', ...at },
     ...Object.values(declared).map((set): Operation => ({ kind: 'add-set', ...at, set })),
     // All chains before all rules, because they lead to each other.
-    ...chains(family).map(({ rules: _, ...chain }): Operation => ({ kind: 'add-chain', ...at, chain })),
-    ...chains(family).flatMap(({ name, rules }) => addRules(family, name, rules)),
+    ...all.map(({ rules: _, ...chain }): Operation => ({ kind: 'add-chain', ...at, chain })),
+    ...all.flatMap(({ name, rules }) => addRules(family, name, rules)),
     {
       kind: 'add-elements',
       ...at,

@@ -1,4 +1,4 @@
-import type { Address, Family, Prefix } from '../addr/index.ts'
+import { type Address, type Family, type Prefix, parseAddress } from '../addr/index.ts'
 import type { Because, Finding, ObjectKey } from '../cluster/index.ts'
 
 export type { Because, Finding }
@@ -123,7 +123,12 @@ export interface NodeView {
   readonly addresses: readonly Address[]
   /** Where node ports answer. */
   readonly nodePortAddresses: readonly Address[]
+  /** Whether the node's own processes reach TCP node ports at 127.0.0.1 too; not unless told. */
+  readonly loopbackNodePorts?: boolean
 }
+
+/** Where node ports answer the node's own processes. IPv6 has no counterpart: nothing lets `::1` be translated to another host. */
+export const loopback = parseAddress('127.0.0.1')
 
 /** Endpoints of one Service port that connections are spread over; a class is a 16-bit number. */
 export const maxEndpoints = 0xffff

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { parseAddress } from '../addr/index.ts'
 import type { EndpointSlice, Service } from '../objects/index.ts'
-import { compileService } from './index.ts'
+import { compileService, explainService } from './index.ts'
 import { endpoint, service, slice } from './objects.fixture.ts'
 import { placeEndpoints } from './place.ts'
 
@@ -194,3 +195,32 @@ for (const [before, wanted, after] of placings) {
     assert.equal(placeEndpoints([...before], [...wanted]).join(''), after)
   })
 }
+
+test('at 127.0.0.1 only TCP node ports answer, only where the node says so, and the node itself is who asks', () => {
+  const made = service('web', '10.96.0.1', {
+    type: 'NodePort',
+    externalTrafficPolicy: 'Local',
+    ports: [
+      { name: 'a', port: 80, nodePort: 30080, protocol: 'TCP' },
+      { name: 'b', port: 53, nodePort: 30053, protocol: 'UDP' },
+    ],
+  })
+  const slices = [slice([endpoint(1, undefined, 'n2')], { port: { name: 'a', port: 8080 } })]
+  const at = (view: typeof node & { loopbackNodePorts?: boolean }) => {
+    const { frontends } = compileService(made, slices, view)
+    return frontends.filter(({ kind }) => kind === 'node-port').map(({ address, port }) => `${address} ${port}`)
+  }
+  assert.deepEqual(at(node), [])
+  const opened = { ...node, loopbackNodePorts: true }
+  assert.deepEqual(at(opened), ['127.0.0.1 30080'])
+  const address = parseAddress('127.0.0.1')
+  const { outcome } = explainService(
+    { source: address, destination: address, protocol: 'tcp', port: 30080 },
+    { node: opened, models: [compileService(made, slices, opened)], podPrefixes: [], servicePrefixes: [] },
+  )
+  assert.ok(outcome.kind === 'balance')
+  assert.deepEqual(
+    outcome.targets.map(({ address: to, source }) => `${to} ${source}`),
+    ['10.244.0.1 masqueraded'],
+  )
+})

@@ -44,6 +44,7 @@ interface Slot {
  */
 export class ServiceTables {
   readonly #families: readonly Family[]
+  readonly #loopbackNodePorts: boolean
   readonly #services = new Map<ObjectKey, LoweredService>()
   readonly #slots = new Map<string, Slot>()
   readonly #contested = new Set<string>()
@@ -55,8 +56,10 @@ export class ServiceTables {
   readonly #affinity: Readonly<Record<Family, AffinityChains>> = { 4: new AffinityChains(4), 6: new AffinityChains(6) }
   #scope: ServicesScope = { podPrefixes: [], servicePrefixes: [] }
 
-  constructor(served: readonly Family[] = families) {
+  /** `loopbackNodePorts`: whether the tables guard 127.0.0.0/8 because node ports answer there. */
+  constructor(served: readonly Family[] = families, loopbackNodePorts = false) {
     this.#families = served
+    this.#loopbackNodePorts = loopbackNodePorts
   }
 
   /** Takes the new meaning of some Services (undefined for those that are gone). */
@@ -102,7 +105,7 @@ export class ServiceTables {
     for (const family of families) {
       this.#grown[family].clear()
       if (!this.#families.includes(family)) continue
-      operations.push(...createTable(family), ...this.#affinity[family].full(elements))
+      operations.push(...createTable(family, this.#loopbackNodePorts), ...this.#affinity[family].full(elements))
     }
     for (const { held } of this.#slots.values()) {
       if (held === undefined) continue
