@@ -24,6 +24,14 @@ export class Metrics {
   readonly #totals = new Map<string, number>()
   readonly #durations = new Map<string, Durations>()
 
+  readonly #counts = new Map<string, number>()
+
+  /** Counts one of something, by the type of it. */
+  count(name: string, type?: string): void {
+    const key = type === undefined ? name : `${name}{type="${type}"}`
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
+  }
+
   /** Remembers what the request behind this answer is about. */
   label(response: object, labels: RequestLabels): void {
     this.#labels.set(response, labels)
@@ -57,6 +65,7 @@ export class Metrics {
       '# HELP apiserver_request_duration_seconds Time from the request to its whole answer; streams are left out.',
       '# TYPE apiserver_request_duration_seconds histogram',
       ...[...this.#durations].flatMap(([labels, durations]) => histogram(labels, durations)),
+      ...[...this.#counts].map(([name, count]) => `${name} ${count}`),
       '# HELP apiserver_storage_revision The latest committed resourceVersion.',
       '# TYPE apiserver_storage_revision gauge',
       `apiserver_storage_revision ${revision}`,

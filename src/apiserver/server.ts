@@ -16,6 +16,7 @@ import { openRegistry } from './registry.ts'
 import { route } from './router.ts'
 import { seed } from './seed.ts'
 import { ServiceAllocator } from './service-allocation.ts'
+import { startServiceRepair } from './service-repair.ts'
 import { Store } from './store.ts'
 import { openTokenKey, readTokenKey } from './token-key.ts'
 import { isUpgrade, upgrade } from './upgrade.ts'
@@ -46,11 +47,14 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     },
   }
   const servers: Server[] = []
+  let repair: ReturnType<typeof startServiceRepair> | undefined
   try {
     await seed(core, options)
     startCleanup(core)
+    repair = startServiceRepair(core)
     for (const listener of options.listeners) servers.push(await listen(core, options, listener))
   } catch (error) {
+    repair?.stop()
     for (const server of servers) server.close()
     store.close()
     throw error
@@ -63,7 +67,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     get revision() {
       return store.revision
     },
-    close: () => close(servers, store),
+    close() {
+      repair?.stop()
+      return close(servers, store)
+    },
   }
 }
 

@@ -1,6 +1,7 @@
-import { type Address, findAddress, type Prefix, prefixFamily } from '../addr/index.ts'
+import { type Address, contains, findAddress, type Prefix, prefixFamily } from '../addr/index.ts'
 import { AddressPool, type AllocationFailure, type Pick, PortPool, type PortRange } from '../ipam/index.ts'
 import { errors, type FieldError, type Service } from '../objects/index.ts'
+import { findRecord, forgetAddress, isOf, recordAddress } from './ip-address.ts'
 import { Refusal } from './refusal.ts'
 import {
   fillFamilies,
@@ -13,7 +14,6 @@ import {
 import type { Transaction } from './store.ts'
 
 type Spec = Service['spec']
-type Undoable = { readonly onUndo: Transaction['onUndo'] }
 
 const addressWords: Record<AllocationFailure, (pool: AddressPool, text: string) => string> = {
   allocated: () => 'provided IP is already allocated',
@@ -26,7 +26,7 @@ const addressWords: Record<AllocationFailure, (pool: AddressPool, text: string) 
 export class ServiceAllocator {
   readonly families: readonly IpFamily[]
   readonly #addresses = new Map<IpFamily, AddressPool>()
-  readonly #ports: PortPool
+  #ports: PortPool
   readonly #pick: Pick
 
   constructor(
@@ -48,24 +48,55 @@ export class ServiceAllocator {
   }
 
   /** Gives the Service what it needs and takes back what it no longer holds; 422 or 500 in upstream's words. */
-  allocate(service: Service, old: Service | undefined, transaction: Undoable): void {
+  allocate(service: Service, old: Service | undefined, transaction: Transaction): void {
     const refused = fillFamilies(service.spec, old?.spec, this.families)
     if (refused.length > 0) throw invalid(service, refused)
     const held = { addresses: new Set(old ? addressesOf(old.spec) : []), ports: new Set(old ? portsOf(old.spec) : []) }
     this.#allocateAddresses(service, held.addresses, transaction)
     this.#allocatePorts(service, held.ports, transaction)
     const kept = { addresses: new Set(addressesOf(service.spec)), ports: new Set(portsOf(service.spec)) }
-    for (const address of held.addresses) if (!kept.addresses.has(address)) this.#releaseAddress(address, transaction)
+    for (const address of held.addresses) {
+      if (!kept.addresses.has(address)) this.#releaseAddress(service, address, transaction)
+    }
+    for (const address of kept.addresses) {
+      if (!held.addresses.has(address) && this.covers(address)) recordAddress(address, service, transaction)
+    }
     for (const port of held.ports) if (!kept.ports.has(port)) this.#releasePort(port, transaction)
   }
 
   /** Takes everything back from a Service that is gone. */
-  release({ spec }: Service, transaction: Undoable): void {
-    for (const address of addressesOf(spec)) this.#releaseAddress(address, transaction)
-    for (const port of portsOf(spec)) this.#releasePort(port, transaction)
+  release(service: Service, transaction: Transaction): void {
+    for (const address of addressesOf(service.spec)) this.#releaseAddress(service, address, transaction)
+    for (const port of portsOf(service.spec)) this.#releasePort(port, transaction)
   }
 
-  #allocateAddresses(service: Service, held: ReadonlySet<Address>, transaction: Undoable): void {
+  /** Whether the address is within a prefix of the cluster's. */
+  covers(address: Address): boolean {
+    const pool = this.#poolOf(address)
+    return pool !== undefined && contains(pool.prefix, address)
+  }
+
+  holdsPort(port: number): boolean {
+    return this.#ports.has(port)
+  }
+
+  get portRange(): PortRange {
+    return this.#ports.range
+  }
+
+  /** Remembers what these Services hold and nothing else. */
+  recount(services: readonly Service[], transaction: Transaction): void {
+    const before = { addresses: new Map(this.#addresses), ports: this.#ports }
+    transaction.onUndo(() => {
+      for (const [family, pool] of before.addresses) this.#addresses.set(family, pool)
+      this.#ports = before.ports
+    })
+    for (const [family, { prefix }] of before.addresses) this.#addresses.set(family, new AddressPool(prefix))
+    this.#ports = new PortPool(before.ports.range)
+    for (const service of services) this.load(service)
+  }
+
+  #allocateAddresses(service: Service, held: ReadonlySet<Address>, transaction: Transaction): void {
     const { spec } = service
     if (!needsClusterIp(spec) || isHeadless(spec)) return
     const wanted = spec.clusterIPs ?? []
@@ -83,17 +114,17 @@ export class ServiceAllocator {
     pool: AddressPool,
     text: string,
     held: ReadonlySet<Address>,
-    transaction: Undoable,
+    transaction: Transaction,
   ): string {
     if (text === '') {
-      const next = pool.takeNext(this.#pick)
+      const next = this.#takeUnrecorded(pool, transaction)
       if (next === undefined) throw new Refusal(errors.internalError('failed to allocate a serviceIP: range is full'))
       transaction.onUndo(() => pool.release(next))
       return next
     }
     const address = findAddress(text)
     if (address !== undefined && held.has(address)) return address
-    const failure = address === undefined ? 'outside' : pool.take(address)
+    const failure = address === undefined ? 'outside' : this.#takeThis(service, pool, address, transaction)
     if (failure === undefined) {
       transaction.onUndo(() => pool.release(address!))
       return address!
@@ -102,7 +133,28 @@ export class ServiceAllocator {
     throw invalid(service, [fieldError('spec.clusterIPs', JSON.stringify(service.spec.clusterIPs ?? [text]), message)])
   }
 
-  #allocatePorts(service: Service, held: ReadonlySet<number>, transaction: Undoable): void {
+  /** An IPAddress that somebody else made takes its address, whoever it says it is for. */
+  #takeUnrecorded(pool: AddressPool, transaction: Transaction): Address | undefined {
+    const passed: Address[] = []
+    let next = pool.takeNext(this.#pick)
+    for (; next !== undefined && findRecord(next, transaction) !== undefined; next = pool.takeNext(this.#pick)) {
+      passed.push(next)
+    }
+    for (const address of passed) pool.release(address)
+    return next
+  }
+
+  #takeThis(
+    service: Service,
+    pool: AddressPool,
+    address: Address,
+    transaction: Transaction,
+  ): AllocationFailure | undefined {
+    const record = findRecord(address, transaction)
+    return record !== undefined && !isOf(record, service) ? 'allocated' : pool.take(address)
+  }
+
+  #allocatePorts(service: Service, held: ReadonlySet<number>, transaction: Transaction): void {
     const { spec } = service
     const mine = new Set<number>()
     const take = (port: number, field: string) => {
@@ -124,7 +176,7 @@ export class ServiceAllocator {
     else spec.healthCheckNodePort = this.#takeNextPort('a HealthCheck NodePort', transaction)
   }
 
-  #takePort(service: Service, port: number, field: string, transaction: Undoable): void {
+  #takePort(service: Service, port: number, field: string, transaction: Transaction): void {
     const failure = this.#ports.take(port)
     if (failure === undefined) {
       transaction.onUndo(() => this.#ports.release(port))
@@ -138,21 +190,22 @@ export class ServiceAllocator {
     throw invalid(service, [fieldError(field, String(port), message)])
   }
 
-  #takeNextPort(what: string, transaction: Undoable): number {
+  #takeNextPort(what: string, transaction: Transaction): number {
     const port = this.#ports.takeNext(this.#pick)
     if (port === undefined) throw new Refusal(errors.internalError(`failed to allocate ${what}: range is full`))
     transaction.onUndo(() => this.#ports.release(port))
     return port
   }
 
-  #releaseAddress(address: Address, transaction: Undoable): void {
+  #releaseAddress(service: Service, address: Address, transaction: Transaction): void {
+    forgetAddress(address, service, transaction)
     const pool = this.#poolOf(address)
     if (pool === undefined || !pool.has(address)) return
     pool.release(address)
     transaction.onUndo(() => pool.take(address))
   }
 
-  #releasePort(port: number, transaction: Undoable): void {
+  #releasePort(port: number, transaction: Transaction): void {
     if (!this.#ports.has(port)) return
     this.#ports.release(port)
     transaction.onUndo(() => this.#ports.take(port))
@@ -164,13 +217,13 @@ export class ServiceAllocator {
 }
 
 /** What a Service holds of the address pools. */
-function addressesOf(spec: Spec): Address[] {
+export function addressesOf(spec: Spec): Address[] {
   if (!needsClusterIp(spec) || isHeadless(spec)) return []
   return (spec.clusterIPs ?? []).map(findAddress).filter((address) => address !== undefined)
 }
 
 /** What a Service holds of the port pool. */
-function portsOf(spec: Spec): number[] {
+export function portsOf(spec: Spec): number[] {
   const ports = needsNodePort(spec) ? (spec.ports ?? []).map((port) => port.nodePort ?? 0) : []
   if (needsHealthCheckPort(spec)) ports.push(spec.healthCheckNodePort ?? 0)
   return [...new Set(ports)].filter((port) => port !== 0)
