@@ -1,4 +1,5 @@
 /** A cluster for this folder's tests: the real API server in memory, controllers over HTTPS, and pretend nodes whose pods become ready at once. */
+import { join } from 'node:path'
 import {
   createAuthority,
   issueApiServerCertificate,
@@ -41,6 +42,7 @@ export async function startCluster(options: ControllersOptions, nodes = 0): Prom
     listeners: [{ host: '127.0.0.1', port: 0 }],
     tls: { ...pair, clientCa: authority.cert },
     serviceCidrs: ['10.96.0.0/16'],
+    definitions: [join(import.meta.dirname, '../../crds/plumb')],
   })
   const clients: Client[] = []
   const open = () => {

@@ -1,5 +1,5 @@
 import type { Prefix } from '../addr/index.ts'
-import type { Client, Informer, Resource } from '../client/index.ts'
+import type { Client, Informer, InformerOptions, Resource } from '../client/index.ts'
 import type { KubeObject } from '../objects/index.ts'
 import type { EventRecorder } from './events.ts'
 import { openQueue, type Queue, type QueueOptions } from './queue.ts'
@@ -38,7 +38,7 @@ export interface Context {
   /** In ms since 1970. */
   readonly now: () => number
   /** The informer of a kind, shared by all controllers; started once every controller has subscribed. */
-  informer<T extends KubeObject>(resource: Resource): Informer<T>
+  informer<T extends KubeObject>(resource: Resource, options?: Pick<InformerOptions, 'optional'>): Informer<T>
   /** A queue that begins to work when the informers are synced, and that ends with the controllers. */
   queue(options: Omit<QueueOptions, 'onError'>): Queue
   /** Runs when the informers are synced. */
@@ -71,9 +71,9 @@ export function openContext(
     now: Date.now,
     onTrouble,
     onSynced,
-    informer<T extends KubeObject>(resource: Resource) {
+    informer<T extends KubeObject>(resource: Resource, informerOptions = {}) {
       const key = `${resource.group}/${resource.version}/${resource.plural}`
-      const known = informers.get(key) ?? client.informer<KubeObject>(resource)
+      const known = informers.get(key) ?? client.informer<KubeObject>(resource, informerOptions)
       informers.set(key, known)
       return known as unknown as Informer<T>
     },

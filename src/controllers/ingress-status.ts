@@ -1,6 +1,7 @@
 import { type Address, findAddress } from '../addr/index.ts'
 import { type Ingress, type IngressClass, ingressStatus } from '../gateways/index.ts'
-import { IngressClasses, Ingresses, type KubeObject, type Node, Nodes } from '../objects/index.ts'
+import { IngressClasses, Ingresses, type Node, Nodes } from '../objects/index.ts'
+import { managesBalancer } from './balancer-status.ts'
 import type { Context } from './context.ts'
 import { findCondition } from './pod-state.ts'
 import { writeStatus } from './status-write.ts'
@@ -24,7 +25,7 @@ export function ingressStatusController(context: Context): void {
       addresses ??= gatewayAddresses(nodes.values())
       const wanted = ingressStatus(ingress, [...classes.values()], addresses)
       if (wanted !== undefined) await writeStatus(context, Ingresses, ingress, wanted, fieldManager)
-      else if (await isOurStatus(context, ingress))
+      else if (await managesBalancer(context, Ingresses, ingress, fieldManager))
         await writeStatus(context, Ingresses, ingress, { loadBalancer: {} }, fieldManager)
     },
   })
@@ -55,21 +56,4 @@ function nodeAddresses({ metadata, status }: Node): Address[] {
   const external = all.filter(({ type }) => type === 'ExternalIP')
   const chosen = external.length > 0 ? external : all.filter(({ type }) => type === 'InternalIP')
   return chosen.flatMap(({ address }) => findAddress(address) ?? [])
-}
-
-/** Whether the addresses in the status are the ones that we wrote: another controller that wrote them since has become their manager. */
-async function isOurStatus({ client }: Context, { metadata, status }: Ingress): Promise<boolean> {
-  if ((status?.loadBalancer?.ingress ?? []).length === 0) return false
-  // Caches keep no managedFields.
-  const live = await client.find<KubeObject>(Ingresses, metadata.namespace, metadata.name)
-  const entries = (live?.metadata.managedFields ?? []) as readonly ManagedFields[]
-  return entries.some(
-    ({ manager, fieldsV1 }) =>
-      manager === fieldManager && fieldsV1?.['f:status']?.['f:loadBalancer']?.['f:ingress'] !== undefined,
-  )
-}
-
-interface ManagedFields {
-  readonly manager?: string
-  readonly fieldsV1?: { readonly 'f:status'?: { readonly 'f:loadBalancer'?: { readonly 'f:ingress'?: object } } }
 }

@@ -12,6 +12,7 @@ import { garbageCollector } from './garbage-collector.ts'
 import { ingressStatusController } from './ingress-status.ts'
 import { jobController } from './job.ts'
 import { startElection } from './leader-election.ts'
+import { loadBalancerController } from './loadbalancer.ts'
 import { namespaceController } from './namespace.ts'
 import { nodeIpamController } from './node-ipam.ts'
 import { nodeLifecycleController } from './node-lifecycle.ts'
@@ -37,6 +38,7 @@ const controllers: Readonly<Record<string, Controller>> = {
   'endpointslice-controller': endpointSliceController,
   'endpointslice-mirroring-controller': endpointSliceMirroringController,
   'ingress-status': ingressStatusController,
+  'loadbalancer-addresses': loadBalancerController,
   'namespace-controller': namespaceController,
   'garbage-collector-controller': garbageCollector,
   'node-lifecycle-controller': nodeLifecycleController,
