@@ -16,9 +16,17 @@ export interface CertificateRequest {
   readonly addresses?: readonly string[]
   /** 365 when left out. */
   readonly days?: number
+  /** ECDSA P-256 when left out. */
+  readonly keyAlgorithm?: 'rsa-2048'
 }
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
+const rsa = {
+  name: 'RSASSA-PKCS1-v1_5',
+  modulusLength: 2048,
+  publicExponent: new Uint8Array([1, 0, 1]),
+  hash: 'SHA-256',
+} as const
 /** Certificates begin in the past, for clocks that are behind. */
 const backdateMs = 3_600_000
 const dayMs = 86_400_000
@@ -56,7 +64,10 @@ export async function createAuthority(commonName: string): Promise<KeyPair> {
 /** A new key with a certificate that the authority signs. */
 export async function issueCertificate(authority: KeyPair, request: CertificateRequest): Promise<KeyPair> {
   const x509 = await load()
-  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const keys = await crypto.subtle.generateKey(request.keyAlgorithm === undefined ? algorithm : rsa, true, [
+    'sign',
+    'verify',
+  ])
   const issuer = new x509.X509Certificate(authority.cert)
   const now = Date.now()
   const names = [
@@ -129,8 +140,11 @@ function serial(): string {
   return Buffer.from(bytes).toString('hex')
 }
 
+/** RSA keys in the form of PKCS #1, which every client reads. */
 function renderKey(key: webcrypto.CryptoKey): string {
-  return KeyObject.from(key).export({ type: 'pkcs8', format: 'pem' }) as string
+  const object = KeyObject.from(key)
+  if (object.asymmetricKeyType === 'rsa') return object.export({ type: 'pkcs1', format: 'pem' }) as string
+  return object.export({ type: 'pkcs8', format: 'pem' }) as string
 }
 
 function readKey(text: string): Promise<webcrypto.CryptoKey> {

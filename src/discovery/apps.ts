@@ -48,14 +48,15 @@ export function compileInstances(snapshot: Snapshot, name: string, options: AppO
   const found = new Map<string, AppInstance>()
   for (const service of snapshot.services.values()) {
     if (service.metadata.name !== name) continue
+    const family = service.spec?.ipFamilies?.[0]
     for (const slice of snapshot.slicesOf(keyOf(service))) {
-      if (slice.addressType === 'FQDN') continue
+      // Endpoints, which Spring reads, have the Service's first family alone; clients could not tell which they can reach.
+      if (slice.addressType === 'FQDN' || (family !== undefined && slice.addressType !== family)) continue
       const port = choosePort(service, slice.ports ?? [], options)
       for (const endpoint of slice.endpoints) {
         const host = endpoint.addresses[0]
         if (host === undefined || (endpoint.conditions?.ready === false && options.includeNotReady !== true)) continue
         const instance = instanceOf(snapshot, { service, slice, endpoint, host, port }, options)
-        // A Pod of two families has one id in two slices: the first family in the order of names is told.
         if (!found.has(instance.instanceId)) found.set(instance.instanceId, instance)
       }
     }

@@ -48,10 +48,17 @@ async function rig(t: { after(fn: () => unknown): void }, isSynced = () => true)
     metadata: { name: 'a', namespace: 'shop', labels: { v: '1' } },
     spec: {},
   } as unknown as Pod)
-  const server = await listenDiscovery({ snapshot, isSynced }, { host: '127.0.0.1', port: 0 })
-  t.after(() => server.close())
+  let changed = () => {}
+  const onChange = (callback: () => void) => {
+    changed = callback
+  }
+  const server = await listenDiscovery({ snapshot, isSynced, onChange }, { host: '127.0.0.1', port: 0 })
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return { snapshot, get: (path: string, init?: RequestInit) => fetch(`${url}${path}`, init) }
+  return { snapshot, changed: () => changed(), get: (path: string, init?: RequestInit) => fetch(`${url}${path}`, init) }
 }
 
 test('/apps/{name}: all slices once each, ready ones, in the words of Spring Cloud Kubernetes', async (t) => {
@@ -104,4 +111,41 @@ test('before the first lists it says 503, so that no client takes an empty catal
   const { get } = await rig(t, () => false)
   assert.equal((await get('/apps')).status, 503)
   assert.deepEqual(await (await get('/actuator/health')).json(), { status: 'OUT_OF_SERVICE' })
+})
+
+test('as server-sent events: the list, and again when it has changed, once for changes that come together', async (t) => {
+  const { get, snapshot, changed } = await rig(t)
+  const answer = await get('/apps/web', { headers: { accept: 'text/event-stream' } })
+  assert.equal(answer.headers.get('content-type'), 'text/event-stream')
+  const events = answer.body!.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]()
+  const next = async () => {
+    const { value } = await events.next()
+    const lists = (value as string).split('\n\n').filter((event) => event.startsWith('data: '))
+    return lists.map((event) => (JSON.parse(event.slice(6)) as { host: string }[]).map(({ host }) => host))
+  }
+  assert.deepEqual(await next(), [['10.0.0.1', '10.0.0.3']])
+  // A Service that is not asked for changes nothing.
+  snapshot.put('services', 'shop/idle', undefined)
+  changed()
+  snapshot.put('slices', 'shop/web-2', undefined)
+  changed()
+  snapshot.put('slices', 'shop/web-3', slice('web-3', 'web', [endpoint('10.0.0.9', 'd')]))
+  changed()
+  assert.deepEqual(await next(), [['10.0.0.1', '10.0.0.9']])
+})
+
+test('the first family of a Service is told', async (t) => {
+  const { get, snapshot } = await rig(t)
+  const both = service('both')
+  snapshot.put('services', 'shop/both', { ...both, spec: { ...both.spec!, ipFamilies: ['IPv4', 'IPv6'] } })
+  snapshot.put('slices', 'shop/both-4', slice('both-4', 'both', [endpoint('10.0.0.5', 'e')]))
+  snapshot.put('slices', 'shop/both-6', {
+    ...slice('both-6', 'both', [endpoint('fd00::5', 'e')]),
+    addressType: 'IPv6',
+  })
+  const instances = (await (await get('/apps/both')).json()) as { host: string }[]
+  assert.deepEqual(
+    instances.map(({ host }) => host),
+    ['10.0.0.5'],
+  )
 })

@@ -2,19 +2,24 @@ import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Snapshot } from '../cluster/index.ts'
 import { type AppOptions, compileApps, compileInstances, compileState } from './apps.ts'
+import { Streams } from './stream.ts'
 
 /** What the handler answers from. */
 export interface DiscoverySource {
   readonly snapshot: Snapshot
   /** Whether the first lists are there; until then every answer is 503. */
   readonly isSynced: () => boolean
+  /** Calls back after each change of the snapshot. */
+  readonly onChange: (changed: () => void) => void
 }
 
-/** `/apps`, `/apps/{name}`, `/apps/{name}/{instanceId}`, `/state` as Spring Cloud Kubernetes' discovery server, `/actuator/health` and entity tags. */
+/** `/apps`, `/apps/{name}`, `/apps/{name}/{instanceId}`, `/state` as Spring Cloud Kubernetes' discovery server, `/actuator/health`, entity tags, and as server-sent events where the client accepts those. */
 export function discoveryHandler(
   source: DiscoverySource,
   options: AppOptions = {},
 ): (request: IncomingMessage, response: ServerResponse) => void {
+  const streams = new Streams()
+  source.onChange(() => streams.changed())
   return (request, response) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('allow', 'GET, HEAD')
@@ -29,6 +34,12 @@ export function discoveryHandler(
     if (!isSynced) return send(request, response, 503, { status: 503, error: 'Service Unavailable' })
     const answer = answerTo(source.snapshot, path, options)
     if (answer === undefined) return send(request, response, 404, { status: 404, error: 'Not Found' })
+    if (request.headers.accept?.includes('text/event-stream')) {
+      const again = () => JSON.stringify(answerTo(source.snapshot, path, options))
+      if (!streams.add(request, response, again))
+        send(request, response, 503, { status: 503, error: 'Service Unavailable' })
+      return
+    }
     send(request, response, 200, answer)
   }
 }

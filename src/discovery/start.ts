@@ -33,7 +33,10 @@ export async function startDiscovery(
     follow(client, endpointSlices, scope, (key, now) => snapshot.put('slices', key, now as never)),
     follow(client, pods, scope, (key, now) => snapshot.put('pods', key, now as never)),
   ]
-  const source = { snapshot, isSynced: () => informers.every(({ synced }) => synced) }
+  const onChange = (callback: () => void) => {
+    for (const informer of informers) informer.onChange(callback)
+  }
+  const source = { snapshot, isSynced: () => informers.every(({ synced }) => synced), onChange }
   const server = await listenDiscovery(source, options, options)
   return {
     server,

@@ -33,6 +33,8 @@ export async function createCredentials(
       commonName: 'kubernetes-admin',
       organizations: ['system:masters'],
       usages: ['client'],
+      // As kubeadm's: Java clients without BouncyCastle read no other key.
+      keyAlgorithm: 'rsa-2048',
     }),
     issueCertificate(authority, {
       commonName: 'kube-apiserver-kubelet-client',

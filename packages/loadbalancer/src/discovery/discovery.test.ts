@@ -210,6 +210,34 @@ test('discovery server: takes what it knows, leaves out what it does not underst
   assert.match(stale.trouble ?? '', /answered 500/)
 })
 
+test('discovery server: a stream tells changes at once; one that is cut leaves the last list, stale, and is taken up again', async (t) => {
+  const streams: import('node:http').ServerResponse[] = []
+  const server = createServer((_, response) => {
+    streams.push(response.writeHead(200, { 'content-type': 'text/event-stream' }))
+    response.write('data: [{"host":"1.1.1.1","port":80}]\n\n: \n\n')
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const lists: InstanceList[] = []
+  const seen = async (count: number): Promise<string> => {
+    while (lists.length < count) await new Promise((resolve) => setImmediate(resolve))
+    const list = lists[count - 1]!
+    return `${hosts(list)}${list.stale === true ? ' stale' : ''}`
+  }
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  t.after(discoveryServer({ serviceId: 'web', url, intervalMs: 5 }).subscribe((list) => lists.push(list)))
+  assert.equal(await seen(1), '1.1.1.1')
+  streams[0]?.write('data: [{"host":"1.1.1.1","port":80},')
+  streams[0]?.write('{"host":"2.2.2.2","port":80}]\n\n')
+  assert.equal(await seen(2), '1.1.1.1,2.2.2.2')
+  streams[0]?.destroy()
+  assert.equal(await seen(3), '1.1.1.1,2.2.2.2 stale')
+  assert.equal(await seen(4), '1.1.1.1')
+})
+
 test('a static list: host:port, URLs, IPv6, and what is none', () => {
   let list: InstanceList | undefined
   staticList('web', ['a:80', 'b:8080', 'https://c', 'http://[fd00::1]:81', { host: 'd', port: 9 }]).subscribe(

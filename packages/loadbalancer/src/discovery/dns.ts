@@ -41,14 +41,14 @@ export function dnsDiscovery(options: DnsOptions): Discovery {
       poll(
         clock,
         listener,
-        async () => {
+        async (tell) => {
           const { instances, ttlSeconds } =
             options.port === undefined
               ? await bySrv(options, resolver)
               : await byAddress(options, options.port, resolver)
           if (instances.length === 0) throw new Error(`${options.name} has no addresses`)
-          const nextMs = Math.min(maxIntervalMs, Math.max(minIntervalMs, ttlSeconds * 1000))
-          return { instances: instances.slice(0, mostInstances), nextMs }
+          tell(instances.slice(0, mostInstances))
+          return Math.min(maxIntervalMs, Math.max(minIntervalMs, ttlSeconds * 1000))
         },
         minIntervalMs,
       ),
