@@ -34,7 +34,9 @@ export async function* bench(): AsyncGenerator<Row> {
   let server = await start(config)
   try {
     yield row('start, empty', server.readyMs, 'ms')
-    yield row('resident when idle, empty', residentMb(server), 'MB')
+    const empty = residentMb(server)
+    yield row('resident when idle, empty', empty, 'MB')
+    yield* definitions(folder, certificates, empty, row)
     const load = openLoad(server.port, certificates, clients)
     const created = await rate(objects, (i) => load('POST', path, configMap(`c${i}`, { data: 'x'.repeat(500) })))
     yield row(`durable creates, ${clients} clients`, created, '1/s')
@@ -53,6 +55,34 @@ export async function* bench(): AsyncGenerator<Row> {
   } finally {
     await stop(server)
     rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** A server of its own with many definitions of the size of Gateway API's: its start, and what one definition takes. */
+async function* definitions(
+  folder: string,
+  certificates: Certificates,
+  emptyMb: number,
+  row: (metric: string, value: number, unit: string) => Row,
+): AsyncGenerator<Row> {
+  const count = 100
+  const config = join(folder, 'definitions.json')
+  writeFileSync(config, JSON.stringify(testOptions(certificates, { dataDir: join(folder, 'definitions') })))
+  const model = readFileSync(new URL('../crds/gateway-api/backendtlspolicies.json', import.meta.url), 'utf8')
+  let server = await start(config)
+  try {
+    const load = openLoad(server.port, certificates, 4)
+    const copy = (i: number) =>
+      JSON.parse(model.replaceAll('gateway.networking.k8s.io', `group${i}.example.com`)) as object
+    await rate(count, (i) => load('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', copy(i)), 4)
+    load.close()
+    await stop(server)
+    server = await start(config)
+    const bytes = Math.round(Buffer.byteLength(JSON.stringify(JSON.parse(model))) / 1000)
+    yield row(`start, ${count} definitions of ${bytes} kB`, server.readyMs, 'ms')
+    yield row('resident for each of them', (residentMb(server) - emptyMb) / count, 'MB')
+  } finally {
+    await stop(server)
   }
 }
 
@@ -81,7 +111,10 @@ function residentMb({ child }: Running): number {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024
 }
 
-type Load = (method: string, path: string, body?: object) => Promise<void>
+interface Load {
+  (method: string, path: string, body?: object): Promise<void>
+  close(): void
+}
 
 function openLoad(port: number, { authority, admin }: Certificates, sockets: number): Load {
   const agent = new Agent({
@@ -91,7 +124,7 @@ function openLoad(port: number, { authority, admin }: Certificates, sockets: num
     key: admin.key,
     cert: admin.cert,
   })
-  return async (method, target, body) => {
+  const load = async (method: string, target: string, body?: object) => {
     const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
     const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
     const headers = bytes === undefined ? {} : { 'content-type': type, 'content-length': bytes.length }
@@ -102,6 +135,7 @@ function openLoad(port: number, { authority, admin }: Certificates, sockets: num
     await once(response, 'end')
     if ((response.statusCode ?? 500) >= 300) throw new Error(`${method} ${target}: HTTP ${response.statusCode}`)
   }
+  return Object.assign(load, { close: () => agent.destroy() })
 }
 
 /** Runs `work` `count` times in `lanes` lanes; how many were done per second. */

@@ -1,5 +1,6 @@
 import type { Core } from './core.ts'
 import { cleanupFinalizer, type Definition, definitions } from './custom-definition.ts'
+import { definitionOutline } from './definition-outline.ts'
 import { deleteObject } from './deletion.ts'
 import { collectionOf, type Scope } from './scope.ts'
 import { systemUser } from './seed.ts'
@@ -11,7 +12,8 @@ import { replaceState } from './write.ts'
 export function startCleanup(core: Core): void {
   const waiting = new Map<string, () => void>()
   const visit = (name: string) => {
-    const definition = core.store.collection(definitions).find(name)?.value as Definition | undefined
+    const entry = core.store.collection(definitions).find(name)
+    const definition = entry && definitionOutline(entry)
     const going = definition?.metadata.deletionTimestamp !== undefined
     if (definition === undefined || !going || !definition.metadata.finalizers?.includes(cleanupFinalizer)) {
       waiting.get(name)?.()

@@ -67,6 +67,14 @@ export interface Definition extends KubeObject {
   status?: { conditions?: Condition[]; acceptedNames?: DefinitionNames; storedVersions?: string[] }
 }
 
+/** A definition without its schemas and their owners: what is needed all the time, in a fraction of the memory. */
+export function outlineOf(definition: Definition): Definition {
+  const { name, uid, deletionTimestamp, finalizers } = definition.metadata
+  const metadata = { name, uid, deletionTimestamp, finalizers } as Definition['metadata']
+  const versions = definition.spec.versions.map(({ schema, ...version }) => version)
+  return { ...definition, metadata, spec: { ...definition.spec, versions } }
+}
+
 /** Sets what upstream's defaulting sets, in place. */
 export function defaultDefinition(object: KubeObject): void {
   const { spec } = object as Definition

@@ -37,13 +37,36 @@ export function isCustom(kind: Kind): kind is CustomKind {
   return 'custom' in kind
 }
 
-/** The kind that one version of a definition describes. CEL rules are compiled by the caller's checker at first use. */
-export function customKind(definition: Definition, version: DefinitionVersion): CustomKind {
+/** A version's schema and the checker of its rules. */
+export interface VersionSchema {
+  readonly schema: StructuralSchema
+  readonly rules: RuleChecker
+}
+
+/** The schemas of a definition's versions by name; CEL rules are compiled at first use. */
+export function schemasOf({ spec }: Definition): ReadonlyMap<string, VersionSchema> {
+  return new Map(
+    spec.versions.map((version) => {
+      const schema = version.schema?.openAPIV3Schema ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
+      let rules: RuleChecker | undefined
+      const check: RuleChecker = (value, old) => {
+        rules ??= ruleChecker(schema)
+        return rules(value, old)
+      }
+      return [version.name, { schema, rules: check }]
+    }),
+  )
+}
+
+/** The kind that one version of a definition's outline describes; its schema is asked for at each use. */
+export function customKind(
+  definition: Definition,
+  version: DefinitionVersion,
+  schemaNow: () => VersionSchema,
+): CustomKind {
   const { spec, metadata } = definition
   const names = definition.status?.acceptedNames ?? spec.names
-  const schema = version.schema?.openAPIV3Schema ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
   const { status, scale } = version.subresources ?? {}
-  let rules: RuleChecker | undefined
   const kind = defineKind({
     group: spec.group,
     version: version.name,
@@ -62,15 +85,17 @@ export function customKind(definition: Definition, version: DefinitionVersion): 
   })
   return {
     ...kind,
-    applyDefaults: (object) => setDefaults(object, schema),
+    applyDefaults: (object) => setDefaults(object, schemaNow().schema),
     validate: (object, old, subresource): FieldError[] => {
+      const { schema, rules } = schemaNow()
       const errors = [...kind.validate(object, old, subresource), ...validateSchema(body(object), schema)]
       if (errors.length > 0) return errors
-      rules ??= ruleChecker(schema)
       return rules(body(object), old === undefined ? undefined : body(old))
     },
     custom: {
-      schema,
+      get schema() {
+        return schemaNow().schema
+      },
       storageVersion: spec.versions.find((item) => item.storage)?.name ?? version.name,
       oneVersion: spec.versions.length === 1,
       terminating: metadata.deletionTimestamp !== undefined,

@@ -6,9 +6,9 @@ import {
   type DefinitionNames,
   definitions,
 } from './custom-definition.ts'
+import { definitionOutline } from './definition-outline.ts'
 import type { Scope } from './scope.ts'
 import type { Transaction } from './store.ts'
-
 import { copyOf, timestamp } from './value.ts'
 
 /** What the controllers of apiextensions do after a write of a definition, done within the write: names, conditions, versions, finalizer. */
@@ -52,7 +52,7 @@ function conflictsOf({ metadata, spec }: Definition, transaction: Transaction): 
   const resources = new Set<string>()
   const kinds = new Set<string>()
   for (const entry of transaction.range(definitions, '')) {
-    const other = entry.value as Definition
+    const other = definitionOutline(entry)
     if (other.metadata.name === metadata.name || other.spec.group !== spec.group) continue
     const names: DefinitionNames | undefined = other.status?.acceptedNames
     if (names === undefined) continue

@@ -3,6 +3,7 @@ import { apiVersionOf, errors, openapi, openapiDocument } from '../objects/index
 import { type Answer, json } from './answer.ts'
 import { isCustom } from './custom-kind.ts'
 import { withCustomKinds } from './custom-openapi.ts'
+import { Lapsing } from './lapsing.ts'
 import { Refusal } from './refusal.ts'
 import { groupVersions, type Registry, serves } from './registry.ts'
 
@@ -25,14 +26,15 @@ export function version(): Answer {
 }
 
 interface Document {
-  readonly body: string
   readonly hash: string
+  /** The text lapses: it is large, and asked for once by each client that comes to know the server. */
+  readonly body: Lapsing<string>
 }
 
-// Documents are made at first use; a change of the custom kinds makes all of them anew.
+// A change of the custom kinds makes the documents of their groups anew.
 const caches = new WeakMap<Registry, { generation: number; documents: Map<string, Document> }>()
 
-/** The index of OpenAPI v3: one document per served group version, each under the hash of its content. */
+/** The index of OpenAPI v3: one document per served group version, each under a hash that changes with its content. */
 export function openapiIndex(registry: Registry): Answer {
   const paths = Object.fromEntries(
     groupVersions(registry).map((name) => {
@@ -48,7 +50,7 @@ export function openapiOf(registry: Registry, group: string, groupVersion: strin
   if (!serves(registry, group, groupVersion)) throw new Refusal(errors.noSuchResource())
   const { body, hash } = documentOf(registry, apiVersionOf({ group, version: groupVersion }))
   const headers = { etag: `"${hash}"`, 'cache-control': 'public, immutable', vary: 'Accept' }
-  return { code: 200, type: 'application/json', body, headers }
+  return { code: 200, type: 'application/json', body: body.get(), headers }
 }
 
 function documentOf(registry: Registry, name: string): Document {
@@ -60,11 +62,19 @@ function documentOf(registry: Registry, name: string): Document {
   let found = cache.documents.get(name)
   if (found === undefined) {
     const [group, groupVersion] = name.includes('/') ? (name.split('/') as [string, string]) : ['', name]
-    const served = registry.kindsOf(group, groupVersion)
-    const builtin = served.some((kind) => !isCustom(kind)) ? openapi(name) : openapiDocument({}, {})
-    const body = JSON.stringify(withCustomKinds(builtin, served.filter(isCustom)))
-    found = { body, hash: createHash('sha256').update(body).digest('hex').slice(0, 32).toUpperCase() }
+    const body = new Lapsing(() => render(registry, name, group, groupVersion))
+    found = { hash: hashOf(registry.stampOf(group) ?? body.get()), body }
     cache.documents.set(name, found)
   }
   return found
+}
+
+function render(registry: Registry, name: string, group: string, groupVersion: string): string {
+  const served = registry.kindsOf(group, groupVersion)
+  const builtin = served.some((kind) => !isCustom(kind)) ? openapi(name) : openapiDocument({}, {})
+  return JSON.stringify(withCustomKinds(builtin, served.filter(isCustom)))
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32).toUpperCase()
 }

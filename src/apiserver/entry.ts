@@ -12,6 +12,7 @@ export class Entry {
   readonly created: number
   readonly json: Buffer
   #value: KubeObject | undefined
+  #used = false
 
   constructor(collection: string, key: string, revision: number, created: number, json: Buffer, value?: KubeObject) {
     this.collection = collection
@@ -20,13 +21,59 @@ export class Entry {
     this.created = created
     this.json = json
     this.#value = value
+    if (value !== undefined) keep(this)
   }
 
-  /** The object, decoded on first use; shared, so it must not be changed. */
+  /** The object; shared, so it must not be changed. Decoded on need, and kept decoded while it is in use. */
   get value(): KubeObject {
-    this.#value ??= JSON.parse(this.json.toString()) as KubeObject
-    return this.#value
+    this.#used = true
+    if (this.#value !== undefined) return this.#value
+    const value = this.decode()
+    this.#value = value
+    keep(this)
+    return value
   }
+
+  /** A private copy of the object. */
+  decode(): KubeObject {
+    return JSON.parse(this.json.toString()) as KubeObject
+  }
+
+  /** Lets go of the decoded object, unless it was used since this was asked last; whether it is gone. */
+  lapse(): boolean {
+    if (this.#used) {
+      this.#used = false
+      return false
+    }
+    this.#value = undefined
+    return true
+  }
+
+  /** Lets go of the decoded object. */
+  forget(): void {
+    this.#value = undefined
+  }
+}
+
+/** So much JSON is kept decoded, in bytes; decoded it takes about three times as much. */
+const decodedLimitBytes = 8 * 1024 * 1024
+let decoded: Entry[] = []
+let decodedBytes = 0
+
+/** Counts an entry as decoded. Beyond the limit, what was not used since the last time is let go of, then the oldest. */
+function keep(entry: Entry): void {
+  decoded.push(entry)
+  decodedBytes += entry.json.length
+  if (decodedBytes <= decodedLimitBytes) return
+  const used = decoded.filter((item) => !item.lapse())
+  let bytes = used.reduce((sum, item) => sum + item.json.length, 0)
+  let gone = 0
+  for (; bytes > decodedLimitBytes / 2; gone++) {
+    used[gone]!.forget()
+    bytes -= used[gone]!.json.length
+  }
+  decoded = used.slice(gone)
+  decodedBytes = bytes
 }
 
 /** One change in the order of revisions. A DELETED event's entry is the last state, under the revision of its deletion. */

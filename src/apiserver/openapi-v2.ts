@@ -4,6 +4,7 @@ import { parseAccept } from './accept.ts'
 import type { Answer } from './answer.ts'
 import { isCustom } from './custom-kind.ts'
 import { withCustomKinds } from './custom-openapi.ts'
+import { Lapsing } from './lapsing.ts'
 import { encodeSwagger } from './openapi-v2-protobuf.ts'
 import type { Registry } from './registry.ts'
 import { isRecord, type JsonRecord } from './value.ts'
@@ -17,7 +18,7 @@ interface Document {
   protobuf?: Buffer
 }
 
-const documents = new WeakMap<Registry, { readonly generation: number; readonly document: Document }>()
+const documents = new WeakMap<Registry, { readonly generation: number; readonly document: Lapsing<Document> }>()
 
 /** `GET /openapi/v2`: all kinds in one Swagger 2.0 document, as JSON or in gnostic's protobuf, which kubectl up to 1.28 asks for. */
 export function openapiV2(registry: Registry, accept: string | undefined): Answer {
@@ -33,16 +34,20 @@ export function openapiV2(registry: Registry, accept: string | undefined): Answe
 
 function documentOf(registry: Registry): Document {
   const known = documents.get(registry)
-  if (known?.generation === registry.generation) return known.document
+  if (known?.generation === registry.generation) return known.document.get()
+  const document = new Lapsing(() => render(registry))
+  documents.set(registry, { generation: registry.generation, document })
+  return document.get()
+}
+
+function render(registry: Registry): Document {
   const definitions: JsonRecord = {}
   const paths: JsonRecord = {}
   for (const { name, versions } of registry.groups())
     for (const version of versions) addVersion(definitions, paths, registry.kindsOf(name, version), name, version)
   const json = { swagger: '2.0', info: { title: 'Kubernetes', version: 'unversioned' }, paths, definitions }
   const hash = createHash('sha256').update(Object.keys(definitions).join()).update(String(registry.generation))
-  const document = { json, hash: hash.digest('hex').slice(0, 32).toUpperCase() }
-  documents.set(registry, { generation: registry.generation, document })
-  return document
+  return { json, hash: hash.digest('hex').slice(0, 32).toUpperCase() }
 }
 
 function addVersion(

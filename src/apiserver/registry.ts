@@ -1,7 +1,9 @@
 import { apiVersionOf, findKind, getKind, type Kind, kinds } from '../objects/index.ts'
 import { type Definition, defaultDefinition, definitions, validateDefinition } from './custom-definition.ts'
-import { type CustomKind, customKind } from './custom-kind.ts'
+import { type CustomKind, customKind, schemasOf } from './custom-kind.ts'
+import { definitionOutline } from './definition-outline.ts'
 import type { Entry } from './entry.ts'
+import { Lapsing } from './lapsing.ts'
 import type { Store } from './store.ts'
 
 /** A resource that only takes POST and stores nothing. */
@@ -43,6 +45,8 @@ export interface Registry {
   reviewsOf(group: string, version: string): readonly ReviewKind[]
   /** The core group first. */
   groups(): readonly Group[]
+  /** Changes with the definitions of a group's custom kinds; undefined for a group that has none. */
+  stampOf(group: string): string | undefined
   /** Grows when the custom kinds change; what was derived from an earlier one is stale. */
   readonly generation: number
 }
@@ -63,9 +67,10 @@ const definitionKind: Kind = {
 const builtins: readonly Kind[] = kinds.map((kind) => (kind.kind === definitionKind.kind ? definitionKind : kind))
 
 interface CustomEntry {
-  readonly entry: Entry
   readonly group: string
   readonly plural: string
+  /** Which state of which definition this is. */
+  readonly stamp: string
   /** Served versions; their kinds are made at first use, and thrown away with the definition's state. */
   readonly versions: ReadonlyMap<string, () => CustomKind>
 }
@@ -107,6 +112,10 @@ export function openRegistry(store: Store): Registry {
       groups ??= allGroups(custom.values())
       return groups
     },
+    stampOf: (group) => {
+      const own = [...custom.values()].filter((item) => item.group === group)
+      return own.length === 0 ? undefined : own.map((item) => item.stamp).join()
+    },
     get generation() {
       return generation
     },
@@ -115,19 +124,24 @@ export function openRegistry(store: Store): Registry {
 
 /** What a definition brings while it is established; undefined before that. */
 function describe(entry: Entry): CustomEntry | undefined {
-  const definition = entry.value as Definition
+  const definition = definitionOutline(entry)
   const { spec, status } = definition
   const established = status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True')
   if (!established) return undefined
+  const schemas = new Lapsing(() => schemasOf(entry.decode() as Definition))
   const versions = new Map(
     spec.versions
       .filter((version) => version.served)
       .map((version) => {
         let kind: CustomKind | undefined
-        return [version.name, () => (kind ??= customKind(definition, version))] as const
+        return [
+          version.name,
+          () => (kind ??= customKind(definition, version, () => schemas.get().get(version.name)!)),
+        ] as const
       }),
   )
-  return { entry, group: spec.group, plural: spec.names.plural, versions }
+  const stamp = `${definition.metadata.uid}:${entry.revision}`
+  return { group: spec.group, plural: spec.names.plural, stamp, versions }
 }
 
 function allGroups(custom: Iterable<CustomEntry>): Group[] {
