@@ -127,6 +127,43 @@ test('why says what packets do: answered, refused and dropped', async () => {
   }
 })
 
+test('why tells the kernel’s word on policy Local, the way back, and the entry of a connection that was made', async () => {
+  const spec = {
+    type: 'NodePort',
+    externalTrafficPolicy: 'Local',
+    selector: { app: 'web' },
+    ports: [{ port: 80, targetPort: 8080, nodePort: 30077, protocol: 'TCP' }],
+  }
+  const made = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web-local' }, spec }
+  const port = await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.ports[0].targetPort}')
+  made.spec.ports[0]!.targetPort = /^\d+$/.test(port) ? Number(port) : (port as never)
+  const applied = run('kubectl', ['--kubeconfig', kubeconfig, 'apply', '-f', '-'])
+  applied.child.stdin?.end(JSON.stringify(made))
+  await applied
+  try {
+    const client = (await kubectl('get', 'pod', 'client', '-o', 'jsonpath={.spec.nodeName}')).trim()
+    const address = await kubectl('get', 'node', client, '-o', 'jsonpath={.status.addresses[0].address}')
+    const url = `http://${address}:30077`
+    const codes = new Set<number>()
+    // A round of the agents lies between the Service and its first answer.
+    for (let left = 50; !codes.has(0) && left > 0; left--) {
+      codes.add((await cli('exec', 'client', '--', 'curl', '-so', '/dev/null', '-m', '3', url)).code)
+    }
+    assert.ok(codes.has(0), [...codes].join())
+    const why = await cli('why', 'pod/client', `${address}:30077`)
+    assert.equal(why.code, 0, why.stdout)
+    assert.match(why.stdout, /kernel: \d+ endpoints in the maps/)
+    assert.match(
+      why.stdout,
+      /kernel: [0-9.]+:\d+ is answered by [0-9.]+:\d+, under its own address, [A-Z_]+, \d+ s left/,
+    )
+    assert.doesNotMatch(why.stdout, /disagree/)
+    assert.match(why.stdout, /reply +answers go to .*\n.*\n +✓ kernel: /)
+  } finally {
+    await kubectl('delete', 'service', 'web-local')
+  }
+})
+
 test('a pod cannot send under another pod’s address, in either family', async () => {
   const web = JSON.parse(await kubectl('get', 'pods', '-l', 'app=web', '-o', 'json')) as {
     items: { metadata: { name: string }; status: { podIPs: { ip: string }[] } }[]

@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path'
 import { type Address, findAddress } from '../addr/index.ts'
 import type { ObserveRequest, ObserveResponse } from '../agent/index.ts'
 import { askAgent } from '../cni/index.ts'
-import type { Evidence, Observation } from '../explain/index.ts'
+import type { Entry, Evidence, Observation } from '../explain/index.ts'
 import type { Lab } from '../lab/index.ts'
 
 /** Asks the kernels of a lab's nodes, through their agents, and tells what each said; one that does not answer is `unseen`. */
@@ -44,21 +44,19 @@ async function ask(lab: Lab, observation: Observation): Promise<Evidence> {
       }
     }
     case 'frontend': {
-      const { address, transport, port } = observation
+      const { address, transport, port, inside } = observation
       const { frontend } = await observe(socket, { frontend: { address, protocol: transport, port } })
       if (frontend === undefined) return { kind: 'unseen', says: 'the agent told nothing' }
-      return {
-        kind: 'frontend',
-        endpoints: frontend.endpoints.flatMap(parseTarget),
-        action:
-          frontend.endpoints.length > 0
-            ? 'balance'
-            : frontend.class !== null
-              ? 'drop'
-              : frontend.known
-                ? 'reject'
-                : 'absent',
-      }
+      const endpoints = (inside ? frontend.inside : frontend.endpoints).flatMap(parseTarget)
+      const silent = frontend.class !== null && !inside
+      const action = endpoints.length > 0 ? 'balance' : silent ? 'drop' : frontend.known ? 'reject' : 'absent'
+      return { kind: 'frontend', endpoints, action }
+    }
+    case 'conntrack': {
+      const { asked, transport, clients } = observation
+      const protocol = { tcp: 6, udp: 17, sctp: 132 }[transport]
+      const { connections = [] } = await observe(socket, { connections: { ...asked, protocol } })
+      return { kind: 'conntrack', entries: connections.flatMap((one) => parseEntry(one, asked, clients)) }
     }
     case 'listener': {
       const { findPlace } = await import('../lab/index.ts')
@@ -73,6 +71,25 @@ async function ask(lab: Lab, observation: Observation): Promise<Evidence> {
     default:
       return observation satisfies never
   }
+}
+
+/** The entry of a client that asked for this address and port. */
+function parseEntry(
+  { original, reply, tcpState, timeoutSeconds }: NonNullable<ObserveResponse['connections']>[number],
+  asked: { readonly address: Address; readonly port: number },
+  clients: readonly Address[],
+): Entry[] {
+  if (original.destination !== asked.address || original.destinationPort !== asked.port) return []
+  if (!clients.includes(original.source)) return []
+  return [
+    {
+      client: { address: original.source, port: original.sourcePort },
+      endpoint: { address: reply.source, port: reply.sourcePort },
+      seen: reply.destination,
+      ...(tcpState === undefined ? {} : { state: tcpState }),
+      ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
+    },
+  ]
 }
 
 /** `10.244.1.5 . 8080` */

@@ -56,8 +56,22 @@ export type Observation =
       readonly address: Address
       readonly transport: Transport
       readonly port: number
+      /** Policy Local: whether it is asked what pods and the node itself get, which is in maps of its own. */
+      readonly inside: boolean
       /** `address port` pairs that must be in the kernel's maps, no more and no less. */
       readonly expect: readonly { readonly address: Address; readonly port: number }[]
+    }
+  | {
+      /** Entries of connections that this client has now; the next one makes its own. */
+      readonly kind: 'conntrack'
+      readonly node: string
+      readonly clients: readonly Address[]
+      readonly transport: Transport
+      /** What the client asks for. */
+      readonly asked: { readonly address: Address; readonly port: number }
+      /** Who answers, and whether it sees the client under its own address. */
+      readonly endpoint: { readonly address: Address; readonly port: number }
+      readonly seenAs: 'kept' | 'masqueraded'
     }
   | {
       readonly kind: 'listener'

@@ -2,17 +2,18 @@ import type { Address } from '../addr/index.ts'
 import { type Because, keyOf } from '../cluster/index.ts'
 import type { Branch, Verdict } from './answer.ts'
 import type { Asked } from './asked.ts'
-import { walk } from './walk.ts'
+import { type Destination, walk } from './walk.ts'
 
-/** The way to one of `of` endpoints. */
+/** The way to one of `of` endpoints, which answers for what the client `asked` for. */
 export function branchTo(
   { snapshot, question, source }: Pick<Asked, 'snapshot' | 'question' | 'source'>,
   one: { address: Address; port: number; node?: string | undefined; because: Because; source?: 'kept' | 'masqueraded' },
   of: number,
+  asked?: Destination,
 ): Branch {
   const { address, port } = one
   const pod = snapshot.findPod(address)
-  const path = walk(snapshot, source, { address, port, transport: question.transport }, one.source)
+  const path = walk(snapshot, source, { address, port, transport: question.transport }, one.source, asked)
   return {
     endpoint: {
       address,

@@ -14,7 +14,20 @@ export type Evidence =
       readonly kind: 'listener'
       readonly ports: readonly { readonly transport: Transport; readonly port: number; readonly address: Address }[]
     }
+  | { readonly kind: 'conntrack'; readonly entries: readonly Entry[] }
   | { readonly kind: 'unseen'; readonly says: string }
+
+/** One conntrack entry of a client that asked for an address and port. */
+export interface Entry {
+  readonly client: { readonly address: Address; readonly port: number }
+  /** Who answers. */
+  readonly endpoint: { readonly address: Address; readonly port: number }
+  /** Whom the endpoint sees. */
+  readonly seen: Address
+  /** `ESTABLISHED` and the like, TCP alone. */
+  readonly state?: string
+  readonly timeoutSeconds?: number
+}
 
 /** The answer with each step held against what the kernel said; disagreements turn an `allow` into a `deny`. */
 export function confirm(answer: Answer, evidence: ReadonlyMap<Observation, Evidence>): Answer {
@@ -70,6 +83,8 @@ function judge(observation: Observation, found: Evidence): Observed {
     }
     case 'frontend':
       return found.kind === 'frontend' ? judgeFrontend(observation.expect, found) : mismatch(observation, found)
+    case 'conntrack':
+      return found.kind === 'conntrack' ? judgeEntries(observation, found.entries) : mismatch(observation, found)
     case 'listener': {
       if (found.kind !== 'listener') return mismatch(observation, found)
       const socket = found.ports.find((one) => one.port === observation.port && one.transport === observation.transport)
@@ -107,6 +122,29 @@ function judgeFrontend(
     extra.length > 0 ? `hold ${extra.slice(0, 4).join(', ')} beyond the model` : '',
   ]
   return { kind: 'disagrees', says: `the kernel’s maps ${parts.filter((part) => part !== '').join(' and ')}` }
+}
+
+/** Connections that are alive were made by the rules of their time, so none of them contradicts what a new one would meet. */
+function judgeEntries(
+  { endpoint, seenAs }: Extract<Observation, { kind: 'conntrack' }>,
+  entries: readonly Entry[],
+): Observed {
+  const mine = entries.filter((one) => one.endpoint.address === endpoint.address && one.endpoint.port === endpoint.port)
+  const [first] = mine
+  if (first === undefined) {
+    const others = entries.length === 0 ? '' : `; ${entries.length} of this client lead to other endpoints`
+    return { kind: 'unseen', says: `kernel: no entry yet${others}; the first packet makes one` }
+  }
+  const { client, seen, state, timeoutSeconds } = first
+  const facts = [
+    `${client.address}:${client.port} is answered by ${endpoint.address}:${endpoint.port}`,
+    seen === client.address ? 'under its own address' : `as ${seen}`,
+    ...(state === undefined ? [] : [state]),
+    ...(timeoutSeconds === undefined ? [] : [`${timeoutSeconds} s left`]),
+  ]
+  const more = mine.length === 1 ? '' : `, and ${mine.length - 1} more`
+  const older = (seen === client.address) === (seenAs === 'kept') ? '' : '; a new one would be seen otherwise'
+  return { kind: 'agrees', says: `kernel: ${facts.join(', ')}${more}${older}` }
 }
 
 function renderRoute({ gateway, link, routeKind }: Extract<Evidence, { kind: 'route' }>): string {

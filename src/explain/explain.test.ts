@@ -93,10 +93,10 @@ test('a Service: name, address, port, and the way to each endpoint with the obje
       steps.map(({ stage, node: at }) => `${stage}@${at ?? ''}`).join(' '),
     ]),
     [
-      ['shop/web-a', 'endpoint@ route@node-1 neighbour@node-1 socket@node-1 reply@node-1'],
+      ['shop/web-a', 'endpoint@ route@node-1 neighbour@node-1 socket@node-1 reply@node-1 reply@node-1'],
       [
         'shop/web-b',
-        'endpoint@ route@node-1 neighbour@node-1 route@node-2 neighbour@node-2 socket@node-2 reply@node-2',
+        'endpoint@ route@node-1 neighbour@node-1 route@node-2 neighbour@node-2 socket@node-2 reply@node-2 reply@node-1',
       ],
     ],
   )
@@ -167,11 +167,22 @@ test('addresses: a ClusterIP is the Service, a pod is itself, the world outside 
   assert.equal(to('172.30.0.12').verdict.says, 'reaches node/node-2')
 })
 
+test('policy Local: pods and the node are asked for in the maps that serve them, others in those of everybody else', () => {
+  const objects = balanced({ externalTrafficPolicy: 'Local' })
+  const to = { kind: 'address', address: parseAddress('198.51.100.1') } as const
+  const insideOf = (from: Question['from']) =>
+    observationsOf(ask(objects, { from, to })).flatMap((one) => (one.kind === 'frontend' ? [one] : []))
+  const [pod] = insideOf(client)
+  assert.deepEqual([pod?.inside, pod?.expect.length], [true, 2])
+  const [outside] = insideOf({ kind: 'address', address: parseAddress('203.0.113.10') })
+  assert.deepEqual([outside?.inside, outside?.expect.length], [false, 1])
+})
+
 test('from a node nothing is said of names, and the pod sees the node', () => {
   const answer = ask(cluster, { from: { kind: 'node', name: 'node-2' } })
   assert.equal(answer.verdict.kind, 'allow')
   assert.ok(answer.steps.every(({ stage }) => stage !== 'name'))
-  assert.match(answer.branches[0]?.steps.at(-1)?.says ?? '', /sees node-2 as its client/)
+  assert.match(answer.branches[0]?.steps.at(-2)?.says ?? '', /sees node-2 as its client/)
 })
 
 test('the kernel’s word counts: a missing listener turns the verdict, and comes first in the text', () => {
@@ -189,12 +200,26 @@ test('the kernel’s word counts: a missing listener turns the verdict, and come
           kind: 'listener',
           ports: [{ transport: 'tcp', port: one.pod.name === 'web-a' ? 8080 : 9090, address: '0.0.0.0' as Address }],
         }
+      case 'conntrack':
+        return {
+          kind: 'conntrack',
+          entries: [
+            {
+              client: { address: one.clients[0]!, port: 40_000 },
+              endpoint: { address: parseAddress('10.244.1.3'), port: 8080 },
+              seen: one.clients[0]!,
+              state: 'ESTABLISHED',
+              timeoutSeconds: 77,
+            },
+          ],
+        }
       default:
         return one satisfies never
     }
   }
   const observations = observationsOf(answer)
   assert.deepEqual([...new Set(observations.map(({ kind }) => kind))].sort(), [
+    'conntrack',
     'frontend',
     'listener',
     'neighbour',
@@ -207,6 +232,22 @@ test('the kernel’s word counts: a missing listener turns the verdict, and come
   assert.match(
     text.split('\n')[0] ?? '',
     /^✗ pod\/shop\/client → svc\/shop\/web:80\/tcp: the model says it works, the kernel disagrees/,
+  )
+  const entries = confirmed.branches.map(({ steps }) => steps.at(-1)?.observed)
+  assert.deepEqual(entries, [
+    {
+      kind: 'agrees',
+      says: 'kernel: 10.244.1.2:40000 is answered by 10.244.1.3:8080, under its own address, ESTABLISHED, 77 s left',
+    },
+    {
+      kind: 'unseen',
+      says: 'kernel: no entry yet; 1 of this client lead to other endpoints; the first packet makes one',
+    },
+  ])
+  const back = confirmed.branches.map(({ steps }) => steps.findLast(({ observation }) => observation?.kind === 'route'))
+  assert.deepEqual(
+    back.map((step) => `${step?.node} ${step?.says.slice(0, 25)} ${step?.observed?.kind}`),
+    ['node-1 answers go to 10.244.1.2  agrees', 'node-2 answers go to 10.244.1.2  agrees'],
   )
   const stale = confirm(
     answer,

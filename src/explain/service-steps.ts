@@ -9,8 +9,7 @@ export function serviceSteps(
   answer: ServiceAnswer,
   { address, port, transport }: Destination,
 ): Step[] {
-  // What pods and the node get by policy Local is in maps of its own, which are not asked for.
-  const asks = !answer.steps.some(({ kind }) => kind === 'inside')
+  const inside = answer.steps.some(({ kind }) => kind === 'inside')
   const expect =
     answer.outcome.kind === 'balance'
       ? answer.outcome.targets.map((one) => ({ address: one.address, port: one.port }))
@@ -30,7 +29,7 @@ export function serviceSteps(
             node,
             says: one.says,
             because: one.because,
-            ...(asks ? { observation: { kind: 'frontend', node, address, transport, port, expect } } : {}),
+            observation: { kind: 'frontend', node, address, transport, port, inside, expect },
           },
         ]
       case 'outcome':

@@ -5,6 +5,7 @@ import { compilePodNetwork, explainPath, nodeAddresses, type PathStep, type PodN
 import type { Step, Transport, Verdict } from './answer.ts'
 import type { Source } from './end.ts'
 import { askPolicies } from './policies.ts'
+import { replySteps, type Translation } from './reply.ts'
 
 /** An address and port after the choice of an endpoint. */
 export interface Destination {
@@ -13,12 +14,13 @@ export interface Destination {
   readonly transport: Transport
 }
 
-/** The packet's way from the source's node to the socket, and the reply's way back, by the model. */
+/** The packet's way from the source's node to the socket, and the reply's way back to who asked for `asked`, by the model. */
 export function walk(
   snapshot: Snapshot,
   source: Source,
   destination: Destination,
   seenAs: 'kept' | 'masqueraded' = 'kept',
+  asked: Destination = destination,
 ): { steps: Step[]; verdict: Verdict } {
   const pod = snapshot.findPod(destination.address)
   const policies = askPolicies(snapshot, source, destination, seenAs)
@@ -50,7 +52,7 @@ export function walk(
       steps.push(...policies.ingress.steps)
       if (policies.ingress.denied !== undefined) return { steps, verdict: policies.ingress.denied }
     }
-    return deliver(steps, node, source, destination, pod, next.because, seenAs)
+    return deliver(snapshot, steps, node, source, { asked, endpoint: destination, seenAs }, pod, next.because)
   }
   return {
     steps,
@@ -100,33 +102,19 @@ function routeSteps(node: string, next: PathStep, { address }: Destination): Ste
 }
 
 function deliver(
+  snapshot: Snapshot,
   steps: Step[],
   node: string,
   source: Source,
-  destination: Destination,
+  { asked, endpoint: destination, seenAs }: Translation,
   pod: Pod | undefined,
   because: Because,
-  seenAs: 'kept' | 'masqueraded',
 ): { steps: Step[]; verdict: Verdict } {
   if (pod === undefined) return { steps, verdict: deny(`no pod has ${destination.address}`, because) }
   const key = keyOf(pod)
   steps.push(socketStep(node, pod, destination))
-  steps.push({
-    stage: 'reply',
-    node,
-    says: replyOf(source, node, destination, seenAs),
-    because: { object: `node/${source.node}`, field: 'spec.podCIDRs', value: source.addresses.join(', ') },
-  })
+  steps.push(...replySteps(snapshot, source, node, { asked, endpoint: destination, seenAs }))
   return { steps, verdict: { kind: 'allow', says: `reaches pod/${key}`, because } }
-}
-
-function replyOf(source: Source, node: string, { address }: Destination, seenAs: 'kept' | 'masqueraded'): string {
-  if (seenAs === 'masqueraded') {
-    return `the pod sees ${source.node} as its client; conntrack there turns the answer back to ${source.label}`
-  }
-  const own = source.addresses.find((a) => a.includes(':') === address.includes(':')) ?? source.label
-  const way = source.node === node ? 'on the same node' : `by ${node}’s route to ${source.node}`
-  return `answers go to ${own} ${way}; conntrack on ${source.node} puts the address that was asked for back in place`
 }
 
 function socketStep(node: string, pod: Pod, { port, transport }: Destination): Step {

@@ -1,0 +1,76 @@
+import { type Address, familyOf } from '../addr/index.ts'
+import type { Because, Snapshot } from '../cluster/index.ts'
+import { compilePodNetwork, explainPath } from '../pods/index.ts'
+import type { Step } from './answer.ts'
+import type { Source } from './end.ts'
+import type { Destination } from './walk.ts'
+
+/** What a node made of a connection: what the client asked for, who got it, and under whose address. */
+export interface Translation {
+  readonly asked: Destination
+  readonly endpoint: Destination
+  readonly seenAs: 'kept' | 'masqueraded'
+}
+
+/** The answer's way back: the endpoint's node routes it to whom the endpoint saw, and conntrack turns it back there. */
+export function replySteps(
+  snapshot: Snapshot,
+  source: Source,
+  node: string,
+  { asked, endpoint, seenAs }: Translation,
+): Step[] {
+  const family = familyOf(endpoint.address)
+  const clients = source.addresses.filter((address) => familyOf(address) === family)
+  const own = compilePodNetwork(source.node, snapshot.nodes.values()).addresses[family]
+  const sees = seenAs === 'kept' ? clients[0] : own
+  const because = { object: `node/${source.node}`, field: 'spec.podCIDRs', value: source.addresses.join(', ') }
+  const says = replyOf(source, node, clients[0], seenAs)
+  // To its own node's addresses no route leads out: what is delivered there is asked for nowhere.
+  const route = sees === undefined || (sees === own && node === source.node) ? {} : routeBack(snapshot, node, sees)
+  return [
+    { stage: 'reply', node, says, because, ...route },
+    ...(clients.length === 0 ? [] : [entryStep(source, clients, { asked, endpoint, seenAs }, because)]),
+  ]
+}
+
+function replyOf(source: Source, node: string, client: Address | undefined, seenAs: Translation['seenAs']): string {
+  if (seenAs === 'masqueraded') {
+    return `the pod sees ${source.node} as its client; conntrack there turns the answer back to ${source.label}`
+  }
+  const way = source.node === node ? 'on the same node' : `by ${node}’s route to ${source.node}`
+  return `answers go to ${client ?? source.label} ${way}; conntrack on ${source.node} puts the address that was asked for back in place`
+}
+
+function routeBack(snapshot: Snapshot, node: string, destination: Address): Pick<Step, 'observation'> {
+  const pod = snapshot.findPod(destination)
+  const local = pod && { namespace: pod.metadata.namespace ?? '', pod: pod.metadata.name }
+  const next = explainPath(compilePodNetwork(node, snapshot.nodes.values()), {
+    destination,
+    ...(local === undefined ? {} : { local }),
+  })
+  const expect =
+    next.kind === 'forward'
+      ? { gateway: next.gateway }
+      : next.kind === 'deliver' && next.link !== undefined
+        ? { link: next.link }
+        : {}
+  return { observation: { kind: 'route', node, destination, expect } }
+}
+
+function entryStep(source: Source, clients: readonly Address[], translation: Translation, because: Because): Step {
+  const { asked, endpoint, seenAs } = translation
+  const { node } = source
+  const to = `${endpoint.address} port ${endpoint.port}`
+  const says =
+    asked.address === endpoint.address && asked.port === endpoint.port
+      ? `conntrack on ${node} has an entry for each connection to ${to}`
+      : `conntrack on ${node} remembers that ${to} answers for ${asked.address} port ${asked.port}, and decides for later packets`
+  const { transport } = asked
+  return {
+    stage: 'reply',
+    node,
+    says,
+    because,
+    observation: { kind: 'conntrack', node, clients, transport, asked, endpoint, seenAs },
+  }
+}
