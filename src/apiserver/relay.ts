@@ -35,7 +35,8 @@ export function kubeletTarget(core: Core, scope: Scope, call: Call): RequestOpti
 
 function containerOf(pod: Pod, asked: string | null): string {
   const names = (pod.spec.containers ?? []).map((container) => container.name)
-  const all = [...names, ...(pod.spec.initContainers ?? []).map((container) => container.name)]
+  const { initContainers = [], ephemeralContainers = [] } = pod.spec
+  const all = [...names, ...[...initContainers, ...ephemeralContainers].map((container) => container.name)]
   if (asked) {
     if (all.includes(asked)) return asked
     throw new Refusal(errors.badRequest(`container ${asked} is not valid for pod ${pod.metadata.name}`))
@@ -98,7 +99,7 @@ export function relayAnswer(target: RequestOptions, response: ServerResponse): P
   })
 }
 
-/** Hands an upgraded connection (exec, attach, port-forward over WebSocket) to the kubelet, byte for byte in both directions. */
+/** Hands an upgraded connection (exec, attach, port-forward over WebSocket or SPDY) to the kubelet, byte for byte in both directions. */
 export function relayUpgrade(
   target: RequestOptions,
   request: IncomingMessage,
@@ -148,7 +149,8 @@ function upgradeHeaders({ headers }: IncomingMessage): Record<string, string | s
   const kept = Object.entries(headers).filter(
     ([name, value]) => value !== undefined && /^(connection|upgrade|sec-websocket-.*|x-stream-.*)$/.test(name),
   )
-  return Object.fromEntries(kept) as Record<string, string | string[]>
+  // The body of a request that changes the protocol is empty; what follows belongs to the new one.
+  return { ...(Object.fromEntries(kept) as Record<string, string | string[]>), 'content-length': '0' }
 }
 
 function writeHead(socket: Duplex, answer: IncomingMessage): void {

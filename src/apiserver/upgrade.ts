@@ -26,7 +26,7 @@ export async function upgrade(core: Core, request: IncomingMessage, socket: Dupl
   const user = effectiveUser(core.reader, authenticated, request.headers)
   const path = parseResourcePath(segmentsOf(url.pathname))
   if (path === undefined) throw new Refusal(errors.noSuchResource())
-  authorize(core.reader, user, attemptOf(path, 'GET', url.searchParams))
+  authorize(core.reader, user, attemptOf(path, request.method ?? 'GET', url.searchParams))
   const scope = scopeOf(core, path, user)
   const call: Call = {
     method: request.method ?? 'GET',

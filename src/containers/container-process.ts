@@ -1,8 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { constants } from 'node:os'
-import type { Readable } from 'node:stream'
-import { type Namespace, spawnIn } from '../host/index.ts'
+import type { Readable, Writable } from 'node:stream'
+import { type Namespace, openTerminal, spawnIn, type Terminal } from '../host/index.ts'
+import { type Attachment, Output, type OutputListener } from './attachment.ts'
 import { containerScript, type Mount } from './container-script.ts'
 import { LogBuffer } from './log-buffer.ts'
 import type { ContainerExit, RunningContainer } from './running-container.ts'
@@ -19,6 +20,12 @@ export interface ContainerProcessOptions {
   /** Holds `resolv.conf`, `hosts` and `hostname`. */
   readonly files: string
   readonly mounts: readonly Mount[]
+  /** Its standard input is open, for clients that attach. */
+  readonly stdin?: boolean
+  /** It has a terminal for its standard streams. */
+  readonly tty?: boolean
+  /** A process whose PID namespace it shares, instead of one of its own. */
+  readonly processesOf?: number
 }
 
 // unshare(1) ends by the signal that ended its child, which it cannot do for SIGKILL; then it says this and exits with 1.
@@ -33,35 +40,51 @@ export class ContainerProcess implements RunningContainer {
   readonly started: Promise<number>
   readonly environment: Readonly<Record<string, string>>
   readonly #child: ChildProcess
+  readonly #terminal: Terminal | undefined
+  readonly #terminalEnd: Promise<unknown> | undefined
+  readonly #input: Writable | undefined
+  readonly #output: Output
   #pid: number | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: ContainerProcessOptions) {
-    const { namespace, argv, environment, hostname, workingDirectory, scratch, files, mounts } = options
-    this.environment = environment
+    const { namespace, scratch, stdin = false, tty = false } = options
+    this.environment = tty ? { TERM: 'xterm', ...options.environment } : options.environment
     mkdirSync(scratch, { recursive: true })
-    const command = [
-      '--mount',
-      '--uts',
-      '--pid',
-      '--fork',
-      '--kill-child',
-      'sh',
-      '-c',
-      containerScript(mounts),
-      'container',
-    ]
-    this.#child = spawnIn(namespace, 'unshare', [...command, scratch, files, hostname, workingDirectory, ...argv], {
-      env: { ...environment },
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    this.#output = new Output(this.log, stdin)
+    this.#terminal = tty ? openTerminal('/dev/ptmx') : undefined
+    const { programFd } = this.#terminal ?? {}
+    const [command, ...words] = containerCommand(options)
+    this.#child = spawnIn(namespace, command!, words, {
+      env: { ...this.environment },
+      stdio:
+        programFd === undefined
+          ? [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe']
+          : [programFd, programFd, programFd, 'pipe'],
       cwd: '/',
     })
+    this.#terminal?.releaseProgram()
+    const { output } = this.#terminal ?? {}
+    this.#terminalEnd = output && new Promise((resolve) => output.once('close', resolve))
+    this.#terminal?.output.on('data', (chunk: Buffer) => this.#output.write('stdout', chunk))
     for (const name of ['stdout', 'stderr'] as const) {
-      this.#child[name]?.setEncoding('utf8').on('data', (chunk: string) => this.log.write(name, chunk))
+      this.#child[name]?.on('data', (chunk: Buffer) => this.#output.write(name, chunk))
     }
+    this.#child.stdin?.on('error', () => undefined)
+    this.#input = stdin ? (this.#terminal?.input ?? this.#child.stdin ?? undefined) : undefined
     this.started = this.#awaitReady(this.#child.stdio[3] as Readable)
     this.started.catch(() => undefined)
     this.exited = this.#awaitExit()
+  }
+
+  /** Gives a client the container's output from now on and its input. */
+  attach(listener: OutputListener): Attachment {
+    const detach = this.#output.attach(listener)
+    return {
+      input: this.#input,
+      resize: (columns, rows) => this.#terminal?.resize(columns, rows),
+      detach,
+    }
   }
 
   stop(graceMs: number): void {
@@ -104,16 +127,31 @@ export class ContainerProcess implements RunningContainer {
 
   #awaitExit(): Promise<ContainerExit> {
     return new Promise((resolve) => {
-      const finish = (exit: ContainerExit): void => {
+      const finish = async (exit: ContainerExit): Promise<void> => {
         clearTimeout(this.#timer)
+        await this.#terminalEnd
         this.log.end()
-        resolve(this.log.takeLast(killedLine) ? { exitCode: 137, signal: 9 } : exit)
+        const killed = this.log.takeLast(killedLine) || this.log.takeLast(`${killedLine}\r`)
+        resolve(killed ? { exitCode: 137, signal: 9 } : exit)
       }
-      this.#child.once('error', (error) => finish({ exitCode: 128, message: error.message }))
+      this.#child.once('error', (error) => void finish({ exitCode: 128, message: error.message }))
       this.#child.once('close', (code, signal) => {
-        if (signal === null) finish({ exitCode: code ?? 0 })
-        else finish({ exitCode: 128 + constants.signals[signal], signal: constants.signals[signal] })
+        if (signal === null) void finish({ exitCode: code ?? 0 })
+        else void finish({ exitCode: 128 + constants.signals[signal], signal: constants.signals[signal] })
       })
     })
   }
+}
+
+/** The command that makes the namespaces of a container and becomes its first process. */
+function containerCommand(options: ContainerProcessOptions): string[] {
+  const { argv, hostname, workingDirectory, scratch, files, mounts, processesOf } = options
+  const inner = ['sh', '-c', containerScript(mounts), 'container', scratch, files, hostname, workingDirectory]
+  const program = options.tty ? ['setsid', '--ctty', '--wait', ...argv] : argv
+  const unshare = ['unshare', '--mount', '--uts']
+  const kept =
+    processesOf === undefined
+      ? [...unshare, '--pid', '--fork', '--kill-child']
+      : ['nsenter', '--target', String(processesOf), '--pid', '--', ...unshare]
+  return [...kept, ...inner, ...program]
 }

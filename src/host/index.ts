@@ -1,4 +1,6 @@
 export * from './contract.ts'
 export { openHost } from './open-host.ts'
+export { tapPackets } from './packet-tap.ts'
 export { type Feature, type MissingFeature, probeHost } from './probe.ts'
 export { spawnIn } from './spawn.ts'
+export { openTerminal, type Terminal } from './terminal.ts'

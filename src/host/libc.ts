@@ -16,6 +16,12 @@ export interface Libc {
   setns(fd: number, type: number): number
   unshare(flags: number): number
   dup3(from: number, to: number, flags: number): number
+  /** `ioctl` whose argument is a pointer. */
+  ioctl(fd: number, request: number, argument: Buffer): number
+  /** `ioctl` whose argument is a number. */
+  ioctlNumber(fd: number, request: number, argument: number): number
+  /** Where the buffer's bytes are, for structures that hold a pointer. The buffer must outlive the call. */
+  addressOf(buffer: Buffer): bigint
   /** The reason for which the last failed call failed, as a number. */
   errno(): number
 }
@@ -53,6 +59,9 @@ function load(): Libc {
     setns: library.func('int setns(int, int)'),
     unshare: library.func('int unshare(int)'),
     dup3: library.func('int dup3(int, int, int)'),
+    ioctl: library.func('ioctl', 'int', ['int', 'uintptr_t', 'void *']),
+    ioctlNumber: library.func('ioctl', 'int', ['int', 'uintptr_t', 'intptr_t']),
+    addressOf: (buffer) => BigInt(koffi.address(buffer)),
     errno: () => koffi.errno(),
   }
 }

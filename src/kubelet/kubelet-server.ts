@@ -3,9 +3,10 @@ import { createServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../addr/index.ts'
 import type { Host } from '../host/index.ts'
-import { type ExecRequest, execProtocols, runExecSession } from './exec-session.ts'
 import type { Kubelet } from './kubelet.ts'
 import { parseLogRequest, sendLog } from './kubelet-logs.ts'
+import { KubeletRefusal } from './kubelet-refusal.ts'
+import { serveStreams } from './kubelet-streams.ts'
 
 /** The kubelet's server certificate and the CA of the clients it lets in, PEM text. */
 export interface KubeletCredentials {
@@ -16,24 +17,15 @@ export interface KubeletCredentials {
 
 export const kubeletPort = 10250
 
-/** Says no to a request. */
-class Refusal extends Error {
-  readonly status: number
-  constructor(status: number, message: string) {
-    super(message)
-    this.status = status
-  }
-}
-
 /**
  * Serves a node's kubelet API, in the node's namespace, to clients with a certificate of the cluster's CA: container logs,
- * exec, `/pods`, `/healthz`. TLS and HTTP are set up at the first connection, so an unasked kubelet costs two sockets.
+ * exec, attach, port-forward, `/pods`, `/healthz`. TLS and HTTP are set up at the first connection, so an unasked kubelet costs two sockets.
  */
 export function serveKubelet(host: Host, kubelet: Kubelet, credentials: () => Promise<KubeletCredentials>): void {
   let inner: Promise<Server> | undefined
   const accept = (socket: Socket): void => {
     socket.on('error', () => socket.destroy())
-    inner ??= openInner(kubelet, credentials)
+    inner ??= openInner(host, kubelet, credentials)
     inner.then(
       (server) => server.emit('connection', socket),
       () => socket.destroy(),
@@ -45,7 +37,11 @@ export function serveKubelet(host: Host, kubelet: Kubelet, credentials: () => Pr
   }
 }
 
-async function openInner(kubelet: Kubelet, credentials: () => Promise<KubeletCredentials>): Promise<Server> {
+async function openInner(
+  host: Host,
+  kubelet: Kubelet,
+  credentials: () => Promise<KubeletCredentials>,
+): Promise<Server> {
   const [{ createServer: createHttps }, { cert, key, clientCa }] = await Promise.all([
     import('node:https'),
     credentials(),
@@ -53,13 +49,14 @@ async function openInner(kubelet: Kubelet, credentials: () => Promise<KubeletCre
   const options = { cert, key, ca: clientCa, requestCert: true, rejectUnauthorized: true }
   const server = createHttps(options, (request, response) => {
     answer(kubelet, request, response).catch((error: Error) => {
-      response.writeHead(error instanceof Refusal ? error.status : 500, { 'content-type': 'text/plain' })
+      response.writeHead(error instanceof KubeletRefusal ? error.status : 500, { 'content-type': 'text/plain' })
       response.end(`${error.message}\n`)
     })
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    upgrade(kubelet, request, socket, head).catch((error: Error) => {
-      const status = error instanceof Refusal ? error.status : 500
+    socket.on('error', () => socket.destroy())
+    serveStreams(host, kubelet, request, socket, head).catch((error: Error) => {
+      const status = error instanceof KubeletRefusal ? error.status : 500
       socket.end(
         `HTTP/1.1 ${status} Error\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(error.message)}\r\n\r\n${error.message}`,
       )
@@ -80,51 +77,19 @@ async function answer(kubelet: Kubelet, request: IncomingMessage, response: Serv
     const wanted = parseLogRequest(url.searchParams, Date.now())
     sendLog(response, findLog(kubelet, namespace, pod, container, wanted.previous), wanted)
   } else {
-    throw new Refusal(404, `404 page not found: ${url.pathname}`)
+    throw new KubeletRefusal(404, `404 page not found: ${url.pathname}`)
   }
 }
 
 function findLog(kubelet: Kubelet, namespace: string, pod: string, container: string, previous: boolean) {
   const runner = kubelet.findPod(namespace, pod)?.findRunner(container)
   if (runner === undefined)
-    throw new Refusal(404, `container "${container}" of pod "${namespace}/${pod}" is not on this node`)
+    throw new KubeletRefusal(404, `container "${container}" of pod "${namespace}/${pod}" is not on this node`)
   const log = runner.log(previous)
   if (log !== undefined) return log
   if (previous) {
-    throw new Refusal(400, `previous terminated container "${container}" in pod "${pod}" not found`)
+    throw new KubeletRefusal(400, `previous terminated container "${container}" in pod "${pod}" not found`)
   }
   const reason = runner.record.state.waiting?.reason ?? 'ContainerCreating'
-  throw new Refusal(400, `container "${container}" in pod "${pod}" is waiting to start: ${reason}`)
-}
-
-async function upgrade(kubelet: Kubelet, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-  const url = new URL(request.url ?? '/', 'https://kubelet')
-  const [, verb, namespace = '', pod = '', container = ''] = url.pathname.split('/').map(decodeURIComponent)
-  if (verb !== 'exec' && verb !== 'attach') throw new Refusal(404, `404 page not found: ${url.pathname}`)
-  if (verb === 'attach') throw new Refusal(501, 'attach is not served; use logs or exec')
-  const worker = kubelet.findPod(namespace, pod)
-  if (worker === undefined) throw new Refusal(404, `pod ${namespace}/${pod} is not on this node`)
-  const wanted = parseExecRequest(url.searchParams)
-  const target = await worker.execTarget(container || undefined)
-  const { WebSocketServer } = await import('ws')
-  const server = new WebSocketServer({
-    noServer: true,
-    maxPayload: 8 << 20,
-    handleProtocols: (offered) => execProtocols.find((protocol) => offered.has(protocol)) ?? false,
-  })
-  server.handleUpgrade(request, socket, head, (webSocket) => runExecSession(webSocket, wanted, target))
-}
-
-/** Exec options; the kubelet's own query says `input`, `output` and `error` where the API server's says `stdin` and so on. */
-export function parseExecRequest(query: URLSearchParams): ExecRequest {
-  const flag = (...names: string[]) => names.some((name) => ['1', 'true'].includes(query.get(name) ?? ''))
-  const command = query.getAll('command')
-  if (command.length === 0) throw new Refusal(400, 'exec: the command is missing')
-  return {
-    command,
-    stdin: flag('stdin', 'input'),
-    stdout: flag('stdout', 'output'),
-    stderr: flag('stderr', 'error'),
-    tty: flag('tty'),
-  }
+  throw new KubeletRefusal(400, `container "${container}" in pod "${pod}" is waiting to start: ${reason}`)
 }

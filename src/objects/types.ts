@@ -181,11 +181,20 @@ export interface Container {
   readinessProbe?: Probe
   startupProbe?: Probe
   restartPolicy?: string
+  stdin?: boolean
+  stdinOnce?: boolean
+  tty?: boolean
+}
+
+/** A container that joins a pod while it runs, such as a debugger. */
+export interface EphemeralContainer extends Container {
+  targetContainerName?: string
 }
 
 export interface PodSpec {
   containers: Container[]
   initContainers?: Container[]
+  ephemeralContainers?: EphemeralContainer[]
   nodeName?: string
   nodeSelector?: Record<string, string>
   hostNetwork?: boolean
@@ -240,6 +249,7 @@ export interface Pod extends KubeObject {
     conditions?: Condition[]
     containerStatuses?: ContainerStatus[]
     initContainerStatuses?: ContainerStatus[]
+    ephemeralContainerStatuses?: ContainerStatus[]
     startTime?: string
     reason?: string
     message?: string
