@@ -125,6 +125,16 @@ export interface ListeningSocket {
   readonly family: Family
 }
 
+/** A packet socket on one link. */
+export interface FrameSocket {
+  /** Sends one whole frame, link-layer header included. */
+  send(frame: Uint8Array): void
+  /** Lets frames to the IPv6 group come in; counts, so that each `join` needs its `leave`. Does nothing for ARP. */
+  join(group: Address): void
+  leave(group: Address): void
+  close(): void
+}
+
 /** Netlink operations of one namespace. Every call throws a `HostError` that names the step. */
 export interface Network {
   links(): readonly Link[]
@@ -202,6 +212,17 @@ export interface Network {
   ): { close(): void }
   /** Calls back when links, addresses, routes or neighbours change (the name of what changed), until closed. After a loss, for all of them. */
   watchNetwork(onChange: (what: 'link' | 'address' | 'route' | 'neighbour') => void): { close(): void }
+
+  /**
+   * Calls back for each ARP, or each neighbour solicitation and advertisement, that arrives at the link, whatever its addresses.
+   * When the link goes down or away `onDown` is called once and the socket is closed.
+   */
+  openFrames(
+    link: Pick<Link, 'index' | 'name'>,
+    kind: 'arp' | 'neighbour-discovery',
+    onFrame: (frame: Uint8Array) => void,
+    onDown: (reason: string) => void,
+  ): FrameSocket
 
   /** Sockets that listen (TCP) or are bound (UDP), by sock_diag. */
   listeners(): readonly ListeningSocket[]

@@ -6,6 +6,7 @@ import * as addresses from './addresses.ts'
 import * as connections from './connections.ts'
 import type {
   Connection,
+  FrameSocket,
   Link,
   LinkAddress,
   ListeningSocket,
@@ -21,6 +22,7 @@ import { listListeners } from './listeners.ts'
 import * as neighbours from './neighbours.ts'
 import { NetlinkSocket, openNetlink } from './netlink-socket.ts'
 import * as nftables from './nftables.ts'
+import { openFrameSocket } from './packet-socket.ts'
 import * as routes from './routes.ts'
 import * as rules from './rules.ts'
 import { watchConnections, watchNetwork } from './subscriptions.ts'
@@ -152,6 +154,9 @@ export class LinuxNetwork implements Network {
   }
   watchNetwork(onChange: (what: 'link' | 'address' | 'route' | 'neighbour') => void): { close(): void } {
     return watchNetwork(this.#namespace, onChange)
+  }
+  openFrames(...[link, kind, onFrame, onDown]: Parameters<Network['openFrames']>): FrameSocket {
+    return openFrameSocket(this.#namespace, link, kind, onFrame, onDown)
   }
 
   listeners(): readonly ListeningSocket[] {
