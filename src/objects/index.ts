@@ -1,10 +1,21 @@
 export { checkFields, type FieldCheck } from './check-fields.ts'
 export { ageColumn, nameColumn } from './column.ts'
 export type * from './contract.ts'
+export type {
+  AdmissionRule,
+  MatchResources,
+  NamedExpression,
+  PolicyValidation,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
+  Webhook,
+  WebhookConfiguration,
+} from './defaults-admission.ts'
 export type { NetworkPolicy } from './defaults-network.ts'
 export { defineKind } from './define-kind.ts'
 export { renderAge, renderDuration } from './duration.ts'
 export { apiVersionOf, findKind, findKindOf, getKind, kinds } from './kinds.ts'
+export * from './kinds-admission.ts'
 export * from './kinds-cluster.ts'
 export * from './kinds-core.ts'
 export * from './kinds-network.ts'

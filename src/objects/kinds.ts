@@ -1,11 +1,14 @@
 import type { Kind } from './contract.ts'
+import * as admission from './kinds-admission.ts'
 import * as cluster from './kinds-cluster.ts'
 import * as core from './kinds-core.ts'
 import * as network from './kinds-network.ts'
 import * as workload from './kinds-workload.ts'
 
 /** Every built-in kind that is served. */
-export const kinds: readonly Kind[] = [core, workload, network, cluster].flatMap((module) => Object.values(module))
+export const kinds: readonly Kind[] = [core, workload, network, cluster, admission].flatMap((module) =>
+  Object.values(module),
+)
 
 const byPath = new Map(kinds.map((kind) => [`${kind.group}/${kind.version}/${kind.plural}`, kind]))
 const byName = new Map(kinds.map((kind) => [kind.kind, kind]))

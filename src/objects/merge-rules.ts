@@ -65,6 +65,16 @@ const rules: Readonly<Record<string, MergeRule>> = {
   'autoscaling.v2.HorizontalPodAutoscalerStatus.conditions': conditions,
   'policy.v1.PodDisruptionBudgetStatus.conditions': conditions,
   'networking.v1.ServiceCIDRStatus.conditions': conditions,
+  ...Object.fromEntries(
+    ['MutatingWebhook', 'ValidatingWebhook'].flatMap((type) => [
+      [`admissionregistration.v1.${type}Configuration.webhooks`, byKey('name')],
+      [`admissionregistration.v1.${type}.matchConditions`, byKey('name')],
+    ]),
+  ),
+  'admissionregistration.v1.ValidatingAdmissionPolicySpec.matchConditions': byKey('name'),
+  'admissionregistration.v1.ValidatingAdmissionPolicySpec.variables': byKey('name'),
+  'admissionregistration.v1.ValidatingAdmissionPolicyStatus.conditions': { listType: 'map', listMapKeys: ['type'] },
+  'admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec.validationActions': { listType: 'set' },
   'apiextensions.v1.CustomResourceDefinitionStatus.conditions': { listType: 'map', listMapKeys: ['type'] },
 }
 
@@ -87,6 +97,9 @@ const atomicStructs = new Set([
   'core.v1.EndpointPort',
   'core.v1.EndpointAddress',
   'discovery.v1.EndpointPort',
+  'admissionregistration.v1.NamedRuleWithOperations',
+  'admissionregistration.v1.ParamKind',
+  'admissionregistration.v1.ParamRef',
   'autoscaling.v2.CrossVersionObjectReference',
   'rbac.v1.RoleRef',
   'rbac.v1.Subject',
