@@ -1,3 +1,4 @@
+import { type CustomKind, isCustom, pruneUnknown } from '../customresources/index.ts'
 import {
   apiVersionOf,
   ConfigMaps,
@@ -11,8 +12,6 @@ import {
   schemaOf,
   structType,
 } from '../objects/index.ts'
-import { type CustomKind, isCustom } from './custom-kind.ts'
-import { pruneUnknown } from './custom-prune.ts'
 import { Refusal } from './refusal.ts'
 import { isRecord, type JsonRecord } from './value.ts'
 

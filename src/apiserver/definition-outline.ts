@@ -1,4 +1,4 @@
-import { type Definition, outlineOf } from './custom-definition.ts'
+import { type Definition, outlineOf } from '../customresources/index.ts'
 import type { Entry } from './entry.ts'
 
 const outlines = new WeakMap<Entry, Definition>()

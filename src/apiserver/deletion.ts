@@ -1,6 +1,6 @@
 import { errors, type Kind, type KubeObject, type Pod } from '../objects/index.ts'
 import { admitDeletion } from './admission.ts'
-import { admitDefinition } from './custom-names.ts'
+import { admitDefinition } from './definition-admission.ts'
 import { Refusal } from './refusal.ts'
 import { keyOf, type Scope } from './scope.ts'
 import type { ServiceAllocator } from './service-allocation.ts'

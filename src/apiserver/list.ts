@@ -1,7 +1,6 @@
+import { isCustom } from '../customresources/index.ts'
 import { apiVersionOf, errors, type Kind } from '../objects/index.ts'
 import type { Form } from './accept.ts'
-import { isCustom } from './custom-kind.ts'
-import { entryAs } from './custom-view.ts'
 import type { Entry } from './entry.ts'
 import { Refusal } from './refusal.ts'
 import type { Scope } from './scope.ts'
@@ -9,6 +8,7 @@ import { keyOf } from './scope.ts'
 import type { Selector } from './selector.ts'
 import type { Store } from './store.ts'
 import { type IncludeObject, renderColumns, renderPartial, renderRow, renderTable } from './table.ts'
+import { entryAs } from './version-view.ts'
 
 /** One page of a list, at one revision. */
 export interface Page {

@@ -1,6 +1,13 @@
+import {
+  type CustomKind,
+  customKind,
+  type Definition,
+  defaultDefinition,
+  definitions,
+  schemasOf,
+  validateDefinition,
+} from '../customresources/index.ts'
 import { apiVersionOf, findKind, getKind, type Kind, kinds } from '../objects/index.ts'
-import { type Definition, defaultDefinition, definitions, validateDefinition } from './custom-definition.ts'
-import { type CustomKind, customKind, schemasOf } from './custom-kind.ts'
 import { definitionOutline } from './definition-outline.ts'
 import type { Entry } from './entry.ts'
 import { Lapsing } from './lapsing.ts'

@@ -1,6 +1,5 @@
+import { customScale, isCustom, setReplicas } from '../customresources/index.ts'
 import { errors, type Kind, type KubeObject, type LabelSelector } from '../objects/index.ts'
-import { isCustom } from './custom-kind.ts'
-import { customScale, setReplicas } from './custom-scale.ts'
 import { Refusal } from './refusal.ts'
 import { isRecord } from './value.ts'
 

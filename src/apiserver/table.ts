@@ -1,7 +1,7 @@
 import type { Kind, KubeObject } from '../objects/index.ts'
 import type { Form } from './accept.ts'
-import { entryAs } from './custom-view.ts'
 import type { Entry } from './entry.ts'
+import { entryAs } from './version-view.ts'
 
 /** What each row of a Table carries of its object. */
 export type IncludeObject = 'None' | 'Metadata' | 'Object'

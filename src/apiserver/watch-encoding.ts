@@ -1,8 +1,8 @@
 import { apiVersionOf, type Kind } from '../objects/index.ts'
 import type { Form } from './accept.ts'
-import { entryAs } from './custom-view.ts'
 import { Entry, type StoreEvent } from './entry.ts'
 import { type IncludeObject, renderColumns, renderPartial, renderRow, renderTable } from './table.ts'
+import { entryAs } from './version-view.ts'
 
 export type WatchType = StoreEvent['type']
 

@@ -1,11 +1,11 @@
-import type { KubeObject } from '../objects/index.ts'
 import {
   type Condition,
   cleanupFinalizer,
   type Definition,
   type DefinitionNames,
   definitions,
-} from './custom-definition.ts'
+} from '../customresources/index.ts'
+import type { KubeObject } from '../objects/index.ts'
 import { definitionOutline } from './definition-outline.ts'
 import type { Scope } from './scope.ts'
 import type { Transaction } from './store.ts'

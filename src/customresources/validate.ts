@@ -1,8 +1,8 @@
+import { re2 } from '../cel/index.ts'
 import type { FieldError } from '../objects/index.ts'
-import { isFormat } from './custom-format.ts'
-import { propertySchema, type StructuralSchema } from './custom-schema.ts'
-import { re2 } from './re2.ts'
-import { isRecord } from './value.ts'
+import { isRecord } from '../objects/index.ts'
+import { isFormat } from './format.ts'
+import { propertySchema, type StructuralSchema } from './schema.ts'
 
 type Reason = FieldError['reason']
 

@@ -1,7 +1,7 @@
 import type { KubeObject } from '../objects/index.ts'
-import type { CustomKind } from './custom-kind.ts'
-import { readPath } from './custom-path.ts'
-import { isRecord, type JsonRecord } from './value.ts'
+import { isRecord, type JsonRecord } from '../objects/index.ts'
+import type { CustomKind } from './kind.ts'
+import { readPath } from './path.ts'
 
 type Paths = NonNullable<CustomKind['custom']['scale']>
 

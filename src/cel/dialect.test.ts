@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { toDialect } from './cel-dialect.ts'
+import { toDialect } from './dialect.ts'
 
 for (const [written, meant] of [
   ['has(self.a.b)', 'has(self.a.b)'],

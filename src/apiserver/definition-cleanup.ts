@@ -1,5 +1,5 @@
+import { cleanupFinalizer, type Definition, definitions } from '../customresources/index.ts'
 import type { Core } from './core.ts'
-import { cleanupFinalizer, type Definition, definitions } from './custom-definition.ts'
 import { definitionOutline } from './definition-outline.ts'
 import { deleteObject } from './deletion.ts'
 import { collectionOf, type Scope } from './scope.ts'

@@ -1,5 +1,5 @@
+import { isCustom } from '../customresources/index.ts'
 import { apiVersionOf, type Kind, type KubeObject } from '../objects/index.ts'
-import { isCustom } from './custom-kind.ts'
 import { Entry } from './entry.ts'
 
 // Kept as long as the state that they show.

@@ -1,7 +1,7 @@
+import { re2Problem } from '../cel/index.ts'
 import type { FieldError, KubeObject } from '../objects/index.ts'
-import { readPath } from './custom-path.ts'
-import type { StructuralSchema } from './custom-schema.ts'
-import { re2Problem } from './re2.ts'
+import { readPath } from './path.ts'
+import type { StructuralSchema } from './schema.ts'
 
 /** The collection of definitions in the store. */
 export const definitions = 'apiextensions.k8s.io/customresourcedefinitions'

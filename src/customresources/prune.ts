@@ -1,5 +1,5 @@
-import { propertySchema, type StructuralSchema } from './custom-schema.ts'
-import { isRecord, type JsonRecord } from './value.ts'
+import { isRecord, type JsonRecord } from '../objects/index.ts'
+import { propertySchema, type StructuralSchema } from './schema.ts'
 
 /** Reports end there, as for built-in kinds. */
 const reportLimit = 100

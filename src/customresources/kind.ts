@@ -3,18 +3,18 @@ import {
   type Column,
   defineKind,
   type FieldError,
+  isRecord,
   type Kind,
   type KubeObject,
   nameColumn,
   renderAge,
 } from '../objects/index.ts'
-import type { Definition, DefinitionVersion, PrinterColumn } from './custom-definition.ts'
-import { type PathReader, readPath } from './custom-path.ts'
-import { setDefaults } from './custom-prune.ts'
-import { type RuleChecker, ruleChecker } from './custom-rules.ts'
-import type { StructuralSchema } from './custom-schema.ts'
-import { validateSchema } from './custom-validate.ts'
-import { isRecord } from './value.ts'
+import type { Definition, DefinitionVersion, PrinterColumn } from './definition.ts'
+import { type PathReader, readPath } from './path.ts'
+import { setDefaults } from './prune.ts'
+import { type RuleChecker, ruleChecker } from './rules.ts'
+import type { StructuralSchema } from './schema.ts'
+import { validateSchema } from './validate.ts'
 
 /** A kind that a CustomResourceDefinition brings: a kind as any other, and what only custom kinds have. */
 export interface CustomKind extends Kind {

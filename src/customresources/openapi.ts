@@ -1,5 +1,5 @@
 import { pathsOf } from '../objects/index.ts'
-import type { CustomKind } from './custom-kind.ts'
+import type { CustomKind } from './kind.ts'
 
 type Json = Record<string, unknown>
 

@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from 'node:net'
+import { familyOf, findAddress } from '../addr/index.ts'
 
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 const uuid = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i
@@ -32,4 +32,14 @@ function isCidr(text: string): boolean {
   const [address = '', bits = '', ...more] = text.split('/')
   if (more.length > 0 || !/^\d{1,3}$/.test(bits)) return false
   return (isIPv4(address) && Number(bits) <= 32) || (isIPv6(address) && Number(bits) <= 128)
+}
+
+function isIPv4(text: string): boolean {
+  const address = findAddress(text)
+  return address !== undefined && familyOf(address) === 4
+}
+
+function isIPv6(text: string): boolean {
+  const address = findAddress(text)
+  return address !== undefined && familyOf(address) === 6
 }

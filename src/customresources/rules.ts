@@ -1,10 +1,6 @@
-import { createRequire } from 'node:module'
-import type * as Cel from '@marcbachmann/cel-js'
-import type { FieldError } from '../objects/index.ts'
-import { toDialect } from './cel-dialect.ts'
-import { propertySchema, type StructuralSchema, type ValidationRule } from './custom-schema.ts'
-import { re2 } from './re2.ts'
-import { isRecord } from './value.ts'
+import { compileExpression } from '../cel/index.ts'
+import { type FieldError, isRecord } from '../objects/index.ts'
+import { propertySchema, type StructuralSchema, type ValidationRule } from './schema.ts'
 
 /** Checks the `x-kubernetes-validations` of a schema on a new value and, for transition rules, on the old one. */
 export type RuleChecker = (value: unknown, old: unknown) => FieldError[]
@@ -115,42 +111,10 @@ function render(reason: FieldError['reason'], shown: string, text: string): stri
   return `Invalid value: ${shown}: ${text}`
 }
 
-let shared: Cel.Environment | undefined
-
-/** The expression language with the part of Kubernetes' own library that schemas use most. Loaded at first use. */
-function environment(): Cel.Environment {
-  if (shared !== undefined) return shared
-  const { Environment } = createRequire(import.meta.url)('@marcbachmann/cel-js') as typeof Cel
-  shared = new Environment({ unlistedVariablesAreDyn: true, homogeneousAggregateLiterals: false })
-    .registerFunction('string.matchesRe2(string): bool', matches)
-    .registerFunction('matchesRe2(string, string): bool', matches)
-    .registerFunction('string.find(string): string', (text: string, form: string) => {
-      const matcher = re2(form).matcher(text)
-      return matcher.find() ? (matcher.group() ?? '') : ''
-    })
-    .registerFunction('isURL(string): bool', (text: string) => URL.canParse(text))
-    .registerFunction('list.isSorted(): bool', (list: unknown[]) =>
-      list.every((item, i) => i === 0 || (list[i - 1] as string) <= (item as string)),
-    )
-    .registerFunction('list.sum(): dyn', (list: (number | bigint)[]) =>
-      list.reduce((a, b) => (a as number) + (b as number), typeof list[0] === 'number' ? 0 : (0n as unknown as number)),
-    )
-    .registerFunction('list.min(): dyn', (list: unknown[]) => [...list].sort(ascending)[0])
-    .registerFunction('list.max(): dyn', (list: unknown[]) => [...list].sort(ascending).at(-1))
-  return shared
-}
-
-function matches(text: string, form: string): boolean {
-  return re2(form).matcher(text).find()
-}
-
 function compile(rule: ValidationRule): Rule {
   const program = (text: string) => {
-    let parsed: ((context: Record<string, unknown>) => unknown) | undefined
-    return (self: unknown, oldSelf: unknown) => {
-      parsed ??= environment().parse(toDialect(text))
-      return parsed({ self, oldSelf })
-    }
+    const evaluate = compileExpression(text)
+    return (self: unknown, oldSelf: unknown) => evaluate({ self, oldSelf })
   }
   return {
     ...rule,
@@ -188,8 +152,4 @@ function celName(name: string): string {
         part === '__' ? '__underscores__' : part === '.' ? '__dot__' : part === '-' ? '__dash__' : '__slash__',
       )
     : name
-}
-
-function ascending(a: unknown, b: unknown): number {
-  return (a as number) < (b as number) ? -1 : (a as number) > (b as number) ? 1 : 0
 }

@@ -1,0 +1,2 @@
+export { compileExpression, expressionProblem, firstLine, type Program } from './environment.ts'
+export { re2, re2Problem } from './re2.ts'
