@@ -12,6 +12,8 @@ import { type RoundReport, Rounds } from './rounds.ts'
 import { serveSocket } from './socket-server.ts'
 import { followLocalAddresses, followServiceCidrs, openLoopback } from './surroundings.ts'
 import { TableWatch } from './table-watch.ts'
+import { ServiceTraffic } from './traffic.ts'
+import { TrafficReport } from './traffic-report.ts'
 
 /** The taint by which an autoscaler tells that a node goes away. */
 const leavingTaint = 'ToBeDeletedByClusterAutoscaler'
@@ -89,10 +91,17 @@ export async function startAgent({
       log,
     ),
   ]
+  const report = options.trafficMs === undefined ? undefined : countTraffic(options.trafficMs)
   following.synced.then(
     () => rounds.begin(),
     (error: unknown) => log.error({ error: String(error) }, 'the API server cannot be followed'),
   )
+  function countTraffic(intervalMs: number): TrafficReport {
+    const traffic = new ServiceTraffic(network, (frontend) => plan.findFrontend(frontend)?.owner)
+    const made = new TrafficReport(traffic, { client, snapshot, nodeName, log, intervalMs })
+    metrics.add(() => made.text())
+    return made
+  }
   const servers: Server[] = []
   const health = options.health && serveHealth(host, namespace, options.health, source, metrics)
   if (health !== undefined) servers.push(health.server)
@@ -114,6 +123,7 @@ export async function startAgent({
     async stop() {
       following.stop()
       for (const one of surroundings) one.stop()
+      report?.close()
       await rounds.stop()
       healthPorts.close()
       for (const module of modules) await module.close?.()

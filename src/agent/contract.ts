@@ -45,6 +45,8 @@ export interface AgentOptions {
   readonly modules?: readonly NodeModule[]
   /** Whether NetworkPolicies are enforced, and whether a change also cuts the connections that it no longer allows; `off` unless told. */
   readonly policies?: 'strict' | 'new-connections' | 'off'
+  /** How often connections, packets and bytes by Service are read and told, in milliseconds; they are not counted unless told. */
+  readonly trafficMs?: number
   /** Where `/healthz`, `/livez` and `/metrics` are; nowhere unless told. */
   readonly health?: { readonly address: Address; readonly port: number }
   /** The unix socket for questions (`observe.ts`), and `METHOD /path` of whatever else arrives there. */

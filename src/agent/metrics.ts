@@ -44,6 +44,7 @@ const backlog = 4096
 export class Metrics {
   readonly #values = new Map<string, Sample>()
   #samples: Sample[] = []
+  readonly #texts: (() => string)[] = []
   #registry: Promise<Registry> | undefined
   #take: ((sample: Sample) => void) | undefined
 
@@ -65,11 +66,17 @@ export class Metrics {
     this.#values.set(key, { name, value: before + value, label })
   }
 
+  /** Text in the exposition format that every scrape asks for. */
+  add(text: () => string): void {
+    this.#texts.push(text)
+  }
+
   /** The exposition format, and its content type. */
   async scrape(): Promise<{ readonly text: string; readonly contentType: string }> {
     this.#registry ??= this.#load()
     const registry = await this.#registry
-    return { text: await registry.metrics(), contentType: registry.contentType }
+    const more = this.#texts.map((text) => text()).join('')
+    return { text: `${await registry.metrics()}${more}`, contentType: registry.contentType }
   }
 
   async #load(): Promise<Registry> {

@@ -142,6 +142,12 @@ program
     'primary',
   )
   .option('--localhost-nodeports', 'TCP node ports answer the node itself at 127.0.0.1 too', false)
+  .option(
+    '--service-traffic <seconds>',
+    'count connections and bytes by Service and tell them so often; 0: never',
+    integer,
+    0,
+  )
   .option('--mtu <bytes>', 'of pod links', integer, 1500)
   .addOption(
     new Option('--policies <mode>', 'NetworkPolicies: strict also cuts connections that a change denies')

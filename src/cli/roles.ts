@@ -40,6 +40,7 @@ export async function runAgent(options: {
   serviceCidr: string
   nodeportAddresses: string
   localhostNodeports: boolean
+  serviceTraffic: number
   cleanup: boolean
   policies: 'strict' | 'new-connections' | 'off'
 }): Promise<void> {
@@ -68,6 +69,7 @@ export async function runAgent(options: {
         ? {}
         : { nodePortAddresses: parsePrefixes('--nodeport-addresses', options.nodeportAddresses) }),
       loopbackNodePorts: options.localhostNodeports,
+      ...(options.serviceTraffic === 0 ? {} : { trafficMs: options.serviceTraffic * 1000 }),
       modules: [pods, gateways],
       log,
       policies: options.policies,

@@ -116,6 +116,11 @@ export interface Connection {
   readonly timeoutSeconds?: number
   readonly tcpState?: string
   readonly zone?: number
+  /** Packets and bytes of IP packets, where `net.netfilter.nf_conntrack_acct` was set when the connection began. */
+  readonly traffic?: {
+    readonly original: { readonly packets: number; readonly bytes: number }
+    readonly reply: { readonly packets: number; readonly bytes: number }
+  }
 }
 
 export interface ListeningSocket {
@@ -209,6 +214,8 @@ export interface Network {
   watchConnections(
     onEvent: (event: 'new' | 'update' | 'destroy', connection: Connection) => void,
     onLost?: () => void,
+    /** Which events; all unless told. */
+    events?: readonly ('new' | 'update' | 'destroy')[],
   ): { close(): void }
   /** Calls back when links, addresses, routes or neighbours change (the name of what changed), until closed. After a loss, for all of them. */
   watchNetwork(onChange: (what: 'link' | 'address' | 'route' | 'neighbour') => void): { close(): void }

@@ -149,8 +149,9 @@ export class LinuxNetwork implements Network {
   watchConnections(
     onEvent: (event: 'new' | 'update' | 'destroy', connection: Connection) => void,
     onLost: () => void = () => {},
+    events?: Parameters<Network['watchConnections']>[2],
   ): { close(): void } {
-    return watchConnections(this.#namespace, onEvent, onLost)
+    return watchConnections(this.#namespace, onEvent, onLost, events)
   }
   watchNetwork(onChange: (what: 'link' | 'address' | 'route' | 'neighbour') => void): { close(): void } {
     return watchNetwork(this.#namespace, onChange)

@@ -24,21 +24,23 @@ import {
 import type { Connection, Namespace } from './contract.ts'
 import { watchNetlink } from './watch.ts'
 
-const connectionEvents = {
-  step: 'watch connections',
-  protocol: NETLINK_NETFILTER,
-  groups: NF_NETLINK_CONNTRACK_NEW | NF_NETLINK_CONNTRACK_UPDATE | NF_NETLINK_CONNTRACK_DESTROY,
+const connectionGroups = {
+  new: NF_NETLINK_CONNTRACK_NEW,
+  update: NF_NETLINK_CONNTRACK_UPDATE,
+  destroy: NF_NETLINK_CONNTRACK_DESTROY,
 }
 
-/** Calls back for each conntrack event of the namespace. */
+/** Calls back for the conntrack events of the namespace. */
 export function watchConnections(
   namespace: Pick<Namespace, 'run'>,
   onEvent: (event: 'new' | 'update' | 'destroy', connection: Connection) => void,
   onLost: () => void,
+  events: readonly (keyof typeof connectionGroups)[] = ['new', 'update', 'destroy'],
 ): { close(): void } {
+  const groups = events.reduce((bits, event) => bits | connectionGroups[event], 0)
   return watchNetlink(
     namespace,
-    connectionEvents,
+    { step: 'watch connections', protocol: NETLINK_NETFILTER, groups },
     (message) => {
       const event = connectionEvent(message)
       const connection = event && decodeConnection(message)

@@ -16,6 +16,8 @@ const CTA_STATUS = 3
 const CTA_PROTOINFO = 4
 const CTA_TIMEOUT = 7
 const CTA_MARK = 8
+const CTA_COUNTERS_ORIG = 9
+const CTA_COUNTERS_REPLY = 10
 const CTA_ZONE = 18
 const CTA_MARK_MASK = 21
 const CTA_TUPLE_IP = 1
@@ -29,6 +31,8 @@ const CTA_PROTO_SRC_PORT = 2
 const CTA_PROTO_DST_PORT = 3
 const CTA_PROTO_ICMP_ID = 4
 const CTA_PROTO_ICMPV6_ID = 7
+const CTA_COUNTERS_PACKETS = 1
+const CTA_COUNTERS_BYTES = 2
 const CTA_PROTOINFO_TCP = 1
 const CTA_PROTOINFO_TCP_STATE = 1
 /** Multicast groups, as bits of sockaddr_nl.nl_groups. */
@@ -62,6 +66,13 @@ export interface ConnectionTuple {
   readonly destinationPort: number
 }
 
+/** What went in one direction. */
+export interface Traffic {
+  readonly packets: number
+  /** Of IP packets, headers included. */
+  readonly bytes: number
+}
+
 /** A conntrack entry. */
 export interface ConnectionMessage {
   readonly family: Family
@@ -74,6 +85,8 @@ export interface ConnectionMessage {
   readonly timeoutSeconds?: number
   readonly tcpState?: string
   readonly zone?: number
+  /** Where `net.netfilter.nf_conntrack_acct` was set when the connection began; events tell it at the end alone. */
+  readonly traffic?: { readonly original: Traffic; readonly reply: Traffic }
 }
 
 /** What of an entry names it: enough for a deletion. */
@@ -167,7 +180,24 @@ export function decodeConnection(message: Message, protocol?: number): Connectio
     ...present('timeoutSeconds', u32(CTA_TIMEOUT)),
     ...present('tcpState', number === IPPROTO_TCP ? findTcpState(buffer, start, end) : undefined),
     ...present('zone', zone === 0 ? undefined : buffer.readUInt16BE(zone)),
+    ...present('traffic', findBothTraffic(buffer, start, end)),
   }
+}
+
+function findBothTraffic(buffer: Buffer, start: number, end: number): ConnectionMessage['traffic'] {
+  const original = findTraffic(buffer, findAttribute(buffer, start, end, CTA_COUNTERS_ORIG))
+  const reply = findTraffic(buffer, findAttribute(buffer, start, end, CTA_COUNTERS_REPLY))
+  return original && reply && { original, reply }
+}
+
+function findTraffic(buffer: Buffer, nest: number): Traffic | undefined {
+  if (nest === 0) return undefined
+  const end = attributeEnd(buffer, nest)
+  const u64 = (type: number): number => {
+    const at = findAttribute(buffer, nest, end, type)
+    return at === 0 || attributeEnd(buffer, at) - at < 8 ? 0 : Number(buffer.readBigUInt64BE(at))
+  }
+  return { packets: u64(CTA_COUNTERS_PACKETS), bytes: u64(CTA_COUNTERS_BYTES) }
 }
 
 function findTcpState(buffer: Buffer, start: number, end: number): string | undefined {
