@@ -132,6 +132,8 @@ function subresourcesOf(kind: Kind): Subresource[] {
         return { name, ...own, verbs: ['get', 'patch', 'update'] }
       case 'scale':
         return { name, group: 'autoscaling', version: 'v1', kind: 'Scale', verbs: ['get', 'patch', 'update'] }
+      case 'ephemeralcontainers':
+        return { name, ...own, verbs: ['get', 'patch', 'update'] }
       case 'log':
         return { name, ...own, verbs: ['get'] }
       case 'exec':

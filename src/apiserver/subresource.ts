@@ -23,7 +23,7 @@ export async function handleSubresource(core: Core, scope: Scope, call: Call): P
   if (subresource === undefined || !kind.subresources.includes(subresource as never))
     throw new Refusal(errors.noSuchResource())
   const { method } = call
-  if (subresource === 'status') {
+  if (subresource === 'status' || subresource === 'ephemeralcontainers') {
     if (method === 'GET') return getObject(core, scope, call)
     if (method === 'PUT') return putObject(core, scope, call)
     if (method === 'PATCH') return patchObject(core, scope, call)

@@ -20,9 +20,13 @@ const shellBuiltins = new Set([
   '.',
 ])
 
+// Images that start nothing of their own: what a pod gives as `args` is the command, and without it a shell.
+const plainImages =
+  /(?:^|\/)(?:busybox|alpine|debian|ubuntu|fedora|centos|rockylinux|almalinux|netshoot|toybox)(?:[:@][\w.:@-]+)?$/
+
 /**
- * The program that a container runs on this machine, or undefined when there is none and a stand-in takes its place. Only
- * `command` counts: without it the image decides what runs, and there are no images.
+ * The program that a container runs on this machine, or undefined when there is none and a stand-in takes its place. Without
+ * `command` the image decides what runs, and there are no images: only of some it is known that they start nothing of their own.
  */
 export function findProgram(
   container: Container,
@@ -31,6 +35,10 @@ export function findProgram(
 ): string[] | undefined {
   const command = (container.command ?? []).map((word) => expandReferences(word, environment))
   const args = (container.args ?? []).map((word) => expandReferences(word, environment))
+  if (command.length === 0 && plainImages.test(container.image ?? '')) {
+    command.push(...args.splice(0))
+    if (command.length === 0 && container.stdin) command.push('sh')
+  }
   const program = command[0]
   if (program === undefined || program === '') return undefined
   if (isExecutable(program, path)) return [...command, ...args]

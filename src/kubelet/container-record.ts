@@ -1,7 +1,7 @@
 import type { Container, ContainerState, ContainerStatus } from '../objects/index.ts'
 
-/** `sidecar` is an init container that restarts always (KEP-753): the next one starts when it has started. */
-export type ContainerRole = 'init' | 'sidecar' | 'app'
+/** `sidecar` is an init container that restarts always (KEP-753): the next one starts when it has started. `ephemeral` came later, to debug. */
+export type ContainerRole = 'init' | 'sidecar' | 'app' | 'ephemeral'
 
 /** What the kubelet knows of one container of a pod, from which its status is computed. */
 export interface ContainerRecord {

@@ -165,7 +165,7 @@ export class ContainerRunner {
     }
     const door = this.#door.probeDoor(() => this.#running)
     this.#prober = new Prober(container, door, events, running.warmsUp)
-    if (record.role === 'init') record.started = true
+    if (record.role === 'init' || record.role === 'ephemeral') record.started = true
     else this.#prober.start()
     this.#door.changed(settling)
   }

@@ -32,13 +32,15 @@ export async function startContainer(
   container: Container,
   network: PodNetwork,
   attempt: number,
+  processesOf?: number,
 ): Promise<RunningContainer> {
   const builtin = door.builtins.get(container.image ?? '')
   if (builtin !== undefined) return builtin(pod, container, network.namespace)
   const sources = environmentSources(door, pod, network)
   // A stand-in shows nobody its environment, but a reference to nothing must fail all the same.
   const refers = container.envFrom !== undefined || container.env?.some(({ valueFrom }) => valueFrom !== undefined)
-  const own = refers || container.command !== undefined ? await buildEnvironment(pod, container, sources) : {}
+  const own =
+    refers || (container.command ?? container.args) !== undefined ? await buildEnvironment(pod, container, sources) : {}
   const environment = { PATH: programPath(), HOME: '/root', HOSTNAME: podHostname(pod), ...own }
   const argv = findProgram(container, environment, environment.PATH)
   if (argv !== undefined) {
@@ -52,6 +54,9 @@ export async function startContainer(
       workingDirectory: container.workingDir ?? '/',
       scratch: join(directory, `${container.name}-${attempt}`),
       files: writeFiles(door, pod, network),
+      stdin: container.stdin === true,
+      tty: container.tty === true,
+      ...(processesOf === undefined ? {} : { processesOf }),
       mounts: await prepareMounts(pod, container, {
         client: door.client,
         directory,

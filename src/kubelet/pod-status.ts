@@ -17,12 +17,10 @@ export interface PodFacts {
 }
 
 /** The status as kubelet's `generateAPIPodStatus` computes it; conditions that others set are kept. */
-export function computePodStatus(
-  pod: Pod,
-  records: readonly ContainerRecord[],
-  facts: PodFacts,
-  now: string,
-): PodStatus {
+export function computePodStatus(pod: Pod, all: readonly ContainerRecord[], facts: PodFacts, now: string): PodStatus {
+  // What came to debug says nothing of the pod's own state.
+  const records = all.filter((record) => record.role !== 'ephemeral')
+  const ephemeral = all.filter((record) => record.role === 'ephemeral')
   const phase = facts.failure === undefined ? computePhase(pod, records) : 'Failed'
   const init = records.filter((record) => record.role !== 'app')
   const apps = records.filter((record) => record.role === 'app')
@@ -37,6 +35,7 @@ export function computePodStatus(
     startTime: facts.startTime,
     ...(init.length === 0 ? {} : { initContainerStatuses: init.map(containerStatus) }),
     containerStatuses: apps.map(containerStatus),
+    ...(ephemeral.length === 0 ? {} : { ephemeralContainerStatuses: ephemeral.map(containerStatus) }),
     qosClass: pod.status?.qosClass ?? 'BestEffort',
   }
 }

@@ -2,8 +2,8 @@ import { rmSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Address } from '../addr/index.ts'
 import { ApiError } from '../client/index.ts'
-import { ContainerProcess } from '../containers/index.ts'
-import { type Container, type Pod, Pods } from '../objects/index.ts'
+import { ContainerProcess, type RunningContainer } from '../containers/index.ts'
+import { type Container, type EphemeralContainer, type Pod, Pods } from '../objects/index.ts'
 import { CniRefusal } from './cni-call.ts'
 import type { ContainerRole } from './container-record.ts'
 import { ContainerRunner, type RunnerDoor, timestamp } from './container-runner.ts'
@@ -28,6 +28,7 @@ export class PodWorker {
   readonly #node: NodeDoor
   readonly #onEnd: () => void
   readonly #runners: ContainerRunner[] = []
+  readonly #debuggers = new Set<Promise<unknown>>()
   readonly #writer: StatusWriter
   readonly #startTime = timestamp()
   readonly #containerId: string
@@ -79,6 +80,7 @@ export class PodWorker {
     const regated = pod.spec.readinessGates !== undefined && gates(pod) !== gates(this.#pod)
     this.#pod = pod
     if (regated) this.#writer.touch(0)
+    this.#startDebuggers()
     if (pod.metadata.deletionTimestamp !== undefined) {
       void this.#terminate((pod.metadata.deletionGracePeriodSeconds ?? 30) * 1000, true)
     }
@@ -127,6 +129,7 @@ export class PodWorker {
     if (this.#pod.status?.phase === 'Succeeded' || this.#pod.status?.phase === 'Failed') return
     this.#network = await this.#attach()
     if (this.#network === undefined) return
+    this.#startDebuggers()
     this.#writer.touch(settlingMs)
     const sidecars: Promise<unknown>[] = []
     for (const runner of this.#byRole('init', 'sidecar')) {
@@ -145,8 +148,27 @@ export class PodWorker {
     await Promise.all(sidecars)
     if (this.#terminating) return
     // All containers have ended for good: the pod is complete and gives its addresses back.
+    await this.#endDebuggers()
     await this.#writer.flush()
     await this.#release()
+  }
+
+  /** Starts the ephemeral containers that have come since the last look; they run once. */
+  #startDebuggers(): void {
+    if (this.#network === undefined || this.#terminating) return
+    for (const container of this.#pod.spec.ephemeralContainers ?? []) {
+      if (this.findRunner(container.name) !== undefined) continue
+      const runner = new ContainerRunner(container, 'ephemeral', 'Never', false, this.#runnerDoor())
+      this.#runners.push(runner)
+      const run = runner.run().finally(() => this.#debuggers.delete(run))
+      this.#debuggers.add(run)
+      this.#writer.touch(0)
+    }
+  }
+
+  async #endDebuggers(): Promise<void> {
+    for (const runner of this.#byRole('ephemeral')) runner.stop(0)
+    await Promise.all(this.#debuggers)
   }
 
   #byRole(...roles: ContainerRole[]): ContainerRunner[] {
@@ -208,6 +230,7 @@ export class PodWorker {
     if (!first) return
     await this.#running
     for (const runner of this.#byRole('sidecar')) runner.stop(Math.max(0, this.#graceEndsAt - Date.now()))
+    await this.#endDebuggers()
     if (deleteObject && (this.#pod.metadata.finalizers?.length ?? 0) > 0) await this.#writer.flush()
     this.#writer.stop()
     await this.#release()
@@ -254,12 +277,20 @@ export class PodWorker {
       graceMs: (this.#pod.spec.terminationGracePeriodSeconds ?? 30) * 1000,
       start: (container, attempt) => {
         if (this.#network === undefined) throw new Error('the pod has no network')
-        return startContainer(this.#door, this.#pod, container, this.#network, attempt)
+        return this.#startContainer(container, this.#network, attempt)
       },
       probeDoor: (running) => this.#probeDoor(running),
       changed: (settling) => this.#writer.touch(settling ? settlingMs : 0),
       event: (type, reason, message, container) => this.#event(type, reason, message, container.name),
     }
+  }
+
+  /** A container that came to debug another one sees its processes. */
+  async #startContainer(container: Container, network: PodNetwork, attempt: number): Promise<RunningContainer> {
+    const { targetContainerName } = container as EphemeralContainer
+    const target = targetContainerName === undefined ? undefined : this.findRunner(targetContainerName)?.running
+    const processesOf = target instanceof ContainerProcess ? await target.started : undefined
+    return startContainer(this.#door, this.#pod, container, network, attempt, processesOf)
   }
 
   #probeDoor(running: () => unknown): ProbeDoor {

@@ -18,6 +18,7 @@ export interface Kind {
     | 'attach'
     | 'portforward'
     | 'binding'
+    | 'ephemeralcontainers'
     | 'eviction'
     | 'token'
     | 'proxy'

@@ -26,12 +26,23 @@ export function prepareObject<T extends KubeObject>(
 ): void {
   if (old === undefined) prepareCreate(strategy, object)
   else if (subresource === 'status') prepareStatus(object, old)
+  else if (subresource === 'ephemeralcontainers') prepareEphemeralContainers(strategy, object, old)
   else prepareUpdate(strategy, object, old, subresource)
 }
 
 function prepareStatus(object: KubeObject, old: KubeObject): void {
   keepSystemFields(object, old)
   keepAllButStatus(object as unknown as Body, old as unknown as Body)
+}
+
+/** Nothing but the list of ephemeral containers is taken from such a request. */
+function prepareEphemeralContainers<T extends KubeObject>(strategy: Strategy<T>, object: T, old: T): void {
+  const { ephemeralContainers } = ((object as unknown as Body).spec ?? {}) as { ephemeralContainers?: unknown }
+  const { managedFields, resourceVersion } = object.metadata
+  const metadata = { ...old.metadata, managedFields, resourceVersion }
+  Object.assign(object, structuredClone({ ...old, metadata }))
+  Object.assign((object as unknown as { spec: object }).spec, { ephemeralContainers })
+  prepareUpdate(strategy, object, old, 'ephemeralcontainers')
 }
 
 function prepareUpdate<T extends KubeObject>(

@@ -5,6 +5,7 @@ import { dns1123Label, dns1123Subdomain, inRange, qualifiedNameRule } from './na
 import { sameMeaning } from './same-meaning.ts'
 import type { Pod, PodSpec } from './types.ts'
 import { type PodScope, validateContainers, validateHostPorts } from './validate-container.ts'
+import { validateEphemeralChange, validateEphemeralContainers } from './validate-ephemeral.ts'
 import { validateLabels } from './validate-metadata.ts'
 import { validatePodDns } from './validate-pod-dns.ts'
 
@@ -19,6 +20,10 @@ const restartPolicies = ['Always', 'Never', 'OnFailure']
 /** Upstream's `ValidatePod` and `ValidatePodUpdate`, metadata aside. A binding may set the node name. */
 export function validatePod(pod: Pod, old: Pod | undefined, subresource?: string): FieldError[] {
   const errors = validatePodSpec(pod.spec, 'spec')
+  if (old === undefined && pod.spec.ephemeralContainers !== undefined)
+    errors.push(forbidden('spec.ephemeralContainers', 'cannot be set on create'))
+  if (old !== undefined && subresource === 'ephemeralcontainers')
+    return [...errors, ...validateEphemeralChange(pod, old)]
   if (old === undefined || subresource !== undefined) return errors
   return [...errors, ...validateChange(pod, old)]
 }
@@ -36,6 +41,7 @@ export function validatePodSpec(given: PodSpec, path: string): FieldError[] {
   if (containers.length === 0) errors.push(required(`${path}.containers`))
   errors.push(...validateContainers(containers, `${path}.containers`, scope, false))
   errors.push(...validateContainers(initContainers, `${path}.initContainers`, scope, true))
+  errors.push(...validateEphemeralContainers(spec, scope))
   errors.push(...validateHostPorts(containers, `${path}.containers`))
   const names = new Set(containers.map((container) => container.name))
   for (const [index, { name }] of initContainers.entries())
