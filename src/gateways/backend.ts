@@ -1,51 +1,11 @@
 import { type Address, familyOf, findAddress } from '../addr/index.ts'
 import { keyOf } from '../cluster/index.ts'
 import type { EndpointSlice, Service, ServicePort } from '../objects/index.ts'
-import type { IngressBackend } from './ingress.ts'
-import type { BackendModel, Because, Finding, ServerModel, Target } from './model.ts'
+import type { BackendModel, ServerModel } from './model.ts'
 import type { Sources } from './sources.ts'
 
-/** Where a reference to a Service's port leads. `because` is the reference; a broken one comes with its finding. */
-export function compileBackend(
-  reference: IngressBackend,
-  namespace: string,
-  because: Because,
-  services: Sources['services'],
-): { readonly target: Target; readonly backend?: BackendModel; readonly finding?: Finding } {
-  const broken = (code: string, field: string, says: string, remedy: string) => ({
-    target: { kind: 'broken', because, says } as const,
-    finding: { code, object: because.object, field: `${because.field}.${field}`, says, try: remedy },
-  })
-  const { service: wanted, resource } = reference
-  if (wanted === undefined) {
-    const says =
-      resource === undefined ? 'no backend is named' : `${resource.kind} "${resource.name}" cannot be a backend`
-    return broken('BackendNotServed', 'resource', says, 'name a Service')
-  }
-  const key = `${namespace}/${wanted.name}`
-  const service = services.get(key)
-  if (service === undefined) {
-    const remedy = `create service/${key}, or name one that exists in namespace ${namespace}`
-    return broken('BackendMissing', 'service.name', `there is no Service "${wanted.name}" in ${namespace}`, remedy)
-  }
-  if (service.spec.type === 'ExternalName') {
-    const says = `Service "${wanted.name}" is an ExternalName, which has no endpoints`
-    return broken('BackendNotServed', 'service.name', says, 'name a Service with endpoints')
-  }
-  const port = findPort(service, wanted.port)
-  if (port === undefined) {
-    const asked = wanted.port?.name ?? wanted.port?.number ?? ''
-    const has = (service.spec.ports ?? []).map(({ name, port: number }) => (name ? `${name} (${number})` : number))
-    const says = `Service "${wanted.name}" has no port "${asked}"`
-    return broken('BackendPortMissing', 'service.port', says, `name one of its ports: ${has.join(', ')}`)
-  }
-  const id = `${namespace}:${wanted.name}:${port.port}`
-  const protocol = protocolOf(port.appProtocol)
-  const backend: BackendModel = { id, service: key, portName: port.name ?? '', protocol, because }
-  return { target: { kind: 'backend', id }, backend }
-}
-
-function findPort(service: Service, wanted: { name?: string; number?: number } = {}): ServicePort | undefined {
+/** A port of a Service that requests or streams can be sent to. */
+export function findPort(service: Service, wanted: { name?: string; number?: number } = {}): ServicePort | undefined {
   return (service.spec.ports ?? []).find(
     ({ name, port, protocol }) =>
       (protocol ?? 'TCP') === 'TCP' && (wanted.name ? name === wanted.name : port === wanted.number),
@@ -53,7 +13,7 @@ function findPort(service: Service, wanted: { name?: string; number?: number } =
 }
 
 /** KEP-3726: `kubernetes.io/h2c` is HTTP/2 without TLS; gRPC is spoken over it. */
-function protocolOf(appProtocol: string | undefined): BackendModel['protocol'] {
+export function protocolOf(appProtocol: string | undefined): BackendModel['protocol'] {
   return appProtocol === 'kubernetes.io/h2c' || appProtocol === 'grpc' ? 'h2c' : 'http1'
 }
 

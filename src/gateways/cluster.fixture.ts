@@ -1,6 +1,6 @@
 import type { EndpointSlice, Service } from '../objects/index.ts'
 import type { Ingress, IngressClass, IngressPath, Secret } from './ingress.ts'
-import type { Sources } from './sources.ts'
+import { type GatewayApiSources, noGatewayApi, type Sources } from './sources.ts'
 
 export const ourClass: IngressClass = {
   apiVersion: 'networking.k8s.io/v1',
@@ -52,12 +52,16 @@ export function sourcesOf(objects: {
   services?: readonly Service[]
   slices?: readonly EndpointSlice[]
   secrets?: readonly Secret[]
+  gatewayApi?: Partial<GatewayApiSources>
 }): Sources {
   const { ingresses = [], classes = [ourClass], services = [], slices = [], secrets = [] } = objects
   const key = (object: Service | Secret): string => `${object.metadata.namespace}/${object.metadata.name}`
   return {
     ingresses,
     ingressClasses: classes,
+    gatewayApi: { ...noGatewayApi, ...objects.gatewayApi },
+    configMaps: new Map(),
+    namespaces: new Map(),
     secrets: new Map(secrets.map((one) => [key(one), one])),
     services: new Map(services.map((one) => [key(one), one])),
     slicesOf: (service) =>

@@ -9,7 +9,8 @@ const services = ['a', 'b', 'c', 'd'].map((name) => service(name))
 function answer(ingresses: readonly Ingress[], host: string, at: string): string {
   const model = compileGateways(sourcesOf({ ingresses, services }))
   const got = explainRequest(model, { host, path: at })
-  return got.kind === 'forwarded' ? got.backend.split(':')[1]! : String(got.status)
+  if (got.kind === 'answered') return String(got.status)
+  return got.kind === 'forwarded' ? got.backend.split(':')[1]! : got.kind
 }
 
 test('paths: elements, trailing slashes, the longest first, Exact before Prefix', () => {
@@ -153,14 +154,14 @@ test('mistakes are findings, and the rest is served', () => {
 })
 
 test('an endpoint or a route to a known backend is a command, a new backend a reload', () => {
-  const place = { directory: '/run/x', httpPort: 80, httpsPort: 443, defaultCertificate: 'PEM' }
+  const place = { directory: '/run/x', defaultCertificate: 'PEM' }
   const lowered = (addresses: readonly string[], ...paths: Parameters<typeof path>[]) => {
     const sources = sourcesOf({
       ingresses: [ingress('web', { rules: [{ http: { paths: paths.map((p) => path(...p)) } }] })],
       services,
       slices: [slice('a', addresses)],
     })
-    return lowerGateway(compileGateways(sources), (backend) => compileServers(backend, sources), place)
+    return lowerGateway(compileGateways(sources), (backend) => compileServers(backend, sources), place, '')
   }
   const first = lowered(['10.0.0.1', '10.0.0.2'], ['/', 'a'])
   assert.deepEqual(planGateway(first, lowered(['10.0.0.1', '10.0.0.2'], ['/', 'a'])), { kind: 'nothing' })

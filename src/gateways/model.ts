@@ -1,56 +1,192 @@
 import type { Address } from '../addr/index.ts'
 import type { Because, Finding, ObjectKey } from '../cluster/index.ts'
+import type { HostPattern } from './host.ts'
 
 export type { Because, Finding }
 
-/** What everything that comes in from outside by HTTP means, the same on every node. */
+/** What everything that comes in from outside means, of Ingresses and of the Gateway API alike, the same on every node. */
 export interface GatewayModel {
   /** Whether any object asks for a gateway; without one nothing listens. */
   readonly wanted: boolean
-  /** Unique by host and path. */
-  readonly routes: readonly Route[]
+  /** Unique by id and by port. */
+  readonly entrances: readonly Entrance[]
   /** The backends that routes lead to, unique by id. */
   readonly backends: readonly BackendModel[]
   readonly certificates: readonly Certificate[]
-  /** Which certificate a TLS host is served with, unique by host. */
-  readonly tlsHosts: readonly TlsHost[]
+  readonly authorities: readonly Authority[]
   readonly findings: readonly Finding[]
 }
 
-/** A request whose host and path fit goes to the target; of several, the more specific host wins, then the longer path, then Exact. */
-export interface Route {
-  readonly host: HostPattern
-  readonly path: PathPattern
-  readonly target: Target
-  /** The path or default backend that says so. */
+/** A port of every node at which the gateway listens. */
+export interface Entrance {
+  /** `http` and `https` are those of Ingresses; a Gateway's are `namespace:gateway:port`. */
+  readonly id: string
+  /** What is bound. */
+  readonly port: number
+  /** What clients connect to: the port of the listener. */
+  readonly shownPort: number
+  readonly protocol: 'HTTP' | 'TLS' | 'TCP'
+  /** What `*.` stands for in the hosts of this entrance. */
+  readonly star: 'wildcard' | 'suffix'
+  /** By which names a connection or request is told apart, unique by host. */
+  readonly listeners: readonly ListenerModel[]
+  /** HTTP routes by host, unique by host. */
+  readonly tiers: readonly HostTier[]
+  /** Streams of bytes: TCP, and TLS by SNI; unique by host. */
+  readonly streams: readonly StreamRoute[]
+  readonly clientValidation?: ClientValidation
   readonly because: Because
 }
 
-/** `wildcard`: one label in front of `name` (networking/v1 IngressRule.Host). Names are in lower case. */
-export type HostPattern =
-  | { readonly kind: 'exact'; readonly name: string }
-  | { readonly kind: 'wildcard'; readonly name: string }
-  | { readonly kind: 'any' }
+/** One name of an entrance. A request whose Host belongs to another one than its SNI is misdirected. */
+export interface ListenerModel {
+  readonly id: string
+  readonly host: HostPattern
+  /** `http`: requests are routed (after TLS where the entrance has it); `terminate`: bytes are, after TLS; `passthrough`: TLS stays. */
+  readonly mode: 'http' | 'terminate' | 'passthrough'
+  /** Ids of certificates, the first is the one for all names of the host. */
+  readonly certificates: readonly string[]
+  readonly because: Because
+}
 
-/** A prefix is one by elements, and without a slash at its end; `` is the prefix of everything. */
-export type PathPattern =
-  | { readonly kind: 'exact'; readonly value: string }
-  | { readonly kind: 'prefix'; readonly value: string }
+/** Whose certificate clients must show (Gateway `spec.tls.frontend`). */
+export interface ClientValidation {
+  readonly authority: string
+  /** `optional`: connections with no or a wrong certificate are served all the same (AllowInsecureFallback). */
+  readonly mode: 'required' | 'optional'
+}
+
+/** How many tiers a request is compared with at most: its own, and the next less specific ones. */
+export const mostTiers = 6
+
+/** What requests for a host meet: its rules, the first that matches wins, then those of `parent`. */
+export interface HostTier {
+  readonly listener: string
+  readonly host: HostPattern
+  /** In the order of precedence. */
+  readonly rules: readonly HttpRule[]
+  /** A less specific tier of the same listener. */
+  readonly parent?: HostPattern
+}
+
+export interface HttpRule {
+  readonly path: PathPattern
+  readonly method?: string
+  readonly headers: readonly ValueMatch[]
+  readonly query: readonly ValueMatch[]
+  readonly action: HttpAction
+  /** The path, match or default backend that says so. */
+  readonly because: Because
+}
+
+/** A prefix is one by elements, and without a slash at its end; `` is the prefix of everything. A regex matches the whole path. */
+export interface PathPattern {
+  readonly kind: 'exact' | 'prefix' | 'regex'
+  readonly value: string
+}
+
+/** A header (name in lower case) or a query parameter; a regex matches the whole value. */
+export interface ValueMatch {
+  readonly name: string
+  readonly kind: 'exact' | 'regex'
+  readonly value: string
+}
+
+/** What becomes of requests that a rule takes. Shared by all matches of a rule. */
+export interface HttpAction {
+  /** Unique; what logs call the route: `ingress/NAMESPACE/NAME`, `httproute/NAMESPACE/NAME/RULE`. */
+  readonly id: string
+  readonly filters: readonly Filter[]
+  /** Empty when the filters answer. */
+  readonly targets: readonly WeightedTarget[]
+  /** For the whole answer to begin. */
+  readonly timeoutMs?: number
+}
+
+export interface WeightedTarget {
+  readonly weight: number
+  readonly target: Target
+  readonly filters: readonly Filter[]
+}
 
 export type Target =
   | { readonly kind: 'backend'; readonly id: string }
   /** The backend cannot be: requests get 500. */
   | { readonly kind: 'broken'; readonly because: Because; readonly says: string }
 
-/** One port of one Service, as servers. */
+export interface HeaderChange {
+  readonly set: readonly (readonly [name: string, value: string])[]
+  readonly add: readonly (readonly [name: string, value: string])[]
+  readonly remove: readonly string[]
+}
+
+/** How a path becomes another; `prefix` is the part of the rule's match that is replaced. */
+export type PathChange =
+  | { readonly kind: 'full'; readonly path: string }
+  | { readonly kind: 'prefix'; readonly prefix: string; readonly path: string }
+
+export type Filter =
+  | { readonly kind: 'request-headers'; readonly change: HeaderChange }
+  | { readonly kind: 'response-headers'; readonly change: HeaderChange }
+  | {
+      readonly kind: 'redirect'
+      readonly status: number
+      readonly scheme?: string
+      readonly host?: string
+      readonly port?: number
+      readonly path?: PathChange
+    }
+  | { readonly kind: 'rewrite'; readonly host?: string; readonly path?: PathChange }
+  | { readonly kind: 'mirror'; readonly backend: string; readonly numerator: number; readonly denominator: number }
+  | {
+      readonly kind: 'cors'
+      readonly origins: readonly string[]
+      readonly methods: readonly string[]
+      readonly headers: readonly string[]
+      readonly expose: readonly string[]
+      readonly credentials: boolean
+      readonly maxAgeSeconds: number
+    }
+
+/** Bytes for a name (SNI), or all of a TCP port. */
+export interface StreamRoute {
+  readonly host: HostPattern
+  readonly listener: string
+  readonly mode: 'tcp' | 'terminate' | 'passthrough'
+  readonly action: { readonly id: string; readonly targets: readonly WeightedTarget[] }
+  readonly because: Because
+}
+
+/** One port of one Service, as servers, with what is particular about how they are spoken to. */
 export interface BackendModel {
-  /** `namespace:service:port`; no part can have a colon. */
+  /** `namespace:service:port`, and what sets a variant apart; no part can have a colon. */
   readonly id: string
   readonly service: ObjectKey
   /** `spec.ports[].name` of the Service: ports of slices have the same. */
   readonly portName: string
-  readonly protocol: 'http1' | 'h2c'
+  readonly protocol: 'http1' | 'h2c' | 'tcp'
+  readonly tls?: BackendTls
+  readonly retry?: { readonly attempts: number; readonly codes: readonly number[] }
+  /** Requests of a session go to the pod that had its first. */
+  readonly persistence?: {
+    readonly kind: 'cookie' | 'header'
+    readonly name: string
+    /** Of a permanent cookie. */
+    readonly maxAgeSeconds?: number
+  }
   readonly because: Because
+}
+
+/** TLS to pods (BackendTLSPolicy). */
+export interface BackendTls {
+  /** Sent as SNI, and what the certificate must be for unless `names` is given. */
+  readonly host: string
+  /** The id of an authority, or the system's. */
+  readonly authority: string | 'system'
+  /** Id of the certificate that the gateway shows (Gateway `spec.tls.backend`). */
+  readonly clientCertificate?: string
+  /** One of these must be in the certificate (`subjectAltNames`). */
+  readonly names: readonly { readonly kind: 'host' | 'uri'; readonly value: string }[]
 }
 
 /** A pod that a backend's requests go to. */
@@ -65,32 +201,13 @@ export interface Certificate {
   readonly id: string
   /** Chain and key in PEM. */
   readonly pem: string
+  /** Names of the leaf, lower case. */
+  readonly names: readonly string[]
   readonly because: Because
 }
 
-export interface TlsHost {
-  readonly host: HostPattern
-  readonly certificate: string
-  readonly because: Because
-}
-
-/** `example.com`, `*.example.com` or `*`. */
-export function hostText(host: HostPattern): string {
-  switch (host.kind) {
-    case 'exact':
-      return host.name
-    case 'wildcard':
-      return `*.${host.name}`
-    case 'any':
-      return '*'
-    default:
-      return host satisfies never
-  }
-}
-
-/** Reads a host of an object; nothing means any. */
-export function parseHost(text = ''): HostPattern {
-  const name = text.toLowerCase()
-  if (name === '') return { kind: 'any' }
-  return name.startsWith('*.') ? { kind: 'wildcard', name: name.slice(2) } : { kind: 'exact', name }
+/** Certificates of authorities in PEM. */
+export interface Authority {
+  readonly id: string
+  readonly pem: string
 }

@@ -10,19 +10,27 @@ export type GatewayPlan =
 /** Pure. New servers come before old ones go, and certificates before the hosts that need them. */
 export function planGateway(from: LoweredGateway, to: LoweredGateway): GatewayPlan {
   if (structureOf(from) !== structureOf(to)) return { kind: 'reload', why: 'other backends or options' }
-  const gone = from.list.lines.filter((line) => !to.list.lines.includes(line))
-  if (gone.length > 0) return { kind: 'reload', why: 'a certificate is taken away' }
+  if (!sameEntries(from.files, to.files)) return { kind: 'reload', why: 'other authorities' }
+  for (const [path, lines] of from.lists) {
+    if (lines.some((line) => !to.lists.get(path)?.includes(line)))
+      return { kind: 'reload', why: 'a certificate is taken away' }
+  }
   const commands = [...certificateCommands(from, to), ...mapCommands(from, to), ...serverCommands(from, to)]
   return commands.length === 0 ? { kind: 'nothing' } : { kind: 'commands', commands }
 }
 
 function certificateCommands(from: LoweredGateway, to: LoweredGateway): Command[] {
+  const listed = [...to.lists].flatMap(([list, lines]) =>
+    lines
+      .filter((line) => !from.lists.get(list)?.includes(line))
+      .map((line): Command => ({ kind: 'list-certificate', list, line })),
+  )
+  const added = new Set(listed.map((one) => (one.kind === 'list-certificate' ? one.line.split(' ', 1)[0] : '')))
+  const known = new Set([...from.lists.values()].flat().map((line) => line.split(' ', 1)[0]))
   const set = [...to.certificates]
-    .filter(([path, pem]) => from.certificates.get(path) !== pem)
-    .map(([path, pem]): Command => ({ kind: 'set-certificate', path, pem, fresh: !from.certificates.has(path) }))
-  const listed = to.list.lines
-    .filter((line) => !from.list.lines.includes(line))
-    .map((line): Command => ({ kind: 'list-certificate', list: to.list.path, line }))
+    // One that no list names is nowhere in HAProxy.
+    .filter(([path, pem]) => from.certificates.get(path) !== pem && (known.has(path) || added.has(path)))
+    .map(([path, pem]): Command => ({ kind: 'set-certificate', path, pem, fresh: !known.has(path) }))
   return [...set, ...listed]
 }
 

@@ -1,12 +1,61 @@
 import type { ObjectKey } from '../cluster/index.ts'
-import type { EndpointSlice, Service } from '../objects/index.ts'
+import type { EndpointSlice, KubeObject, Service } from '../objects/index.ts'
+import type {
+  BackendTLSPolicy,
+  Gateway,
+  GatewayClass,
+  GRPCRoute,
+  HTTPRoute,
+  ListenerSet,
+  ReferenceGrant,
+  StreamRouteObject,
+} from './gateway-api.ts'
 import type { Ingress, IngressClass, Secret } from './ingress.ts'
+
+/** A ConfigMap that holds certificates of authorities. */
+export interface ConfigMap extends KubeObject {
+  data?: Record<string, string>
+  binaryData?: Record<string, string>
+}
 
 /** The objects that gateways are compiled from. */
 export interface Sources {
   readonly ingresses: Iterable<Ingress>
   readonly ingressClasses: Iterable<IngressClass>
+  readonly gatewayApi: GatewayApiSources
+  /** Those of type kubernetes.io/tls, and those that hold a `ca.crt`. */
   readonly secrets: ReadonlyMap<ObjectKey, Secret>
+  readonly configMaps: ReadonlyMap<ObjectKey, ConfigMap>
+  /** By name. */
+  readonly namespaces: ReadonlyMap<string, KubeObject>
   readonly services: ReadonlyMap<ObjectKey, Service>
   slicesOf(service: ObjectKey): readonly EndpointSlice[]
+}
+
+/** The kinds of the Gateway API; all empty where it is not installed. */
+export interface GatewayApiSources {
+  readonly classes: Iterable<GatewayClass>
+  readonly gateways: Iterable<Gateway>
+  readonly listenerSets: Iterable<ListenerSet>
+  readonly httpRoutes: Iterable<HTTPRoute>
+  readonly grpcRoutes: Iterable<GRPCRoute>
+  readonly tlsRoutes: Iterable<StreamRouteObject>
+  readonly tcpRoutes: Iterable<StreamRouteObject>
+  readonly udpRoutes: Iterable<StreamRouteObject>
+  readonly grants: Iterable<ReferenceGrant>
+  readonly policies: Iterable<BackendTLSPolicy>
+}
+
+/** Where the Gateway API is not installed. */
+export const noGatewayApi: GatewayApiSources = {
+  classes: [],
+  gateways: [],
+  listenerSets: [],
+  httpRoutes: [],
+  grpcRoutes: [],
+  tlsRoutes: [],
+  tcpRoutes: [],
+  udpRoutes: [],
+  grants: [],
+  policies: [],
 }

@@ -4,8 +4,8 @@ export interface Config {
 }
 
 export interface Section {
-  readonly keyword: 'global' | 'defaults' | 'frontend' | 'backend'
-  /** Required for frontends and backends: letters, digits and `-_.:`. */
+  readonly keyword: 'global' | 'ring' | 'defaults' | 'frontend' | 'backend'
+  /** Required for rings, frontends and backends: letters, digits and `-_.:`. */
   readonly name?: string
   /** One line that says where the section comes from. */
   readonly comment?: string

@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Finding } from '../cluster/index.ts'
 import { type Namespace, spawnIn } from '../host/index.ts'
 
@@ -44,6 +44,12 @@ export function writeFiles(directory: string, files: ReadonlyMap<string, string>
   }
 }
 
+/** Removes certificates and authorities that the configuration names no longer. */
+export function removeOthers(directory: string, files: ReadonlyMap<string, string>): void {
+  for (const name of readdirSync(directory))
+    if (/\.(pem|ca|list)$/.test(name) && !files.has(`${directory}/${name}`)) rmSync(`${directory}/${name}`)
+}
+
 /** A fault in what makes the configuration is the same to those who wait for it as a refusal. */
 export function orRefuse<T>(make: () => T): T {
   try {
@@ -60,8 +66,8 @@ export function refused({ message }: ConfigRefused, serves: boolean): Finding {
     code: 'GatewayRefused',
     object: 'gateway',
     field: 'haproxy.cfg',
-    says: `the configuration of the Ingresses is refused, and ${meanwhile}: ${message}`,
-    try: 'change the Ingress, Service or Secret that it speaks of; the last one that was changed is the likeliest',
+    says: `the configuration of the gateways is refused, and ${meanwhile}: ${message}`,
+    try: 'change the Ingress, Gateway, route, Service or Secret that it speaks of; the last one that was changed is the likeliest',
   }
 }
 

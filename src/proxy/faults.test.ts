@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -89,17 +90,43 @@ test('without HAProxy on the machine it is told once, and it serves when it is t
   assert.deepEqual(codes(), [])
 })
 
+/** A HAProxy that refuses every configuration with this word in it. */
+function refusing(word: string): { close(): void } {
+  const directory = mkdtempSync(join(tmpdir(), 'plumb-refusing-'))
+  const says = `echo '[ALERT] (1) : config : "${word}" is refused' >&2`
+  const script = `#!/bin/sh\nPATH='${path}'\n[ "$1" = -c ] && grep -q '${word}' "$3" && { ${says}; exit 1; }\nexec haproxy "$@"\n`
+  writeFileSync(join(directory, 'haproxy'), script, { mode: 0o755 })
+  process.env.PATH = `${directory}:${path}`
+  return {
+    close() {
+      process.env.PATH = path
+      rmSync(directory, { recursive: true })
+    },
+  }
+}
+
+test('a chain that is broken behind its first certificate costs its own host the certificate, and nobody else anything', async () => {
+  const [one] = gateway.rig.backends
+  const chain = ingress('chain', 'chain.example', 'a', 'chain')
+  await gateway.change([chain, brokenChain('chain', 'chain.example'), slice('b', one)])
+  assert.deepEqual(codes(), ['SecretInvalid'], gateway.log.lines.join('\n'))
+  assert.equal((await gateway.ask('chain.example', '/')).from, 'backend-1:8001')
+  await gateway.change([tlsSecret('chain', 'chain.example', 'chain.example')])
+  assert.deepEqual(codes(), [])
+  assert.ok(files()['ns:chain.pem'])
+  await gateway.change([], [chain])
+  assert.equal(files()['ns:chain.pem'], undefined, 'a certificate that nobody names is no longer on disk')
+})
+
 test('what HAProxy refuses never is on disk: the one before serves, follows its pods, and comes back after a crash', async () => {
   const [one, two] = gateway.rig.backends
   const before = files()
   const { pid } = gateway.module
+  const refusal = refusing('ns:b:80')
   const weak = ingress('weak', 'weak.example', 'b', 'weak')
-  await gateway.change([weak, brokenChain('weak', 'weak.example'), slice('b', one)])
+  await gateway.change([weak, tlsSecret('weak', 'weak.example', 'weak.example'), slice('b', one)])
   assert.deepEqual(codes(), ['GatewayRefused'], gateway.log.lines.join('\n'))
-  assert.match(
-    gateway.module.findings[0]!.says,
-    /the one before goes on serving: .*unable to load certificate chain.*ns:weak\.pem/,
-  )
+  assert.match(gateway.module.findings[0]!.says, /the one before goes on serving: .*"ns:b:80" is refused/)
   assert.deepEqual(files(), before)
   assert.equal(existsSync(join(gateway.directory, 'next')), false)
   assert.equal((await gateway.ask('a.example', '/')).from, 'backend-1:8001')
@@ -107,7 +134,7 @@ test('what HAProxy refuses never is on disk: the one before serves, follows its 
   await gateway.change([slice('a', two)])
   assert.equal((await gateway.ask('a.example', '/')).from, 'backend-2:8001')
   await gateway.change([service('c')])
-  assert.equal(logged('the configuration of the Ingresses is refused'), 1, gateway.log.lines.join('\n'))
+  assert.equal(logged('the configuration of the gateways is refused'), 1, gateway.log.lines.join('\n'))
   assert.equal(gateway.module.pid, pid)
 
   process.kill(pid!, 'SIGKILL')
@@ -122,7 +149,8 @@ test('what HAProxy refuses never is on disk: the one before serves, follows its 
   }
   assert.equal(from, 'backend-2:8001')
 
-  await gateway.change([tlsSecret('weak', 'weak.example', 'weak.example')])
+  refusal.close()
+  await gateway.change([service('d')])
   assert.deepEqual(codes(), [])
   assert.equal((await gateway.ask('weak.example', '/')).from, 'backend-1:8001')
   assert.equal(gateway.module.findings.length, 0)

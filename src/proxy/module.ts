@@ -1,29 +1,31 @@
+import { readFileSync } from 'node:fs'
 import type { Log, NodeModule } from '../agent/index.ts'
-import type { Client, Resource } from '../client/index.ts'
-import { type Finding, type ObjectKey, type Snapshot, snapshotOf } from '../cluster/index.ts'
+import type { Client } from '../client/index.ts'
+import { type Finding, type Snapshot, snapshotOf } from '../cluster/index.ts'
 import {
   compileGateways,
   compileServers,
   type GatewayModel,
-  type Ingress,
-  type IngressClass,
   type LoweredGateway,
   lowerGateway,
   planGateway,
   renderFiles,
-  type Secret,
 } from '../gateways/index.ts'
 import type { Namespace } from '../host/index.ts'
-import type { KubeObject } from '../objects/index.ts'
-import { ConfigRefused, checkCandidate, HaproxyMissing, missing, orRefuse, refused, writeFiles } from './check.ts'
+import {
+  ConfigRefused,
+  checkCandidate,
+  HaproxyMissing,
+  missing,
+  orRefuse,
+  refused,
+  removeOthers,
+  writeFiles,
+} from './check.ts'
 import { makeDefaultCertificate } from './default-certificate.ts'
+import { GatewayObjects } from './objects.ts'
 import { HaproxyProcess } from './process.ts'
 import { deleteServers, runCommands } from './socket.ts'
-
-const networking = { group: 'networking.k8s.io', version: 'v1' }
-const ingresses: Resource = { ...networking, plural: 'ingresses', namespaced: true, kind: 'Ingress' }
-const ingressClasses: Resource = { ...networking, plural: 'ingressclasses', namespaced: false, kind: 'IngressClass' }
-const secrets: Resource = { group: '', version: 'v1', plural: 'secrets', namespaced: true, kind: 'Secret' }
 
 const retryMs = 1000
 /** Somebody has to install it first. */
@@ -35,10 +37,7 @@ const refusedRetryMs = 30_000
 export class GatewaysModule implements NodeModule {
   readonly name = 'gateways'
   readonly #options: GatewaysOptions
-  readonly #ingresses = new Map<ObjectKey, Ingress>()
-  readonly #classes = new Map<ObjectKey, IngressClass>()
-  readonly #secrets = new Map<ObjectKey, Secret>()
-  readonly #stops: (() => void)[] = []
+  readonly #objects: GatewayObjects
   #snapshot: Snapshot = snapshotOf([])
   #model: GatewayModel | undefined
   #stale = true
@@ -49,6 +48,7 @@ export class GatewaysModule implements NodeModule {
   #process: HaproxyProcess | undefined
   #running: LoweredGateway | undefined
   #defaultCertificate: string | undefined
+  readonly #router = readFileSync(new URL('router.lua', import.meta.url), 'utf8')
   #leaving: { backend: string; server: string }[] = []
   #queue: Promise<void> = Promise.resolve()
   #waiting = false
@@ -62,12 +62,11 @@ export class GatewaysModule implements NodeModule {
 
   constructor(options: GatewaysOptions) {
     this.#options = options
-    const synced = Promise.all([
-      this.#follow(ingresses, this.#ingresses),
-      this.#follow(ingressClasses, this.#classes),
-      this.#follow(secrets, this.#secrets),
-    ])
-    synced.then(
+    this.#objects = new GatewayObjects(options.client, () => {
+      this.#stale = true
+      this.#wake()
+    })
+    this.#objects.synced.then(
       () => {
         this.#synced = true
         this.#wake()
@@ -102,24 +101,9 @@ export class GatewaysModule implements NodeModule {
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#retry)
-    for (const stop of this.#stops) stop()
+    this.#objects.stop()
     await this.#queue
     await this.#process?.stop()
-  }
-
-  #follow<T extends KubeObject>(resource: Resource, into: Map<ObjectKey, T>): Promise<void> {
-    const informer = this.#options.client.informer<T>(resource)
-    const change = (current: T | undefined, key: ObjectKey): void => {
-      // Of all Secrets only those for TLS are worth a recompilation.
-      const kept = current?.kind !== 'Secret' || (current as Secret).type === 'kubernetes.io/tls' ? current : undefined
-      if (kept === undefined && !into.has(key)) return
-      if (kept === undefined) into.delete(key)
-      else into.set(key, kept)
-      this.#stale = true
-      this.#wake()
-    }
-    this.#stops.push(informer.onChange((_old, current, key) => change(current, key)))
-    return informer.start()
   }
 
   #wake(): void {
@@ -190,16 +174,16 @@ export class GatewaysModule implements NodeModule {
 
   /** Makes HAProxy what the model says. Rejects with `ConfigRefused` when it would not take it; then the files are the old ones. */
   async #become(model: GatewayModel): Promise<void> {
-    const { namespace, directory, httpPort = 80, httpsPort = 443 } = this.#options
+    const { namespace, directory } = this.#options
     this.#defaultCertificate ??= await makeDefaultCertificate()
     const defaultCertificate = this.#defaultCertificate
     const lower = (directory: string): LoweredGateway =>
-      lowerGateway(model, (backend) => compileServers(backend, this.#snapshot), {
-        directory,
-        httpPort,
-        httpsPort,
-        defaultCertificate,
-      })
+      lowerGateway(
+        model,
+        (backend) => compileServers(backend, this.#snapshot),
+        { directory, defaultCertificate },
+        this.#router,
+      )
     const lowered = orRefuse(() => lower(directory))
     const running = this.#running
     const plan = running === undefined ? undefined : planGateway(running, lowered)
@@ -217,6 +201,7 @@ export class GatewaysModule implements NodeModule {
       writeFiles(directory, files)
       if (this.#process === undefined) await this.#start()
       else await this.#reload()
+      removeOthers(directory, files)
     } else writeFiles(directory, files)
     // One that came back meanwhile may have begun from the files before.
     if (lives === this.#lives) this.#running = lowered
@@ -224,15 +209,9 @@ export class GatewaysModule implements NodeModule {
 
   #compile(): GatewayModel {
     if (this.#model !== undefined && !this.#stale) return this.#model
-    const { services } = this.#snapshot
+    const { httpPort = 80, httpsPort = 443 } = this.#options
     this.#stale = false
-    this.#model = compileGateways({
-      ingresses: this.#ingresses.values(),
-      ingressClasses: this.#classes.values(),
-      secrets: this.#secrets,
-      services,
-      slicesOf: (service) => this.#snapshot.slicesOf(service),
-    })
+    this.#model = compileGateways(this.#objects.sources(this.#snapshot), { http: httpPort, https: httpsPort })
     return this.#model
   }
 

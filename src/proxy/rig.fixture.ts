@@ -53,9 +53,13 @@ export class GatewayRig {
   }
 
   /** Answers `STATION:PORT` and what it was asked with. */
-  serve(station: Station, port: number): Server {
+  serve(station: Station, port: number, told?: (asked: IncomingMessage, body: string) => void): Server {
     const server = createServer((asked: IncomingMessage, answer) => {
-      asked.resume()
+      let body = ''
+      asked.on('data', (data: Buffer) => {
+        body += data.toString()
+      })
+      asked.on('end', () => told?.(asked, body))
       answer.end(JSON.stringify({ from: `${station.name}:${port}`, path: asked.url, headers: asked.headers }))
     })
     server.on('upgrade', (_, socket) => {
@@ -90,13 +94,18 @@ export class GatewayRig {
   /** An HTTP agent whose connections begin outside. */
   agent(keepAlive: boolean): Agent {
     const agent = new Agent({ keepAlive, maxSockets: 4 })
-    Object.assign(agent, { createConnection: () => this.connect(80) })
+    Object.assign(agent, { createConnection: ({ port }: { port: number }) => this.connect(port) })
     return agent
   }
 
-  ask(name: string, path: string, agent = this.agent(false)): Promise<{ status: number; from: string; body: string }> {
+  ask(
+    name: string,
+    path: string,
+    agent = this.agent(false),
+    port = 80,
+  ): Promise<{ status: number; from: string; body: string }> {
     const { promise, resolve, reject } = Promise.withResolvers<{ status: number; from: string; body: string }>()
-    const asked = request({ agent, path, headers: { host: name } }, (answer) => {
+    const asked = request({ agent, port, path, headers: { host: name } }, (answer) => {
       let body = ''
       answer.setEncoding('utf8')
       answer.on('data', (text: string) => {
@@ -110,7 +119,7 @@ export class GatewayRig {
     })
     asked.on('error', (error: NodeJS.ErrnoException) => {
       // An idle connection may be closed in the moment it is used again; every client asks anew then (RFC 9112, 9.3.1).
-      if (asked.reusedSocket && error.code === 'ECONNRESET') resolve(this.ask(name, path, agent))
+      if (asked.reusedSocket && error.code === 'ECONNRESET') resolve(this.ask(name, path, agent, port))
       else reject(error)
     })
     asked.end()

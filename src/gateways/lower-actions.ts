@@ -1,0 +1,60 @@
+import { encode } from './encode.ts'
+import type { Filter, HeaderChange, PathChange } from './model.ts'
+
+/** What filters do, as the router reads it: operations apart by blanks, each a name and encoded words apart by colons. */
+export function renderAction(filters: readonly Filter[], timeoutMs: number | undefined): string {
+  const operations = filters.flatMap(operationsOf)
+  if (timeoutMs !== undefined) operations.push(operation('timeout', String(timeoutMs)))
+  return operations.length === 0 ? operation('nothing') : operations.join(' ')
+}
+
+function operationsOf(filter: Filter): string[] {
+  switch (filter.kind) {
+    case 'request-headers':
+      return headerOperations('request', filter.change)
+    case 'response-headers':
+      return headerOperations('response', filter.change)
+    case 'redirect': {
+      const { status, scheme = '', host = '', port = '', path } = filter
+      return [operation('redirect', String(status), scheme, host, String(port), ...pathWords(path))]
+    }
+    case 'rewrite':
+      return [
+        ...(filter.host === undefined ? [] : [operation('host', filter.host)]),
+        ...(filter.path === undefined ? [] : [operation('path', ...pathWords(filter.path))]),
+      ]
+    case 'mirror':
+      return [operation('mirror', filter.backend, String(filter.numerator), String(filter.denominator))]
+    case 'cors':
+      return [
+        operation(
+          'cors',
+          filter.origins.join(' '),
+          filter.methods.join(', '),
+          filter.headers.join(', '),
+          filter.expose.join(', '),
+          String(filter.credentials),
+          String(filter.maxAgeSeconds),
+        ),
+      ]
+    default:
+      return filter satisfies never
+  }
+}
+
+function headerOperations(of: 'request' | 'response', { set, add, remove }: HeaderChange): string[] {
+  return [
+    ...set.map(([name, value]) => operation(`${of}-set`, name, value)),
+    ...add.map(([name, value]) => operation(`${of}-add`, name, value)),
+    ...remove.map((name) => operation(`${of}-remove`, name)),
+  ]
+}
+
+function pathWords(path: PathChange | undefined): string[] {
+  if (path === undefined) return ['', '', '']
+  return path.kind === 'full' ? ['full', path.path, ''] : ['prefix', path.path, path.prefix]
+}
+
+function operation(name: string, ...given: readonly string[]): string {
+  return [name, ...given.map(encode)].join(':')
+}

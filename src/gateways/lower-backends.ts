@@ -1,0 +1,100 @@
+import { familyOf } from '../addr/index.ts'
+import type { Line, Section, Server } from '../haproxy/index.ts'
+import { answering } from './lower-maps.ts'
+import { authorityPath, certificatePath, type Place, words } from './lower-words.ts'
+import type { BackendModel, ServerModel } from './model.ts'
+
+const acted = words('if { var(txn.hit) -m beg + * }')
+const act: readonly Line[] = [
+  // The mirror wants the body as well.
+  ['http-request', 'wait-for-body', 'time', '5s', ...words('if { var(txn.hit) -m beg * }')],
+  ['http-request', 'lua.act', ...acted],
+  ['http-request', 'set-timeout', 'server', 'var(txn.timeout)', ...words('if { var(txn.timeout) -m found }')],
+  ['http-response', 'lua.reply', ...acted],
+]
+
+/** The backends that answer themselves. */
+export function answeringBackends(): Section[] {
+  return [
+    { keyword: 'backend', name: answering.closed, lines: [['mode', 'tcp']] },
+    { keyword: 'backend', name: answering.filters, lines: [...act] },
+    answers(answering.broken, 500, 'proxy_configuration_error', 'The route names a backend that does not exist.'),
+    answers(answering.unrouted, 404, 'destination_not_found', 'No route is for this host and path.'),
+  ]
+}
+
+function answers(name: string, status: number, error: string, text: string): Section {
+  const head = words(`http-request return status ${status} content-type text/plain string`)
+  const isActed = name === answering.broken ? act.slice(1, 2) : []
+  return {
+    keyword: 'backend',
+    name,
+    lines: [
+      ...isActed,
+      [...head, text, 'hdr', 'proxy-status', `plumb; error=${error}`, 'hdr', 'x-request-id', '%[var(txn.id)]'],
+    ],
+  }
+}
+
+export function lowerBackend({ id, protocol, retry, persistence, tls, because }: BackendModel): Section {
+  const comment = `${because.object} ${because.field}`
+  // Servers can be added only where the algorithm is a dynamic one.
+  const balance: Line = ['balance', 'roundrobin']
+  if (protocol === 'tcp') return { keyword: 'backend', name: id, comment, lines: [['mode', 'tcp'], balance] }
+  const isHttp2 = protocol === 'h2c'
+  return {
+    keyword: 'backend',
+    name: id,
+    comment,
+    lines: [
+      balance,
+      ...act,
+      // A request of HTTP/1 has no authority otherwise.
+      ...(isHttp2 ? [['http-request', 'set-uri', `${tls ? 'https' : 'http'}://%[req.hdr(host)]%[pathq]`]] : []),
+      ...(retry === undefined ? [] : retryLines(retry)),
+      ...(persistence === undefined ? [] : persistenceLines(persistence)),
+    ],
+  }
+}
+
+function retryLines({ attempts, codes }: NonNullable<BackendModel['retry']>): Line[] {
+  return [
+    ['retries', String(attempts)],
+    ['retry-on', ...words('conn-failure empty-response response-timeout'), ...codes.map(String)],
+    ['option', 'redispatch', '1'],
+  ]
+}
+
+/** The client names the server, which is there as long as its pod is; another one is chosen where it is not. */
+function persistenceLines({ kind, name, maxAgeSeconds }: NonNullable<BackendModel['persistence']>): Line[] {
+  const asked = kind === 'cookie' ? `req.cook(${name})` : `req.hdr(${name})`
+  const known = words(`if { ${asked} -m reg ^[0-9a-f.:]+-[0-9]+$ }`)
+  const answered =
+    kind === 'cookie'
+      ? `${name}=%s; Path=/; HttpOnly; SameSite=Lax${maxAgeSeconds === undefined ? '' : `; Max-Age=${maxAgeSeconds}`}`
+      : '%s'
+  return [
+    ['http-request', 'set-var(txn.session)', asked, ...known],
+    ['use-server', '%[var(txn.session)]', ...words('if { var(txn.session) -m found }')],
+    [
+      'http-response',
+      'add-header',
+      kind === 'cookie' ? 'set-cookie' : name,
+      answered,
+      ...words('if !{ var(txn.session) -m found }'),
+    ],
+  ]
+}
+
+/** The name is the address, so that the same pod is the same server in every configuration. */
+export function lowerServer({ address, port }: ServerModel, { protocol, tls }: BackendModel, place: Place): Server {
+  const text = familyOf(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`
+  const spoken = protocol === 'h2c' ? ['proto', 'h2'] : []
+  if (tls === undefined) return { name: `${address}-${port}`, address: text, options: spoken }
+  const { directory } = place
+  const authority = tls.authority === 'system' ? '@system-ca' : authorityPath(directory, tls.authority)
+  const shown = tls.clientCertificate === undefined ? [] : ['crt', certificatePath(directory, tls.clientCertificate)]
+  const alpn = protocol === 'h2c' ? 'h2' : 'http/1.1'
+  const options = ['ssl', 'verify', 'required', 'ca-file', authority, 'sni', `str(${tls.host})`, 'alpn', alpn, ...shown]
+  return { name: `${address}-${port}`, address: text, options }
+}

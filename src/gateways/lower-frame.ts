@@ -1,0 +1,95 @@
+import type { Section } from '../haproxy/index.ts'
+import { innerSocket, type Paths, words } from './lower-words.ts'
+
+/** The socket on which copies of requests come back, to be sent as any other. */
+const mirrorSocket = (directory: string): string => innerSocket(directory, 'mirror')
+
+/** The program that HAProxy runs for conditions and filters, told where its maps are: HAProxy 2.6 gives such a program no arguments. */
+export function placeRouter(router: string, directory: string, { groups, regexes, actions }: Paths): string {
+  const places = Object.entries({ groups, regexes, actions, mirror: mirrorSocket(directory) })
+  return `places = { ${places.map(([name, place]) => `${name} = ${JSON.stringify(place)}`).join(', ')} }\n${router}`
+}
+
+/** What is the same for all: limits, the sockets of the agent, the router, the way of mirrored requests. */
+export function frame(directory: string, paths: Paths): Section[] {
+  return [
+    {
+      keyword: 'global',
+      lines: [
+        // Connections follow from it: two descriptors each. A container's limit may be a billion, for which HAProxy would make room.
+        ['fd-hard-limit', '50000'],
+        ['stats', 'socket', paths.runtime, 'mode', '600', 'level', 'admin'],
+        ['stats', 'timeout', '30s'],
+        // Old workers wait this long for long connections after a reload.
+        ['hard-stop-after', '1h'],
+        ['ssl-default-bind-options', 'ssl-min-ver', 'TLSv1.2', 'no-tls-tickets'],
+        ['lua-load-per-thread', paths.router],
+      ],
+    },
+    {
+      keyword: 'ring',
+      name: 'flows',
+      lines: [
+        words('format raw'),
+        words('maxlen 8192'),
+        words('size 1048576'),
+        words('timeout connect 5s'),
+        words('timeout server 10s'),
+        ['server', 'agent', `unix@${paths.flows}`],
+      ],
+    },
+    {
+      keyword: 'defaults',
+      lines: [
+        ['mode', 'http'],
+        ['timeout', 'connect', '3s'],
+        ['timeout', 'client', '60s'],
+        ['timeout', 'server', '60s'],
+        ['timeout', 'http-request', '10s'],
+        ['timeout', 'http-keep-alive', '60s'],
+        ['timeout', 'tunnel', '1h'],
+        ['option', 'splice-auto'],
+        // Another server at once, not the same a second later; nothing was sent yet, so any request may be tried again.
+        ['option', 'redispatch', '1'],
+        ['retries', '3'],
+        ['retry-on', 'conn-failure'],
+        words('log ring@flows format raw local0'),
+        ['log-format', flowFormat],
+      ],
+    },
+    {
+      keyword: 'frontend',
+      name: 'mirror',
+      lines: [
+        ['bind', mirrorSocket(directory)],
+        words('no log'),
+        ['http-request', 'set-var(txn.mirror)', 'req.hdr(x-plumb-mirror)'],
+        words('http-request del-header x-plumb-mirror'),
+        ['use_backend', '%[var(txn.mirror)]'],
+      ],
+    },
+  ]
+}
+
+/** One line of JSON for each request or stream (Configuration Manual 8.2.4); -1 and empty are what never came to be. */
+const flowFormat = `{${[
+  '"time":%Ts.%ms',
+  '"client":"%ci"',
+  '"entrance":"%f"',
+  '"backend":"%b"',
+  '"server":"%s"',
+  '"route":"%[var(txn.hit),field(3,|),json(utf8s)]"',
+  '"id":"%[var(txn.id),json(utf8s)]"',
+  '"method":"%[capture.req.method,json(utf8s)]"',
+  '"host":"%[var(txn.host),json(utf8s)]"',
+  '"path":"%[var(txn.path),json(utf8s)]"',
+  '"sni":"%[var(txn.sni),json(utf8s)]"',
+  '"status":%ST',
+  '"state":"%ts"',
+  '"bytes":%B',
+  '"retries":"%rc"',
+  '"requestMs":%TR',
+  '"connectMs":%Tc',
+  '"firstByteMs":%Tr',
+  '"totalMs":%Tt',
+].join(',')}}`

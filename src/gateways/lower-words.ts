@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto'
+import type { Line } from '../haproxy/index.ts'
+import type { Entrance } from './model.ts'
+
+/** Where the gateway of a node lives. */
+export interface Place {
+  /** Absolute; the configuration names its files by it. */
+  readonly directory: string
+  /** PEM of the certificate for names that nobody has one for. */
+  readonly defaultCertificate: string
+}
+
+/** The files of a gateway. Maps that the router (Lua) reads are known to it by the same paths. */
+export function pathsIn(directory: string) {
+  const map = (name: string): string => `${directory}/${name}.map`
+  return {
+    hosts: map('hosts'),
+    suffixes: map('suffixes'),
+    parents: map('parents'),
+    exact: map('exact'),
+    prefix: map('prefix'),
+    groups: map('groups'),
+    regexes: map('regexes'),
+    actions: map('actions'),
+    weights: map('weights'),
+    shares: map('shares'),
+    names: map('names'),
+    nameSuffixes: map('name-suffixes'),
+    streams: map('streams'),
+    streamSuffixes: map('stream-suffixes'),
+    router: `${directory}/router.lua`,
+    runtime: `${directory}/runtime.sock`,
+    flows: `${directory}/flows.sock`,
+  }
+}
+
+export type Paths = ReturnType<typeof pathsIn>
+
+/** A socket inside HAProxy, from one of its frontends to another; abstract, hence gone with its network namespace. */
+export function innerSocket(directory: string, name: string): string {
+  const hash = createHash('sha256').update(`${directory} ${name}`).digest('hex').slice(0, 16)
+  return `abns@plumb-${hash}`
+}
+
+export function certificatePath(directory: string, id: string): string {
+  return `${directory}/${id}.pem`
+}
+
+export function authorityPath(directory: string, id: string): string {
+  return `${directory}/${id}.ca`
+}
+
+export function binds(port: number, ...more: string[]): Line[] {
+  return [
+    ['bind', `0.0.0.0:${port}`, ...more],
+    ['bind', `:::${port}`, 'v6only', ...more],
+  ]
+}
+
+/** The words of a line that needs no quotes. */
+export function words(text: string): string[] {
+  return text.split(' ')
+}
+
+/** Whether TLS of an entrance is told apart by SNI before it is ended: some of it stays, or ends as bytes. */
+export function isMixed({ protocol, listeners }: Entrance): boolean {
+  return protocol === 'TLS' && listeners.some(({ mode }) => mode !== 'http')
+}
+
+/**
+ * Looks a name up: itself, then the wildcards that mean it, then the entrance's `*`. Sets `to`, to `-` when nothing is found.
+ * Keys end with the entrance, so that suffixes can be compared.
+ */
+export function lookUp(
+  rule: 'http-request' | 'tcp-request content',
+  to: string,
+  name: string,
+  { id, star }: Pick<Entrance, 'id' | 'star'>,
+  maps: { readonly exact: string; readonly suffixes: string },
+  condition: readonly string[] = [],
+): Line[] {
+  const head = words(rule)
+  const unless = [...(condition.length > 0 ? condition : ['if']), ...words(`!{ var(${to}) -m found }`)]
+  const wild =
+    star === 'suffix'
+      ? `${name},concat(|${id}),map_end(${maps.suffixes})`
+      : `${name},regsub(^[^.]+,*),concat(|${id}),map_str(${maps.exact})`
+  return [
+    [...head, `set-var(${to})`, `${name},concat(|${id}),map_str(${maps.exact})`, ...condition],
+    [...head, `set-var(${to})`, wild, ...unless],
+    [...head, `set-var(${to})`, `str(*|${id}),map_str(${maps.exact},-)`, ...unless],
+  ]
+}

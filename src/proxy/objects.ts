@@ -1,0 +1,109 @@
+import type { Client, Resource } from '../client/index.ts'
+import type { ObjectKey, Snapshot } from '../cluster/index.ts'
+import type { ConfigMap, Ingress, IngressClass, Secret, Sources } from '../gateways/index.ts'
+import type { KubeObject } from '../objects/index.ts'
+
+const networking = { group: 'networking.k8s.io', version: 'v1' }
+const core = { group: '', version: 'v1' }
+const gateway = { group: 'gateway.networking.k8s.io', version: 'v1' }
+
+const resources = {
+  ingresses: { ...networking, plural: 'ingresses', namespaced: true, kind: 'Ingress' },
+  ingressClasses: { ...networking, plural: 'ingressclasses', namespaced: false, kind: 'IngressClass' },
+  secrets: { ...core, plural: 'secrets', namespaced: true, kind: 'Secret' },
+  configMaps: { ...core, plural: 'configmaps', namespaced: true, kind: 'ConfigMap' },
+  namespaces: { ...core, plural: 'namespaces', namespaced: false, kind: 'Namespace' },
+  classes: { ...gateway, plural: 'gatewayclasses', namespaced: false, kind: 'GatewayClass' },
+  gateways: { ...gateway, plural: 'gateways', namespaced: true, kind: 'Gateway' },
+  listenerSets: { ...gateway, plural: 'listenersets', namespaced: true, kind: 'ListenerSet' },
+  httpRoutes: { ...gateway, plural: 'httproutes', namespaced: true, kind: 'HTTPRoute' },
+  grpcRoutes: { ...gateway, plural: 'grpcroutes', namespaced: true, kind: 'GRPCRoute' },
+  tlsRoutes: { ...gateway, plural: 'tlsroutes', namespaced: true, kind: 'TLSRoute' },
+  tcpRoutes: { ...gateway, plural: 'tcproutes', namespaced: true, kind: 'TCPRoute' },
+  udpRoutes: { ...gateway, plural: 'udproutes', namespaced: true, kind: 'UDPRoute' },
+  grants: { ...gateway, plural: 'referencegrants', namespaced: true, kind: 'ReferenceGrant' },
+  policies: { ...gateway, plural: 'backendtlspolicies', namespaced: true, kind: 'BackendTLSPolicy' },
+} satisfies Readonly<Record<string, Resource>>
+
+type Kind = keyof typeof resources
+
+/** The objects that gateways are compiled from, but for Services and slices, as they are at the API server. */
+export class GatewayObjects {
+  readonly #kept = new Map<Kind, Map<ObjectKey, KubeObject>>()
+  readonly #stops: (() => void)[] = []
+  /** Resolves when all kinds are known; kinds of the Gateway API are, too, where it is not installed. */
+  readonly synced: Promise<unknown>
+
+  constructor(client: Client, onChange: () => void) {
+    this.synced = Promise.all(
+      Object.entries(resources).map(([kind, resource]) => this.#follow(client, kind as Kind, resource, onChange)),
+    )
+  }
+
+  stop(): void {
+    for (const stop of this.#stops) stop()
+  }
+
+  sources(snapshot: Snapshot): Sources {
+    const all = <T extends KubeObject>(kind: Kind): Iterable<T> => this.#of(kind).values() as Iterable<T>
+    return {
+      ingresses: all<Ingress>('ingresses'),
+      ingressClasses: all<IngressClass>('ingressClasses'),
+      secrets: this.#of('secrets') as Map<ObjectKey, Secret>,
+      configMaps: this.#of('configMaps') as Map<ObjectKey, ConfigMap>,
+      namespaces: this.#of('namespaces'),
+      gatewayApi: {
+        classes: all('classes'),
+        gateways: all('gateways'),
+        listenerSets: all('listenerSets'),
+        httpRoutes: all('httpRoutes'),
+        grpcRoutes: all('grpcRoutes'),
+        tlsRoutes: all('tlsRoutes'),
+        tcpRoutes: all('tcpRoutes'),
+        udpRoutes: all('udpRoutes'),
+        grants: all('grants'),
+        policies: all('policies'),
+      },
+      services: snapshot.services,
+      slicesOf: (service) => snapshot.slicesOf(service),
+    }
+  }
+
+  #of(kind: Kind): Map<ObjectKey, KubeObject> {
+    const kept = this.#kept.get(kind) ?? new Map<ObjectKey, KubeObject>()
+    this.#kept.set(kind, kept)
+    return kept
+  }
+
+  #follow(client: Client, kind: Kind, resource: Resource, onChange: () => void): Promise<void> {
+    const informer = client.informer<KubeObject>(resource, { optional: resource.group === gateway.group })
+    const into = this.#of(kind)
+    const change = (old: KubeObject | undefined, current: KubeObject | undefined, key: ObjectKey): void => {
+      const kept = current !== undefined && isWorthKeeping(current) ? current : undefined
+      if (kept === undefined && !into.has(key)) return
+      if (kept === undefined) into.delete(key)
+      else into.set(key, kept)
+      if (!isSameSpec(old, kept)) onChange()
+    }
+    this.#stops.push(informer.onChange(change))
+    return informer.start()
+  }
+}
+
+/** Of all Secrets only those for TLS, and of ConfigMaps those with certificates of authorities. */
+function isWorthKeeping(object: KubeObject): boolean {
+  if (object.kind === 'Secret') {
+    const { type, data } = object as Secret
+    return type === 'kubernetes.io/tls' || data?.['ca.crt'] !== undefined
+  }
+  return object.kind !== 'ConfigMap' || (object as ConfigMap).data?.['ca.crt'] !== undefined
+}
+
+/** A new status, our own above all, changes nothing here. */
+function isSameSpec(old: KubeObject | undefined, current: KubeObject | undefined): boolean {
+  if (old === undefined || current === undefined) return false
+  const { generation } = old.metadata
+  if (generation === undefined || generation !== current.metadata.generation) return false
+  const labelsOf = ({ metadata }: KubeObject): string => JSON.stringify([metadata.labels, metadata.annotations])
+  return old.metadata.uid === current.metadata.uid && labelsOf(old) === labelsOf(current)
+}

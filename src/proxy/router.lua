@@ -1,0 +1,275 @@
+-- What maps alone cannot do: conditions on headers, queries and methods, and filters. HAProxy asks for it only where a route has them.
+-- Words in maps are percent-encoded; see lower-maps.ts and lower-actions.ts for what they mean.
+
+-- `places` is written in front of this: the paths of the maps and the socket for mirrored requests.
+
+local groups = Map.new(places.groups, Map._str)
+local regexes = Map.new(places.regexes, Map._reg)
+local actions = Map.new(places.actions, Map._str)
+
+local function decode(text)
+  return (text:gsub('%%(%x%x)', function(digits) return string.char(tonumber(digits, 16)) end))
+end
+
+-- Split by one letter, empty pieces included.
+local function split(text, letter)
+  local pieces = {}
+  for piece in (text .. letter):gmatch('([^' .. letter .. ']*)' .. letter) do pieces[#pieces + 1] = piece end
+  return pieces
+end
+
+-- Parsed texts are kept, as long as they are not too many.
+local function remembering(parse)
+  local known, count = {}, 0
+  return function(text)
+    local found = known[text]
+    if found == nil then
+      if count >= 10000 then known, count = {}, 0 end
+      found = parse(text)
+      known[text] = found
+      count = count + 1
+    end
+    return found
+  end
+end
+
+local parse_group = remembering(function(text)
+  local candidates = {}
+  for _, candidate in ipairs(split(text, ' ')) do
+    local conditions, hit = candidate:match('^([^>]*)>(.*)$')
+    local parsed = {}
+    if conditions ~= '' then
+      for _, condition in ipairs(split(conditions, ';')) do
+        local words = split(condition, ':')
+        for at, word in ipairs(words) do words[at] = decode(word) end
+        parsed[#parsed + 1] = words
+      end
+    end
+    candidates[#candidates + 1] = { conditions = parsed, hit = hit }
+  end
+  return candidates
+end)
+
+local parse_action = remembering(function(text)
+  local operations = {}
+  for _, operation in ipairs(split(text, ' ')) do
+    local words = split(operation, ':')
+    for at, word in ipairs(words) do words[at] = decode(word) end
+    operations[#operations + 1] = words
+  end
+  return operations
+end)
+
+-- All values of a header as one, as RFC 9110 (5.3) lets a recipient join them.
+local function header(headers, name)
+  local values = headers[name]
+  if values == nil then return nil end
+  local all, at = {}, 0
+  while values[at] ~= nil do
+    all[#all + 1] = values[at]
+    at = at + 1
+  end
+  return table.concat(all, ',')
+end
+
+local function parse_query(text)
+  local found = {}
+  for _, pair in ipairs(split(text or '', '&')) do
+    local name, value = pair:match('^([^=]*)=?(.*)$')
+    name = decode((name:gsub('+', ' ')))
+    -- Of several the first counts.
+    if found[name] == nil then found[name] = decode((value:gsub('+', ' '))) end
+  end
+  return found
+end
+
+local function matches(id, value)
+  return value ~= nil and regexes:lookup(id .. ':' .. value) ~= nil
+end
+
+core.register_action('choose', { 'http-req' }, function(txn)
+  local text = groups:lookup(txn:get_var('txn.hit'):sub(2))
+  local headers, query
+  for _, candidate in ipairs(text and parse_group(text) or {}) do
+    local holds = true
+    for _, condition in ipairs(candidate.conditions) do
+      local kind, name, value = condition[1], condition[2], condition[3]
+      if kind == 'm' then
+        holds = txn.sf:method() == name
+      elseif kind == 'p' then
+        holds = matches(name, txn.sf:path())
+      elseif kind == 'h' or kind == 'H' then
+        headers = headers or txn.http:req_get_headers()
+        local got = header(headers, name)
+        if kind == 'h' then holds = got == value else holds = matches(value, got) end
+      else
+        query = query or parse_query(txn.sf:query())
+        local got = query[name]
+        if kind == 'q' then holds = got == value else holds = matches(value, got) end
+      end
+      if not holds then break end
+    end
+    if holds then
+      txn:set_var('txn.hit', candidate.hit)
+      return
+    end
+  end
+  txn:unset_var('txn.hit')
+end)
+
+local function action_of(txn)
+  local id = split(txn:get_var('txn.hit') or '', '|')[4]
+  local text = id and actions:lookup(id)
+  return text and parse_action(text) or {}
+end
+
+-- A path changed by `full` or `prefix`, without the query.
+local function changed_path(path, kind, to, prefix)
+  if kind == 'full' then return to end
+  if kind ~= 'prefix' then return path end
+  local rest = path:sub(#prefix + 1):gsub('^/', '')
+  local base = to:gsub('/+$', '')
+  if rest == '' then
+    -- The slash at the end of the request stays, and a path is never empty.
+    if base == '' or path:sub(-1) == '/' and #path > #prefix then return base .. '/' end
+    return base
+  end
+  return base .. '/' .. rest
+end
+
+local function with_query(txn, path)
+  local query = txn.sf:query()
+  if query ~= nil and query ~= '' then return path .. '?' .. query end
+  return path
+end
+
+local default_ports = { http = '80', https = '443' }
+
+local function redirect(txn, words, scheme, port)
+  local status, to_scheme, to_host, to_port, kind, path, prefix = table.unpack(words, 2)
+  local new_scheme = to_scheme ~= '' and to_scheme or scheme
+  local host = to_host
+  if host == '' then host = (txn.sf:req_hdr('host') or ''):gsub(':%d*$', '') end
+  local new_port = to_port
+  if new_port == '' then new_port = to_scheme ~= '' and default_ports[new_scheme] or port end
+  if new_port == default_ports[new_scheme] then new_port = '' else new_port = ':' .. new_port end
+  local new_path = with_query(txn, changed_path(txn.sf:path(), kind, path, prefix))
+  local reply = txn:reply()
+  reply:set_status(tonumber(status))
+  reply:add_header('location', new_scheme .. '://' .. host .. new_port .. new_path)
+  reply:add_header('content-length', '0')
+  txn:done(reply)
+end
+
+local function allows_origin(list, origin)
+  for _, allowed in ipairs(split(list, ' ')) do
+    if allowed == '*' or allowed == origin then return true end
+    local before, after = allowed:match('^([^*]*)%*(.*)$')
+    if
+      before
+      and #origin > #before + #after
+      and origin:sub(1, #before) == before
+      and origin:sub(#origin - #after + 1) == after
+      -- The star stands for labels of a host, and never for a path.
+      and not origin:sub(#before + 1):find('/', 1, true)
+    then
+      return true
+    end
+  end
+  return false
+end
+
+-- Answers a preflight (Fetch, 4.8); for other requests it is remembered whom the answer is for.
+local function cors(txn, words)
+  local origins, methods, headers, _, credentials, max_age = table.unpack(words, 2)
+  local origin = txn.sf:req_hdr('origin') or ''
+  if origin == '' then return end
+  local asked = txn.sf:req_hdr('access-control-request-method') or ''
+  local allowed = allows_origin(origins, origin)
+  if allowed then txn:set_var('txn.origin', origin) end
+  if txn.sf:method() ~= 'OPTIONS' or asked == '' then return end
+  local reply = txn:reply()
+  reply:set_status(204)
+  if allowed then
+    local with_credentials = credentials == 'true'
+    reply:add_header('access-control-allow-origin', origins == '*' and not with_credentials and '*' or origin)
+    reply:add_header('vary', 'origin')
+    if methods == '*' and with_credentials then methods = asked end
+    if methods ~= '' then reply:add_header('access-control-allow-methods', methods) end
+    local wanted = txn.sf:req_hdr('access-control-request-headers') or ''
+    if headers == '*' and (with_credentials or wanted ~= '') then headers = wanted end
+    if headers ~= '' then reply:add_header('access-control-allow-headers', headers) end
+    if with_credentials then reply:add_header('access-control-allow-credentials', 'true') end
+    reply:add_header('access-control-max-age', max_age)
+  end
+  txn:done(reply)
+end
+
+local bodiless = { GET = 'get', HEAD = 'head', DELETE = 'delete', POST = 'post', PUT = 'put' }
+
+-- Sends a copy to another backend and forgets about it.
+local function mirror(txn, words)
+  local backend, numerator, denominator = words[2], tonumber(words[3]), tonumber(words[4])
+  if math.random() * denominator >= numerator then return end
+  local verb = bodiless[txn.sf:method()]
+  if verb == nil then return end
+  local headers = {}
+  for name, values in pairs(txn.http:req_get_headers()) do
+    if name ~= 'content-length' and name ~= 'transfer-encoding' and name ~= 'connection' then
+      headers[name] = {}
+      for at, value in pairs(values) do headers[name][at + 1] = value end
+    end
+  end
+  local host = txn.sf:req_hdr('host') or 'mirror'
+  headers['x-plumb-mirror'] = { backend }
+  local url = 'http://' .. host .. with_query(txn, txn.sf:path())
+  local body = txn.sf:req_body()
+  core.register_task(function()
+    local request = { url = url, headers = headers, dst = places.mirror, timeout = 5000 }
+    if body ~= nil and body ~= '' then request.body = body end
+    local client = core.httpclient()
+    client[verb](client, request)
+  end)
+end
+
+core.register_action('act', { 'http-req' }, function(txn)
+  local scheme, port = txn.sf:req_hdr('x-forwarded-proto'), txn.sf:req_hdr('x-forwarded-port')
+  local http = txn.http
+  local path = txn.sf:path()
+  local operations = action_of(txn)
+  for _, words in ipairs(operations) do
+    if words[1] == 'cors' then cors(txn, words) end
+  end
+  for _, words in ipairs(operations) do
+    local name = words[1]
+    if name == 'request-set' then http:req_set_header(words[2], words[3])
+    elseif name == 'request-add' then http:req_add_header(words[2], words[3])
+    elseif name == 'request-remove' then http:req_del_header(words[2])
+    elseif name == 'host' then http:req_set_header('host', words[2])
+    elseif name == 'path' then http:req_set_path(changed_path(path, words[2], words[3], words[4]))
+    elseif name == 'timeout' then txn:set_var('txn.timeout', tonumber(words[2]))
+    elseif name == 'mirror' then mirror(txn, words)
+    elseif name == 'redirect' then redirect(txn, words, scheme, port)
+    end
+  end
+end)
+
+core.register_action('reply', { 'http-res' }, function(txn)
+  local http = txn.http
+  for _, words in ipairs(action_of(txn)) do
+    local name = words[1]
+    if name == 'response-set' then http:res_set_header(words[2], words[3])
+    elseif name == 'response-add' then http:res_add_header(words[2], words[3])
+    elseif name == 'response-remove' then http:res_del_header(words[2])
+    elseif name == 'cors' then
+      local origin = txn:get_var('txn.origin')
+      if origin ~= nil then
+        local with_credentials = words[6] == 'true'
+        http:res_set_header('access-control-allow-origin', words[2] == '*' and not with_credentials and '*' or origin)
+        http:res_add_header('vary', 'origin')
+        if with_credentials then http:res_set_header('access-control-allow-credentials', 'true') end
+        if words[5] ~= '' then http:res_set_header('access-control-expose-headers', words[5]) end
+      end
+    end
+  end
+end)
