@@ -337,3 +337,23 @@ test('a Service without selector or of type ExternalName is left alone by its ca
   const plan = compileEndpointSlices(service({ selector: {} }), [podAt(1)], nodes, [])
   assert.equal(endpointsOf(plan.create).length, 0)
 })
+
+test('pods’ weights are on their slices, come and go without another change, and nothing is written where none is', () => {
+  const svc = service()
+  const store = new SliceStore()
+  const weighed = (i: number, weight?: string) => {
+    const made = podAt(i)
+    const annotations: Record<string, string> = weight === undefined ? {} : { 'plumb.network/weight': weight }
+    return { ...made, metadata: { ...made.metadata, annotations } }
+  }
+  const annotations = () =>
+    [...store.slices.values()].map(({ metadata }) => metadata.annotations?.['plumb.network/weights'])
+  settle(store, svc, [weighed(1, '3'), weighed(2), weighed(3, '0')])
+  assert.deepEqual(annotations(), ['10.244.0.1=3,10.244.0.3=0'])
+  const again = settle(store, svc, [weighed(1, '3'), weighed(2), weighed(3, '0')])
+  assert.deepEqual([again.create.length, again.update.length, again.delete.length], [0, 0, 0])
+  settle(store, svc, [weighed(1, '3'), weighed(2, '7'), weighed(3)])
+  assert.deepEqual(annotations(), ['10.244.0.1=3,10.244.0.2=7'])
+  settle(store, svc, [weighed(1), weighed(2), weighed(3)])
+  assert.deepEqual(annotations(), [undefined])
+})

@@ -5,7 +5,7 @@ import { type HintMode, hintMode } from './hints.ts'
 import { endpointKey, podEndpoint, sameEndpoint } from './pod-endpoint.ts'
 import { mayBeEndpoint } from './pod-state.ts'
 import { endpointPorts, portsKey } from './ports.ts'
-import { sliceLabels } from './slice-object.ts'
+import { sliceLabels, weightAnnotation, withWeights } from './slice-object.ts'
 import { TriggerTime } from './trigger-time.ts'
 
 export interface SliceOptions {
@@ -27,6 +27,8 @@ interface Entry {
   readonly ports: readonly EndpointPort[]
   readonly endpoints: ReadonlyMap<SliceFamily, Endpoint>
   readonly missingNode: string | undefined
+  /** The pod's own words for its weight; whoever reads slices judges them. */
+  readonly weight: string | undefined
 }
 
 /**
@@ -117,10 +119,27 @@ export class ServiceEndpoints {
   /** What to write now, and the trigger time that belongs on it. */
   plan(): SlicePlan {
     const plans = [...this.#families.values()].map((family) => family.plan(this.#service, this.#labels, this.#max))
-    return {
+    return this.#weigh({
       create: plans.flatMap(({ create }) => create),
       update: plans.flatMap((plan) => plan.update),
       delete: [...plans.flatMap((plan) => plan.delete), ...this.#unsupported.values()],
+    })
+  }
+
+  /** Puts the pods' weights on their slices, also on those that need no other change. */
+  #weigh(plan: SlicePlan): SlicePlan {
+    const weights = new Map<string, string>()
+    for (const { weight, endpoints } of this.#entries.values()) {
+      if (weight === undefined) continue
+      for (const { addresses } of endpoints.values()) weights.set(addresses[0] ?? '', weight)
+    }
+    const touched = new Set([...plan.update, ...plan.delete].map(({ metadata }) => metadata.name))
+    const others = [...this.#families.values()].flatMap((family) => [...family.slices()])
+    const changed = others.filter((slice) => !touched.has(slice.metadata.name) && withWeights(slice, weights) !== slice)
+    return {
+      create: plan.create.map((slice) => withWeights(slice, weights)),
+      update: [...plan.update, ...changed].map((slice) => withWeights(slice, weights)),
+      delete: plan.delete,
     }
   }
 
@@ -135,10 +154,18 @@ export class ServiceEndpoints {
   }
 
   #compile(pod: Pod): Entry {
-    const bare = { pod, portsKey: undefined, ports: [], endpoints: new Map(), missingNode: undefined }
+    const bare = {
+      pod,
+      portsKey: undefined,
+      ports: [],
+      endpoints: new Map(),
+      missingNode: undefined,
+      weight: undefined,
+    }
     if (!mayBeEndpoint(pod, true)) return bare
     const ports = endpointPorts(this.#service, pod)
-    const entry = { ...bare, ports, portsKey: portsKey(ports) }
+    const weight = pod.metadata.annotations?.[weightAnnotation]?.replaceAll(',', ' ')
+    const entry = { ...bare, ports, portsKey: portsKey(ports), weight }
     const node = this.#findNode(pod.spec.nodeName ?? '')
     if (node === undefined && this.#service.spec.publishNotReadyAddresses !== true)
       return { ...entry, missingNode: pod.spec.nodeName ?? '' }
@@ -167,7 +194,7 @@ export class ServiceEndpoints {
 }
 
 function sameEntry(a: Entry, b: Entry): boolean {
-  if (a.portsKey !== b.portsKey || a.endpoints.size !== b.endpoints.size) return false
+  if (a.weight !== b.weight || a.portsKey !== b.portsKey || a.endpoints.size !== b.endpoints.size) return false
   for (const [family, endpoint] of a.endpoints) {
     const other = b.endpoints.get(family)
     if (other === undefined || endpointKey(other) !== endpointKey(endpoint) || !sameEndpoint(endpoint, other))

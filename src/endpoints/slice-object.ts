@@ -11,6 +11,23 @@ export const headlessLabel = 'service.kubernetes.io/headless'
 /** When the oldest change that a slice or Endpoints object reflects happened, RFC 3339. */
 export const triggerTimeAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time'
 
+/** On a pod: how many parts of its Services' connections it gets, from 0 to 100. On its slices `ADDRESS=WEIGHT,…`, under the plural. */
+export const weightAnnotation = 'plumb.network/weight'
+const weightsAnnotation = 'plumb.network/weights'
+
+/** The slice with the weights that some of its endpoints have, or without when none has; itself when nothing changes. */
+export function withWeights(slice: EndpointSlice, weights: ReadonlyMap<string, string>): EndpointSlice {
+  const found = slice.endpoints.flatMap(({ addresses }) => {
+    const weight = weights.get(addresses[0] ?? '')
+    return weight === undefined ? [] : [`${addresses[0]}=${weight}`]
+  })
+  const wanted = found.length === 0 ? undefined : found.sort().join(',')
+  const { [weightsAnnotation]: old, ...kept } = slice.metadata.annotations ?? {}
+  if (old === wanted) return slice
+  const annotations = wanted === undefined ? kept : { ...kept, [weightsAnnotation]: wanted }
+  return { ...slice, metadata: { ...slice.metadata, annotations } }
+}
+
 const reserved: ReadonlySet<string> = new Set([serviceNameLabel, managedByLabel, headlessLabel])
 
 /** The labels of a Service's slices: the Service's own without the reserved ones, which the controller alone sets. */

@@ -4,11 +4,11 @@ import type { Branch, Verdict } from './answer.ts'
 import type { Asked } from './asked.ts'
 import { type Destination, walk } from './walk.ts'
 
-/** The way to one of `of` endpoints, which answers for what the client `asked` for. */
+/** The way to one endpoint, which answers for what the client `asked` for. */
 export function branchTo(
   { snapshot, question, source }: Pick<Asked, 'snapshot' | 'question' | 'source'>,
   one: { address: Address; port: number; node?: string | undefined; because: Because; source?: 'kept' | 'masqueraded' },
-  of: number,
+  share: Branch['share'],
   asked?: Destination,
 ): Branch {
   const { address, port } = one
@@ -21,7 +21,7 @@ export function branchTo(
       ...(pod === undefined ? {} : { pod: keyOf(pod) }),
       ...(one.node === undefined ? {} : { node: one.node }),
     },
-    share: { one: 1, of },
+    share,
     verdict: path.verdict,
     steps: [
       { stage: 'endpoint', says: `${address} port ${port} takes new connections`, because: one.because },

@@ -29,7 +29,7 @@ export function conclude(
   const branches = targets.map((target): Branch => {
     const nodeOf = answer.steps.find((one) => one.kind === 'candidate' && one.candidate.address === target.address)
     const node = nodeOf?.kind === 'candidate' ? nodeOf.candidate.node : undefined
-    return branchTo({ snapshot, question, source }, { ...target, node }, targets.length, destination)
+    return branchTo({ snapshot, question, source }, { ...target, node }, target.share, destination)
   })
   const because = answer.steps.find((one) => one.kind === 'port')
   const name = `service/${outcome.service}`

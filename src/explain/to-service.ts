@@ -72,6 +72,6 @@ function toHeadless(asked: Asked, service: Service, before: readonly Step[], fin
     const none = `service/${key} has no ready endpoint on that port: its name has no address`
     return { ...base(question), verdict: { kind: 'deny', says: none, because }, steps, branches: [], findings }
   }
-  const branches = offered.map((one) => branchTo({ snapshot, question, source }, one, offered.length))
+  const branches = offered.map((one) => branchTo({ snapshot, question, source }, one, { one: 1, of: offered.length }))
   return { ...base(question), verdict: overall(branches, because, `service/${key}`), steps, branches, findings }
 }

@@ -1,5 +1,6 @@
 import type { Family } from '../addr/index.ts'
 import type { Chain, Expression, Rule, SetDeclaration, Statement } from './lower.ts'
+import type { Hashing } from './model.ts'
 import { classidOf, frontendKey, priority, sets, words } from './sets.ts'
 
 /** Where class chains lead: to those who turn off, to the maps of endpoints, to the map of seats. */
@@ -185,6 +186,16 @@ export function number(value: number): Expression {
 export function draw(count: number): Statement {
   const value: Expression = count === 1 ? number(0) : { kind: 'numgen', mode: 'random', modulus: count }
   return { kind: 'set', target: 'meta priority', value }
+}
+
+/** The same on every node. */
+const seed = 0x706c756d
+
+/** As `draw`, but the same client finds the same number. */
+export function compute(family: Family, count: number, by: Hashing['by']): Statement {
+  const address: Expression = { kind: 'payload', field: words[family].source }
+  const of: readonly Expression[] = by === 'connection' ? [address, { kind: 'payload', field: 'th sport' }] : [address]
+  return { kind: 'set', target: 'meta priority', value: { kind: 'jhash', of, modulus: count, seed } }
 }
 
 /**

@@ -11,6 +11,7 @@ export interface Offer {
   readonly ready: boolean
   readonly serving: boolean
   readonly terminating: boolean
+  readonly weight: number
   readonly hints: Endpoint['hints']
   readonly because: Because
 }

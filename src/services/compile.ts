@@ -2,6 +2,7 @@ import { type Address, type Family, familyOf } from '../addr/index.ts'
 import { keyOf } from '../cluster/index.ts'
 import type { EndpointSlice, Service, ServicePort } from '../objects/index.ts'
 import { type ServiceAddress, serviceAddresses, sourcesOf } from './addresses.ts'
+import { hashingOf } from './balancing.ts'
 import { chooseEndpoints, type Offer } from './choose.ts'
 import {
   type Affinity,
@@ -10,6 +11,7 @@ import {
   type Choosing,
   type Finding,
   type Frontend,
+  type Hashing,
   type HealthCheck,
   loopback,
   type NodeView,
@@ -38,13 +40,14 @@ export function compileService(service: Service, slices: readonly EndpointSlice[
   const subject = compileSubject(service, object)
   if (subject.kind === 'ignored') return { key, created, subject, frontends: [], healthCheck: undefined, findings: [] }
   const findings: Finding[] = slices.flatMap(sliceFindings)
+  const hashing = hashingOf(service, object, findings)
   const addresses = serviceAddresses(service, object, node, findings)
   const sources = new Map<Address, Sources | undefined>()
   for (const { kind, address } of addresses) {
     if (kind === 'load-balancer-ip') sources.set(address, sourcesOf(service, object, address, node, findings))
   }
   const ports = (service.spec.ports ?? []).map(
-    (port, index) => new PortMeaning(service, object, index, port, slices, node),
+    (port, index) => new PortMeaning({ service, object, hashing, slices, node }, index, port),
   )
   const frontends = ports.flatMap((port) =>
     addresses.flatMap((address) => port.frontendAt(address, sources.get(address.address)) ?? []),
@@ -82,6 +85,7 @@ type Policy = 'internalTrafficPolicy' | 'externalTrafficPolicy'
 class PortMeaning {
   readonly #service: Service
   readonly #object: string
+  readonly #hashing: Hashing | undefined
   readonly #index: number
   readonly #port: ServicePort
   readonly #slices: readonly EndpointSlice[]
@@ -90,19 +94,23 @@ class PortMeaning {
   readonly #choices = new Map<string, Chosen>()
 
   constructor(
-    service: Service,
-    object: string,
+    common: {
+      readonly service: Service
+      readonly object: string
+      readonly hashing: Hashing | undefined
+      readonly slices: readonly EndpointSlice[]
+      readonly node: NodeView
+    },
     index: number,
     port: ServicePort,
-    slices: readonly EndpointSlice[],
-    node: NodeView,
   ) {
-    this.#service = service
-    this.#object = object
+    this.#service = common.service
+    this.#object = common.object
+    this.#hashing = common.hashing
+    this.#slices = common.slices
+    this.#node = common.node
     this.#index = index
     this.#port = port
-    this.#slices = slices
-    this.#node = node
   }
 
   /** Undefined where the port has no node port. */
@@ -125,6 +133,7 @@ class PortMeaning {
       inside: outside && local ? this.#choose(family, policy, false) : undefined,
       masquerade: outside ? (local ? 'own' : 'everyone') : 'strangers',
       affinity: this.#affinity(),
+      hashing: this.#hashing,
       sources,
       because: { address: because, port: this.#because(kind === 'node-port' ? 'nodePort' : 'port', port) },
     }

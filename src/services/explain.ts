@@ -45,6 +45,7 @@ export type ServiceStep =
   | { readonly kind: 'sources'; readonly says: string; readonly because: Because }
   | { readonly kind: 'inside'; readonly says: string; readonly because: Because }
   | { readonly kind: 'affinity'; readonly says: string; readonly because: Because }
+  | { readonly kind: 'hashing'; readonly says: string; readonly because: Because }
   | {
       readonly kind: 'candidate'
       readonly candidate: Candidate
@@ -54,11 +55,20 @@ export type ServiceStep =
     }
   | { readonly kind: 'outcome'; readonly says: string; readonly because: Because }
 
+/** How many of how many connections. */
+interface Share {
+  readonly one: number
+  readonly of: number
+}
+
+const nothing = (): Share => ({ one: 0, of: 1 })
+
 /** Where a connection may end, each with its probability. */
 export interface Target {
   readonly address: Address
   readonly port: number
   readonly probability: number
+  readonly share: Share
   /** Under which address the endpoint sees the client: its own, or one of this node. */
   readonly source: 'kept' | 'masqueraded'
   readonly because: Because
@@ -168,7 +178,7 @@ function explainFrontend(
   model: ServiceModel,
   context: ServiceContext,
 ): ServiceAnswer {
-  const { portName, sources, affinity } = frontend
+  const { portName, sources, affinity, hashing } = frontend
   const named = portName === '' ? '' : ` ("${portName}")`
   const word = frontend.kind === 'node-port' ? 'node port' : 'port'
   const portSays = `${question.protocol}/${question.port} is its ${word}${named}`
@@ -190,24 +200,41 @@ function explainFrontend(
     const because = { object: `service/${model.key}`, field: 'spec.externalTrafficPolicy', value: 'Local' }
     steps.push({ kind: 'inside', says, because })
   }
-  const probability = outcome.kind === 'balance' ? 1 / outcome.endpoints.length : 0
+  const share = outcome.kind === 'balance' ? shares(outcome.endpoints, affinity !== undefined) : nothing
   for (const candidate of candidates) {
-    const share = candidate.use.kind === 'chosen' ? probability : 0
-    const says = `${candidate.address} port ${candidate.port}: ${sayUse(candidate.use)}`
-    steps.push({ kind: 'candidate', candidate, probability: share, says, because: candidate.because })
+    const { one, of } = candidate.use.kind === 'chosen' ? share(candidate) : nothing()
+    const probability = one / of
+    const weight = candidate.weight === 1 ? '' : `, weight ${candidate.weight}`
+    const says = `${candidate.address} port ${candidate.port}: ${sayUse(candidate.use)}${weight}`
+    steps.push({ kind: 'candidate', candidate, probability, says, because: candidate.because })
   }
   if (affinity !== undefined && outcome.kind === 'balance') {
     const says = `a client that comes again within ${affinity.timeoutSeconds} s returns to its endpoint`
     steps.push({ kind: 'affinity', says, because: affinity.because })
   }
+  if (hashing !== undefined && outcome.kind === 'balance') {
+    const of = hashing.by === 'connection' ? 'address and port' : 'address'
+    const says = `a hash of the client’s ${of} finds the endpoint, on every node the same`
+    steps.push({ kind: 'hashing', says, because: hashing.because })
+  }
   steps.push({ kind: 'outcome', says: sayOutcome(outcome), because: outcome.because })
   if (outcome.kind !== 'balance') return { steps, outcome }
-  const targets = outcome.endpoints.map(({ address, port, node, because }): Target => {
+  const taking = outcome.endpoints.filter((one) => share(one).one > 0)
+  const targets = taking.map((candidate): Target => {
+    const { address, port, node, because } = candidate
     const own = question.source === address && mayRunOn(context.node.name, node)
     const source = own || masquerades(frontend.masquerade, from) ? 'masqueraded' : 'kept'
-    return { address, port, probability, source, because }
+    const part = share(candidate)
+    return { address, port, probability: part.one / part.of, share: part, source, because }
   })
   return { steps, outcome: { kind: 'balance', service: model.key, targets } }
+}
+
+/** How many of how many connections each chosen endpoint gets. */
+function shares(endpoints: readonly Candidate[], evenly: boolean): (one: Candidate) => Share {
+  const total = endpoints.reduce((sum, { weight }) => sum + weight, 0)
+  const same = endpoints.every(({ weight }) => weight === endpoints[0]?.weight)
+  return evenly || same ? () => ({ one: 1, of: endpoints.length }) : ({ weight }) => ({ one: weight, of: total })
 }
 
 type Place = 'pod' | 'node' | 'outside'
@@ -254,7 +281,7 @@ export function sayUse(use: Use): string {
 function sayOutcome(outcome: Outcome): string {
   switch (outcome.kind) {
     case 'balance':
-      return `evenly over ${outcome.endpoints.length} ${outcome.endpoints.length === 1 ? 'endpoint' : 'endpoints'}`
+      return `${sayHow(outcome.endpoints)} over ${outcome.endpoints.length} ${outcome.endpoints.length === 1 ? 'endpoint' : 'endpoints'}`
     case 'reject':
       return 'no endpoint serves this port: refused with ICMP port unreachable'
     case 'drop':
@@ -262,6 +289,10 @@ function sayOutcome(outcome: Outcome): string {
     default:
       return outcome satisfies never
   }
+}
+
+function sayHow(endpoints: readonly Candidate[]): string {
+  return endpoints.every(({ weight }) => weight === endpoints[0]?.weight) ? 'evenly' : 'by weight'
 }
 
 /** The namespace and name of the Service that an answer is about, if it is about one. */

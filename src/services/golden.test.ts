@@ -49,6 +49,12 @@ const cases: Readonly<Record<string, readonly [Service, ...EndpointSlice[]][]>> 
   external: [[balanced({ loadBalancerSourceRanges: ['192.0.2.0/24', '172.30.0.0/16'] }), two]],
   'external-local': [[balanced({ externalTrafficPolicy: 'Local' }), two]],
   affinity: [[balanced({ externalTrafficPolicy: 'Local', sessionAffinity: 'ClientIP' }), two]],
+  weighted: [
+    [
+      service('web', '10.96.0.1'),
+      { ...two, metadata: { ...two.metadata, annotations: { 'plumb.network/weights': '10.244.0.1=6,10.244.0.2=4' } } },
+    ],
+  ],
   refusals: [
     [service('unserved', '10.96.0.9', { type: 'NodePort', ports: [{ port: 80, nodePort: 30009, protocol: 'TCP' }] })],
     [

@@ -1,32 +1,41 @@
 import type { Family } from '../addr/index.ts'
-import { chainNames, chains, draw, goto, jumpTo, loopbackGuard, number } from './chains.ts'
+import { chainNames, chains, compute, draw, goto, jumpTo, loopbackGuard, number } from './chains.ts'
 import type { Expression, Operation, Rule, Statement } from './lower.ts'
+import type { Hashing } from './model.ts'
 import { classElement, classId, classidOf, priority, sets, tableOf, words } from './sets.ts'
 
 const { inside, translate, translateLocal, seated } = chainNames
 
 /** What a port with `count` endpoints needs before the first Service has that many. */
-export function growClass(family: Family, count: number): readonly Operation[] {
-  const chain = `lb-${count}`
-  const element = classElement({ kind: 'balance', count }, chain)
+export function growClass(family: Family, count: number, hashed?: Hashing['by']): readonly Operation[] {
+  const chain = chainOf('lb', count, hashed)
+  const element = classElement({ kind: 'balance', count, hashed }, chain)
   return [
-    ...makeChain(family, chain, [{ statements: [draw(count), goto(translate)] }]),
+    ...makeChain(family, chain, [{ statements: [find(family, count, hashed), goto(translate)] }]),
     { kind: 'add-elements', ...tableOf(family), set: sets[family].classes, elements: [element] },
   ]
 }
 
 /** The same for policy Local: pods and the node itself turn off, everybody else gets one of `count` endpoints or silence. */
-export function growLocalClass(family: Family, count: number): readonly Operation[] {
-  const chain = `local-${count}`
+export function growLocalClass(family: Family, count: number, hashed?: Hashing['by']): readonly Operation[] {
+  const chain = chainOf('local', count, hashed)
   const rest: Rule =
     count === 0
       ? { statements: [{ kind: 'verdict', verdict: { kind: 'drop' } }] }
-      : { statements: [draw(count), goto(translateLocal)] }
-  const element = classElement({ kind: 'local', count }, chain)
+      : { statements: [find(family, count, hashed), goto(translateLocal)] }
+  const element = classElement({ kind: 'local', count, hashed }, chain)
   return [
     ...makeChain(family, chain, [jumpTo(inside), rest]),
     { kind: 'add-elements', ...tableOf(family), set: sets[family].localClasses, elements: [element] },
   ]
+}
+
+function chainOf(kind: 'lb' | 'local', count: number, hashed: Hashing['by'] | undefined): string {
+  return hashed === undefined ? `${kind}-${count}` : `${kind}-${hashed}-${count}`
+}
+
+function find(family: Family, count: number, hashed: Hashing['by'] | undefined): Statement {
+  return hashed === undefined ? draw(count) : compute(family, count, hashed)
 }
 
 /** What affinity of `seconds` needs before the first Service has it: the client's time begins anew with each connection. */
@@ -98,7 +107,7 @@ export function createTable(family: Family, loopbackNodePorts: boolean): readonl
       kind: 'add-elements',
       ...at,
       set: declared.classes,
-      elements: [{ key: classId({ kind: 'balance', count: 0 }), value: 'drop' }],
+      elements: [{ key: classId({ kind: 'balance', count: 0, hashed: undefined }), value: 'drop' }],
     },
     ...growClass(family, 1),
   ]

@@ -11,7 +11,17 @@ import type {
   Statement,
   TableFamily,
 } from '../nft/index.ts'
-import { type Candidate, type Frontend, mayRunOn, type Outcome, type ServiceModel, type Transport } from './model.ts'
+import { maglevTable, spread } from './maglev.ts'
+import {
+  type Candidate,
+  type Frontend,
+  type Hashing,
+  maxEndpoints,
+  mayRunOn,
+  type Outcome,
+  type ServiceModel,
+  type Transport,
+} from './model.ts'
 
 export type { Chain, DataType, Element, Expression, Operation, Rule, SetDeclaration, Statement, TableFamily }
 
@@ -35,7 +45,7 @@ export interface LoweredFrontend {
   /** How refusals and masquerading know the frontend: by its address, or as an external one by its policy. */
   readonly reach: 'cluster-ip' | 'external-cluster' | 'external-local'
   readonly action: 'balance' | 'reject' | 'drop'
-  /** Values in `endpoints`: `10.244.0.7 . 53`; no doubles. With `inside`, for who comes from outside. */
+  /** Values in `endpoints`: `10.244.0.7 . 53`, as often as their weights say. With `inside`, for who comes from outside. */
   readonly endpoints: readonly string[]
   /** Policy Local of an external frontend: the same for pods and the node itself. */
   readonly inside: readonly string[] | undefined
@@ -43,6 +53,8 @@ export interface LoweredFrontend {
   readonly affinity:
     | { readonly port: string; readonly seconds: number; readonly scope: 'cluster' | 'local' }
     | undefined
+  /** The lists are Maglev's tables: a hash of this finds the place, and each entry has its own. */
+  readonly hashed: Hashing['by'] | undefined
   /** Prefixes that may come; everybody unless told. */
   readonly sources: readonly string[] | undefined
   /** UDP only, for conntrack: every endpoint that still serves, chosen or not, as in `endpoints`. */
@@ -59,13 +71,23 @@ const maxComment = 127
 /** A Service's meaning in nft's words; each lowered frontend stands for the model's frontend of the same address, protocol and port. */
 export function lowerService(model: ServiceModel, nodeName: string): LoweredService {
   const hairpins = new Set<Address>()
+  const [{ affinity = undefined, hashing = undefined } = {}] = model.frontends
   const rendered = new Map<readonly Candidate[], readonly string[]>()
   // Addresses of one port share what was chosen for it, and so do their lists.
   const render = (some: readonly Candidate[]): readonly string[] => {
     const known = rendered.get(some)
     if (known !== undefined) return known
     for (const { address, node } of some) if (mayRunOn(nodeName, node)) hairpins.add(address)
-    const texts = some.map(renderTarget)
+    const weighted = some.map((one) => ({ target: renderTarget(one), weight: one.weight }))
+    const equal = weighted.every(({ weight }) => weight === 0)
+    const asked = equal ? weighted.map(({ target }) => ({ target, weight: 1 })) : weighted
+    // Clients that keep a seat draw it once, evenly.
+    const texts =
+      affinity !== undefined
+        ? weighted.map(({ target }) => target)
+        : hashing !== undefined
+          ? maglevTable(asked)
+          : spread(asked, maxEndpoints)
     rendered.set(some, texts)
     return texts
   }
@@ -78,7 +100,8 @@ function lowerFrontend(
   frontend: Frontend,
   render: (some: readonly Candidate[]) => readonly string[],
 ): LoweredFrontend {
-  const { kind, family, address, protocol, port, portName, outcome, candidates, inside, affinity, sources } = frontend
+  const { kind, family, address, protocol, port, portName, outcome, candidates, inside, affinity, hashing, sources } =
+    frontend
   const list = (one: Outcome): readonly string[] => (one.kind === 'balance' ? render(one.endpoints) : [])
   const name = portName === '' ? key : `${key}:${portName}`
   return {
@@ -96,6 +119,7 @@ function lowerFrontend(
       seconds: affinity.timeoutSeconds,
       scope: outcome.kind === 'balance' ? outcome.scope : 'cluster',
     },
+    hashed: hashing?.by,
     sources: sources?.allowed,
     serving: protocol === 'udp' ? candidates.filter((one) => one.serving || one.ready).map(renderTarget) : [],
     comment: name.slice(0, maxComment),

@@ -46,6 +46,8 @@ export interface Frontend extends Choosing {
   /** Whose address endpoints do not see: of who is no pod, of everyone, or of the node alone. */
   readonly masquerade: 'strangers' | 'everyone' | 'own'
   readonly affinity: Affinity | undefined
+  /** By what a connection's endpoint is computed; by chance unless told. */
+  readonly hashing: Hashing | undefined
   /** Load balancers' addresses alone: who may come; everybody unless told. */
   readonly sources: Sources | undefined
   readonly because: { readonly address: Because; readonly port: Because }
@@ -60,6 +62,13 @@ export interface Choosing {
 /** `sessionAffinity: ClientIP`: a client returns to its endpoint when it comes again within the time since its last connection. */
 export interface Affinity {
   readonly timeoutSeconds: number
+  readonly because: Because
+}
+
+/** Maglev: nodes that see the same of a connection choose the same endpoint for it. */
+export interface Hashing {
+  /** Of the client's address and port, or of its address alone. */
+  readonly by: 'connection' | 'source-address'
   readonly because: Because
 }
 
@@ -78,7 +87,7 @@ export interface HealthCheck {
 }
 
 export type Outcome =
-  /** Each new connection goes to one of the endpoints, evenly. */
+  /** Each new connection goes to one of the endpoints, by their weights. */
   | {
       readonly kind: 'balance'
       readonly scope: 'cluster' | 'local'
@@ -99,6 +108,8 @@ export interface Candidate {
   readonly ready: boolean
   readonly serving: boolean
   readonly terminating: boolean
+  /** How many parts of the connections it gets; where every chosen one has 0, all get one part. */
+  readonly weight: number
   readonly use: Use
   readonly because: Because
 }

@@ -1,6 +1,7 @@
 import { type Family, familyOf, findAddress } from '../addr/index.ts'
 import { keyOf } from '../cluster/index.ts'
 import type { EndpointSlice, Service, ServicePort } from '../objects/index.ts'
+import { weightFindings, weightsOf } from './balancing.ts'
 import type { Offer } from './choose.ts'
 import type { Finding } from './model.ts'
 
@@ -14,6 +15,7 @@ export function collectOffers(slices: readonly EndpointSlice[], port: ServicePor
     const target = findSlicePort(slice, port)
     if (target === undefined) continue
     const object = sliceObject(slice)
+    const weightOf = weightsOf(slice)
     for (const [index, endpoint] of slice.endpoints.entries()) {
       const text = endpoint.addresses[0] ?? ''
       const address = findAddress(text)
@@ -27,6 +29,7 @@ export function collectOffers(slices: readonly EndpointSlice[], port: ServicePor
         ready: ready ?? true,
         serving: serving ?? true,
         terminating: terminating ?? false,
+        weight: weightOf(address),
         hints: endpoint.hints,
         because: { object, field: `endpoints[${index}]`, value: text },
       })
@@ -60,8 +63,10 @@ export function sliceFindings(slice: EndpointSlice): Finding[] {
     const address = findAddress(addresses[0] ?? '')
     return address === undefined || familyOf(address) !== family
   })
-  if (at < 0) return []
+  const weights = weightFindings(slice, object)
+  if (at < 0) return weights
   return [
+    ...weights,
     {
       code: 'BrokenEndpointAddress',
       object,

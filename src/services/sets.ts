@@ -1,5 +1,6 @@
 import type { Family } from '../addr/index.ts'
 import type { DataType, Element, Expression, SetDeclaration, TableFamily } from './lower.ts'
+import type { Hashing } from './model.ts'
 
 /** The name of the table, one per family. */
 export const tableName = 'plumb-services'
@@ -77,38 +78,53 @@ export function tableOf(family: Family): { readonly family: TableFamily; readonl
   return { family: words[family].table, table: tableName }
 }
 
-/** How a class leads on: to `count` endpoints for everybody or for who comes from outside, or to the affinity chain `id`. */
+/**
+ * How a class leads on: to `count` endpoints for everybody or for who comes from outside, drawn by chance or found by a hash, or to
+ * the affinity chain `id`.
+ */
 export type Class =
-  | { readonly kind: 'balance' | 'local'; readonly count: number }
+  | { readonly kind: 'balance' | 'local'; readonly count: number; readonly hashed: Hashing['by'] | undefined }
   | { readonly kind: 'affinity' | 'local-affinity'; readonly id: number }
 
-const majors = { balance: '706c', local: '706d', affinity: '706e', 'local-affinity': '706f' } as const
+const majors = {
+  balance: '706c',
+  local: '706d',
+  affinity: '706e',
+  'local-affinity': '706f',
+  'balance connection': '7070',
+  'local connection': '7071',
+  'balance source-address': '7072',
+  'local source-address': '7073',
+} as const
 
 /**
  * A class as `service-class` holds it; `balance` of 0 stands for silence. Classids are written in hex, and the major numbers
- * 706c to 706f are Plumb's own: a packet whose lookup missed keeps the priority it came with, which must not mean a class.
+ * 706c to 7073 are Plumb's own: a packet whose lookup missed keeps the priority it came with, which must not mean a class.
  */
 export function classId(one: Class): string {
-  const minor = 'count' in one ? one.count : one.id
-  return `${majors[one.kind]}:${minor.toString(16)}`
+  if (!('count' in one)) return `${majors[one.kind]}:${one.id.toString(16)}`
+  const major = one.hashed === undefined ? one.kind : (`${one.kind} ${one.hashed}` as const)
+  return `${majors[major]}:${one.count.toString(16)}`
 }
+
+const classOfMajor: ReadonlyMap<string, (number: number) => Class> = new Map([
+  ...(['balance', 'local'] as const).flatMap((kind): [string, (count: number) => Class][] => [
+    [majors[kind], (count) => ({ kind, count, hashed: undefined })],
+    ...(['connection', 'source-address'] as const).map((hashed): [string, (count: number) => Class] => [
+      majors[`${kind} ${hashed}`],
+      (count) => ({ kind, count, hashed }),
+    ]),
+  ]),
+  ...(['affinity', 'local-affinity'] as const).map((kind): [string, (id: number) => Class] => [
+    majors[kind],
+    (id) => ({ kind, id }),
+  ]),
+])
 
 /** What a class in the kernel means, if it is one. */
 export function readClass(text: string): Class | undefined {
-  const [major, minor = ''] = text.split(':')
-  const number = Number.parseInt(minor === '' ? '0' : minor, 16)
-  switch (major) {
-    case majors.balance:
-      return { kind: 'balance', count: number }
-    case majors.local:
-      return { kind: 'local', count: number }
-    case majors.affinity:
-      return { kind: 'affinity', id: number }
-    case majors['local-affinity']:
-      return { kind: 'local-affinity', id: number }
-    default:
-      return undefined
-  }
+  const [major = '', minor = ''] = text.split(':')
+  return classOfMajor.get(major)?.(Number.parseInt(minor === '' ? '0' : minor, 16))
 }
 
 /** A number of 32 bits as nft writes it where it means a class: an endpoint's index as `numgen` leaves it in the priority, or its seat. */

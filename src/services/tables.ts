@@ -197,15 +197,19 @@ export class ServiceTables {
   /** Gives the endpoints their indexes or seats, and the frontend the classes that lead there. */
   #hold(owner: ObjectKey, frontend: LoweredFrontend, before: Held | undefined): Held {
     const { family, action } = frontend
-    const endpoints = placeEndpoints(before?.endpoints ?? [], frontend.endpoints)
-    const inside = placeEndpoints(before?.inside ?? [], frontend.inside ?? [])
+    // A table's places are computed; where they are drawn, who stays keeps its own.
+    const place =
+      frontend.hashed === undefined ? placeEndpoints : (_: readonly string[], table: readonly string[]) => table
+    const endpoints = place(before?.endpoints ?? [], frontend.endpoints)
+    const inside = place(before?.inside ?? [], frontend.inside ?? [])
     const held = { owner, frontend, endpoints, inside }
     if (action === 'reject') return { ...held, class: undefined, insideClass: undefined, taken: [] }
     const local = frontend.inside !== undefined
     const taken: AffinityRequest[] = []
     const classOf = (some: readonly string[], scope: AffinityRequest['scope']): Class => {
-      const { affinity, comment } = frontend
-      const plain: Class = { kind: scope === 'outside' ? 'local' : 'balance', count: some.length }
+      const { affinity, hashed, comment } = frontend
+      const kind = scope === 'outside' ? 'local' : 'balance'
+      const plain: Class = { kind, count: some.length, hashed: some.length === 0 ? undefined : hashed }
       if (affinity === undefined || some.length === 0) return plain
       const request = { port: affinity.port, seconds: affinity.seconds, scope, endpoints: some, comment }
       const seated = this.#affinity[family].take(request)
@@ -225,9 +229,9 @@ export class ServiceTables {
     for (const one of [outer, insideClass]) {
       if (one === undefined || !('count' in one) || this.#grown[family].has(classId(one))) continue
       this.#grown[family].add(classId(one))
-      if (one.kind === 'local') operations.push(...growLocalClass(family, one.count))
+      if (one.kind === 'local') operations.push(...growLocalClass(family, one.count, one.hashed))
       // A new table has these two.
-      else if (one.count > 1) operations.push(...growClass(family, one.count))
+      else if (one.count > 1) operations.push(...growClass(family, one.count, one.hashed))
     }
   }
 
