@@ -134,7 +134,7 @@ export async function runDiscovery(options: {
   const { kubeconfig, includeNotReadyAddresses, ...rest } = options
   const client = connect({ ...(kubeconfig === undefined ? {} : { kubeconfig }), userAgent: 'plumb-discovery' })
   const discovery = await startDiscovery(client, { ...rest, includeNotReady: includeNotReadyAddresses })
-  say(`plumb: instances are told at http://${options.host ?? 'localhost'}:${options.port}/apps`)
+  say(`plumb: instances are told at http://${options.host ?? 'localhost'}:${discovery.port}/apps`)
   onSignal(async () => {
     await discovery.close()
     client.close()

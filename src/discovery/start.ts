@@ -1,4 +1,4 @@
-import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { Client, Resource } from '../client/index.ts'
 import { LiveSnapshot } from '../cluster/index.ts'
 import type { KubeObject } from '../objects/index.ts'
@@ -17,7 +17,8 @@ const endpointSlices: Resource = {
 
 /** A discovery server that runs. */
 export interface DiscoveryServer {
-  readonly server: Server
+  /** Where it listens; chosen by the system when 0 was asked for. */
+  readonly port: number
   close(): Promise<void>
 }
 
@@ -39,7 +40,7 @@ export async function startDiscovery(
   const source = { snapshot, isSynced: () => informers.every(({ synced }) => synced), onChange }
   const server = await listenDiscovery(source, options, options)
   return {
-    server,
+    port: (server.address() as AddressInfo).port,
     async close() {
       for (const informer of informers) informer.close()
       server.closeAllConnections()
