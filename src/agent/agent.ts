@@ -2,7 +2,8 @@ import type { Server } from 'node:http'
 import { ChangeFeed, type Changes, LiveSnapshot, type Snapshot } from '../cluster/index.ts'
 import { NodePlan } from '../nodeplan/index.ts'
 import { Admission } from './admission.ts'
-import type { Agent, AgentInput } from './contract.ts'
+import type { Agent, AgentInput, NodeModule } from './contract.ts'
+import { EgressRouting } from './egress-routing.ts'
 import { follow } from './follow.ts'
 import { isFresh, serveHealth } from './health.ts'
 import { HealthPorts } from './health-ports.ts'
@@ -10,7 +11,7 @@ import { openLog } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { type RoundReport, Rounds } from './rounds.ts'
 import { serveSocket } from './socket-server.ts'
-import { followLocalAddresses, followServiceCidrs, openLoopback } from './surroundings.ts'
+import { followLocalAddresses, followOwners, followServiceCidrs, openLoopback } from './surroundings.ts'
 import { TableWatch } from './table-watch.ts'
 import { ServiceTraffic } from './traffic.ts'
 import { TrafficReport } from './traffic-report.ts'
@@ -35,7 +36,8 @@ export async function startAgent({
   const metrics = new Metrics()
   const feed = new ChangeFeed()
   const snapshot = new LiveSnapshot(feed)
-  const modules = options.modules ?? []
+  const { egress = false, ownership } = options
+  const modules: readonly NodeModule[] = [...(egress ? [new EgressRouting(network)] : []), ...(options.modules ?? [])]
   const policies = options.policies ?? 'off'
   const { families, podPrefixes, servicePrefixes, nodePortAddresses, loopbackNodePorts = false } = options
   const plan = new NodePlan({
@@ -44,6 +46,7 @@ export async function startAgent({
     policies: policies !== 'off',
     loopbackNodePorts,
     ...(families === undefined ? {} : { families }),
+    egress,
     ...(podPrefixes === undefined ? {} : { podPrefixes }),
     ...(nodePortAddresses === undefined ? {} : { nodePortAddresses }),
   })
@@ -76,10 +79,11 @@ export async function startAgent({
     metrics.record('kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds', Date.now() / 1000)
     rounds.wake()
   }
-  const following = follow(client, nodeName, snapshot, policies !== 'off', wake)
+  const following = follow(client, nodeName, snapshot, { policies: policies !== 'off', egress }, wake)
   const surroundings = [
     followServiceCidrs(client, plan, wake),
     ...(nodePortAddresses === undefined ? [] : [followLocalAddresses(network, plan, wake)]),
+    ...(ownership === undefined ? [] : [followOwners(ownership, plan, wake)]),
     new TableWatch(
       network,
       {

@@ -1,6 +1,6 @@
 import type { Address, Family, Prefix } from '../addr/index.ts'
 import type { Client } from '../client/index.ts'
-import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
+import type { Changes, Finding, ObjectKey, OwnershipSource, Snapshot } from '../cluster/index.ts'
 import type { Host, Namespace } from '../host/index.ts'
 import type { PodNetwork } from '../pods/index.ts'
 import type { Metrics } from './metrics.ts'
@@ -45,6 +45,10 @@ export interface AgentOptions {
   readonly modules?: readonly NodeModule[]
   /** Whether NetworkPolicies are enforced, and whether a change also cuts the connections that it no longer allows; `off` unless told. */
   readonly policies?: 'strict' | 'new-connections' | 'off'
+  /** Whether Egresses are carried out; not unless told. */
+  readonly egress?: boolean
+  /** Who holds which external address; by the conditions of Nodes unless told. */
+  readonly ownership?: OwnershipSource
   /** How often connections, packets and bytes by Service are read and told, in milliseconds; they are not counted unless told. */
   readonly trafficMs?: number
   /** Where `/healthz`, `/livez` and `/metrics` are; nowhere unless told. */
@@ -71,7 +75,7 @@ export interface Agent {
   readonly snapshot: Snapshot
   readonly metrics: Metrics
   findings(): readonly Finding[]
-  /** Resolves when the kernel holds the policies of a pod that got these addresses; throws a `HostError` when the pod stays unknown. */
+  /** Resolves when the kernel holds the policies of a pod that got these addresses, and the ways by which it leaves; throws a `HostError` when the pod stays unknown. */
   admit(pod: ObjectKey, addresses: readonly Address[]): Promise<void>
   /** Resolves when no change is waiting and the last round is in the kernel. */
   settled(): Promise<void>

@@ -1,7 +1,7 @@
 import type { Client, Informer, Resource } from '../client/index.ts'
 import { type Collection, type Collections, keyOf, type LiveSnapshot } from '../cluster/index.ts'
 import type { KubeObject } from '../objects/index.ts'
-import { endpointSlices, namespaces, networkPolicies, nodes, pods, services } from './resources.ts'
+import { egresses, endpointSlices, namespaces, networkPolicies, nodes, pods, services } from './resources.ts'
 
 /** Informers that feed a Snapshot. */
 export interface Following {
@@ -12,21 +12,22 @@ export interface Following {
 
 /**
  * Follows what one node needs: all Services, slices and Nodes, and the node's own Pods; with `policies` all Pods, because any of
- * them may be a peer, and Namespaces and NetworkPolicies. `onChange` follows each change.
+ * them may be a peer, and NetworkPolicies; with `egress` Egresses, where there are such; with either Namespaces. `onChange` follows each change.
  */
 export function follow(
   client: Client,
   nodeName: string,
   snapshot: LiveSnapshot,
-  policies: boolean,
+  { policies, egress }: { readonly policies: boolean; readonly egress: boolean },
   onChange: () => void,
 ): Following {
   const stops: (() => void)[] = []
-  const one = <C extends Collection>(collection: C, resource: Resource, fieldSelector?: string): Promise<void> => {
-    const informer: Informer<Collections[C] & KubeObject> = client.informer(
-      resource,
-      fieldSelector === undefined ? {} : { fieldSelector },
-    )
+  const one = <C extends Collection>(
+    collection: C,
+    resource: Resource,
+    options: Parameters<Client['informer']>[1] = {},
+  ): Promise<void> => {
+    const informer: Informer<Collections[C] & KubeObject> = client.informer(resource, options)
     const stop = informer.onChange((_old, current, key) => {
       snapshot.put(collection, key, current)
       onChange()
@@ -41,8 +42,10 @@ export function follow(
     one('services', services),
     one('slices', endpointSlices),
     one('nodes', nodes),
-    one('pods', pods, policies ? undefined : `spec.nodeName=${nodeName}`),
-    ...(policies ? [one('namespaces', namespaces), one('policies', networkPolicies)] : []),
+    one('pods', pods, policies ? {} : { fieldSelector: `spec.nodeName=${nodeName}` }),
+    ...(policies || egress ? [one('namespaces', namespaces)] : []),
+    ...(policies ? [one('policies', networkPolicies)] : []),
+    ...(egress ? [one('egresses', egresses, { optional: true })] : []),
   ]).then(() => {})
   return {
     synced,

@@ -18,6 +18,13 @@ export const networkPolicies: Resource = {
   namespaced: true,
   kind: 'NetworkPolicy',
 }
+export const egresses: Resource = {
+  group: 'plumb.network',
+  version: 'v1alpha1',
+  plural: 'egresses',
+  namespaced: false,
+  kind: 'Egress',
+}
 export const endpointSlices: Resource = {
   group: 'discovery.k8s.io',
   version: 'v1',

@@ -67,7 +67,8 @@ export class Objects {
 }
 
 function pluralOf(kind: string): string {
-  return kind === 'NetworkPolicy' ? 'networkpolicies' : `${kind.toLowerCase()}s`
+  if (kind === 'NetworkPolicy') return 'networkpolicies'
+  return kind === 'Egress' ? 'egresses' : `${kind.toLowerCase()}s`
 }
 
 /** Keeps what is said, for a test that fails. */

@@ -5,6 +5,7 @@ import type { NodePlan, Round } from '../nodeplan/index.ts'
 import { forgetStale } from './conntrack.ts'
 import type { Log, NodeModule } from './contract.ts'
 import { cutDenied, refusePickUp } from './cut-denied.ts'
+import { cutRevoked } from './cut-revoked.ts'
 import { keptSeats } from './kept-seats.ts'
 
 /** What one round took, in milliseconds from the moment it began. */
@@ -18,7 +19,7 @@ export interface RoundReport {
   readonly commitMs: number
   readonly totalMs: number
   readonly forgotten: number
-  /** Live connections that a policy no longer allows, taken out of conntrack. */
+  /** Live connections that a policy or an Egress no longer allows, taken out of conntrack. */
   readonly cut: number
   readonly failure: Error | undefined
 }
@@ -159,6 +160,7 @@ export class Rounds {
         forgotten = forgetStale(this.#network, round.stale)
         if (this.#cuts && round.full) refusePickUp(this.#network)
         if (this.#cuts) cut = cutDenied(this.#network, this.#plan, round.tightened)
+        cut += cutRevoked(this.#network, this.#plan, round.regranted)
       } catch (error) {
         this.#plan.doubt(round)
         failure = this.#tell(error, round)

@@ -1,5 +1,6 @@
 import { contains, findPrefix, type Prefix, parsePrefix } from '../addr/index.ts'
 import type { Client, Informer } from '../client/index.ts'
+import type { OwnershipSource } from '../cluster/index.ts'
 import type { Network } from '../host/index.ts'
 import type { NodePlan } from '../nodeplan/index.ts'
 import type { KubeObject } from '../objects/index.ts'
@@ -29,6 +30,16 @@ export function followServiceCidrs(client: Client, plan: NodePlan, onChange: () 
   take()
   // It ends with the client; until then it tries again by itself, also where the server does not know the kind.
   informer.start().catch(() => undefined)
+  return { stop }
+}
+
+/** Follows who holds which external address. */
+export function followOwners(ownership: OwnershipSource, plan: NodePlan, onChange: () => void): { stop(): void } {
+  plan.setOwners(ownership.owners())
+  const stop = ownership.onChange(() => {
+    plan.setOwners(ownership.owners())
+    onChange()
+  })
   return { stop }
 }
 

@@ -9,6 +9,7 @@ export interface Changes {
   readonly pods: ReadonlySet<ObjectKey>
   readonly namespaces: ReadonlySet<ObjectKey>
   readonly policies: ReadonlySet<ObjectKey>
+  readonly egresses: ReadonlySet<ObjectKey>
 }
 
 /** Accumulates changed keys by collection between two rounds. */
@@ -46,6 +47,7 @@ export function mergeChanges(a: Changes, b: Changes): Changes {
     pods: new Set([...a.pods, ...b.pods]),
     namespaces: new Set([...a.namespaces, ...b.namespaces]),
     policies: new Set([...a.policies, ...b.policies]),
+    egresses: new Set([...a.egresses, ...b.egresses]),
   }
 }
 
@@ -57,5 +59,6 @@ function emptyChanges(): Record<Collection, Set<ObjectKey>> {
     pods: new Set(),
     namespaces: new Set(),
     policies: new Set(),
+    egresses: new Set(),
   }
 }

@@ -1,5 +1,5 @@
 import { type Address, findAddress } from '../addr/index.ts'
-import type { EndpointSlice, KubeObject, Namespace, NetworkPolicy, Node, Pod, Service } from '../objects/index.ts'
+import type { Egress, EndpointSlice, KubeObject, Namespace, NetworkPolicy, Node, Pod, Service } from '../objects/index.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import { keyOf, type ObjectKey } from './key.ts'
 
@@ -11,6 +11,7 @@ export interface Collections {
   readonly pods: Pod
   readonly namespaces: Namespace
   readonly policies: NetworkPolicy
+  readonly egresses: Egress
 }
 
 export type Collection = keyof Collections
@@ -23,6 +24,7 @@ export interface Snapshot {
   readonly pods: ReadonlyMap<ObjectKey, Pod>
   readonly namespaces: ReadonlyMap<ObjectKey, Namespace>
   readonly policies: ReadonlyMap<ObjectKey, NetworkPolicy>
+  readonly egresses: ReadonlyMap<ObjectKey, Egress>
   /** The slices of a Service (label `kubernetes.io/service-name`), sorted by name. */
   slicesOf(service: ObjectKey): readonly EndpointSlice[]
   /** The Pod that has the address in its status and neither ended nor shares its node's network. */
@@ -48,6 +50,7 @@ export class LiveSnapshot implements Snapshot {
   readonly pods = new Map<ObjectKey, Pod>()
   readonly namespaces = new Map<ObjectKey, Namespace>()
   readonly policies = new Map<ObjectKey, NetworkPolicy>()
+  readonly egresses = new Map<ObjectKey, Egress>()
   readonly #slicesByService = new Map<ObjectKey, readonly EndpointSlice[]>()
   readonly #podsByAddress = new Map<Address, readonly Pod[]>()
   readonly #podsByNode = new Map<string, Map<ObjectKey, Pod>>()
@@ -146,6 +149,7 @@ const collectionByKind: Readonly<Record<string, Collection>> = {
   Pod: 'pods',
   Namespace: 'namespaces',
   NetworkPolicy: 'policies',
+  Egress: 'egresses',
 }
 
 function byName(a: EndpointSlice, b: EndpointSlice): number {

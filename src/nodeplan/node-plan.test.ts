@@ -126,6 +126,6 @@ test('a new zone of the node looks at every Service anew, another Node’s repor
 
 test('cleaning up names the tables of both families, there or not', () => {
   const deleted = cleanUp().flatMap((one) => (one.kind === 'delete-table' ? [`${one.family} ${one.table}`] : []))
-  const names = ['plumb-pods', 'plumb-policies', 'plumb-services']
+  const names = ['plumb-egress', 'plumb-pods', 'plumb-policies', 'plumb-services']
   assert.deepEqual(deleted.sort(), [...names.map((name) => `ip ${name}`), ...names.map((name) => `ip6 ${name}`)])
 })

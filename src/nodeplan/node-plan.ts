@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Address, contains, type Family, type Prefix } from '../addr/index.ts'
 import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
+import { type EgressPlan, EgressTables, egressTableName, type Grant, isRevoked } from '../egress/index.ts'
 import type { Operation, Transaction } from '../nft/index.ts'
-import { compilePodNetwork, type PodNetwork } from '../pods/index.ts'
+import { compilePodNetwork, nodeAddresses, type PodNetwork } from '../pods/index.ts'
 import { PolicyTables, policyTableName } from '../policies/index.ts'
 import {
   compileService,
@@ -33,6 +34,8 @@ export interface NodePlanOptions {
   readonly loopbackNodePorts?: boolean
   /** Whether NetworkPolicies are enforced; the Snapshot must then have all Pods. */
   readonly policies?: boolean
+  /** Whether Egresses are carried out; the Snapshot must then have Namespaces. */
+  readonly egress?: boolean
 }
 
 /** What one round does to the node. */
@@ -44,6 +47,8 @@ export interface Round {
   readonly stale: readonly StaleFlows[]
   /** Addresses of this node's pods whose live connections are to be judged again then. */
   readonly tightened: ReadonlySet<Address>
+  /** Addresses of this node's pods whose live connections may leave under an address that is no longer theirs. */
+  readonly regranted: ReadonlyMap<Address, Grant>
   /** What pod networking now means, when Nodes changed: its routes are not part of the transaction. */
   readonly pods: PodNetwork | undefined
   readonly compileMs: number
@@ -61,6 +66,7 @@ export const nothing: Changes = {
   pods: new Set(),
   namespaces: new Set(),
   policies: new Set(),
+  egresses: new Set(),
 }
 
 /**
@@ -72,6 +78,7 @@ export class NodePlan {
   readonly #services: ServiceTables
   readonly #podTables = new PodTables()
   readonly #policies: PolicyTables | undefined
+  readonly #egress: EgressTables | undefined
   readonly #findings = new Map<ObjectKey, readonly Finding[]>()
   #pods: PodNetwork
   #view: NodeView
@@ -86,11 +93,14 @@ export class NodePlan {
   #confirmed = false
   /** Frontends that went in a round whose commit failed: a full round looks only through those that are there. */
   #owedStale: StaleFlows[] = []
+  /** The same of grants: the last one of an address counts. */
+  readonly #owedGrants = new Map<Address, Grant>()
 
   constructor(options: NodePlanOptions) {
     this.#options = options
     this.#services = new ServiceTables(options.families, options.loopbackNodePorts)
     this.#policies = options.policies === true ? new PolicyTables(options.node, options.families) : undefined
+    this.#egress = options.egress === true ? new EgressTables(options.node, options.families) : undefined
     this.#pods = compilePodNetwork(options.node, [])
     this.#view = { name: options.node, zone: undefined, addresses: [], nodePortAddresses: [] }
     this.#servicePrefixes = options.servicePrefixes
@@ -129,7 +139,11 @@ export class NodePlan {
   /** The tables that a round makes, as `ip plumb-services`. */
   get tables(): readonly string[] {
     const { families = [4, 6] } = this.#options
-    const names = this.#policies === undefined ? [tableName] : [tableName, policyTableName]
+    const names = [
+      tableName,
+      ...(this.#policies === undefined ? [] : [policyTableName]),
+      ...(this.#egress === undefined ? [] : [egressTableName]),
+    ]
     const own = families.flatMap((family) => names.map((name) => `${tableOf(family).family} ${name}`))
     return [...own, ...this.#podTables.names]
   }
@@ -140,14 +154,14 @@ export class NodePlan {
   }
 
   get findings(): readonly Finding[] {
-    const policies = this.#policies?.findings ?? []
-    return [...[...this.#findings.values()].flat(), ...this.#pods.findings, ...this.#services.conflicts(), ...policies]
+    const concepts = [...(this.#policies?.findings ?? []), ...(this.#egress?.findings ?? [])]
+    return [...[...this.#findings.values()].flat(), ...this.#pods.findings, ...this.#services.conflicts(), ...concepts]
   }
 
   /** How many findings there are, without gathering them. */
   get findingCount(): number {
-    const policies = this.#policies?.findingCount ?? 0
-    return this.#findingCount + this.#pods.findings.length + this.#services.conflicts().length + policies
+    const concepts = (this.#policies?.findingCount ?? 0) + (this.#egress?.findings.length ?? 0)
+    return this.#findingCount + this.#pods.findings.length + this.#services.conflicts().length + concepts
   }
 
   /** What is desired in the maps for `ADDRESS . PROTOCOL . PORT`. */
@@ -158,11 +172,23 @@ export class NodePlan {
   /** A pod of this node has these addresses, before its status says so: its policies are part of the next round that is told of it. */
   attach(pod: ObjectKey, addresses: readonly Address[]): void {
     this.#policies?.attach(pod, addresses)
+    this.#egress?.attach(pod, addresses)
   }
 
-  /** Whether the kernel holds the policies of the pods at these addresses. */
+  /** Whether the kernel holds the policies of the pods at these addresses, and the ways by which they leave. */
   guards(addresses: readonly Address[]): boolean {
-    return this.#policies === undefined || (this.#confirmed && addresses.every((one) => this.#policies?.knows(one)))
+    const holders = [this.#policies, this.#egress].filter((one) => one !== undefined)
+    return holders.length === 0 || (this.#confirmed && addresses.every((one) => holders.every((of) => of.knows(one))))
+  }
+
+  /** Who holds which external address, from the next round on. */
+  setOwners(owners: ReadonlyMap<Address, string>): void {
+    this.#egress?.setOwners(owners)
+  }
+
+  /** Whether a connection that a pod began leaves under an address which this grant does not give. */
+  isRevoked(grant: Grant, pod: Address, live: { readonly source: Address; readonly destination: Address }): boolean {
+    return this.#egress !== undefined && isRevoked(grant, pod, this.#egress.cluster, live)
   }
 
   /** What the policies of this node's pods say to a connection, e.g. one that is alive; nothing when they are not enforced. */
@@ -188,13 +214,19 @@ export class NodePlan {
     const keys = first || moved ? allKeys(snapshot, changes) : changes.services
     const services = this.#takeServices(snapshot, keys, now)
     operations.push(...services.operations)
+    const egress = this.#takeEgress(snapshot, first ? undefined : changes)
+    operations.push(...(egress?.operations ?? []))
     compileMs += services.compileMs
     loweringMs += services.loweringMs
     this.#compiled = true
     const pods = nodesChanged ? this.#pods : undefined
     const tightened = policies?.tightened ?? new Set()
-    if (this.#confirmed)
-      return { transaction: operations, full: false, stale: services.stale, tightened, pods, compileMs, loweringMs }
+    for (const [address, grant] of egress?.regranted ?? []) this.#owedGrants.set(address, grant)
+    const regranted = new Map(this.#owedGrants)
+    if (this.#confirmed) {
+      const { stale } = services
+      return { transaction: operations, full: false, stale, tightened, regranted, pods, compileMs, loweringMs }
+    }
     const start = now()
     const whole = this.#services.full()
     const guard = this.#policies?.full()
@@ -207,7 +239,8 @@ export class NodePlan {
     loweringMs += now() - start
     const stale = [...this.#owedStale, ...services.stale, ...whole.stale]
     const all = guard?.tightened ?? tightened
-    return { transaction, full: true, stale, tightened: all, pods: this.#pods, compileMs, loweringMs }
+    return { transaction, full: true, stale, tightened: all, regranted, pods: this.#pods, compileMs, loweringMs }
+      ...(this.#egress?.full() ?? []),
   }
 
   /** The round is in the kernel. */
@@ -219,6 +252,7 @@ export class NodePlan {
   /** The round failed, so what the kernel holds is unknown until a whole round succeeds. */
   doubt(failed?: Round): void {
     this.#confirmed = false
+    this.#owedGrants.clear()
     this.#owedStale.push(...(failed?.stale.filter(({ serving }) => serving.size === 0) ?? []))
   }
 
@@ -248,6 +282,12 @@ export class NodePlan {
     const { scope } = this
     const text = [...scope.podPrefixes, ...scope.servicePrefixes].join()
     if (text === this.#scopeText) return []
+  #takeEgress(snapshot: Snapshot, changes: Changes | undefined): EgressPlan | undefined {
+    const cluster = [...this.#pods.unmasqueraded, ...this.#servicePrefixes]
+    const around = { cluster, own: this.#pods.prefixes, addressesOf: nodeAddresses }
+    return this.#egress?.update(snapshot, around, changes)
+  }
+
     this.#scopeText = text
     return this.#services.rescope(scope)
   }
@@ -292,7 +332,7 @@ export class NodePlan {
 /** Takes the tables away, also those that are not there. */
 export function cleanUp(families: readonly Family[] = [4, 6]): Transaction {
   return families.flatMap((family) =>
-    [tableName, 'plumb-pods', policyTableName].flatMap((table): Operation[] => {
+    [tableName, 'plumb-pods', policyTableName, egressTableName].flatMap((table): Operation[] => {
       const at = { ...tableOf(family), table }
       return [
         // Deleting what is not there is an error, adding what is there is none (and destroy needs Linux 6.3).

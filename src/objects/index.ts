@@ -14,6 +14,7 @@ export type {
 export type { NetworkPolicy } from './defaults-network.ts'
 export { defineKind } from './define-kind.ts'
 export { renderAge, renderDuration } from './duration.ts'
+export type { Egress } from './egress.ts'
 export { isRecord, type JsonRecord } from './json.ts'
 export { apiVersionOf, findKind, findKindOf, getKind, kinds } from './kinds.ts'
 export * from './kinds-admission.ts'

@@ -1,0 +1,41 @@
+import type { Address } from '../addr/index.ts'
+import type { AddressClaim } from '../cluster/index.ts'
+import type { Egress, Node } from '../objects/index.ts'
+import { compileEgress } from './compile.ts'
+import type { EgressModel } from './model.ts'
+import { indexOf } from './node-index.ts'
+import { byAge } from './select.ts'
+
+/** Who may hold each egress address: every node that has a share of its ports, because any of them passes what comes for all. */
+export function egressClaims(egresses: Iterable<Egress>, nodes: Iterable<Node>): AddressClaim[] {
+  return claimsOf([...egresses].map(compileEgress).sort(byAge), nodes)
+}
+
+/** The same of what is compiled, the oldest Egress first. */
+export function claimsOf(models: Iterable<EgressModel>, nodes: Iterable<Node>): AddressClaim[] {
+  const eligible = [...nodes].flatMap((node) => (indexOf(node) === undefined ? [] : [node.metadata.name])).sort()
+  const claims = new Map<Address, AddressClaim>()
+  for (const { addresses } of models) {
+    for (const { address, because } of addresses) {
+      if (!claims.has(address)) claims.set(address, { address, eligible, use: 'Egress', because })
+    }
+  }
+  return [...claims.values()]
+}
+
+/** Who holds what where nobody announces: the first eligible node that is Ready. */
+export function ownersByCondition(
+  claims: readonly AddressClaim[],
+  nodes: ReadonlyMap<string, Node>,
+): ReadonlyMap<Address, string> {
+  const owners = new Map<Address, string>()
+  for (const { address, eligible } of claims) {
+    const owner = eligible.find((name) => isReady(nodes.get(name)))
+    if (owner !== undefined) owners.set(address, owner)
+  }
+  return owners
+}
+
+function isReady(node: Node | undefined): boolean {
+  return node?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
+}

@@ -1,0 +1,76 @@
+import type { Address } from '../addr/index.ts'
+import type { Finding, ObjectKey } from '../cluster/index.ts'
+import type { Egress } from '../objects/index.ts'
+import { compileEgress } from './compile.ts'
+import type { EgressModel } from './model.ts'
+import { byAge, type Candidate, selects } from './select.ts'
+
+/** All Egresses, the oldest first, with what stands between them settled: an address has one plan of ports. */
+export class EgressIndex {
+  readonly #compiled = new Map<ObjectKey, EgressModel>()
+  #models: readonly EgressModel[] = []
+  #byKey = new Map<ObjectKey, EgressModel>()
+  #byAddress: ReadonlyMap<Address, EgressModel> = new Map()
+  #findings: readonly Finding[] = []
+
+  get models(): readonly EgressModel[] {
+    return this.#models
+  }
+
+  /** The oldest Egress of each address. */
+  get byAddress(): ReadonlyMap<Address, EgressModel> {
+    return this.#byAddress
+  }
+
+  get findings(): readonly Finding[] {
+    return this.#findings
+  }
+
+  get(key: ObjectKey): EgressModel | undefined {
+    return this.#byKey.get(key)
+  }
+
+  put(key: ObjectKey, egress: Egress | undefined): void {
+    if (egress === undefined) this.#compiled.delete(key)
+    else this.#compiled.set(key, compileEgress(egress))
+  }
+
+  /** Takes in what was put. `inCluster` says what of the cluster has an address. */
+  settle(inCluster: (address: Address) => string | undefined): void {
+    const byAddress = new Map<Address, EgressModel>()
+    const findings: Finding[] = []
+    this.#models = [...this.#compiled.values()].sort(byAge).map((model) => {
+      const addresses = model.addresses.filter(({ address, because }) => {
+        const wrong = inCluster(address) ?? unlike(model, byAddress.get(address))
+        if (wrong === undefined) return true
+        findings.push({
+          code: 'EgressIPTaken',
+          object: model.object,
+          field: because.field,
+          says: `${address} ${wrong}; no pod leaves under it`,
+          try: 'give the Egress an address that nothing in the cluster has',
+        })
+        return false
+      })
+      const settled = { ...model, addresses }
+      for (const { address } of addresses) if (!byAddress.has(address)) byAddress.set(address, settled)
+      findings.push(...model.findings)
+      return settled
+    })
+    this.#byKey = new Map(this.#models.map((model) => [model.key, model]))
+    this.#byAddress = byAddress
+    this.#findings = findings
+  }
+
+  /** Those that select a pod; the first one holds. */
+  selecting(pod: Candidate): EgressModel[] {
+    return this.#models.filter((model) => selects(model, pod))
+  }
+}
+
+/** Why an address that an older Egress has cannot be the younger one's too. */
+function unlike(model: EgressModel, older: EgressModel | undefined): string | undefined {
+  if (older === undefined) return undefined
+  const same = older.ports.perNode === model.ports.perNode && older.ports.perPod === model.ports.perPod
+  return same ? undefined : `is an address of ${older.object}, which divides its ports in another way`
+}

@@ -1,0 +1,5 @@
+export { type Grant, isRevoked } from './grant.ts'
+export { egressTableName } from './lower.ts'
+export { indexAnnotation, readEgressNodes } from './node-index.ts'
+export { type EgressRoute, egressRouteProtocol, egressRoutes, egressRulePriority } from './routes.ts'
+export { type EgressPlan, EgressTables } from './tables.ts'

@@ -1,0 +1,33 @@
+import type { Address, Family } from '../addr/index.ts'
+import { families } from '../addr/index.ts'
+import { marks } from './lower.ts'
+import type { EgressNode } from './model.ts'
+
+/** Packets with a mark go to a node of the segment: a rule that leads to a table of one default route. */
+export interface EgressRoute {
+  readonly family: Family
+  readonly node: string
+  readonly gateway: Address
+  readonly table: number
+  readonly mark: number
+  readonly markMask: number
+}
+
+/** The routing protocol number (RTPROT_*) of these routes; other routes of Plumb's have another. */
+export const egressRouteProtocol = 0x51
+
+/** Where the rules stand: before the main table (32766), behind `local` (0). */
+export const egressRulePriority = 20560
+
+/** A route to every other node that has a share of ports: it may own an address, or have pods that answers are for. */
+export function egressRoutes(own: string, nodes: Iterable<EgressNode>): EgressRoute[] {
+  return [...nodes].flatMap(({ name, index, addresses }) => {
+    if (index === undefined || name === own) return []
+    return families.flatMap((family): EgressRoute[] => {
+      const gateway = addresses[family]
+      if (gateway === undefined) return []
+      const mark = marks.routed + index
+      return [{ family, node: name, gateway, table: mark, mark, markMask: marks.mask }]
+    })
+  })
+}
