@@ -45,8 +45,8 @@ export async function startAgent({
     servicePrefixes,
     policies: policies !== 'off',
     loopbackNodePorts,
-    ...(families === undefined ? {} : { families }),
     egress,
+    ...(families === undefined ? {} : { families }),
     ...(podPrefixes === undefined ? {} : { podPrefixes }),
     ...(nodePortAddresses === undefined ? {} : { nodePortAddresses }),
   })
@@ -82,8 +82,8 @@ export async function startAgent({
   const following = follow(client, nodeName, snapshot, { policies: policies !== 'off', egress }, wake)
   const surroundings = [
     followServiceCidrs(client, plan, wake),
-    ...(nodePortAddresses === undefined ? [] : [followLocalAddresses(network, plan, wake)]),
     ...(ownership === undefined ? [] : [followOwners(ownership, plan, wake)]),
+    ...(nodePortAddresses === undefined ? [] : [followLocalAddresses(network, plan, wake)]),
     new TableWatch(
       network,
       {

@@ -209,13 +209,13 @@ export class NodePlan {
     if (nodesChanged) this.#policies?.setOwnPrefixes(this.#pods.prefixes)
     const policies = this.#policies?.update(snapshot, first ? undefined : changes)
     operations.push(...(policies?.operations ?? []))
+    const egress = this.#takeEgress(snapshot, first ? undefined : changes)
+    operations.push(...(egress?.operations ?? []))
     let compileMs = compiledNodes - begun
     let loweringMs = now() - compiledNodes
     const keys = first || moved ? allKeys(snapshot, changes) : changes.services
     const services = this.#takeServices(snapshot, keys, now)
     operations.push(...services.operations)
-    const egress = this.#takeEgress(snapshot, first ? undefined : changes)
-    operations.push(...(egress?.operations ?? []))
     compileMs += services.compileMs
     loweringMs += services.loweringMs
     this.#compiled = true
@@ -235,24 +235,24 @@ export class NodePlan {
       ...this.#podTables.full(),
       ...whole.operations,
       ...(guard?.operations ?? []),
+      ...(this.#egress?.full() ?? []),
     ]
     loweringMs += now() - start
     const stale = [...this.#owedStale, ...services.stale, ...whole.stale]
     const all = guard?.tightened ?? tightened
     return { transaction, full: true, stale, tightened: all, regranted, pods: this.#pods, compileMs, loweringMs }
-      ...(this.#egress?.full() ?? []),
   }
 
   /** The round is in the kernel. */
   confirm(): void {
     this.#confirmed = true
     this.#owedStale = []
+    this.#owedGrants.clear()
   }
 
   /** The round failed, so what the kernel holds is unknown until a whole round succeeds. */
   doubt(failed?: Round): void {
     this.#confirmed = false
-    this.#owedGrants.clear()
     this.#owedStale.push(...(failed?.stale.filter(({ serving }) => serving.size === 0) ?? []))
   }
 
@@ -277,17 +277,17 @@ export class NodePlan {
     return true
   }
 
-  /** Nodes report often, and hardly ever other prefixes. */
-  #rescope(): readonly Operation[] {
-    const { scope } = this
-    const text = [...scope.podPrefixes, ...scope.servicePrefixes].join()
-    if (text === this.#scopeText) return []
   #takeEgress(snapshot: Snapshot, changes: Changes | undefined): EgressPlan | undefined {
     const cluster = [...this.#pods.unmasqueraded, ...this.#servicePrefixes]
     const around = { cluster, own: this.#pods.prefixes, addressesOf: nodeAddresses }
     return this.#egress?.update(snapshot, around, changes)
   }
 
+  /** Nodes report often, and hardly ever other prefixes. */
+  #rescope(): readonly Operation[] {
+    const { scope } = this
+    const text = [...scope.podPrefixes, ...scope.servicePrefixes].join()
+    if (text === this.#scopeText) return []
     this.#scopeText = text
     return this.#services.rescope(scope)
   }
