@@ -1,0 +1,5 @@
+export { type Effect, Election } from './election.ts'
+export type { Message } from './message.ts'
+export { announcementMs } from './schedule.ts'
+export { defaultTiming, maximumLeaseMs, type Timing } from './timing.ts'
+export { decodeMessage, encodeMessage } from './wire.ts'
