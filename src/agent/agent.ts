@@ -5,6 +5,7 @@ import { Admission } from './admission.ts'
 import type { Agent, AgentInput, NodeModule } from './contract.ts'
 import { EgressRouting } from './egress-routing.ts'
 import { follow } from './follow.ts'
+import { followDenied } from './follow-denied.ts'
 import { isFresh, serveHealth } from './health.ts'
 import { HealthPorts } from './health-ports.ts'
 import { openLog } from './log.ts'
@@ -106,11 +107,14 @@ export async function startAgent({
     metrics.add(() => made.text())
     return made
   }
+  const denied =
+    policies === 'off' ? undefined : followDenied({ client, network, snapshot, plan, nodeName, metrics }, log)
   const servers: Server[] = []
   const health = options.health && serveHealth(host, namespace, options.health, source, metrics)
   if (health !== undefined) servers.push(health.server)
   if (options.socket !== undefined) {
-    const sources = { host, namespace, nodeName, snapshot, plan, findings, calm: () => !rounds.busy }
+    const calm = () => !rounds.busy
+    const sources = { host, namespace, nodeName, snapshot, plan, findings, calm, flows: denied?.flows }
     servers.push(await serveSocket(options.socket, sources))
   }
   return {
@@ -126,6 +130,7 @@ export async function startAgent({
     healthPort: health?.port,
     async stop() {
       following.stop()
+      denied?.stop()
       for (const one of surroundings) one.stop()
       report?.close()
       await rounds.stop()

@@ -12,6 +12,11 @@ const protocols: Readonly<Record<number, 'tcp' | 'udp' | 'sctp' | 'icmp'>> = {
   132: 'sctp',
 }
 
+/** A protocol as policies know it: whatever has no ports of its own means the same as ICMP. */
+export function protocolOf(number: number): 'tcp' | 'udp' | 'sctp' | 'icmp' {
+  return protocols[number] ?? 'icmp'
+}
+
 /**
  * Judges the live connections of these pods again and takes those out of conntrack that a policy denies; their next packet belongs
  * to no connection and is dropped. Answers how many. One dump per family.

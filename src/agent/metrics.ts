@@ -23,15 +23,23 @@ const definitions = {
   plumb_round_stage_seconds: ['histogram', 'how long each stage of a round took', 'stage'],
   plumb_round_operations: ['counter', 'nftables operations committed'],
   plumb_services: ['gauge', 'Services known'],
+  plumb_policy_logged_packets_total: [
+    'counter',
+    'packets that policies denied or audited, as far as they were logged; of several policies the first by name',
+    'verdict',
+    'namespace',
+    'direction',
+    'policy',
+  ],
   plumb_findings: ['gauge', 'mistakes found in objects'],
-} as const satisfies Record<string, readonly ['histogram' | 'programming' | 'gauge' | 'counter', string, string?]>
+} as const satisfies Record<string, readonly ['histogram' | 'programming' | 'gauge' | 'counter', string, ...string[]]>
 
 export type MetricName = keyof typeof definitions
 
 interface Sample {
   readonly name: MetricName
   readonly value: number
-  readonly label: string | undefined
+  readonly labels: readonly string[]
 }
 
 /** Samples kept for the first scrape; later ones push the oldest out. */
@@ -49,8 +57,8 @@ export class Metrics {
   #take: ((sample: Sample) => void) | undefined
 
   /** Adds to a counter, sets a gauge, or puts one sample (in seconds) into a histogram. */
-  record(name: MetricName, value: number, label?: string): void {
-    const sample = { name, value, label }
+  record(name: MetricName, value: number, ...labels: readonly string[]): void {
+    const sample = { name, value, labels }
     if (this.#take !== undefined) {
       this.#take(sample)
       return
@@ -61,9 +69,9 @@ export class Metrics {
       this.#samples.push(sample)
       return
     }
-    const key = `${name} ${label ?? ''}`
+    const key = [name, ...labels].join(' ')
     const before = type === 'counter' ? (this.#values.get(key)?.value ?? 0) : 0
-    this.#values.set(key, { name, value: before + value, label })
+    this.#values.set(key, { name, value: before + value, labels })
   }
 
   /** Text in the exposition format that every scrape asks for. */
@@ -86,13 +94,13 @@ export class Metrics {
     const registry = new Registry()
     collectDefaultMetrics({ register: registry })
     const takers = new Map<MetricName, (sample: Sample) => void>()
-    for (const [name, [type, help, label]] of Object.entries(definitions) as [
+    for (const [name, [type, help, ...labelNames]] of Object.entries(definitions) as [
       MetricName,
-      readonly [string, string, string?],
+      readonly [string, string, ...string[]],
     ][]) {
-      const common = { name, help, registers: [registry], labelNames: label === undefined ? [] : [label] }
+      const common = { name, help, registers: [registry], labelNames }
       const labels = (sample: Sample) =>
-        label === undefined || sample.label === undefined ? {} : { [label]: sample.label }
+        Object.fromEntries(labelNames.map((label, i) => [label, sample.labels[i] ?? '']))
       if (type === 'counter') {
         const counter = new Counter(common)
         takers.set(name, (sample) => counter.inc(labels(sample), sample.value))

@@ -3,7 +3,16 @@ import { type Finding, keyOf, type Snapshot } from '../cluster/index.ts'
 import type { Connection, Host, ListeningSocket, Namespace } from '../host/index.ts'
 import type { NodePlan } from '../nodeplan/index.ts'
 import { compileService, explainService, servicesAt } from '../services/index.ts'
-import type { ExplainRequest, ExplainResponse, ModelResponse, ObserveRequest, ObserveResponse } from './observe.ts'
+import type { FlowRing } from './flow-ring.ts'
+import type {
+  ExplainRequest,
+  ExplainResponse,
+  FlowsRequest,
+  FlowsResponse,
+  ModelResponse,
+  ObserveRequest,
+  ObserveResponse,
+} from './observe.ts'
 import { answerFrontend } from './observe-frontend.ts'
 import { BadQuestion, readAddress, readPort, readTransport } from './question.ts'
 
@@ -14,6 +23,8 @@ export interface Sources {
   readonly nodeName: string
   readonly snapshot: Snapshot
   readonly plan: NodePlan
+  /** Undefined while policies are not enforced. */
+  readonly flows: FlowRing | undefined
   readonly findings: () => readonly Finding[]
   /** Whether nothing waits for a round. */
   readonly calm: () => boolean
@@ -111,4 +122,11 @@ function answerConnections(
     const ports = [original.sourcePort, original.destinationPort, reply.sourcePort, reply.destinationPort]
     return has && (port === undefined || ports.includes(port))
   })
+}
+
+export function answerFlows(sources: Sources, { after = 0, namespace }: FlowsRequest): FlowsResponse {
+  if (!Number.isInteger(after) || after < 0) throw new BadQuestion(`after: ${JSON.stringify(after)} is not a count`)
+  if (namespace !== undefined && typeof namespace !== 'string') throw new BadQuestion('namespace: is not a name')
+  if (sources.flows === undefined) throw new BadQuestion('this node does not enforce policies (--policies off)', 404)
+  return { node: sources.nodeName, ...sources.flows.since(after, namespace) }
 }

@@ -49,6 +49,44 @@ export interface ObserveResponse {
   readonly connections?: readonly Connection[]
 }
 
+/** `POST /flows`: flows that policies of this node's pods denied, or would have if they were not audited. */
+export interface FlowsRequest {
+  /** Only what was seen after this point; from the oldest when absent. */
+  readonly after?: number
+  /** Of pods of this namespace alone. */
+  readonly namespace?: string
+}
+
+export interface FlowsResponse {
+  readonly node: string
+  /** In the order in which they were seen last; the oldest of more than 4096 are forgotten. */
+  readonly flows: readonly DeniedFlow[]
+  /** Where to go on: the next request's `after`. */
+  readonly next: number
+}
+
+/** Packets that go from one pod to one peer at one port, or the other way. */
+export interface DeniedFlow {
+  readonly sequence: number
+  readonly verdict: 'denied' | 'audited'
+  /** Of the pod. */
+  readonly direction: 'egress' | 'ingress'
+  /** The pod whose policies said so, as `namespace/name`. */
+  readonly pod: string
+  readonly address: Address
+  readonly peer: { readonly address: Address; readonly pod?: string; readonly node?: string }
+  /** `tcp`, `udp`, `sctp`, `icmp` or `ip protocol 47`. */
+  readonly protocol: string
+  readonly port?: number
+  /** `networkpolicy/shop/web`: every policy that isolates the pod there; none when they have changed since. */
+  readonly policies: readonly string[]
+  /** RFC 3339. */
+  readonly firstSeen: string
+  readonly lastSeen: string
+  /** How many were logged: at most 10 a second for pods with the same policies. */
+  readonly packets: number
+}
+
 /** One Service port in the kernel beside what it should be there. */
 export interface ObservedFrontend {
   readonly family: Family

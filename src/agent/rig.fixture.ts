@@ -28,6 +28,8 @@ export class Objects {
   get client(): Client {
     return {
       informer: (resource: Resource) => this.#informer(resource),
+      create: async (_: Resource, object: KubeObject) => object,
+      patch: async () => ({}),
       close() {},
     } as unknown as Client
   }

@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { dirname } from 'node:path'
 import { HostError } from '../host/index.ts'
 import type { AgentOptions, SocketRoute } from './contract.ts'
-import type { ExplainRequest, ObserveRequest } from './observe.ts'
-import { answerExplain, answerModel, answerObserve, type Sources } from './observe-answers.ts'
+import type { ExplainRequest, FlowsRequest, ObserveRequest } from './observe.ts'
+import { answerExplain, answerFlows, answerModel, answerObserve, type Sources } from './observe-answers.ts'
 import { BadQuestion } from './question.ts'
 
 const maxBody = 1 << 20
@@ -17,6 +17,7 @@ export async function serveSocket(
   const all: Readonly<Record<string, SocketRoute>> = {
     'POST /explain': (body) => answerExplain(sources, body as ExplainRequest),
     'POST /observe': (body) => answerObserve(sources, body as ObserveRequest),
+    'POST /flows': (body) => answerFlows(sources, body as FlowsRequest),
     'GET /findings': () => sources.findings(),
     ...routes,
   }

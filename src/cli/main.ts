@@ -80,6 +80,16 @@ program
   .action(async (target: string, options) => (await import('./show.ts')).runShow(target, options))
 
 program
+  .command('flows')
+  .description('flows of pods: those that policies denied, or would have denied if they were not audited')
+  .addOption(labName())
+  .requiredOption('--denied', 'flows that policies denied or audited')
+  .option('-n, --namespace <namespace>', 'of pods of this namespace alone')
+  .option('-f, --follow', 'go on with those that come', false)
+  .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))
+  .action(async (options) => (await import('./flows.ts')).runFlows(options))
+
+program
   .command('reach')
   .description('who may talk to whom on which ports, by the policies of manifests alone')
   .option('-f, --filename <path>', 'a manifest, or a folder of them; may be given again', collect, [])

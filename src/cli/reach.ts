@@ -21,10 +21,19 @@ type Form = 'table' | 'json' | 'dot' | 'markdown'
 /** `plumb reach -f DIR`: who may talk to whom, from manifests alone. */
 export async function runReach(options: { filename: string[]; output: Form }): Promise<void> {
   const cast = await readCast(options.filename)
-  const { schema, subjects, edges, findings } = reach(cast)
+  const { schema, subjects, edges, audited, findings } = reach(cast)
   for (const { object, field, says, try: remedy } of findings) say(`! ${object} ${field}: ${says} (${remedy})`)
-  if (options.output === 'json') print(JSON.stringify({ schema, subjects, edges: reachData(edges), findings }, null, 2))
-  else printEdges(edges, options.output)
+  if (options.output === 'json') {
+    const data = { schema, subjects, edges: reachData(edges), audited: reachData(audited), findings }
+    print(JSON.stringify(data, null, 2))
+    return
+  }
+  printEdges(edges, options.output)
+  if (audited.length === 0 || options.output === 'dot') return
+  print(
+    options.output === 'markdown' ? '## would be denied by audited policies\n' : 'would be denied by audited policies:',
+  )
+  printEdges(audited, options.output)
 }
 
 /** `plumb diff BEFORE AFTER`: what a change opens and closes; exit status 1 when anything does. */

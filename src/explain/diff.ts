@@ -1,5 +1,4 @@
-import { type Grant, isEmpty, nothingGranted, subtractGrants } from '../policies/index.ts'
-import type { Edge, Reach } from './reach.ts'
+import { type Edge, edgesWithout, type Reach } from './reach.ts'
 
 /** What a change opens and what it closes. */
 export interface ReachDiff {
@@ -10,13 +9,9 @@ export interface ReachDiff {
 
 /** The connections that only one of two states allows. Ends that only one of them has count too. */
 export function diffReach(before: Reach, after: Reach): ReachDiff {
-  return { schema: 'plumb.network/reach-diff/v1', opened: without(after, before), closed: without(before, after) }
-}
-
-function without(one: Reach, other: Reach): readonly Edge[] {
-  const known = new Map<string, Grant>(other.edges.map(({ from, to, grant }) => [`${from} ${to}`, grant]))
-  return one.edges.flatMap(({ from, to, grant }) => {
-    const rest = subtractGrants(grant, known.get(`${from} ${to}`) ?? nothingGranted)
-    return isEmpty(rest) ? [] : [{ from, to, grant: rest }]
-  })
+  return {
+    schema: 'plumb.network/reach-diff/v1',
+    opened: edgesWithout(after.edges, before.edges),
+    closed: edgesWithout(before.edges, after.edges),
+  }
 }

@@ -77,3 +77,22 @@ test('a node always reaches its own pods, and is an address to those of others',
   assert.equal(toNode('172.30.0.11'), 'allow', 'its own node')
   assert.equal(toNode('172.30.0.12'), 'deny', 'another node')
 })
+
+const audited = (policy: NetworkPolicy, value = 'true'): NetworkPolicy => ({
+  ...policy,
+  metadata: { ...policy.metadata, annotations: { 'plumb.network/audit': value } },
+})
+
+test('an audited policy says what it would deny and lets it pass; beside an enforced one it allows nothing', () => {
+  const passing = ask([audited(denyIngress)])
+  assert.equal(passing.verdict.kind, 'allow')
+  const steps = passing.steps.filter(({ stage }) => stage === 'policy').map(({ says }) => says)
+  assert.match(steps.at(-1) ?? '', /networkpolicy\/ns\/deny would deny it for ingress, and only audits: it passes/)
+  const open = policyObject('open', { podSelector: {}, policyTypes: ['Ingress'], ingress: [{}] })
+  assert.equal(ask([denyIngress, audited(open)]).verdict.kind, 'deny')
+  assert.equal(ask([audited(denyIngress, 'yes')]).verdict.kind, 'deny')
+  assert.deepEqual(
+    ask([audited(denyIngress, 'yes')]).findings.map(({ code }) => code),
+    ['UnknownAuditValue'],
+  )
+})

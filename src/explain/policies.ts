@@ -60,7 +60,7 @@ export function askPolicies(
 }
 
 function sideOf(side: SideAnswer | undefined): PolicySide {
-  if (side === undefined || side.verdict.kind === 'pass') return silent
+  if (side === undefined || isSilent(side)) return silent
   const { node } = side
   const steps = side.steps.map(
     ({ says, because }): Step => ({ stage: 'policy', ...(node === undefined ? {} : { node }), says, because }),
@@ -69,4 +69,9 @@ function sideOf(side: SideAnswer | undefined): PolicySide {
   if (verdict.kind !== 'deny') return { steps, denied: undefined }
   const says = `${side.steps.at(-1)?.says ?? 'a policy denies it'}: dropped without an answer`
   return { steps, denied: { kind: 'deny', says, because: verdict.because } }
+}
+
+/** Whether no policy has anything to say, not even an audited one. */
+function isSilent({ verdict }: SideAnswer): boolean {
+  return verdict.kind === 'pass' && verdict.audited.length === 0
 }

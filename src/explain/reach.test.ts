@@ -64,6 +64,23 @@ test('reach: what both ends allow, and exact ranges outside', () => {
   assert.ok(open.edges.every(({ grant }) => grant.kind === 'all'))
 })
 
+test('reach: an audited policy closes nothing, and what it would close is told', () => {
+  const annotations = { 'plumb.network/audit': 'true' }
+  const trial = { ...denyAll, metadata: { ...denyAll.metadata, annotations } }
+  const open = reach(castOf(shop))
+  const dry = reach(castOf([...shop, trial]))
+  assert.deepEqual(reachData(dry.edges), reachData(open.edges))
+  assert.deepEqual(reachData(dry.audited), reachData(open.edges))
+  const part = reach(castOf([...shop, trial, webFromClient, clientToWeb]))
+  assert.ok(
+    reachData(part.audited).some(({ from, to }) => from === 'deployment/ns/client' && to === 'deployment/ns/db') ===
+      false,
+  )
+  assert.ok(
+    reachData(part.audited).some(({ from, to }) => from === 'deployment/ns/db' && to === 'deployment/ns/client'),
+  )
+})
+
 test('diff: what a change opens and what it closes', () => {
   const wider = policyObject('web', {
     podSelector: { matchLabels: { app: 'web' } },

@@ -3,13 +3,16 @@ import type { Finding } from '../cluster/index.ts'
 import {
   type Analysis,
   analyse,
+  auditAnnotation,
   type Content,
   type Grant,
   grantBetween,
   grantOf,
   isEmpty,
   type Kin,
+  nothingGranted,
   renderRange,
+  subtractGrants,
   wholeOf,
 } from '../policies/index.ts'
 import type { Cast } from './workloads.ts'
@@ -27,11 +30,32 @@ export interface Reach {
   readonly schema: 'plumb.network/reach/v1'
   readonly subjects: readonly string[]
   readonly edges: readonly Edge[]
+  /** Of the edges what would go if audited policies were enforced. */
+  readonly audited: readonly Edge[]
   readonly findings: readonly Finding[]
 }
 
 /** Computes it from policies alone: names, Services and routes are taken as working. */
 export function reach(cast: Cast): Reach {
+  const now = reachAsIs(cast)
+  if (!cast.policies.some(({ metadata }) => metadata.annotations?.[auditAnnotation] === 'true')) return now
+  const policies = cast.policies.map((policy) => {
+    const { [auditAnnotation]: _, ...annotations } = policy.metadata.annotations ?? {}
+    return { ...policy, metadata: { ...policy.metadata, annotations } }
+  })
+  return { ...now, audited: edgesWithout(now.edges, reachAsIs({ ...cast, policies }).edges) }
+}
+
+/** The connections that only the first edges allow. */
+export function edgesWithout(edges: readonly Edge[], others: readonly Edge[]): readonly Edge[] {
+  const known = new Map<string, Grant>(others.map(({ from, to, grant }) => [`${from} ${to}`, grant]))
+  return edges.flatMap(({ from, to, grant }) => {
+    const rest = subtractGrants(grant, known.get(`${from} ${to}`) ?? nothingGranted)
+    return isEmpty(rest) ? [] : [{ from, to, grant: rest }]
+  })
+}
+
+function reachAsIs(cast: Cast): Reach {
   const analysis = analyse(cast.pods, cast.namespaces, cast.policies)
   const named = analysis.kin.map((kin) => ({ kin, names: namesOf(cast, kin) }))
   const edges: Edge[] = []
@@ -48,12 +72,13 @@ export function reach(cast: Cast): Reach {
   }
   const subjects = named.flatMap(({ names }) => names).sort()
   const order = (a: Edge, b: Edge): number => compare(a.from, b.from) || compare(a.to, b.to)
-  return { schema: 'plumb.network/reach/v1', subjects, edges: edges.sort(order), findings: findingsOf(analysis) }
+  const findings = findingsOf(analysis)
+  return { schema: 'plumb.network/reach/v1', subjects, edges: edges.sort(order), audited: [], findings }
 }
 
 /** What a content allows with addresses that no pod has, as exact ranges. */
 function beyond(content: Content): readonly { who: string; grant: Grant }[] {
-  if (content.kind === 'open') return [{ who: 'outside', grant: { kind: 'all' } }]
+  if (content.kind === 'open' || content.mode === 'audit') return [{ who: 'outside', grant: { kind: 'all' } }]
   const stranger = { selections: undefined, addresses: [] }
   const anybody = grantOf(content, stranger, [])
   const found = isEmpty(anybody) ? [] : [{ who: 'outside', grant: anybody }]

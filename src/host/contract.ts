@@ -1,4 +1,5 @@
 import type { Address, Family, Prefix } from '../addr/index.ts'
+import type { LoggedPacket } from '../netlink/index.ts'
 import type { Element, SetDeclaration, TableFamily, Transaction } from '../nft/index.ts'
 
 /**
@@ -216,6 +217,16 @@ export interface Network {
     onLost?: () => void,
     /** Which events; all unless told. */
     events?: readonly ('new' | 'update' | 'destroy')[],
+  ): { close(): void }
+  /**
+   * Calls back for each packet that a rule with `log group` sends to this group, cut to `bytes`, until closed. `onLost`: packets came too
+   * fast and some were left out. Throws `busy` while another process has the group.
+   */
+  watchLoggedPackets(
+    group: number,
+    bytes: number,
+    onPacket: (packet: LoggedPacket) => void,
+    onLost?: () => void,
   ): { close(): void }
   /** Calls back when links, addresses, routes or neighbours change (the name of what changed), until closed. After a loss, for all of them. */
   watchNetwork(onChange: (what: 'link' | 'address' | 'route' | 'neighbour') => void): { close(): void }

@@ -178,6 +178,11 @@ export class NetlinkSocket {
   }
 }
 
+/** Sends one request on a descriptor that stays the caller's, and waits for its acknowledgement. */
+export function requestOn(fd: number, step: string, type: number, write: (writer: AttributeWriter) => void): void {
+  new NetlinkSocket(fd).request(step, type, 0, write)
+}
+
 /** Receives one datagram and splits it. The messages are valid until the next call. */
 function receiveMessages(step: string, fd: number): Iterable<Message> {
   received ??= Buffer.allocUnsafeSlow(receiveBufferBytes)

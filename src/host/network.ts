@@ -25,7 +25,7 @@ import * as nftables from './nftables.ts'
 import { openFrameSocket } from './packet-socket.ts'
 import * as routes from './routes.ts'
 import * as rules from './rules.ts'
-import { watchConnections, watchNetwork } from './subscriptions.ts'
+import { watchConnections, watchLoggedPackets, watchNetwork } from './subscriptions.ts'
 import { readSysctl, writeSysctl } from './sysctl.ts'
 
 /** The network operations of one namespace over netlink sockets that are opened on first use. */
@@ -152,6 +152,11 @@ export class LinuxNetwork implements Network {
     events?: Parameters<Network['watchConnections']>[2],
   ): { close(): void } {
     return watchConnections(this.#namespace, onEvent, onLost, events)
+  }
+  watchLoggedPackets(...[group, bytes, onPacket, onLost = () => {}]: Parameters<Network['watchLoggedPackets']>): {
+    close(): void
+  } {
+    return watchLoggedPackets(this.#namespace, group, bytes, onPacket, onLost)
   }
   watchNetwork(onChange: (what: 'link' | 'address' | 'route' | 'neighbour') => void): { close(): void } {
     return watchNetwork(this.#namespace, onChange)

@@ -1,11 +1,18 @@
 import {
   connectionEvent,
   decodeConnection,
+  decodeLoggedPacket,
+  type LoggedPacket,
+  type Message,
   NETLINK_NETFILTER,
   NETLINK_ROUTE,
   NF_NETLINK_CONNTRACK_DESTROY,
   NF_NETLINK_CONNTRACK_NEW,
   NF_NETLINK_CONNTRACK_UPDATE,
+  NFNL_SUBSYS_ULOG,
+  NFPROTO_UNSPEC,
+  NFULNL_MSG_CONFIG,
+  nfnetlinkType,
   RTM_DELADDR,
   RTM_DELLINK,
   RTM_DELNEIGH,
@@ -20,8 +27,11 @@ import {
   RTMGRP_IPV6_ROUTE,
   RTMGRP_LINK,
   RTMGRP_NEIGH,
+  writeNetfilterHeader,
+  writePacketLogBinding,
 } from '../netlink/index.ts'
-import type { Connection, Namespace } from './contract.ts'
+import { type Connection, HostError, type Namespace } from './contract.ts'
+import { requestOn } from './netlink-socket.ts'
 import { watchNetlink } from './watch.ts'
 
 const connectionGroups = {
@@ -48,6 +58,34 @@ export function watchConnections(
     },
     onLost,
   )
+}
+
+/** Calls back for each packet that the rules of the namespace log to a group. */
+export function watchLoggedPackets(
+  namespace: Pick<Namespace, 'run'>,
+  group: number,
+  bytes: number,
+  onPacket: (packet: LoggedPacket) => void,
+  onLost: () => void,
+): { close(): void } {
+  const step = `watch the packets of log group ${group}`
+  const setUp = (netlink: number): void => {
+    try {
+      requestOn(netlink, step, nfnetlinkType(NFNL_SUBSYS_ULOG, NFULNL_MSG_CONFIG), (writer) => {
+        writeNetfilterHeader(writer, NFPROTO_UNSPEC, group)
+        writePacketLogBinding(writer, bytes)
+      })
+    } catch (error) {
+      // The kernel's answer when another socket has the group; without CAP_NET_ADMIN nothing of this namespace would be held.
+      if (!(error instanceof HostError) || error.errno !== 'EPERM') throw error
+      throw new HostError('busy', step, error.errno, 'another process listens to this group of the namespace')
+    }
+  }
+  const take = (message: Message): void => {
+    const packet = decodeLoggedPacket(message)
+    if (packet !== undefined) onPacket(packet)
+  }
+  return watchNetlink(namespace, { step, protocol: NETLINK_NETFILTER, groups: 0, setUp }, take, onLost)
 }
 
 const networkChanges = {

@@ -24,6 +24,8 @@ export interface Subscription {
   readonly step: string
   readonly protocol: number
   readonly groups: number
+  /** Asks the kernel for what no multicast group brings, on the socket that is to get it. */
+  readonly setUp?: (netlink: number) => void
 }
 
 /**
@@ -68,10 +70,11 @@ export function watchNetlink(
  * is given an unconnected unix socket, whose place the netlink socket then takes (dup3) before the loop first polls it.
  */
 function openStream(namespace: Pick<Namespace, 'run'>, subscription: Subscription): Socket {
-  const { step, protocol, groups } = subscription
+  const { step, protocol, groups, setUp } = subscription
   const netlink = namespace.run(() => openNetlink(step, protocol, { groups, type: SOCK_RAW | SOCK_NONBLOCK }))
   try {
     trySetOption(netlink, SOL_SOCKET, SO_RCVBUFFORCE, receiveBufferBytes)
+    setUp?.(netlink)
     const place = check(step, libc().socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0))
     const stream = new Socket({ fd: place, readable: true, writable: false })
     check(step, libc().dup3(netlink, place, O_CLOEXEC))

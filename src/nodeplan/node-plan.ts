@@ -196,6 +196,11 @@ export class NodePlan {
     return this.#policies?.judge(...connection) ?? []
   }
 
+  /** What the policies of this node's pod at one end of a connection say; undefined when there is none, or they are not enforced. */
+  blame(...connection: Parameters<PolicyTables['blame']>): ReturnType<PolicyTables['blame']> {
+    return this.#policies?.blame(...connection)
+  }
+
   /** The next round: what changed since the last one, or everything at the start and after a doubt. */
   plan(snapshot: Snapshot, changes: Changes, now: () => number = () => performance.now()): Round {
     const first = !this.#compiled

@@ -156,14 +156,14 @@ const policyChange: fc.Arbitrary<Change> = fc
     name: fc.constantFrom('x', 'y'),
     namespace: fc.constantFrom('ns', 'other'),
     gone: fc.constantFrom(false, false, true),
+    audit: fc.constantFrom(false, false, true),
     spec: arbitrarySpec,
   })
-  .map(({ name, namespace, gone, spec }) => {
-    return {
-      kind: 'policies',
-      key: `${namespace}/${name}`,
-      object: gone ? undefined : policyObject(name, spec, namespace),
-    }
+  .map(({ name, namespace, gone, audit, spec }) => {
+    const policy = policyObject(name, spec, namespace)
+    const annotations = { 'plumb.network/audit': 'true' }
+    const object = audit ? { ...policy, metadata: { ...policy.metadata, annotations } } : policy
+    return { kind: 'policies', key: `${namespace}/${name}`, object: gone ? undefined : object }
   })
 const namespaceChange: fc.Arbitrary<Change> = fc
   .record({ name: fc.constantFrom('ns', 'other'), labels: label })

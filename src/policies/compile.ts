@@ -1,5 +1,5 @@
 import { keyOf } from '../cluster/index.ts'
-import type { LabelSelector, NetworkPolicy } from '../objects/index.ts'
+import type { KubeObject, LabelSelector, NetworkPolicy } from '../objects/index.ts'
 import { compilePeers } from './compile-peer.ts'
 import { compilePorts } from './compile-port.ts'
 import type { Direction, Isolation, PolicyModel, PolicyRule } from './model.ts'
@@ -42,7 +42,25 @@ export function compilePolicy(policy: NetworkPolicy): PolicyModel {
   }
   const ingress = isolation('ingress', spec.ingress as Rule[] | undefined)
   const egress = isolation('egress', spec.egress as Rule[] | undefined)
-  return { key, namespace, object, subject, ingress, egress, findings }
+  return { key, namespace, object, subject, audit: isAudited(reader, policy.metadata), ingress, egress, findings }
+}
+
+/** On a policy: judge and tell, but drop nothing. */
+export const auditAnnotation = 'plumb.network/audit'
+
+/** Whether the annotation asks for it; any value but `true` leaves the policy enforced. */
+export function isAudited({ object, findings }: Reader, { annotations }: KubeObject['metadata']): boolean {
+  const value = annotations?.[auditAnnotation]
+  if (value === undefined || value === 'false') return false
+  if (value === 'true') return true
+  findings.push({
+    code: 'UnknownAuditValue',
+    object,
+    field: `metadata.annotations[${auditAnnotation}]`,
+    says: `"${value}" is neither "true" nor "false"; the policy is enforced`,
+    try: 'write "true", in quotes',
+  })
+  return false
 }
 
 function compileSubject({ object, findings }: Reader, selector: LabelSelector): PolicyModel['subject'] {

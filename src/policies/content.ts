@@ -5,8 +5,15 @@ import type { AddressRange, Direction, NamedPort, PodsPeer, PolicyModel, PortMat
 /** What a pod may do in one direction, put together from all policies that select it. */
 export type Content =
   /** Nothing isolates it, or a rule allows everything. */
-  | { readonly kind: 'open' }
-  | { readonly kind: 'closed'; readonly entries: readonly Entry[]; readonly policies: readonly string[] }
+  { readonly kind: 'open'; readonly isolated: boolean } | Closed
+
+/** What alone may pass. `audit`: only audited policies isolate the pod, so the rest is told and passes too. */
+export interface Closed {
+  readonly kind: 'closed'
+  readonly mode: 'enforce' | 'audit'
+  readonly entries: readonly Entry[]
+  readonly policies: readonly string[]
+}
 
 /** Peers that share ports. */
 export interface Entry {
@@ -42,17 +49,18 @@ interface Draft {
  * with each set of ports once. `own` are the pod's named ports, which ingress rules speak of.
  */
 export function compose(policies: readonly PolicyModel[], direction: Direction, own: readonly NamedPort[]): Content {
-  const sorted = policies
-    .filter((policy) => policy[direction].kind === 'isolated')
-    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
-  if (sorted.length === 0) return { kind: 'open' }
+  const isolating = policies.filter((policy) => policy[direction].kind === 'isolated')
+  const enforced = isolating.filter(({ audit }) => !audit)
+  const sorted = (enforced.length > 0 ? enforced : isolating).toSorted((a, b) => (a.key < b.key ? -1 : 1))
+  if (sorted.length === 0) return { kind: 'open', isolated: false }
+  const mode = enforced.length > 0 ? 'enforce' : 'audit'
   const drafts = new Map<string, Draft>()
   for (const policy of sorted) {
     const isolation = policy[direction]
     if (isolation.kind === 'untouched') continue
     for (const { peers, ports } of isolation.rules) {
       const some = ports.kind === 'any' ? [anyPort] : unite(ports.ports, direction === 'ingress' ? own : undefined)
-      if (ports.kind === 'any' && peers.kind === 'any') return { kind: 'open' }
+      if (ports.kind === 'any' && peers.kind === 'any') return { kind: 'open', isolated: mode === 'enforce' }
       for (const one of some) {
         const key = portsKey(one)
         let draft = drafts.get(key)
@@ -80,7 +88,7 @@ export function compose(policies: readonly PolicyModel[], direction: Direction, 
       policies: [...draft.policies],
     }),
   )
-  return { kind: 'closed', entries, policies: sorted.map(({ key }) => key) }
+  return { kind: 'closed', mode, entries, policies: sorted.map(({ key }) => key) }
 }
 
 const anyPort: EntryPorts = { kind: 'any' }

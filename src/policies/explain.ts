@@ -121,7 +121,7 @@ function explainSide(
     if (isolation.kind === 'untouched') continue
     steps.push({
       kind: 'selects',
-      says: `${policy.object} isolates pod/${key} for ${direction} (podSelector ${sayLabels(policy.subject.selector)})`,
+      says: `${policy.object} ${policy.audit ? 'is audited and would isolate' : 'isolates'} pod/${key} for ${direction} (podSelector ${sayLabels(policy.subject.selector)})`,
       because: isolation.because,
     })
     if (isolation.rules.length === 0) {
@@ -130,27 +130,34 @@ function explainSide(
     }
     for (const rule of isolation.rules) steps.push(explainRule(policy, rule, direction, attempt))
   }
-  const outcome = conclude(verdict, isolating, key, direction, steps)
+  const outcome = conclude(verdict, key, direction, steps)
   steps.push({ kind: 'outcome', ...outcome })
-  const blamed: SideVerdict = verdict.kind === 'deny' ? { kind: 'deny', because: outcome.because } : verdict
+  const blamed: SideVerdict = verdict.kind === 'deny' ? { ...verdict, because: outcome.because } : verdict
   return { direction, address, pod: key, node: pod.spec.nodeName, steps, verdict: blamed }
 }
 
 function conclude(
   verdict: SideVerdict,
-  isolating: readonly PolicyModel[],
   pod: string,
   direction: Direction,
   steps: readonly PolicyStep[],
 ): { says: string; because: Because } {
   switch (verdict.kind) {
-    case 'pass':
+    case 'pass': {
+      const [first] = verdict.audited
+      if (first !== undefined) {
+        const names = verdict.audited.map(({ object }) => object).join(', ')
+        const says = `${names} would deny it for ${direction}, and only audits: it passes`
+        return { says, because: first[direction].because }
+      }
       return { says: `no policy isolates pod/${pod} for ${direction}`, because: verdict.because }
+    }
     case 'allow':
       return { says: `${verdict.policy.object} ${verdict.rule.field} allows it`, because: verdict.because }
     case 'deny': {
       // The rule that came nearest is the one to read: its peer matches and its port does not.
       const near = steps.find(({ kind, says }) => kind === 'misses' && says.includes('but not the port'))
+      const { isolating } = verdict
       const names = isolating.map(({ object }) => object).join(', ')
       const says = `${names} ${isolating.length === 1 ? 'isolates' : 'isolate'} pod/${pod} for ${direction} and no rule allows it`
       return { says, because: near?.because ?? verdict.because }

@@ -19,7 +19,7 @@ export interface GrantPeer {
 
 /** The ports on which a content lets a pod talk with a peer. `destination`: named ports of whoever is asked. */
 export function grantOf(content: Content, peer: GrantPeer, destination: readonly NamedPort[]): Grant {
-  if (content.kind === 'open') return { kind: 'all' }
+  if (content.kind === 'open' || content.mode === 'audit') return { kind: 'all' }
   const ports = new Map<Transport, PortRange[]>()
   const add = (protocol: Transport, ranges: readonly PortRange[]): void => {
     const known = ports.get(protocol)

@@ -1,5 +1,5 @@
 import { type Family, families } from '../addr/index.ts'
-import type { Content } from './content.ts'
+import type { Closed } from './content.ts'
 import type { HeldSets } from './held-sets.ts'
 import { tableOf } from './layout.ts'
 import { chainName, type LoweredChain, lowerContent, type Operation } from './lower.ts'
@@ -28,7 +28,7 @@ export class HeldChains {
   }
 
   /** One pod more needs the chain of a content, which is made for the first; answers its name. */
-  acquire(direction: Direction, content: Extract<Content, { kind: 'closed' }>): string {
+  acquire(direction: Direction, content: Closed): string {
     const name = chainName(direction, content)
     const known = this.#chains.get(name)
     if (known !== undefined) {

@@ -24,35 +24,52 @@ export interface Attempt {
   readonly port: number
 }
 
-/** What the policies of one end say. `pass`: none isolates the pod in that direction. */
+/** What the policies of one end say. `pass`: none isolates the pod in that direction, but audited ones that would deny may. */
 export type SideVerdict =
-  | { readonly kind: 'pass'; readonly because: Because }
+  | { readonly kind: 'pass'; readonly because: Because; readonly audited: readonly PolicyModel[] }
   | { readonly kind: 'allow'; readonly policy: PolicyModel; readonly rule: PolicyRule; readonly because: Because }
-  | { readonly kind: 'deny'; readonly because: Because }
+  /** `isolating`: every policy that shuts this direction of the pod. */
+  | { readonly kind: 'deny'; readonly because: Because; readonly isolating: readonly PolicyModel[] }
 
 /**
  * What the policies that select a pod say to a connection from it (egress) or to it (ingress). One rule of one policy that
- * matches is enough; a pod that some policy isolates and no rule serves is denied.
+ * matches is enough; a pod that some policy isolates and no rule serves is denied. Audited policies are judged only where no other
+ * isolates the pod: beside one that does, they would deny nothing more.
  */
 export function judgeSide(policies: readonly PolicyModel[], direction: Direction, attempt: Attempt): SideVerdict {
   const subject = direction === 'egress' ? attempt.source : attempt.destination
+  const isolating = policies.filter((policy) => policy[direction].kind === 'isolated')
+  const enforced = isolating.filter(({ audit }) => !audit)
+  const [first] = enforced
+  if (first === undefined) {
+    const object = `pod/${subject.pod?.key ?? subject.address ?? ''}`
+    const audited = findAllowing(isolating, direction, attempt) === undefined ? isolating : []
+    return { kind: 'pass', because: { object, field: 'metadata.labels', value: '' }, audited }
+  }
+  const allowing = findAllowing(enforced, direction, attempt)
+  if (allowing !== undefined) return { kind: 'allow', ...allowing }
+  const isolation = first[direction]
+  const { field, value } = isolation.because
+  const empty = isolation.kind === 'isolated' && isolation.rules.length === 0
+  const because = { object: first.object, field: empty ? field : `spec.${direction}`, value }
+  return { kind: 'deny', because, isolating: enforced }
+}
+
+function findAllowing(
+  policies: readonly PolicyModel[],
+  direction: Direction,
+  attempt: Attempt,
+): Omit<Extract<SideVerdict, { kind: 'allow' }>, 'kind'> | undefined {
   const peer = direction === 'egress' ? attempt.destination : attempt.source
-  let isolating: PolicyModel | undefined
   for (const policy of policies) {
     const isolation = policy[direction]
     if (isolation.kind === 'untouched') continue
-    isolating ??= policy
     for (const rule of isolation.rules) {
       const because = matchRule(rule, peer, attempt)
-      if (because !== undefined) return { kind: 'allow', policy, rule, because: { object: policy.object, ...because } }
+      if (because !== undefined) return { policy, rule, because: { object: policy.object, ...because } }
     }
   }
-  const object = `pod/${subject.pod?.key ?? subject.address ?? ''}`
-  if (isolating === undefined) return { kind: 'pass', because: { object, field: 'metadata.labels', value: '' } }
-  const isolation = isolating[direction]
-  const { field, value } = isolation.because
-  const empty = isolation.kind === 'isolated' && isolation.rules.length === 0
-  return { kind: 'deny', because: { object: isolating.object, field: empty ? field : `spec.${direction}`, value } }
+  return undefined
 }
 
 function matchRule(

@@ -52,6 +52,23 @@ export const fixedSets: Readonly<Record<Family, FixedSets>> = { 4: declare(words
 /** The chain that judges ingress, to which egress goes when it allows. */
 export const toIngress = 'to-pods'
 
+/** The NFLOG group to which rules send packets that a policy denies, or would deny if it were not audited. */
+export const deniedLogGroup = 80
+
+/** The prefixes under which they do: what happened to which direction of the pod. */
+export const logPrefixes = {
+  egress: { enforce: 'plumb denied egress', audit: 'plumb audit egress' },
+  ingress: { enforce: 'plumb denied ingress', audit: 'plumb audit ingress' },
+} as const satisfies Record<Direction, Record<'enforce' | 'audit', string>>
+
+/** Tells of at most 10 packets a second for each chain and goes on. */
+export function tell(direction: Direction, mode: 'enforce' | 'audit'): readonly Statement[] {
+  return [
+    { kind: 'limit', rate: 10, per: 'second', burst: 20 },
+    { kind: 'log', prefix: logPrefixes[direction][mode], group: deniedLogGroup },
+  ]
+}
+
 /** The verdict in `egress` or `ingress` for a pod that may do everything there. */
 export const openVerdict: Readonly<Record<Direction, string>> = { egress: `goto ${toIngress}`, ingress: 'accept' }
 

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import type { Family } from '../addr/index.ts'
 import type { Chain, Operation, Rule, SetDeclaration, Statement, TableFamily } from '../nft/index.ts'
 import { renderRange, wholeOf } from './address-ranges.ts'
-import type { Content, Entry, EntryPorts } from './content.ts'
-import { goto, matchSet, toIngress, type Words, words } from './layout.ts'
+import type { Closed, Entry, EntryPorts } from './content.ts'
+import { goto, matchSet, tell, toIngress, type Words, words } from './layout.ts'
 import type { AddressRange, Direction, PodsPeer, Transport } from './model.ts'
 import { sayPeer } from './selector-id.ts'
 
@@ -34,9 +34,9 @@ export interface LoweredChain {
 }
 
 /** The chain of a content: named by what it says, so that pods with the same policies share it and it never changes. */
-export function chainName(direction: Direction, content: Extract<Content, { kind: 'closed' }>): string {
+export function chainName(direction: Direction, content: Closed): string {
   const text = JSON.stringify(content.entries.map(entryText))
-  return `${direction}-${hash(`${text} ${content.policies.join(' ')}`)}`
+  return `${direction}-${hash(`${content.mode} ${text} ${content.policies.join(' ')}`)}`
 }
 
 function entryText({ ports, anybody, pods, blocks, policies }: Entry): unknown {
@@ -44,19 +44,21 @@ function entryText({ ports, anybody, pods, blocks, policies }: Entry): unknown {
   return [ports, anybody, pods.map(({ id }) => id), ranges, policies]
 }
 
-/** What a pod may do in one direction, in nft's words of one family: whatever no rule lets on is dropped at the end. */
-export function lowerContent(
-  family: Family,
-  direction: Direction,
-  content: Extract<Content, { kind: 'closed' }>,
-): LoweredChain {
+/** What a pod may do in one direction, in nft's words of one family: whatever no rule lets on is told, and dropped unless it is only audited. */
+export function lowerContent(family: Family, direction: Direction, content: Closed): LoweredChain {
   const needs = new Map<string, SetNeed>()
   const rules = content.entries.flatMap((entry) => lowerEntry(family, direction, entry, needs))
-  const drop: Rule = {
-    comment: comment(`isolated by ${content.policies.join(' ')}`),
-    statements: [{ kind: 'verdict', verdict: { kind: 'drop' } }],
+  const { mode, policies } = content
+  const rest: Rule = {
+    comment: comment(`${mode === 'audit' ? 'audited' : 'isolated'} by ${policies.join(' ')}`),
+    statements: [mode === 'audit' ? onward(direction) : { kind: 'verdict', verdict: { kind: 'drop' } }],
   }
-  return { rules: [...rules, drop], needs: [...needs.values()] }
+  return { rules: [...rules, { statements: tell(direction, mode) }, rest], needs: [...needs.values()] }
+}
+
+/** What follows when a pod's own policies let a packet pass. */
+function onward(direction: Direction): Statement {
+  return direction === 'egress' ? goto(toIngress) : { kind: 'verdict', verdict: { kind: 'accept' } }
 }
 
 /** The peer that is every pod: a name on egress without peers is looked up on all of them. */
@@ -71,7 +73,7 @@ const everyPod: PodsPeer = {
 function lowerEntry(family: Family, direction: Direction, entry: Entry, needs: Map<string, SetNeed>): Rule[] {
   const { ports, anybody, pods, blocks } = entry
   const peer = direction === 'egress' ? words[family].destination : words[family].source
-  const on: Statement = direction === 'egress' ? goto(toIngress) : { kind: 'verdict', verdict: { kind: 'accept' } }
+  const on = onward(direction)
   const need = (one: SetNeed): string => {
     needs.set(one.name, one)
     return one.name

@@ -15,6 +15,8 @@ export interface PolicyModel {
   /** `networkpolicy/shop/web` */
   readonly object: string
   readonly subject: PodSelector
+  /** Annotated `plumb.network/audit: "true"`: it is judged and told, and neither denies nor allows. */
+  readonly audit: boolean
   readonly ingress: Isolation
   readonly egress: Isolation
   readonly findings: readonly Finding[]

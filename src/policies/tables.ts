@@ -122,6 +122,14 @@ export class PolicyTables {
     return verdicts
   }
 
+  /** What the policies of this node's pod at one end say; undefined when no local pod is there. */
+  blame(direction: Direction, ...[source, destination, protocol, port]: Parameters<PolicyTables['judge']>) {
+    const local = this.#locals.at(direction === 'egress' ? source : destination)
+    if (local === undefined) return undefined
+    const attempt = { source: this.#party(source), destination: this.#party(destination), protocol, port }
+    return judgeSide(this.#policiesOf(local.view.profile), direction, attempt)
+  }
+
   #party(address: Address): Party {
     const view = this.#locals.at(address)?.view ?? this.#membership.at(address)
     if (view === undefined) return { address }

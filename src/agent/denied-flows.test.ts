@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { askAgent } from '../cni/index.ts'
+import type { KubeEvent, KubeObject, Pod } from '../objects/index.ts'
+import { namespaceObject, policyObject } from '../policies/cluster.fixture.ts'
+import { FlowRing } from './flow-ring.ts'
+import type { DeniedFlow, FlowsResponse } from './index.ts'
+import { type Agent, startAgent } from './index.ts'
+import {
+  askTcp,
+  buildRig,
+  host,
+  nodeObject,
+  Objects,
+  openUdp,
+  quietLog,
+  type Rig,
+  type Station,
+  serveTcp,
+  serveUdp,
+  servicePrefixes,
+} from './rig.fixture.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'plumb-flows-'))
+const socket = join(folder, 'agent.sock')
+const events: KubeEvent[] = []
+const closing: { close(): void }[] = []
+let rig: Rig
+let objects: Objects
+let agent: Agent
+
+const podOf = ({ name, addresses }: Station): Pod => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace: 'ns', labels: { app: name }, uid: name },
+  spec: { nodeName: 'node-1', containers: [{ name: 'main' }] },
+  status: { phase: 'Running', podIPs: [{ ip: addresses[4] }, { ip: addresses[6] }] },
+})
+
+before(async () => {
+  rig = buildRig()
+  objects = new Objects()
+  for (const one of [nodeObject('node-1', rig), namespaceObject('ns'), ...[rig.client, ...rig.backends].map(podOf)])
+    objects.put(one)
+  for (const family of [4, 6] as const) {
+    closing.push(serveTcp(rig.backends[0], family, 8080), serveUdp(rig.backends[0], family, 5353))
+  }
+  const create = async (_: unknown, event: KubeObject) => events.push(event as KubeEvent)
+  agent = await startAgent({
+    client: Object.assign(objects.client, { create, patch: async () => ({}) }) as typeof objects.client,
+    host,
+    namespace: rig.node,
+    nodeName: 'node-1',
+    options: { servicePrefixes, log: quietLog(), policies: 'strict', socket: { path: socket } },
+  })
+  await agent.ready
+})
+after(async () => {
+  await agent.stop()
+  for (const one of closing) one.close()
+  rig.close()
+  rmSync(folder, { recursive: true })
+})
+
+async function apply(...policies: KubeObject[]): Promise<void> {
+  for (const name of ['p', 'q']) objects.delete('NetworkPolicy', `ns/${name}`)
+  for (const one of policies) objects.put(one)
+  await agent.settled()
+}
+
+async function flows(after: number): Promise<FlowsResponse> {
+  const { status, answer } = await askAgent<FlowsResponse>(socket, '/flows', { after }, 5000)
+  assert.equal(status, 200, answer.error)
+  return answer
+}
+
+/** Sends until the flow is told. */
+async function told(send: () => void, wanted: (flow: DeniedFlow) => boolean, point: number): Promise<DeniedFlow> {
+  for (;;) {
+    send()
+    const found = (await flows(point)).flows.find(wanted)
+    if (found !== undefined) return found
+  }
+}
+
+const closed = (name: string) =>
+  policyObject('p', { podSelector: { matchLabels: { app: name } }, policyTypes: ['Ingress'] })
+
+for (const family of [4, 6] as const) {
+  test(`IPv${family}: a denied flow is told with its ends, its port and its policies`, {
+    timeout: 60_000,
+  }, async () => {
+    const [backend] = rig.backends
+    await apply(closed('backend-1'), { ...closed('backend-1'), metadata: { name: 'q', namespace: 'ns' } } as KubeObject)
+    const point = (await flows(0)).next
+    const udp = openUdp(rig.client, family)
+    const send = () => void udp.ask(backend.addresses[family], 5353)
+    const flow = await told(send, ({ protocol }) => protocol === 'udp', point)
+    udp.close()
+    const { sequence: _, firstSeen: _f, lastSeen: _l, packets: _p, ...what } = flow
+    assert.deepEqual(what, {
+      verdict: 'denied',
+      direction: 'ingress',
+      pod: 'ns/backend-1',
+      address: backend.addresses[family],
+      peer: { address: rig.client.addresses[family], pod: 'ns/client' },
+      protocol: 'udp',
+      port: 5353,
+      policies: ['networkpolicy/ns/p', 'networkpolicy/ns/q'],
+    })
+    const event = events.find(({ message }) => message?.includes(rig.client.addresses[family]))
+    assert.deepEqual([event?.reason, event?.involvedObject.name, event?.type], ['PolicyDenied', 'backend-1', 'Warning'])
+    assert.match(
+      event?.message ?? '',
+      /^ingress from pod\/ns\/client .* port 5353\/udp is denied by networkpolicy\/ns\/p/,
+    )
+    const { text } = await agent.metrics.scrape()
+    assert.match(
+      text,
+      /plumb_policy_logged_packets_total\{verdict="denied",namespace="ns",direction="ingress",policy="networkpolicy\/ns\/p"\} \d/,
+    )
+  })
+
+  test(`IPv${family}: an audited policy tells what it would deny, and lets it pass`, { timeout: 60_000 }, async () => {
+    const [backend] = rig.backends
+    const policy = closed('client')
+    const audited: KubeObject = {
+      ...policy,
+      metadata: { ...policy.metadata, annotations: { 'plumb.network/audit': 'true' } },
+      spec: { podSelector: { matchLabels: { app: 'client' } }, policyTypes: ['Egress'] },
+    } as KubeObject
+    await apply(audited)
+    const point = (await flows(0)).next
+    const answer = await askTcp(rig.client.namespace, backend.addresses[family], 8080)
+    assert.match(answer, /^backend-1 /, 'it passes')
+    const flow = await told(
+      () => undefined,
+      ({ pod }) => pod === 'ns/client',
+      point,
+    )
+    assert.deepEqual([flow.verdict, flow.direction, flow.port], ['audited', 'egress', 8080])
+    assert.deepEqual(flow.policies, ['networkpolicy/ns/p'])
+    // Beside a policy that is enforced and closes the pod, an audited one allows nothing.
+    await apply(policyObject('q', { podSelector: { matchLabels: { app: 'client' } }, policyTypes: ['Egress'] }), {
+      ...audited,
+      spec: { podSelector: {}, policyTypes: ['Egress'], egress: [{}] },
+    } as KubeObject)
+    const later = (await flows(0)).next
+    const udp = openUdp(rig.client, family)
+    const send = () => void udp.ask(backend.addresses[family], 5353)
+    const denied = await told(send, ({ protocol }) => protocol === 'udp', later)
+    udp.close()
+    assert.deepEqual([denied.verdict, denied.policies], ['denied', ['networkpolicy/ns/q']])
+  })
+}
+
+test('a flood of one flow is a few packets logged, and takes one place', { timeout: 60_000 }, async () => {
+  await apply(closed('backend-1'))
+  const udp = openUdp(rig.client, 4)
+  for (let i = 0; i < 500; i++) void udp.ask(rig.backends[0].addresses[4], 6000)
+  const flow = await told(
+    () => undefined,
+    ({ port }) => port === 6000,
+    0,
+  )
+  udp.close()
+  const all = (await flows(0)).flows.filter(({ port }) => port === 6000)
+  assert.equal(all.length, 1)
+  assert.ok(flow.packets < 100, `${flow.packets} packets`)
+})
+
+test('the ring forgets what was seen last longest ago', () => {
+  const ring = new FlowRing(2)
+  const flow = (port: number) => ({
+    verdict: 'denied' as const,
+    direction: 'egress' as const,
+    pod: port === 3 ? 'other/p' : 'ns/p',
+    address: rig.client.addresses[4],
+    peer: { address: rig.client.addresses[4] },
+    protocol: 'tcp',
+    port,
+    policies: [],
+  })
+  for (const port of [1, 2, 1, 3]) ring.add(flow(port))
+  assert.deepEqual(
+    ring.since(0).flows.map(({ port, packets }) => [port, packets]),
+    [
+      [1, 2],
+      [3, 1],
+    ],
+  )
+  assert.deepEqual(ring.since(3, 'ns'), { flows: [], next: 4 })
+})

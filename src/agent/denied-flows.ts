@@ -1,0 +1,119 @@
+import type { Address } from '../addr/index.ts'
+import { keyOf, type ObjectKey, type Snapshot } from '../cluster/index.ts'
+import { HostError, type Network } from '../host/index.ts'
+import { decodeIpPacket, type IpPacket, type LoggedPacket } from '../netlink/index.ts'
+import type { NodePlan } from '../nodeplan/index.ts'
+import { nodeAddresses } from '../pods/index.ts'
+import { deniedLogGroup, logPrefixes } from '../policies/index.ts'
+import type { Log } from './contract.ts'
+import { protocolOf } from './cut-denied.ts'
+import type { DeniedFlow } from './observe.ts'
+
+/** Enough for the longest headers that ports come after. */
+const packetBytes = 128
+/** A group is one socket's: a former agent may hold it still. */
+const retryMs = 5000
+
+/** What the agent knows of a flow before it is counted. */
+export type NamedFlow = Omit<DeniedFlow, 'sequence' | 'firstSeen' | 'lastSeen' | 'packets'>
+
+/** Listens to the packets that policies' rules have logged, and hands each on by the names of its ends and of the policies. */
+export class DeniedFlows {
+  readonly #network: Network
+  readonly #snapshot: Snapshot
+  readonly #plan: Pick<NodePlan, 'blame'>
+  readonly #onFlow: (flow: NamedFlow) => void
+  readonly #log: Log
+  #watch: { close(): void } | undefined
+  #retry: NodeJS.Timeout | undefined
+  #told = false
+
+  constructor(
+    sources: { readonly network: Network; readonly snapshot: Snapshot; readonly plan: Pick<NodePlan, 'blame'> },
+    onFlow: (flow: NamedFlow) => void,
+    log: Log,
+  ) {
+    this.#network = sources.network
+    this.#snapshot = sources.snapshot
+    this.#plan = sources.plan
+    this.#onFlow = onFlow
+    this.#log = log
+    this.#open()
+  }
+
+  close(): void {
+    clearTimeout(this.#retry)
+    this.#watch?.close()
+  }
+
+  #open(): void {
+    try {
+      this.#watch = this.#network.watchLoggedPackets(deniedLogGroup, packetBytes, (packet) => this.#take(packet))
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error
+      // Policies hold all the same; only nobody is told of what they deny.
+      if (!this.#told) this.#log.warn({ error: error.message }, 'denied flows cannot be followed yet')
+      this.#told = true
+      this.#retry = setTimeout(() => this.#open(), retryMs).unref()
+    }
+  }
+
+  #take({ family, prefix, bytes }: LoggedPacket): void {
+    const what = kinds.get(prefix)
+    const packet = decodeIpPacket(family, bytes)
+    if (what === undefined || packet === undefined) return
+    const { direction, mode } = what
+    const { source, destination } = packet
+    const [subject, peer] = direction === 'egress' ? [source, destination] : [destination, source]
+    const pod = this.#podAt(subject)
+    if (pod === undefined) return
+    const peerPod = this.#podAt(peer)
+    const node = peerPod === undefined ? this.#nodeAt(peer) : undefined
+    this.#onFlow({
+      verdict: mode === 'enforce' ? 'denied' : 'audited',
+      direction,
+      pod,
+      address: subject,
+      peer: {
+        address: peer,
+        ...(peerPod === undefined ? {} : { pod: peerPod }),
+        ...(node === undefined ? {} : { node }),
+      },
+      ...portOf(packet),
+      policies: this.#blame(direction, packet),
+    })
+  }
+
+  #podAt(address: Address): ObjectKey | undefined {
+    const pod = this.#snapshot.findPod(address)
+    return pod && keyOf(pod)
+  }
+
+  #nodeAt(address: Address): string | undefined {
+    for (const node of this.#snapshot.nodes.values()) {
+      if (Object.values(nodeAddresses(node)).includes(address)) return node.metadata.name
+    }
+    return undefined
+  }
+
+  /** By the model and not by the rule: what holds now, none when policies have changed since the packet. */
+  #blame(direction: 'egress' | 'ingress', packet: IpPacket): readonly string[] {
+    const { source, destination, protocol, destinationPort = 0 } = packet
+    const word = protocolOf(protocol)
+    const verdict = this.#plan.blame(direction, source, destination, word, destinationPort)
+    if (verdict?.kind === 'deny') return verdict.isolating.map(({ object }) => object)
+    return verdict?.kind === 'pass' ? verdict.audited.map(({ object }) => object) : []
+  }
+}
+
+const kinds = new Map(
+  (['egress', 'ingress'] as const).flatMap((direction) =>
+    (['enforce', 'audit'] as const).map((mode) => [logPrefixes[direction][mode], { direction, mode }] as const),
+  ),
+) as ReadonlyMap<string, { readonly direction: 'egress' | 'ingress'; readonly mode: 'enforce' | 'audit' }>
+
+function portOf({ protocol, destinationPort }: IpPacket): { protocol: string; port?: number } {
+  const word = protocolOf(protocol)
+  const name = word === 'icmp' && protocol !== 1 && protocol !== 58 ? `ip protocol ${protocol}` : word
+  return { protocol: name, ...(destinationPort === undefined ? {} : { port: destinationPort }) }
+}
