@@ -30,39 +30,29 @@ export class NoInstanceError extends Error {
   }
 }
 
+/** How prom-client makes an instrument; `Registry` is its own. */
+interface PromOptions<Registry> {
+  name: string
+  help: string
+  labelNames: string[]
+  buckets?: number[]
+  registers?: Registry[]
+}
+type Labels = Record<string, string>
+
 /** The part of prom-client that the metrics need; pass the module itself. */
-export interface PromClient {
-  Counter: new (o: {
-    name: string
-    help: string
-    labelNames: string[]
-    registers?: unknown[]
-  }) => {
-    inc(labels: Record<string, string>, by?: number): void
-  }
-  Gauge: new (o: {
-    name: string
-    help: string
-    labelNames: string[]
-    registers?: unknown[]
-  }) => {
-    inc(labels: Record<string, string>): void
-    dec(labels: Record<string, string>): void
-    set(labels: Record<string, string>, value: number): void
-  }
-  Histogram: new (o: {
-    name: string
-    help: string
-    labelNames: string[]
-    buckets: number[]
-    registers?: unknown[]
-  }) => { observe(labels: Record<string, string>, value: number): void }
+export interface PromClient<Registry> {
+  Counter: new (o: PromOptions<Registry>) => { inc(labels: Labels): void }
+  Gauge: new (
+    o: PromOptions<Registry>,
+  ) => { inc(labels: Labels): void; dec(labels: Labels): void; set(labels: Labels, value: number): void }
+  Histogram: new (o: PromOptions<Registry>) => { observe(labels: Labels, value: number): void }
 }
 
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 /** Metrics by Spring's names for prom-client: `import * as prom from 'prom-client'; promMetrics(prom)`. */
-export function promMetrics(prom: PromClient, registers?: unknown[]): LoadBalancerLifecycle {
+export function promMetrics<Registry>(prom: PromClient<Registry>, registers?: Registry[]): LoadBalancerLifecycle {
   const common = { labelNames: ['service'], ...(registers === undefined ? {} : { registers }) }
   const each = { ...common, labelNames: ['service', 'instance'] }
   const active = new prom.Gauge({ name: 'loadbalancer_requests_active', help: 'Requests under way', ...each })

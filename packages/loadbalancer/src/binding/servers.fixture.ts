@@ -49,7 +49,7 @@ export async function stopReplica({ server }: Replica): Promise<void> {
 
 /** Balancers with one service, `orders`. */
 export function ordersOf(
-  replicas: readonly Replica[],
+  replicas: readonly Pick<Replica, 'address'>[],
   options: Omit<RegistryOptions['clients'][string], 'discovery'> = {},
 ): { balancers: LoadBalancers; discovery: ReturnType<typeof staticList> } {
   const discovery = staticList(
