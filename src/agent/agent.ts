@@ -3,6 +3,7 @@ import { ChangeFeed, type Changes, LiveSnapshot, type Snapshot } from '../cluste
 import { NodePlan } from '../nodeplan/index.ts'
 import { Admission } from './admission.ts'
 import type { Agent, AgentInput, NodeModule } from './contract.ts'
+import { Draining } from './draining.ts'
 import { EgressRouting } from './egress-routing.ts'
 import { follow } from './follow.ts'
 import { followDenied } from './follow-denied.ts'
@@ -55,6 +56,7 @@ export async function startAgent({
   const times: { lastRound?: Date; waitingSince?: Date } = {}
   const source = healthSource(snapshot, nodeName, times)
   const healthPorts = new HealthPorts(host, namespace, () => isFresh(source), log)
+  const draining = new Draining(network, plan, log, (count) => metrics.record('plumb_drained_connections_total', count))
   const { promise: ready, resolve: becomeReady } = Promise.withResolvers<void>()
   const rounds = new Rounds({ plan, snapshot, feed, network }, modules, log, (report) => {
     account(metrics, snapshot, report)
@@ -63,6 +65,7 @@ export async function startAgent({
     if (report.failure !== undefined) return
     admission.afterRound()
     healthPorts.update(plan)
+    draining.update()
     if (times.lastRound === undefined) {
       // Not before the guard is in the kernel.
       if (loopbackNodePorts) openLoopback(network, log)
@@ -133,6 +136,7 @@ export async function startAgent({
       denied?.stop()
       for (const one of surroundings) one.stop()
       report?.close()
+      draining.close()
       await rounds.stop()
       healthPorts.close()
       for (const module of modules) await module.close?.()

@@ -36,6 +36,7 @@ export function serviceSteps(
       case 'sources':
       case 'inside':
       case 'affinity':
+      case 'drain':
       case 'hashing':
         return [{ stage: 'service', node, says: one.says, because: one.because }]
       case 'unallocated':

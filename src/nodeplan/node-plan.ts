@@ -7,6 +7,7 @@ import { compilePodNetwork, nodeAddresses, type PodNetwork } from '../pods/index
 import { PolicyTables, policyTableName } from '../policies/index.ts'
 import {
   compileService,
+  type Drain,
   type HealthCheck,
   type LoweredService,
   lowerService,
@@ -87,6 +88,7 @@ export class NodePlan {
   /** Whether something beyond the Snapshot changed that Services depend on. */
   #surroundingsChanged = false
   #healthChecks: ReadonlyMap<ObjectKey, HealthCheck> = new Map()
+  readonly #drains = new Map<ObjectKey, Drain>()
   #scopeText: string | undefined
   #findingCount = 0
   #compiled = false
@@ -122,6 +124,11 @@ export class NodePlan {
   /** `healthCheckNodePort` of the Services that have one, with what it has to answer; another map after each change. */
   get healthChecks(): ReadonlyMap<ObjectKey, HealthCheck> {
     return this.#healthChecks
+  }
+
+  /** Which endpoints of which Services go, where connections to them are to be cut. */
+  get drains(): ReadonlyMap<ObjectKey, Drain> {
+    return this.#drains
   }
 
   /** From the next round on, only Services have addresses in these; none given: those of the options again. */
@@ -326,6 +333,8 @@ export class NodePlan {
     this.#findingCount += (model?.findings.length ?? 0) - (this.#findings.get(key)?.length ?? 0)
     if (model === undefined || model.findings.length === 0) this.#findings.delete(key)
     else this.#findings.set(key, model.findings)
+    if (model?.drain === undefined) this.#drains.delete(key)
+    else this.#drains.set(key, model.drain)
     if (!isDeepStrictEqual(model?.healthCheck, this.#healthChecks.get(key))) {
       const others = [...this.#healthChecks].filter(([other]) => other !== key)
       this.#healthChecks = new Map(model?.healthCheck === undefined ? others : [...others, [key, model.healthCheck]])

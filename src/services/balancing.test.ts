@@ -144,3 +144,17 @@ test('the chains of a table compute a place, for policy Local too, and nft takes
     assert.equal(loaded.status, 0, loaded.stderr)
   }
 })
+
+test('explained: endpoints that terminate, and when their connections are cut', () => {
+  const made = service('web', '10.96.0.1', {}, { annotations: { 'plumb.network/drain-seconds': '30' } })
+  const ending = { ready: false, serving: true, terminating: true }
+  const says = (...endpoints: EndpointSlice['endpoints']) => {
+    const model = compileService(made, [slice(endpoints)], node)
+    const question = { source: parseAddress('10.244.9.9'), destination: parseAddress('10.96.0.1'), port: 80 }
+    const context = { node, models: [model], podPrefixes: [], servicePrefixes: [] }
+    return explainService({ ...question, protocol: 'tcp' }, context).steps.map((step) => step.says)
+  }
+  const told = 'connections to endpoints that terminate are cut 30 s after that began'
+  assert.ok(says(endpoint(1), endpoint(2, ending)).includes(told))
+  assert.ok(!says(endpoint(1)).includes(told))
+})

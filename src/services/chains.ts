@@ -14,6 +14,7 @@ export const chainNames = {
 const services = 'services'
 const everywhere = 'everywhere'
 const unserved = 'unserved'
+const cut = 'cut'
 const { inside, translate, translateLocal, seated } = chainNames
 
 /** The chains that are there whatever the Services are. */
@@ -27,6 +28,9 @@ export function chains(family: Family): readonly Chain[] {
   const newTo = (chain: string): Rule => ({
     statements: [newConnection, { kind: 'verdict', verdict: { kind: 'jump', chain } }],
   })
+  const strayTo = (chain: string): Rule => ({
+    statements: [stray, { kind: 'verdict', verdict: { kind: 'jump', chain } }],
+  })
   return [
     { name: services, rules: classify(family) },
     { name: inside, rules: turnOff(family) },
@@ -35,12 +39,13 @@ export function chains(family: Family): readonly Chain[] {
     { name: translateLocal, rules: translateRules(family, localEndpoints) },
     { name: seated, rules: seatedRules(family) },
     { name: unserved, rules: refuse(family) },
+    { name: cut, rules: resetCut(family) },
     { name: 'nat-prerouting', hook: hook('nat', 'prerouting', -100), rules: [jumpTo(services)] },
     { name: 'nat-output', hook: hook('nat', 'output', -100), rules: [jumpTo(services)] },
     { name: 'filter-input', hook: hook('filter', 'input', 0), rules: [newTo(unserved)] },
-    { name: 'filter-forward', hook: hook('filter', 'forward', 0), rules: [newTo(unserved)] },
+    { name: 'filter-forward', hook: hook('filter', 'forward', 0), rules: [newTo(unserved), strayTo(cut)] },
     // After nat-output: what still has a ClusterIP as its destination found no endpoint.
-    { name: 'filter-output', hook: hook('filter', 'output', -90), rules: [newTo(unserved)] },
+    { name: 'filter-output', hook: hook('filter', 'output', -90), rules: [newTo(unserved), strayTo(cut)] },
     { name: 'nat-postrouting', hook: hook('nat', 'postrouting', 100), rules: masquerade(family) },
   ]
 }
@@ -72,6 +77,9 @@ const newConnection: Statement = {
   operator: '==',
   right: 'new',
 }
+
+/** A segment of no connection that conntrack knows. */
+const stray: Statement = { ...newConnection, right: 'invalid' }
 
 /** nft asks for it where a rule does not read the ports but writes them, or reads those that conntrack remembers. */
 const translatable: Statement = {
@@ -154,6 +162,19 @@ function refuse(family: Family): readonly Rule[] {
       statements: [within(destination, '==', servicePrefixes), { kind: 'verdict', verdict: { kind: 'drop' } }],
     },
   ]
+}
+
+/** A client learns with its next segment that its connection was cut, where conntrack does not take that for a beginning. */
+function resetCut(family: Family): readonly Rule[] {
+  const { source, destination } = words[family]
+  const connection: readonly Expression[] = [
+    { kind: 'payload', field: source },
+    { kind: 'payload', field: 'th sport' },
+    { kind: 'payload', field: destination },
+    { kind: 'payload', field: 'th dport' },
+  ]
+  const tcp: Statement = { kind: 'match', left: { kind: 'meta', key: 'l4proto' }, operator: '==', right: 'tcp' }
+  return [{ statements: [tcp, within(connection, '==', sets[family].cut), { kind: 'reject', with: 'tcp reset' }] }]
 }
 
 /** Replies must come back through this node: to an endpoint that called itself, and to a client that would be answered by another way. */

@@ -4,6 +4,7 @@ import type { EndpointSlice, Service, ServicePort } from '../objects/index.ts'
 import { type ServiceAddress, serviceAddresses, sourcesOf } from './addresses.ts'
 import { hashingOf } from './balancing.ts'
 import { chooseEndpoints, type Offer } from './choose.ts'
+import { drainOf } from './drain.ts'
 import {
   type Affinity,
   type Because,
@@ -38,7 +39,8 @@ export function compileService(service: Service, slices: readonly EndpointSlice[
   const object = `service/${key}`
   const created = service.metadata.creationTimestamp ?? ''
   const subject = compileSubject(service, object)
-  if (subject.kind === 'ignored') return { key, created, subject, frontends: [], healthCheck: undefined, findings: [] }
+  if (subject.kind === 'ignored')
+    return { key, created, subject, frontends: [], healthCheck: undefined, drain: undefined, findings: [] }
   const findings: Finding[] = slices.flatMap(sliceFindings)
   const hashing = hashingOf(service, object, findings)
   const addresses = serviceAddresses(service, object, node, findings)
@@ -53,7 +55,8 @@ export function compileService(service: Service, slices: readonly EndpointSlice[
     addresses.flatMap((address) => port.frontendAt(address, sources.get(address.address)) ?? []),
   )
   findings.push(...unmatchedPorts(service, object, slices))
-  return { key, created, subject, frontends, healthCheck: compileHealthCheck(service, ports), findings }
+  const drain = drainOf(service, object, frontends, findings)
+  return { key, created, subject, frontends, healthCheck: compileHealthCheck(service, ports), drain, findings }
 }
 
 function compileSubject(service: Service, object: string): Subject {

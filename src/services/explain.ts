@@ -45,6 +45,7 @@ export type ServiceStep =
   | { readonly kind: 'sources'; readonly says: string; readonly because: Because }
   | { readonly kind: 'inside'; readonly says: string; readonly because: Because }
   | { readonly kind: 'affinity'; readonly says: string; readonly because: Because }
+  | { readonly kind: 'drain'; readonly says: string; readonly because: Because }
   | { readonly kind: 'hashing'; readonly says: string; readonly because: Because }
   | {
       readonly kind: 'candidate'
@@ -207,6 +208,10 @@ function explainFrontend(
     const weight = candidate.weight === 1 ? '' : `, weight ${candidate.weight}`
     const says = `${candidate.address} port ${candidate.port}: ${sayUse(candidate.use)}${weight}`
     steps.push({ kind: 'candidate', candidate, probability, says, because: candidate.because })
+  }
+  if (model.drain !== undefined && candidates.some(({ terminating }) => terminating)) {
+    const says = `connections to endpoints that terminate are cut ${model.drain.seconds} s after that began`
+    steps.push({ kind: 'drain', says, because: model.drain.because })
   }
   if (affinity !== undefined && outcome.kind === 'balance') {
     const says = `a client that comes again within ${affinity.timeoutSeconds} s returns to its endpoint`

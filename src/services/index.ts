@@ -12,6 +12,7 @@ export { type LoweredService, lowerService } from './lower.ts'
 export type {
   Candidate,
   Choosing,
+  Drain,
   Frontend,
   FrontendKind,
   HealthCheck,

@@ -22,6 +22,7 @@ import {
   type ServiceModel,
   type Transport,
 } from './model.ts'
+import { renderTarget } from './target.ts'
 
 export type { Chain, DataType, Element, Expression, Operation, Rule, SetDeclaration, Statement, TableFamily }
 
@@ -125,8 +126,4 @@ function lowerFrontend(
     comment: name.slice(0, maxComment),
     field: frontend.because.address.field,
   }
-}
-
-function renderTarget({ address, port }: Candidate): string {
-  return `${address} . ${port}`
 }

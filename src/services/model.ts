@@ -14,6 +14,8 @@ export interface ServiceModel {
   readonly subject: Subject
   readonly frontends: readonly Frontend[]
   readonly healthCheck: HealthCheck | undefined
+  /** When connections to endpoints that go are cut; never unless told. */
+  readonly drain: Drain | undefined
   readonly findings: readonly Finding[]
 }
 
@@ -76,6 +78,16 @@ export interface Hashing {
 export interface Sources {
   /** Of the frontend's family, disjoint. */
   readonly allowed: readonly Prefix[]
+  readonly because: Because
+}
+
+/** Endpoints that go keep their connections for some seconds; then these are cut. */
+export interface Drain {
+  readonly seconds: number
+  /** Endpoints that do not terminate, as `ADDRESS . PORT`, of all ports and families. */
+  readonly staying: ReadonlySet<string>
+  /** Those that do. */
+  readonly leaving: ReadonlySet<string>
   readonly because: Because
 }
 

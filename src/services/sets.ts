@@ -22,6 +22,9 @@ export const words: Readonly<Record<Family, Words>> = {
 /** Connections that the affinity set remembers per family; those beyond are balanced afresh. */
 const maxRemembered = 1 << 20
 
+/** Connections whose cut is told; clients of those beyond find out for themselves. */
+const maxCut = 1 << 16
+
 function declare({ address }: Words) {
   const frontend = [address, 'inet_proto', 'inet_service'] as const
   const endpoint = [address, 'inet_service'] as const
@@ -61,6 +64,13 @@ function declare({ address }: Words) {
     hairpin: { name: 'hairpin', key: [address, address], comment: 'endpoints of this node' },
     externalCluster: { name: 'external-cluster', key: frontend, comment: 'externalTrafficPolicy Cluster' },
     externalLocal: { name: 'external-local', key: frontend, comment: 'externalTrafficPolicy Local' },
+    cut: {
+      name: 'cut',
+      key: [address, 'inet_service', address, 'inet_service'],
+      flags: ['timeout'],
+      size: maxCut,
+      comment: 'connections that were cut: their clients are told',
+    },
     noEndpoints: { name: 'no-endpoints', key: frontend, comment: 'external ports that nobody serves' },
     sourceRanged: { name: 'source-ranged', key: frontend, comment: 'loadBalancerSourceRanges' },
     allowedSources: { name: 'allowed-sources', key: [...frontend, address], flags: ['interval'] },
