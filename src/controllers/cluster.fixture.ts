@@ -42,7 +42,7 @@ export async function startCluster(options: ControllersOptions, nodes = 0): Prom
     listeners: [{ host: '127.0.0.1', port: 0 }],
     tls: { ...pair, clientCa: authority.cert },
     serviceCidrs: ['10.96.0.0/16'],
-    definitions: [join(import.meta.dirname, '../../crds/plumb')],
+    definitions: ['plumb', 'gateway-api'].map((folder) => join(import.meta.dirname, '../../crds', folder)),
   })
   const clients: Client[] = []
   const open = () => {

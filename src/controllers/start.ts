@@ -9,6 +9,7 @@ import { endpointSliceMirroringController } from './endpointslice-mirroring.ts'
 import { endpointSliceController } from './endpointslices.ts'
 import { openEventRecorder } from './events.ts'
 import { garbageCollector } from './garbage-collector.ts'
+import { gatewayController } from './gateway.ts'
 import { ingressStatusController } from './ingress-status.ts'
 import { jobController } from './job.ts'
 import { startElection } from './leader-election.ts'
@@ -38,6 +39,7 @@ const controllers: Readonly<Record<string, Controller>> = {
   'endpointslice-controller': endpointSliceController,
   'endpointslice-mirroring-controller': endpointSliceMirroringController,
   'ingress-status': ingressStatusController,
+  gateway: gatewayController,
   'loadbalancer-addresses': loadBalancerController,
   'namespace-controller': namespaceController,
   'garbage-collector-controller': garbageCollector,

@@ -25,6 +25,7 @@ export function entrancesOf(
   const byListener = routesByListener(routes)
   const entrances = gateways.flatMap((state) => {
     const { gateway } = state
+    if (!state.accepted.ok) return []
     const served = state.listeners.filter((one) => one.protocol !== 'UDP' && isServed(one))
     const service = sources.services.get(`${gateway.metadata.namespace}/${gatewayServiceName(gateway)}`)
     return [...new Set(served.map(({ spec }) => spec.port))].flatMap((shownPort): Entrance[] => {

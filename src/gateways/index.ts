@@ -1,9 +1,20 @@
 export { compileServers } from './backend.ts'
 export { compileGateways } from './compile.ts'
-export { explainRequest, type Lost, type RequestAnswer, type RequestQuestion } from './explain.ts'
+export { keepTimes } from './conditions.ts'
+export { explainRequest } from './explain.ts'
+export {
+  type GatewayNode,
+  planInfrastructure,
+  TargetPorts,
+  udpSlices,
+} from './gateway-infrastructure.ts'
+export { gatewayNameLabel, gatewayServiceName } from './gateway-service.ts'
+export { type GivenAddresses, gatewayStatuses, type WantedStatus } from './gateway-status.ts'
+export { compileGatewayApi } from './gateways.ts'
 export type { Ingress, IngressClass, Secret } from './ingress.ts'
 export { type LoweredGateway, lowerGateway, renderFiles } from './lower.ts'
 export type { GatewayModel } from './model.ts'
 export { planGateway } from './plan.ts'
-export { type ConfigMap, type GatewayApiSources, noGatewayApi, type Sources } from './sources.ts'
+export { othersOf, policyStatuses, routeStatuses } from './route-status.ts'
+export { type ConfigMap, noGatewayApi, type Sources } from './sources.ts'
 export { ingressStatus } from './status.ts'

@@ -33,6 +33,7 @@ export interface ListenerState {
 /** A Gateway of ours with all its listeners in the order of precedence, and the ListenerSets that ask to be part of it. */
 export interface GatewayState {
   readonly gateway: Gateway
+  readonly accepted: Verdict
   readonly listeners: readonly ListenerState[]
   readonly sets: readonly { readonly set: ListenerSet; readonly allowed: boolean }[]
 }
@@ -69,7 +70,23 @@ export function compileListeners(gateway: Gateway, sets: readonly ListenerSet[],
     if (conflict !== undefined) refuse(listener, conflict)
     else if (listener.accepted.ok) taken.push(listener)
   }
-  return { gateway, listeners: [...own, ...later], sets: asking }
+  return { gateway, accepted: acceptedOf(gateway, own), listeners: [...own, ...later], sets: asking }
+}
+
+/** Whether a Gateway is served at all, and whether with all of its own listeners. */
+function acceptedOf(gateway: Gateway, own: readonly ListenerState[]): Verdict {
+  const { addresses = [], infrastructure } = gateway.spec ?? {}
+  const foreign = addresses.find(({ type = 'IPAddress' }) => type !== 'IPAddress')
+  if (foreign !== undefined)
+    return verdict(false, 'UnsupportedAddress', `addresses of type ${foreign.type} cannot be given; name an IPAddress`)
+  if (infrastructure?.parametersRef !== undefined) {
+    const { kind, name } = infrastructure.parametersRef
+    return verdict(false, 'InvalidParameters', `${kind} "${name}" is no parameter of a Gateway; there are none`)
+  }
+  const good = own.filter(({ accepted }) => accepted.ok)
+  if (own.length > 0 && good.length === 0) return verdict(false, 'ListenersNotValid', 'no listener is accepted')
+  if (good.length < own.length) return verdict(true, 'ListenersNotValid', 'not all listeners are accepted')
+  return verdict(true, 'Accepted', 'its listeners are served')
 }
 
 function isParent({ spec, metadata }: ListenerSet, gateway: Gateway): boolean {

@@ -18,17 +18,22 @@ export interface ConfigMap extends KubeObject {
   binaryData?: Record<string, string>
 }
 
+/** A cache of one kind: a map is one, and so is an informer. */
+export interface Lookup<T> {
+  get(key: ObjectKey): T | undefined
+}
+
 /** The objects that gateways are compiled from. */
 export interface Sources {
   readonly ingresses: Iterable<Ingress>
   readonly ingressClasses: Iterable<IngressClass>
   readonly gatewayApi: GatewayApiSources
   /** Those of type kubernetes.io/tls, and those that hold a `ca.crt`. */
-  readonly secrets: ReadonlyMap<ObjectKey, Secret>
-  readonly configMaps: ReadonlyMap<ObjectKey, ConfigMap>
+  readonly secrets: Lookup<Secret>
+  readonly configMaps: Lookup<ConfigMap>
   /** By name. */
-  readonly namespaces: ReadonlyMap<string, KubeObject>
-  readonly services: ReadonlyMap<ObjectKey, Service>
+  readonly namespaces: Lookup<KubeObject>
+  readonly services: Lookup<Service>
   slicesOf(service: ObjectKey): readonly EndpointSlice[]
 }
 

@@ -11,13 +11,21 @@ import {
 } from '../objects/index.ts'
 import type { LabNetwork } from './config.ts'
 
+const gatewayClasses: Resource = {
+  group: 'gateway.networking.k8s.io',
+  version: 'v1',
+  plural: 'gatewayclasses',
+  namespaced: false,
+  kind: 'GatewayClass',
+}
+
 /** The image that the lab runs itself: the cluster's DNS. */
 export const dnsImage = 'plumb.network/dns'
 
 const namespace = 'kube-system'
 const labels = { 'k8s-app': 'kube-dns' }
 
-/** Creates what every cluster has beside the API itself: the cluster's DNS, under its usual names. What exists is left as it is. */
+/** Creates what every cluster has beside the API itself: the cluster's DNS, under its usual names, and the class of Gateways. What exists is left as it is. */
 export async function createAddons(client: Client, network: LabNetwork): Promise<void> {
   await create(client, Namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
   await Promise.all([
@@ -28,7 +36,15 @@ export async function createAddons(client: Client, network: LabNetwork): Promise
     }),
     create(client, Deployments, dnsDeployment()),
     create(client, Services, dnsService(network)),
+    create(client, gatewayClasses, gatewayClass()),
   ])
+}
+
+/** The class of the Gateways that nodes serve. */
+function gatewayClass(): KubeObject {
+  const spec = { controllerName: 'plumb.network/gateway-controller' }
+  const apiVersion = `${gatewayClasses.group}/${gatewayClasses.version}`
+  return { apiVersion, kind: 'GatewayClass', metadata: { name: 'plumb' }, spec } as KubeObject
 }
 
 async function create(client: Client, resource: Resource, object: KubeObject): Promise<void> {

@@ -1,0 +1,147 @@
+import type { Address } from '../addr/index.ts'
+import { keyOf, type ObjectKey } from '../cluster/index.ts'
+import type { Condition, KubeObject } from '../objects/index.ts'
+import { supportedFeatures } from './features.ts'
+import type { GatewayStatus, ListenerSet, ListenerStatus } from './gateway-api.ts'
+import { gatewayGroup } from './gateway-api.ts'
+import type { GatewayApiState } from './gateways.ts'
+import { type GatewayState, isServed, type ListenerState } from './listeners.ts'
+import { condition, type Verdict, verdict } from './verdict.ts'
+
+/** The addresses that a Gateway's Service has, or why it has none. */
+export interface GivenAddresses {
+  readonly addresses: readonly Address[]
+  readonly refusal?: string
+}
+
+/** A status as it should be, without the times of its conditions. */
+export interface WantedStatus {
+  readonly kind: string
+  readonly object: KubeObject
+  readonly status: object
+}
+
+/** The statuses of the GatewayClasses, Gateways and ListenerSets that are ours. */
+export function gatewayStatuses(
+  { classes, gateways, clientCertificates }: GatewayApiState,
+  addressesOf: (gateway: ObjectKey) => GivenAddresses,
+): WantedStatus[] {
+  return [
+    ...classes.map((object) => ({
+      kind: 'GatewayClass',
+      object,
+      status: classStatus(object.metadata.generation ?? 0),
+    })),
+    ...gateways.flatMap((state) => {
+      const key = keyOf(state.gateway)
+      const found = clientCertificates.get(key)
+      const sets = state.sets.map(({ set, allowed }) => ({ set, ...setStatus(state, set, allowed) }))
+      const attached = sets.filter(({ accepted }) => accepted).length
+      const shown = found === undefined || 'pem' in found ? undefined : found
+      const status = gatewayStatus(state, addressesOf(key), attached, shown)
+      return [
+        { kind: 'Gateway', object: state.gateway, status },
+        ...sets.map(({ set, status }) => ({ kind: 'ListenerSet', object: set, status })),
+      ]
+    }),
+  ]
+}
+
+function classStatus(generation: number): object {
+  const accepted = verdict(true, 'Accepted', 'Plumb serves Gateways of this class')
+  const version = verdict(true, 'SupportedVersion', 'Gateway API v1.6')
+  return {
+    conditions: [condition('Accepted', accepted, generation), condition('SupportedVersion', version, generation)],
+    supportedFeatures: supportedFeatures.map((name) => ({ name })),
+  }
+}
+
+function gatewayStatus(
+  { gateway, accepted, listeners }: GatewayState,
+  given: GivenAddresses,
+  attachedListenerSets: number,
+  unresolved: Verdict | undefined,
+): GatewayStatus {
+  const generation = gateway.metadata.generation ?? 0
+  const conditions = [
+    condition('Accepted', accepted, generation),
+    condition('Programmed', programmedOf(accepted, given), generation),
+    condition('ResolvedRefs', unresolved ?? verdict(true, 'ResolvedRefs', 'all references are resolved'), generation),
+    ...insecureFallback(listeners, generation),
+  ]
+  return {
+    addresses: given.addresses.map((value) => ({ type: 'IPAddress', value })),
+    conditions,
+    listeners: listeners.filter(({ owner }) => owner === gateway).map((one) => listenerStatus(one, generation)),
+    attachedListenerSets,
+  }
+}
+
+function programmedOf(accepted: Verdict, { addresses, refusal }: GivenAddresses): Verdict {
+  if (!accepted.ok) return verdict(false, 'Invalid', accepted.message)
+  if (refusal !== undefined) return verdict(false, 'AddressNotUsable', refusal)
+  if (addresses.length > 0) return verdict(true, 'Programmed', 'nodes serve it')
+  return verdict(false, 'AddressNotAssigned', 'its Service has no external address yet; an IPAddressPool gives one')
+}
+
+/** GEP-91: who lets clients without a valid certificate in is told so. */
+function insecureFallback(listeners: readonly ListenerState[], generation: number): Condition[] {
+  if (!listeners.some(({ validation }) => validation?.mode === 'optional')) return []
+  const says = verdict(
+    true,
+    'ConfigurationChanged',
+    'clients without a valid certificate are let in (AllowInsecureFallback)',
+  )
+  return [condition('InsecureFrontendValidationMode', says, generation)]
+}
+
+function listenerStatus(listener: ListenerState, generation: number): ListenerStatus {
+  const { spec, kinds, attached, accepted, resolved, conflicted } = listener
+  const programmed = isServed(listener)
+    ? verdict(true, 'Programmed', 'nodes serve it')
+    : verdict(false, conflicted.ok ? conflicted.reason : 'Invalid', accepted.ok ? resolved.message : accepted.message)
+  return {
+    name: spec.name,
+    supportedKinds: kinds.map((kind) => ({ group: gatewayGroup, kind })),
+    attachedRoutes: attached.size,
+    conditions: [
+      condition('Accepted', accepted, generation),
+      condition('Programmed', programmed, generation),
+      condition('ResolvedRefs', resolved, generation),
+      condition('Conflicted', conflicted, generation),
+    ],
+  }
+}
+
+function setStatus(state: GatewayState, set: ListenerSet, allowed: boolean): { accepted: boolean; status: object } {
+  const generation = set.metadata.generation ?? 0
+  const own = state.listeners.filter(({ owner }) => owner === set)
+  const [accepted, programmed] = setVerdicts(state, own, allowed)
+  return {
+    accepted: accepted.ok,
+    status: {
+      conditions: [condition('Accepted', accepted, generation), condition('Programmed', programmed, generation)],
+      listeners: own.map((one) => listenerStatus(one, generation)),
+    },
+  }
+}
+
+function setVerdicts(state: GatewayState, own: readonly ListenerState[], allowed: boolean): [Verdict, Verdict] {
+  const refused = (reason: string, says: string): [Verdict, Verdict] => {
+    const both = verdict(false, reason, says)
+    return [both, both]
+  }
+  if (!allowed) return refused('NotAllowed', 'the Gateway takes no ListenerSets of this namespace')
+  if (!state.accepted.ok) return refused('ParentNotAccepted', state.accepted.message)
+  const good = own.filter(({ accepted }) => accepted.ok)
+  if (good.length === 0) return refused('ListenersNotValid', 'none of its listeners is accepted')
+  const isWhole = good.length === own.length
+  return [
+    verdict(
+      true,
+      isWhole ? 'Accepted' : 'ListenersNotValid',
+      isWhole ? 'its listeners are served' : 'not all of its listeners are accepted',
+    ),
+    verdict(true, 'Programmed', 'nodes serve it'),
+  ]
+}
