@@ -80,6 +80,19 @@ program
   .action(async (target: string, options) => (await import('./show.ts')).runShow(target, options))
 
 program
+  .command('doctor')
+  .description('find out why a Service does not answer: probes at every rung, and which object to blame')
+  .argument('<target>', 'svc/NAME[:PORT]')
+  .addOption(labName())
+  .addOption(kubeconfig())
+  .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')
+  .option('--from <pod>', 'the client; a pod that serves nobody unless named')
+  .option('--path <path>', 'what HTTP probes ask for; the readiness probe’s path, or /')
+  .option('--fix', 'print the remedy as a patch and try it on the model', false)
+  .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))
+  .action(async (target: string, options) => (await import('./doctor.ts')).runDoctor(target, options))
+
+program
   .command('flows')
   .description('flows of pods: those that policies denied, or would have denied if they were not audited')
   .addOption(labName())

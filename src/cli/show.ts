@@ -1,7 +1,7 @@
 import { findEnd, podView, renderPodView, renderWayIn, wayIn } from '../explain/index.ts'
 import { exit, print, say } from './output.ts'
 import { type Cluster, openCluster } from './read-cluster.ts'
-import { parseEnd } from './why.ts'
+import { parseTarget } from './why.ts'
 
 interface ShowOptions {
   name: string
@@ -19,7 +19,7 @@ interface Shown {
 
 /** `plumb show svc/NAME`: exit status 0 when it is well, 1 when something keeps it from serving, 3 when it could not be read. */
 export async function runShow(target: string, options: ShowOptions): Promise<void> {
-  const end = parseEnd(target.includes('/') ? target : `svc/${target}`, options.namespace)
+  const end = parseTarget(target, options.namespace)
   if (typeof end === 'string' || (end.kind !== 'service' && end.kind !== 'pod')) {
     say(`plumb show: "${target}" is not svc/NAME or pod/NAME`)
     process.exitCode = exit.usage

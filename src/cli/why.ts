@@ -64,7 +64,7 @@ export function parseQuestion(from: string, to: string, options: WhyOptions): Qu
 }
 
 /** `svc/web:80`, `10.0.0.1:80`, `[fd00::1]:80`; a bare IPv6 address has no port. */
-function splitPort(text: string): { end: string; port?: string } {
+export function splitPort(text: string): { end: string; port?: string } {
   const bracketed = /^\[(.+)\](?::(.+))?$/.exec(text)
   if (bracketed !== null)
     return { end: bracketed[1] ?? '', ...(bracketed[2] === undefined ? {} : { port: bracketed[2] }) }
@@ -83,6 +83,12 @@ const kinds: Readonly<Record<string, 'pod' | 'service' | 'node'>> = {
   node: 'node',
   nodes: 'node',
   no: 'node',
+}
+
+/** A target that may leave its type out: `web` and `shop/web` are Services. */
+export function parseTarget(text: string, namespace: string): End | string {
+  const typed = Object.hasOwn(kinds, text.split('/')[0] ?? '') || findAddress(text) !== undefined
+  return parseEnd(typed ? text : `svc/${text}`, namespace)
 }
 
 /** `TYPE/NAME`, `TYPE/NAMESPACE/NAME` or an address; otherwise what is wrong with it. */

@@ -3,6 +3,7 @@ import type { Because, Snapshot } from '../cluster/index.ts'
 import type { Pod, Service } from '../objects/index.ts'
 import { nodeAddresses } from '../pods/index.ts'
 import type { End } from './answer.ts'
+import { distance } from './distance.ts'
 
 /** Where packets start. */
 export interface Source {
@@ -152,17 +153,4 @@ function nearest(name: string, names: readonly string[]): string {
   return names.length === 0
     ? '; there is none in that namespace'
     : `; there are ${names.slice(0, 8).join(', ')}${names.length > 8 ? ', …' : ''}`
-}
-
-/** Levenshtein distance; names are at most 253 characters. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }

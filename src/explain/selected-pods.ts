@@ -1,6 +1,7 @@
 import { type Because, keyOf, type Snapshot } from '../cluster/index.ts'
 import { explainEndpoint, hasSelectedEndpoints, selects } from '../endpoints/index.ts'
 import type { Pod, Service } from '../objects/index.ts'
+import { distance } from './distance.ts'
 
 /** A pod as a Service sees it. `near`: the selector just misses it. */
 export interface SelectedPod {
@@ -40,14 +41,23 @@ function asSelected(snapshot: Snapshot, service: Service, pod: Pod, selected: bo
   }
 }
 
-/** Pods that agree with most of the selector, and those whose labels have one of its keys; the nearest first. */
+/** Pods that agree with most of the selector, and those whose labels have one of its keys; the nearest first, by spelling too. */
 export function nearestPods(service: Service, pods: readonly Pod[]): Pod[] {
   const selector = Object.entries(service.spec.selector ?? {})
   const score = ({ metadata: { labels = {} } }: Pod): number =>
-    selector.reduce((sum, [key, value]) => sum + (labels[key] === value ? 2 : Object.hasOwn(labels, key) ? 1 : 0), 0)
+    selector.reduce((sum, [key, value]) => {
+      const own = Object.hasOwn(labels, key) ? labels[key] : undefined
+      if (own === undefined) return sum
+      return sum + (own === value ? 3 : 1 + likeness(own, value))
+    }, 0)
   return pods
     .map((pod) => ({ pod, score: score(pod) }))
     .filter((one) => one.score > 0)
     .sort((a, b) => b.score - a.score)
     .map(({ pod }) => pod)
+}
+
+/** From 0, nothing in common, to 1. */
+function likeness(a: string, b: string): number {
+  return 1 - distance(a, b) / Math.max(a.length, b.length, 1)
 }

@@ -28,7 +28,10 @@ export function toService(asked: Asked, service: Service, before: readonly Step[
     const says = `no node serves service/${key}: ${subject.because.field} is ${subject.because.value || 'empty'}`
     return refuse(question, says, subject.because, steps, findings)
   }
-  const fitting = frontends.filter((one) => question.family === undefined || one.family === question.family)
+  // A name stands for the ClusterIP; node ports are at nodes.
+  const fitting = frontends.filter(
+    ({ kind, family }) => kind === 'cluster-ip' && (question.family === undefined || family === question.family),
+  )
   const matching = fitting.filter(
     (one) =>
       one.protocol === question.transport &&

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { askLab } from './control-client.ts'
 import type { ExecPlace, ExecTarget } from './exec-place.ts'
-import { findLab } from './lab.ts'
+import { findLab, type Lab } from './lab.ts'
 import { findInit } from './run-directory.ts'
 
 /**
@@ -31,6 +31,14 @@ export async function findPlace(labName: string, target: ExecTarget): Promise<st
   if (lab === undefined) throw new Error(`no lab "${labName}" is running; start it with plumb up`)
   const place = await askLab<ExecPlace>(lab.directory, 'exec', target)
   return place.kind === 'machine' ? place.network : `/proc/${place.pid}/ns/net`
+}
+
+/** The same as a path of this machine, outside the lab's PID namespace. */
+export async function findPlaceHere(lab: Lab, target: ExecTarget): Promise<string> {
+  const init = findInit(lab.directory)
+  if (init === undefined) throw new Error(`lab ${lab.state.name} has ended`)
+  const place = await askLab<ExecPlace>(lab.directory, 'exec', target)
+  return `/proc/${init}/root${place.kind === 'machine' ? place.network : `/proc/${place.pid}/ns/net`}`
 }
 
 /** The command that enters a place of the lab whose first process is `init`, seen from the host's PID namespace. */

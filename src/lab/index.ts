@@ -1,4 +1,4 @@
-export { execIn, findPlace } from './exec-in.ts'
+export { execIn, findPlace, findPlaceHere } from './exec-in.ts'
 export { down, findLab, type Lab, listLabs } from './lab.ts'
 
 export { readManifestPaths } from './manifest-files.ts'

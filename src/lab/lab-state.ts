@@ -4,6 +4,8 @@ export interface LabState {
   readonly kubeconfig: string
   readonly ready: boolean
   readonly nodes: readonly { readonly name: string; readonly addresses: readonly string[] }[]
+  /** Addresses of the client beyond the router. */
+  readonly outside: readonly string[]
   readonly processes: readonly {
     readonly name: string
     readonly pid?: number

@@ -163,6 +163,7 @@ class Supervisor {
       kubeconfig: this.#processes?.kubeconfig ?? '',
       ready: this.#ready,
       nodes: (this.#rack?.nodes ?? []).map(({ name: node, addresses }) => ({ name: node, addresses })),
+      outside: this.#rack?.outside.addresses ?? [],
       processes: (this.#processes?.roles ?? []).map((role) => ({
         name: role.name,
         ...(role.pid === undefined ? {} : { pid: role.pid }),

@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { explainConnection } from '../explain/index.ts'
+import type { KubeObject, Service } from '../objects/index.ts'
+import { collected, shapes } from './cluster.fixture.ts'
+import { diagnose } from './diagnose.ts'
+import type { Outcome, Probe } from './probe.ts'
+import { renderDiagnosis } from './render.ts'
+import { tryFix } from './trial.ts'
+
+const well: Outcome = { kind: 'answered', says: 'connected' }
+const silence: Outcome = { kind: 'silence' }
+const simple = fc.sample(shapes, { numRuns: 1, seed: 1 })[0]!
+const shape = {
+  ...simple,
+  nodes: 3,
+  pods: [0, 1],
+  type: 'NodePort',
+  local: false,
+  dual: false,
+  foreign: false,
+  silentAgent: false,
+  port: { name: 'http', number: 80, protocol: 'TCP' },
+  named: false,
+} as const
+
+test('nobody is accused in healthy clusters, and the ladder has every rung that there can be', () => {
+  fc.assert(
+    fc.property(shapes, (one) => {
+      const diagnosis = diagnose(collected(one, () => well))
+      assert.deepEqual(diagnosis.causes, [])
+      assert.equal(diagnosis.kind, 'healthy', diagnosis.says)
+      const seen = new Set(diagnosis.examination.tested.map(({ probe }) => probe.rung))
+      for (const rung of ['loopback', 'pod', 'own-node', 'client-pod', 'cluster-ip'] as const)
+        assert.ok(seen.has(rung), rung)
+      assert.equal(seen.has('node-port'), one.type !== 'ClusterIP')
+      assert.equal(seen.has('external'), one.type === 'LoadBalancer')
+    }),
+    { numRuns: 500 },
+  )
+})
+
+const outcomes = fc.constantFrom<Outcome>(
+  well,
+  silence,
+  { kind: 'refused', by: 'reset', says: '' },
+  { kind: 'refused', by: 'icmp', says: 'port unreachable' },
+  { kind: 'unreachable', says: 'EHOSTUNREACH' },
+  { kind: 'closed', how: 'end' },
+  { kind: 'stalled' },
+  { kind: 'garbled', speaks: 'tls', says: 'a TLS alert came back' },
+  { kind: 'garbled', speaks: 'other', says: '"SSH-2.0" came back to HTTP' },
+  { kind: 'answered', says: 'HTTP 502', http: { status: 502, headers: {}, body: '' } },
+  { kind: 'unseen', says: 'the place cannot be entered' },
+)
+
+test('any outcomes at all are judged and told, each cause with object, field and remedy; what fails is never called healthy', () => {
+  fc.assert(
+    fc.property(shapes, fc.array(outcomes, { minLength: 1, maxLength: 40 }), (one, some) => {
+      let at = 0
+      const diagnosis = diagnose(collected(one, () => some[at++ % some.length]!))
+      assert.ok(renderDiagnosis(diagnosis).length > 0)
+      for (const { object, field, says, fix } of diagnosis.causes) assert.ok(object && field && says && fix.says)
+      const failed = diagnosis.examination.tested.some(({ result }) =>
+        result.tries.some(({ outcome }) => outcome !== well && outcome.kind !== 'unseen'),
+      )
+      assert.equal(diagnosis.kind === 'healthy', !failed)
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('what no rule explains is not pinned on anybody, and the first failing rung is named', () => {
+  const lost = diagnose(collected(shape, ({ rung }) => (rung === 'own-node' ? silence : well)))
+  assert.equal(lost.kind, 'unexplained')
+  assert.equal(lost.firstFailing, 'own-node')
+  assert.match(lost.says, /own-node fails, and nothing that is known explains it/)
+})
+
+const cases: readonly {
+  says: string
+  rule: string
+  object: RegExp
+  answer: (probe: Probe) => Outcome
+  change?: (one: ReturnType<typeof collected>) => ReturnType<typeof collected>
+}[] = [
+  {
+    says: 'a full table of connections',
+    rule: 'conntrack-full',
+    object: /^node\/node-1$/,
+    answer: ({ rung }) => (rung === 'own-node' ? silence : well),
+    change: (one) => ({
+      ...one,
+      nodes: one.nodes.map((state) =>
+        state.node === 'node-1' ? { ...state, conntrack: { count: 999, max: 1000 } } : state,
+      ),
+    }),
+  },
+  {
+    says: 'a pod that loses what it sends to itself',
+    rule: 'hairpin',
+    object: /^pod\/ns\/web-0$/,
+    answer: ({ rung }) => (rung === 'hairpin' ? silence : well),
+  },
+  {
+    says: 'a node that does not forward',
+    rule: 'not-forwarding',
+    object: /^node\/node-0$/,
+    answer: ({ rung }) => (rung === 'other-node' ? silence : well),
+    change: (one) => ({
+      ...one,
+      nodes: one.nodes.map((state) =>
+        state.node === 'node-0' ? { ...state, forwarding: { 4: false, 6: true } } : state,
+      ),
+    }),
+  },
+  {
+    says: 'a DNS server that does not know the name',
+    rule: 'dns',
+    object: /^service\/ns\/web$/,
+    answer: ({ rung }) => (rung === 'name' ? { kind: 'garbled', speaks: 'other', says: 'web.ns is NXDOMAIN' } : well),
+    change: (one) => {
+      const name: Probe = {
+        id: 'name',
+        rung: 'name',
+        from: { kind: 'pod', namespace: 'ns', name: 'client' },
+        address: '10.96.0.10' as never,
+        port: 53,
+        transport: 'udp',
+        speech: { kind: 'dns', name: 'web.ns', type: 'A' },
+        tries: 1,
+      }
+      const outcome: Outcome = { kind: 'garbled', speaks: 'other', says: 'web.ns is NXDOMAIN' }
+      return { ...one, results: [...one.results, { probe: name, tries: [{ outcome, ms: 1, wire: undefined }] }] }
+    },
+  },
+]
+for (const { says, rule, object, answer, change = (same: ReturnType<typeof collected>) => same } of cases) {
+  test(`the doctor names ${says}`, () => {
+    const [first] = diagnose(change(collected(shape, answer))).causes
+    assert.equal(first?.rule, rule)
+    assert.match(first?.object ?? '', object)
+  })
+}
+
+test('every probe of the ladder that the network carries has an answer of the model', () => {
+  const one = collected(shape, () => well)
+  for (const { probe, answer } of diagnose(one).examination.tested) {
+    if (probe.rung === 'loopback') assert.equal(answer, undefined)
+    else assert.ok(answer?.verdict.kind === 'allow', `${probe.id}: ${answer?.verdict.says}`)
+  }
+  assert.equal(
+    explainConnection(
+      one.snapshot,
+      {
+        from: { kind: 'node', name: 'node-0' },
+        to: { kind: 'service', namespace: 'ns', name: 'web' },
+        transport: 'tcp',
+      },
+      one.facts,
+    ).verdict.kind,
+    'allow',
+  )
+})
+
+test('a remedy is tried on the model: it helps or does not, and what else changes is told', () => {
+  const rename = (selector: Record<string, string>) => (objects: KubeObject[]) =>
+    objects
+      .filter(({ kind }) => kind !== 'EndpointSlice')
+      .map((one) => (one.kind === 'Service' ? { ...one, spec: { ...(one as Service).spec, selector } } : one))
+  const refused = (probe: Probe): Outcome =>
+    probe.rung === 'name' ? well : { kind: 'refused', by: 'icmp', says: 'port unreachable' }
+  const { examination, causes } = diagnose(collected(shape, refused, rename({ app: 'wbe' })))
+  const trial = tryFix(examination, causes[0]!)
+  assert.deepEqual(causes[0]?.fix.patch?.body, { spec: { selector: { app: 'web' } } })
+  assert.equal(trial?.helps, true, trial?.says)
+  assert.deepEqual(trial?.changes, ['pods join: ns/web-0, ns/web-1'])
+  const wrong = { ...causes[0]!.fix.patch!, body: { spec: { selector: { app: 'nobody' } } } }
+  const worse = tryFix(examination, { ...causes[0]!, fix: { says: '', patch: wrong } })
+  assert.equal(worse?.helps, false)
+  assert.match(worse?.says ?? '', /there would still be no endpoint|no endpoint serves/)
+})

@@ -1,0 +1,117 @@
+import type { Address, Family } from '../addr/index.ts'
+import type { Snapshot } from '../cluster/index.ts'
+import {
+  type Answer,
+  type ClusterFacts,
+  confirm,
+  type End,
+  type Evidence,
+  explainConnection,
+  type Observation,
+  observationsOf,
+  type Step,
+} from '../explain/index.ts'
+import type { Stand } from './ladder.ts'
+import { isGood, type Probe, type ProbeResult, renderPlace } from './probe.ts'
+import type { Subject } from './subject.ts'
+
+/** A socket that listens, as the kernel tells it. */
+export interface ListeningAt {
+  readonly transport: 'tcp' | 'udp'
+  readonly address: Address
+  readonly port: number
+}
+
+/** What a node is like apart from Plumb's own rules. */
+export interface NodeState {
+  readonly node: string
+  /** `answers`, or why its agent does not. */
+  readonly agent: string
+  /** Whether its kernel forwards packets of the family; undefined where it could not be read. */
+  readonly forwarding: Readonly<Record<Family, boolean | undefined>>
+  readonly conntrack: { readonly count: number; readonly max: number } | undefined
+  /** nftables tables that are not Plumb's, e.g. `ip filter`. */
+  readonly foreignTables: readonly string[]
+}
+
+/** Everything that was collected, plain data but for the snapshot. */
+export interface Collected {
+  readonly snapshot: Snapshot
+  readonly subject: Subject
+  readonly stand: Stand
+  readonly facts: ClusterFacts
+  readonly results: readonly ProbeResult[]
+  /** What kernels said to the questions of the model, by the question in JSON. */
+  readonly kernel: ReadonlyMap<string, Evidence>
+  /** Listening sockets by pod. */
+  readonly sockets: ReadonlyMap<string, readonly ListeningAt[]>
+  readonly nodes: readonly NodeState[]
+}
+
+/** A probe with what the model says of it. */
+export interface Tested {
+  readonly result: ProbeResult
+  readonly probe: Probe
+  readonly good: boolean
+  /** Undefined for what never leaves its namespace. */
+  readonly answer: Answer | undefined
+}
+
+/** What rules look at. */
+export interface Examination extends Collected {
+  readonly tested: readonly Tested[]
+  /** Steps at which a kernel disagrees with the model, each once. */
+  readonly disagreements: readonly Step[]
+}
+
+/** The model's own answer to each probe; loopback asks no network. */
+export function explainProbe(
+  collected: Pick<Collected, 'snapshot' | 'stand' | 'facts'>,
+  probe: Probe,
+): Answer | undefined {
+  if (probe.rung === 'loopback' || probe.rung === 'name') return undefined
+  const { from, address, port, transport } = probe
+  const outside = collected.stand.outside.find((one) => one.includes(':') === address.includes(':'))
+  if (from.kind === 'outside' && outside === undefined) return undefined
+  const end: End = from.kind === 'outside' ? { kind: 'address', address: outside! } : from
+  const question = { from: end, to: { kind: 'address', address } as const, port, transport }
+  return explainConnection(collected.snapshot, question, collected.facts)
+}
+
+/** The questions that the kernels must answer for all probes, each once. */
+export function kernelQuestions(answers: readonly Answer[]): readonly Observation[] {
+  return [...new Map(answers.flatMap(observationsOf).map((one) => [JSON.stringify(one), one])).values()]
+}
+
+/** Holds what was collected against the model. */
+export function examine(collected: Collected): Examination {
+  const tested = collected.results.map((result): Tested => {
+    const model = explainProbe(collected, result.probe)
+    return { result, probe: result.probe, good: isGood(result), answer: model && confirmed(model, collected.kernel) }
+  })
+  const steps = tested.flatMap(({ answer }) =>
+    answer === undefined ? [] : [...answer.steps, ...answer.branches.flatMap((one) => one.steps)],
+  )
+  const wrong = steps.filter(({ observed }) => observed?.kind === 'disagrees')
+  const disagreements = [...new Map(wrong.map((one) => [`${one.node} ${one.observed?.says}`, one])).values()]
+  return { ...collected, tested, disagreements }
+}
+
+function confirmed(model: Answer, kernel: Collected['kernel']): Answer {
+  const evidence = new Map<Observation, Evidence>()
+  for (const one of observationsOf(model)) {
+    const found = kernel.get(JSON.stringify(one))
+    if (found !== undefined) evidence.set(one, found)
+  }
+  return evidence.size === 0 ? model : confirm(model, evidence)
+}
+
+/** The tested probes of a rung. */
+export function on({ tested }: Examination, ...names: readonly Probe['rung'][]): readonly Tested[] {
+  return tested.filter(({ probe }) => names.includes(probe.rung))
+}
+
+/** Those of a rung that start in a pod, by its key. */
+export function inPod(examination: Examination, rung: Probe['rung'], pod: string): readonly Tested[] {
+  return on(examination, rung).filter(({ probe }) => renderPlace(probe.from) === `pod/${pod}`)
+}

@@ -1,0 +1,108 @@
+import type { Cause } from './cause.ts'
+import type { Diagnosis } from './diagnose.ts'
+import type { Tested } from './examination.ts'
+import { findBad, outcomesOf, type Rung, renderOutcome, renderPlace, rungs } from './probe.ts'
+import type { Trial } from './trial.ts'
+import { addressText } from './words.ts'
+
+const signs = { healthy: '✓', sick: '✗', unexplained: '?' } as const
+
+const meanings: Readonly<Record<Rung, string>> = {
+  loopback: 'the pod asks itself on loopback',
+  pod: 'the pod asks its own address',
+  'own-node': 'its node asks the pod',
+  'other-node': 'another node asks the pod',
+  'client-pod': 'a client pod asks the pod',
+  name: 'a client pod asks for the name',
+  'cluster-ip': 'clients ask the ClusterIP',
+  hairpin: 'an endpoint asks its own Service',
+  'node-port': 'from outside, at node ports',
+  external: 'from outside, at the external address',
+  gateway: 'from outside, through the gateway',
+}
+
+/** A diagnosis as text: the verdict, the causes with proof and remedy, then the ladder. */
+export function renderDiagnosis(diagnosis: Diagnosis): string {
+  const { kind, says, causes, examination, unseen } = diagnosis
+  const lines = [`${signs[kind]} ${says}`]
+  causes.slice(0, 3).forEach((cause, at) => {
+    lines.push(...renderCause(cause, at, causes.length > 1))
+  })
+  lines.push(
+    '',
+    `Ladder${examination.stand.client === undefined ? '' : `, the client is pod/${examination.stand.client}`}`,
+  )
+  for (const rung of rungs) {
+    const some = examination.tested.filter(({ probe }) => probe.rung === rung)
+    if (some.length > 0) lines.push(...renderRung(rung, some))
+  }
+  if (unseen.length > 0) lines.push('', 'Not tried', ...unseen.map((one) => `  ${one}`))
+  return lines.join('\n')
+}
+
+function renderCause(cause: Cause, at: number, several: boolean): string[] {
+  const { object, field, value, says, proof, twin, fix, confidence } = cause
+  const head = at === 0 ? [] : ['', `${confidence === 'possible' ? 'Perhaps' : 'Also'}: ${says}`]
+  return [
+    ...head,
+    `  ↳ ${object} ${field}${value === '' ? '' : ` = ${value}`}${several || confidence !== 'certain' ? ` (${confidence})` : ''}`,
+    ...proof.map((one) => `    ${one}`),
+    ...(twin === undefined ? [] : [`    not to be taken for: ${twin}`]),
+    `  fix: ${fix.says}`,
+    ...(fix.patch === undefined ? [] : [`    ${patchCommand(fix.patch)}`]),
+  ]
+}
+
+/** `kubectl patch service web -n shop --type=json -p '…'` */
+function patchCommand({ kind, namespace, name, type, body }: NonNullable<Cause['fix']['patch']>): string {
+  return `kubectl patch ${kind.toLowerCase()} ${name} -n ${namespace} --type=${type} -p '${JSON.stringify(body)}'`
+}
+
+/** What a remedy would do, by the model. */
+export function renderTrial({ fix }: Cause, trial: Trial | undefined): string {
+  if (fix.patch === undefined) return `  no patch: ${fix.says}`
+  const lines = [`  ${patchCommand(fix.patch)}`]
+  if (trial === undefined) return lines[0]!
+  lines.push(`  ${trial.helps ? '✓' : '✗'} ${trial.says}`)
+  lines.push(...(trial.changes.length === 0 ? ['  nothing else changes'] : trial.changes.map((one) => `  ! ${one}`)))
+  return lines.join('\n')
+}
+
+function renderRung(rung: Rung, some: readonly Tested[]): string[] {
+  const bad = some.filter(({ good }) => !good)
+  const tries = some.reduce((sum, { result }) => sum + result.tries.length, 0)
+  const slowest = Math.max(...some.flatMap(({ result }) => result.tries.map(({ ms }) => ms)))
+  const said = [
+    ...new Set(some.flatMap(({ result }) => outcomesOf(result).map(({ outcome }) => renderOutcome(outcome)))),
+  ]
+  const head = `  ${bad.length === 0 ? '✓' : '✗'} ${rung.padEnd(10)} ${meanings[rung].padEnd(37)}`
+  if (bad.length === 0) {
+    const what = said.length > 2 ? `${said.length} answers` : said.join(', ')
+    return [`${head} ${tries} of ${tries}: ${what}, ${Math.ceil(slowest)} ms`]
+  }
+  const good = tries - bad.reduce((sum, { result }) => sum + badTries(result), 0)
+  return [
+    `${head} ${good} of ${tries}`,
+    ...bad.slice(0, 4).map((one) => `               ${failure(one)}`),
+    ...(bad.length > 4 ? [`               … and ${bad.length - 4} more`] : []),
+  ]
+}
+
+function badTries(result: Tested['result']): number {
+  return result.tries.filter((one) => findBad({ ...result, tries: [one] }) !== undefined).length
+}
+
+function failure({ probe, result, answer }: Tested): string {
+  const outcomes = outcomesOf(result).map(
+    ({ outcome, count }) => `${result.tries.length > 1 ? `${count}× ` : ''}${renderOutcome(outcome)}`,
+  )
+  const foretold =
+    answer === undefined
+      ? ''
+      : answer.verdict.kind === 'allow'
+        ? ' (the model says that it works)'
+        : answer.verdict.kind === 'deny'
+          ? ' (as the model says)'
+          : ''
+  return `${renderPlace(probe.from)} → ${addressText(probe)}: ${outcomes.join(', ')}${foretold}`
+}

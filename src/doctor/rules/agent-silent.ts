@@ -1,0 +1,25 @@
+import type { Rule } from '../cause.ts'
+
+/** The agent of a node does not answer: its rules stay as they were and grow stale. Blamed only where something fails. */
+export const agentSilent: Rule = {
+  covers: ['55'],
+  judge({ nodes, tested, disagreements }) {
+    if (tested.every(({ good }) => good)) return []
+    return nodes
+      .filter(({ agent }) => agent !== 'answers')
+      .map(({ node, agent }) => {
+        const stale = disagreements.some((one) => one.node === node)
+        return {
+          confidence: stale ? ('certain' as const) : ('possible' as const),
+          object: `node/${node}`,
+          field: 'agent',
+          value: agent,
+          says: `the agent of ${node} does not answer (${agent}): its rules are as they were when it stopped`,
+          proof: [],
+          twin: 'rules that somebody changed by hand: there the agent answers',
+          fix: { says: `start the agent on ${node} again; in the kernel everything goes on until then` },
+          rung: 'cluster-ip' as const,
+        }
+      })
+  },
+}

@@ -1,0 +1,58 @@
+import { keyOf } from '../../cluster/index.ts'
+import type { Service } from '../../objects/index.ts'
+import type { Rule } from '../cause.ts'
+import { serviceOf } from '../words.ts'
+
+/** Another Service claims the same address and port: the older one has it. */
+export const duplicateAddress: Rule = {
+  covers: ['69', '77'],
+  judge({ snapshot, subject }) {
+    const { service, port } = subject
+    const own = addressesOf(service)
+    for (const [key, other] of snapshot.services) {
+      if (key === keyOf(service)) continue
+      const theirs = addressesOf(other)
+      const shared = [...own].find(([address]) => theirs.has(address))
+      if (shared === undefined) continue
+      const [address, field] = shared
+      const same = (other.spec.ports ?? []).some(
+        (one) => one.port === port.port && (one.protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
+      )
+      const isCluster = field === 'spec.clusterIPs'
+      if (!same && !isCluster) continue
+      const older = isOlder(other, service) ? other : service
+      return [
+        {
+          confidence: older === other ? 'certain' : 'possible',
+          object: serviceOf(subject),
+          field,
+          value: address,
+          says: `service/${key} has ${address} too; the older of both, service/${keyOf(older)}, gets the connections`,
+          proof: [`service/${key} ${theirs.get(address)} = ${address}`],
+          twin: 'one Service that leads to the wrong pods',
+          fix: {
+            says: isCluster
+              ? 'delete the younger Service and create it again, for another ClusterIP'
+              : 'give one of both another address or port',
+          },
+          rung: isCluster ? 'cluster-ip' : 'external',
+        },
+      ]
+    }
+    return []
+  },
+}
+
+function addressesOf({ spec, status }: Service): ReadonlyMap<string, string> {
+  const all = new Map<string, string>()
+  for (const one of status?.loadBalancer?.ingress ?? [])
+    if (one.ip !== undefined) all.set(one.ip, 'status.loadBalancer.ingress')
+  for (const one of spec.externalIPs ?? []) all.set(one, 'spec.externalIPs')
+  for (const one of spec.clusterIPs ?? []) if (one !== 'None' && one !== '') all.set(one, 'spec.clusterIPs')
+  return all
+}
+
+function isOlder(a: Service, b: Service): boolean {
+  const [x, y] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '']
+  return x < y || (x === y && keyOf(a) < keyOf(b))
+}

@@ -1,0 +1,57 @@
+import type { Rule } from '../cause.ts'
+import { on } from '../examination.ts'
+import { findBad } from '../probe.ts'
+import { proofOf, serviceOf } from '../words.ts'
+
+/** The address outside: none was given, or nobody answers for it although everything behind it works. */
+export const externalAddress: Rule = {
+  covers: ['74', '75', '76', '78', '80'],
+  judge(examination) {
+    const { subject } = examination
+    const { spec, status } = subject.service
+    const object = serviceOf(subject)
+    const { loadBalancerClass } = spec
+    if (spec.type === 'LoadBalancer' && (status?.loadBalancer?.ingress ?? []).length === 0) {
+      return [
+        {
+          confidence: 'certain',
+          object,
+          field: loadBalancerClass === undefined ? 'status.loadBalancer.ingress' : 'spec.loadBalancerClass',
+          value: loadBalancerClass ?? '',
+          says: `nobody has given the Service an external address${loadBalancerClass === undefined ? '' : `: is there a controller for loadBalancerClass ${loadBalancerClass}?`}`,
+          proof: ['status.loadBalancer.ingress is empty'],
+          twin: 'an address that is given and not announced: there status names it',
+          fix: {
+            says: 'see whether an address pool has a free address and serves this Service; until then clients can use the node ports',
+          },
+          rung: 'external',
+        },
+      ]
+    }
+    const lost = on(examination, 'external').filter(({ result, answer }) => {
+      const bad = findBad(result)
+      return answer?.verdict.kind === 'allow' && (bad?.kind === 'silence' || bad?.kind === 'unreachable')
+    })
+    const inside = on(examination, 'cluster-ip')
+    const [first] = lost
+    if (first === undefined || inside.some(({ good }) => !good)) return []
+    const isExternalIp = (spec.externalIPs ?? []).includes(first.probe.address)
+    return [
+      {
+        confidence: 'likely',
+        object,
+        field: isExternalIp ? 'spec.externalIPs' : 'status.loadBalancer.ingress',
+        value: first.probe.address,
+        says: `${first.probe.address} is silent from outside while everything behind it answers: nobody announces it, so no router leads to a node`,
+        proof: [...lost.slice(0, 2).map(proofOf), ...inside.slice(0, 1).map(proofOf)],
+        twin: 'source ranges or policy Local: the model would say so; a wrong owner: then something answers',
+        fix: {
+          says: isExternalIp
+            ? `route ${first.probe.address} to a node, or use a Service of type LoadBalancer with an address pool that is announced`
+            : `announce ${first.probe.address} (L2 or BGP) from a node`,
+        },
+        rung: 'external',
+      },
+    ]
+  },
+}

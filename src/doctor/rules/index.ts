@@ -1,0 +1,57 @@
+import type { Rule } from '../cause.ts'
+import { agentSilent } from './agent-silent.ts'
+import { backendError } from './backend-error.ts'
+import { closesEarly } from './closes-early.ts'
+import { conntrackFull } from './conntrack-full.ts'
+import { dns } from './dns.ts'
+import { duplicateAddress } from './duplicate-address.ts'
+import { externalAddress } from './external-address.ts'
+import { foreignFirewall } from './foreign-firewall.ts'
+import { hairpin } from './hairpin.ts'
+import { kernelDiffers } from './kernel-differs.ts'
+import { listensOnLoopback } from './listens-on-loopback.ts'
+import { notForwarding } from './not-forwarding.ts'
+import { notServed } from './not-served.ts'
+import { nothingListens } from './nothing-listens.ts'
+import { oneFamily } from './one-family.ts'
+import { podsNotReady } from './pods-not-ready.ts'
+import { policyDenies } from './policy-denies.ts'
+import { portNotInPod } from './port-not-in-pod.ts'
+import { selectorMatchesNothing } from './selector-matches-nothing.ts'
+import { sessionAffinity } from './session-affinity.ts'
+import { sourceRanges } from './source-ranges.ts'
+import { staleSlices } from './stale-slices.ts'
+import { tooSlow } from './too-slow.ts'
+import { trafficPolicyLocal } from './traffic-policy-local.ts'
+import { wrongProtocol } from './wrong-protocol.ts'
+import { wrongTargetPort } from './wrong-target-port.ts'
+
+/** Every rule by the name of its file; of equal causes the earlier rule's comes first. */
+export const rules: Readonly<Record<string, Rule>> = {
+  'selector-matches-nothing': selectorMatchesNothing,
+  'port-not-in-pod': portNotInPod,
+  'pods-not-ready': podsNotReady,
+  'stale-slices': staleSlices,
+  'not-served': notServed,
+  'wrong-target-port': wrongTargetPort,
+  'listens-on-loopback': listensOnLoopback,
+  'one-family': oneFamily,
+  'nothing-listens': nothingListens,
+  'wrong-protocol': wrongProtocol,
+  'closes-early': closesEarly,
+  'too-slow': tooSlow,
+  'backend-error': backendError,
+  'duplicate-address': duplicateAddress,
+  'not-forwarding': notForwarding,
+  'conntrack-full': conntrackFull,
+  'agent-silent': agentSilent,
+  'kernel-differs': kernelDiffers,
+  'policy-denies': policyDenies,
+  dns,
+  'traffic-policy-local': trafficPolicyLocal,
+  'source-ranges': sourceRanges,
+  hairpin,
+  'external-address': externalAddress,
+  'foreign-firewall': foreignFirewall,
+  'session-affinity': sessionAffinity,
+}

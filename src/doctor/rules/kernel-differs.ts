@@ -1,0 +1,55 @@
+import type { Observation } from '../../explain/index.ts'
+import type { Rule } from '../cause.ts'
+
+const fields = {
+  frontend: 'nftables ip plumb-services',
+  route: 'routes',
+  neighbour: 'neighbours',
+  conntrack: 'connections',
+} as const
+
+/** A kernel does not hold what the model says, while its agent runs: something else changed it, or a round is stuck. */
+export const kernelDiffers: Rule = {
+  covers: ['55', '59', '87', '88'],
+  judge({ disagreements, nodes, tested }) {
+    if (tested.every(({ good }) => good)) return []
+    return disagreements.flatMap((step) => {
+      const { observation, observed, node = '' } = step
+      // A missing socket is the application's, and rules of its own tell it.
+      if (observation === undefined || observation.kind === 'listener') return []
+      const alive = nodes.find((one) => one.node === node)?.agent === 'answers'
+      return [
+        {
+          confidence: 'certain' as const,
+          object: `node/${node}`,
+          field: fields[observation.kind],
+          value: addressIn(observation),
+          says: `${node}: ${observed?.says ?? ''}, where the objects say: ${step.says}`,
+          proof:
+            step.because === undefined ? [] : [`${step.because.object} ${step.because.field} = ${step.because.value}`],
+          twin: alive
+            ? 'an agent that is down leaves stale rules behind: this one answers'
+            : 'a foreign edit: there the agent answers',
+          fix: {
+            says: alive
+              ? `restart the agent on ${node}: its first round replaces its tables and routes whole`
+              : `start the agent on ${node}`,
+          },
+          rung: observation.kind === 'frontend' ? ('cluster-ip' as const) : ('own-node' as const),
+        },
+      ]
+    })
+  },
+}
+
+function addressIn(observation: Observation): string {
+  switch (observation.kind) {
+    case 'route':
+      return observation.destination
+    case 'frontend':
+    case 'neighbour':
+      return observation.address
+    default:
+      return ''
+  }
+}

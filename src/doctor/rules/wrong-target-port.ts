@@ -1,0 +1,61 @@
+import { keyOf } from '../../cluster/index.ts'
+import type { Rule } from '../cause.ts'
+import { inPod } from '../examination.ts'
+import { findBad } from '../probe.ts'
+import { addressText, patchPort, portField, proofOf, serviceOf } from '../words.ts'
+import { isLoopback, socketsOf } from './sockets.ts'
+
+/** The pod refuses the port, and another port listens there: the number is wrong. Twin: an application that listens nowhere. */
+export const wrongTargetPort: Rule = {
+  covers: ['3', '6'],
+  judge(examination) {
+    const { subject } = examination
+    const wrong = subject.backends.flatMap((backend) => {
+      if (backend.pod === undefined) return []
+      const pod = keyOf(backend.pod)
+      const sockets = socketsOf(examination, pod)
+      if (sockets === undefined) return []
+      const [direct] = inPod(examination, 'pod', pod).filter(({ probe }) => probe.address === backend.address)
+      if (direct === undefined || findBad(direct.result)?.kind !== 'refused') return []
+      if (sockets.some((one) => one.port === backend.port && one.transport === subject.transport)) return []
+      const others = sockets.filter((one) => one.transport === subject.transport && !isLoopback(one.address))
+      const swapped = sockets.find((one) => one.port === backend.port)
+      return [{ pod, backend, direct, others: [...new Set(others.map(({ port }) => port))], swapped }]
+    })
+    const [first] = wrong
+    if (first === undefined) return []
+    const { pod, backend, others, swapped } = first
+    if (others.length === 0 && swapped === undefined) return []
+    const listens =
+      swapped === undefined
+        ? `it listens on ${others
+            .slice(0, 6)
+            .map((port) => `${port}/${subject.transport}`)
+            .join(', ')}`
+        : `it listens there in ${swapped.transport}`
+    const target = subject.port.targetPort ?? subject.port.port
+    return [
+      {
+        confidence: 'certain',
+        object: serviceOf(subject),
+        field: swapped === undefined ? `${portField(subject)}.targetPort` : `${portField(subject)}.protocol`,
+        value: swapped === undefined ? String(target) : (subject.port.protocol ?? 'TCP'),
+        says: `connections go to port ${backend.port}/${subject.transport}, where pod/${pod} has no socket; ${listens}`,
+        proof: wrong
+          .slice(0, 3)
+          .flatMap(({ direct, backend: one }) => [proofOf(direct), `no socket listens at ${addressText(one)}`]),
+        twin: 'an application that is down: there no port listens at all; a policy would be silent',
+        fix:
+          swapped !== undefined
+            ? {
+                says: `let the Service's port be ${swapped.transport.toUpperCase()}`,
+                patch: patchPort(subject, 'protocol', swapped.transport.toUpperCase()),
+              }
+            : others.length === 1
+              ? { says: 'lead to the port that listens', patch: patchPort(subject, 'targetPort', others[0]) }
+              : { says: `lead to one of the ports that listen (${others.join(', ')})` },
+        rung: 'pod',
+      },
+    ]
+  },
+}

@@ -1,0 +1,2 @@
+export { lookAtNode, lookAtSockets } from './look.ts'
+export { type OpenPlace, runProbes } from './run.ts'

@@ -1,0 +1,130 @@
+import { type Address, addressFromBytes } from '../addr/index.ts'
+
+/** What matters of a packet to whoever follows a connection. */
+export interface Packet {
+  readonly source: Address
+  readonly destination: Address
+  /** TTL or hop limit. */
+  readonly ttl: number
+  readonly body:
+    | {
+        readonly kind: 'tcp'
+        readonly sourcePort: number
+        readonly destinationPort: number
+        readonly flags: number
+        readonly bytes: number
+      }
+    | { readonly kind: 'udp'; readonly sourcePort: number; readonly destinationPort: number }
+    /** An error about another packet, whose ports and destination it quotes. */
+    | { readonly kind: 'icmp'; readonly says: string; readonly about: Quoted }
+}
+
+interface Quoted {
+  readonly destination: Address
+  readonly sourcePort: number
+  readonly destinationPort: number
+}
+
+/** TCP flags (RFC 9293, 3.1). */
+export const flag = { fin: 1, syn: 2, reset: 4, ack: 16 } as const
+
+const icmp4: Readonly<Record<number, string>> = {
+  0: 'network unreachable',
+  1: 'host unreachable',
+  2: 'protocol unreachable',
+  3: 'port unreachable',
+  4: 'fragmentation needed',
+  9: 'network prohibited',
+  10: 'host prohibited',
+  13: 'administratively prohibited',
+}
+const icmp6: Readonly<Record<number, string>> = {
+  0: 'no route',
+  1: 'administratively prohibited',
+  3: 'address unreachable',
+  4: 'port unreachable',
+  5: 'failed policy',
+  6: 'route rejected',
+}
+
+/** Reads a packet from its network header on; undefined for everything but TCP, UDP and ICMP errors, and for what is cut off. */
+export function parsePacket(packet: Buffer): Packet | undefined {
+  const network = parseNetwork(packet)
+  if (network === undefined) return undefined
+  const { protocol, payload, source, destination, ttl } = network
+  const head = { source, destination, ttl }
+  if (protocol === 6 && payload.length >= 20) {
+    const body = {
+      kind: 'tcp' as const,
+      sourcePort: payload.readUInt16BE(0),
+      destinationPort: payload.readUInt16BE(2),
+      flags: payload[13] ?? 0,
+      bytes: Math.max(0, payload.length - ((payload[12] ?? 0) >> 4) * 4),
+    }
+    return { ...head, body }
+  }
+  if (protocol === 17 && payload.length >= 8) {
+    return {
+      ...head,
+      body: { kind: 'udp', sourcePort: payload.readUInt16BE(0), destinationPort: payload.readUInt16BE(2) },
+    }
+  }
+  const icmp =
+    protocol === 1 ? icmpError(payload, 3, icmp4) : protocol === 58 ? icmpError(payload, 1, icmp6) : undefined
+  return icmp === undefined ? undefined : { ...head, body: icmp }
+}
+
+interface NetworkHeader {
+  readonly protocol: number
+  readonly payload: Buffer
+  readonly source: Address
+  readonly destination: Address
+  readonly ttl: number
+}
+
+/** IPv6 extension headers are not followed: the errors and handshakes that are looked for have none. */
+function parseNetwork(packet: Buffer): NetworkHeader | undefined {
+  const version = (packet[0] ?? 0) >> 4
+  if (version === 4 && packet.length >= 20) {
+    const length = ((packet[0] ?? 0) & 15) * 4
+    return {
+      protocol: packet[9] ?? 0,
+      payload: packet.subarray(length, Math.max(length, packet.readUInt16BE(2))),
+      source: addressFromBytes(packet.subarray(12, 16)),
+      destination: addressFromBytes(packet.subarray(16, 20)),
+      ttl: packet[8] ?? 0,
+    }
+  }
+  if (version === 6 && packet.length >= 40) {
+    return {
+      protocol: packet[6] ?? 0,
+      payload: packet.subarray(40),
+      source: addressFromBytes(packet.subarray(8, 24)),
+      destination: addressFromBytes(packet.subarray(24, 40)),
+      ttl: packet[7] ?? 0,
+    }
+  }
+  return undefined
+}
+
+function icmpError(
+  payload: Buffer,
+  unreachable: number,
+  codes: Readonly<Record<number, string>>,
+): Packet['body'] | undefined {
+  const type = payload[0] ?? 0
+  const exceeded = unreachable === 3 ? 11 : 3
+  const tooBig = unreachable === 1 && type === 2
+  if ((type !== unreachable && type !== exceeded && !tooBig) || payload.length < 8) return undefined
+  const quoted = parseNetwork(payload.subarray(8))
+  if (quoted === undefined || quoted.payload.length < 4) return undefined
+  const code = payload[1] ?? 0
+  const says =
+    type === exceeded ? 'time exceeded' : tooBig ? 'packet too big' : (codes[code] ?? `unreachable, code ${code}`)
+  const about = {
+    destination: quoted.destination,
+    sourcePort: quoted.payload.readUInt16BE(0),
+    destinationPort: quoted.payload.readUInt16BE(2),
+  }
+  return { kind: 'icmp', says, about }
+}

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { createServer, type Server, type Socket } from 'node:net'
+import { after, before, test } from 'node:test'
+import fc from 'fast-check'
+import { type Address, parseAddress } from '../addr/index.ts'
+import type { Outcome, Probe, Speech } from '../doctor/index.ts'
+import { type Namespace, openHost } from '../host/index.ts'
+import { parsePacket } from './packet.ts'
+import { runProbes } from './run.ts'
+import { readAnswer } from './speak.ts'
+
+const host = openHost()
+const [left, right] = [parseAddress('10.0.0.1'), parseAddress('10.0.0.2')]
+let client: Namespace
+let server: Namespace
+const servers: Server[] = []
+
+before(() => {
+  client = host.createNamespace()
+  server = host.createNamespace()
+  client.network.addVeth({ name: 'a', peerName: 'b', peerNamespace: server })
+  for (const [namespace, link, address] of [
+    [client, 'a', left],
+    [server, 'b', right],
+  ] as const) {
+    namespace.network.setLink('lo', { up: true })
+    namespace.network.setLink(link, { up: true })
+    namespace.network.addAddress(link, address, 24)
+  }
+  const walls = `table ip walls { chain in { type filter hook input priority 0
+    tcp dport 12 drop
+    tcp dport 13 reject with icmp type admin-prohibited
+    udp dport 14 reject
+  }
+  }
+`
+  const { status, stderr } = server.run(() => spawnSync('nft', ['-f', '-'], { input: walls, encoding: 'utf8' }))
+  assert.equal(status, 0, stderr)
+  serve(1, (socket) => socket.end('HTTP/1.1 200 OK\r\nServer: mine\r\n\r\nhello'))
+  serve(2, (socket) => socket.once('data', () => socket.end()))
+  serve(3, (socket) => socket.resume())
+  serve(4, (socket) => socket.end(Buffer.from([0x15, 3, 1, 0, 2, 2, 70])))
+  serve(5, (socket) => socket.once('data', () => socket.resetAndDestroy()))
+  serve(6, (socket) => socket.end('SSH-2.0-x\r\n'))
+  serve(7, (socket) => socket.end('HTTP/1.1 502 Bad Gateway\r\nProxy-Status: x; error=connection_refused\r\n\r\n'))
+})
+
+after(() => {
+  for (const one of servers) one.close()
+  client.close()
+  server.close()
+})
+
+function serve(port: number, answer: (socket: Socket) => void): void {
+  const one = createServer((socket) => {
+    socket.on('error', () => undefined)
+    answer(socket)
+  })
+  one.listen({ fd: host.listenTcp(server, right, port).fd })
+  servers.push(one)
+}
+
+async function ask(port: number, speech: Speech = { kind: 'http', host: 'x', path: '/' }, address: Address = right) {
+  const probe: Probe = {
+    id: `${port}`,
+    rung: 'pod',
+    from: { kind: 'node', name: 'x' },
+    address,
+    port,
+    transport: speech.kind === 'datagram' ? 'udp' : 'tcp',
+    speech,
+    tries: 1,
+  }
+  const [result] = await runProbes(host, [probe], async () => host.openNamespace(client.path))
+  return result!.tries[0]!
+}
+
+const http: readonly { port: number; says: string; outcome: Partial<Outcome> & Record<string, unknown> }[] = [
+  { port: 1, says: 'an answer', outcome: { kind: 'answered', says: 'HTTP 200' } },
+  { port: 2, says: 'an end before an answer', outcome: { kind: 'closed', how: 'end' } },
+  { port: 3, says: 'no answer', outcome: { kind: 'stalled' } },
+  { port: 4, says: 'a TLS alert', outcome: { kind: 'garbled', speaks: 'tls' } },
+  { port: 5, says: 'a reset before an answer', outcome: { kind: 'closed', how: 'reset' } },
+  { port: 6, says: 'another protocol', outcome: { kind: 'garbled', speaks: 'other' } },
+  { port: 7, says: 'an error with a header that says whose', outcome: { kind: 'answered', says: 'HTTP 502' } },
+  { port: 11, says: 'nobody listens', outcome: { kind: 'refused', by: 'reset', from: right } },
+  { port: 12, says: 'a firewall drops', outcome: { kind: 'silence' } },
+  { port: 13, says: 'a firewall refuses', outcome: { kind: 'refused', by: 'icmp', from: right } },
+]
+for (const { port, says, outcome } of http) {
+  test(`told apart on the wire: ${says}`, async () => {
+    const { outcome: found } = await ask(port)
+    for (const [key, value] of Object.entries(outcome))
+      assert.equal((found as Record<string, unknown>)[key], value, JSON.stringify(found))
+  })
+}
+
+test('the wire tells who answered first, from how far, and how often the first packet went out', async () => {
+  const answered = await ask(1)
+  assert.deepEqual(answered.wire, { sent: 1, ttl: 64, from: right, flags: 'SYN-ACK' })
+  assert.equal((await ask(11)).wire?.flags, 'RST')
+  assert.deepEqual((await ask(12)).wire, { sent: 2 })
+  assert.deepEqual((await ask(7)).outcome, {
+    kind: 'answered',
+    says: 'HTTP 502',
+    http: { status: 502, headers: { 'proxy-status': 'x; error=connection_refused' }, body: '' },
+  })
+})
+
+test('a datagram is refused with ICMP or is not, and an address without a route is neither', async () => {
+  assert.equal((await ask(14, { kind: 'datagram' })).outcome.kind, 'refused')
+  assert.equal((await ask(3, { kind: 'connect' })).outcome.kind, 'answered')
+  assert.equal((await ask(1, { kind: 'connect' }, parseAddress('192.0.2.1'))).outcome.kind, 'unreachable')
+})
+
+test('a place that cannot be entered is told by each of its probes', async () => {
+  const probe: Probe = {
+    id: 'x',
+    rung: 'pod',
+    from: { kind: 'node', name: 'gone' },
+    address: right,
+    port: 1,
+    transport: 'tcp',
+    speech: { kind: 'connect' },
+    tries: 2,
+  }
+  const [result] = await runProbes(host, [probe], () => Promise.reject(new Error('no such node')))
+  assert.deepEqual(
+    result?.tries.map(({ outcome }) => outcome),
+    Array(2).fill({ kind: 'unseen', says: 'node/gone cannot be entered: no such node' }),
+  )
+})
+
+test('bytes that are no packet and answers that are cut off are read without a complaint', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 80 }), fc.constantFrom(0x45, 0x60, 0x4f, 0), (bytes, first) => {
+      parsePacket(Buffer.from([first, ...bytes]))
+      readAnswer('http', Buffer.from(bytes), true)
+      readAnswer('h2c', Buffer.from(bytes), false)
+    }),
+    { numRuns: 2000 },
+  )
+})

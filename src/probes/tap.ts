@@ -1,0 +1,72 @@
+import type { Address } from '../addr/index.ts'
+import type { Wire } from '../doctor/index.ts'
+import { type Namespace, tapPackets } from '../host/index.ts'
+import { flag, type Packet, parsePacket } from './packet.ts'
+
+/** What has been seen of one connection, by its local port. */
+class Sight {
+  sent = 0
+  ttl: number | undefined
+  from: Address | undefined
+  flags: string | undefined
+  icmp: { says: string; from: Address } | undefined
+  reset: { from: Address } | undefined
+  connected = false
+
+  get wire(): Wire {
+    return {
+      sent: this.sent,
+      ...(this.ttl === undefined ? {} : { ttl: this.ttl }),
+      ...(this.from === undefined ? {} : { from: this.from }),
+      ...(this.flags === undefined ? {} : { flags: this.flags }),
+    }
+  }
+}
+
+/** Watches the packets of a namespace for connections that begin there, by local port. */
+export class Tap {
+  readonly #sights = new Map<number, Sight>()
+  readonly #tap: { close(): void }
+
+  constructor(namespace: Namespace) {
+    this.#tap = tapPackets(namespace, (bytes) => {
+      const packet = parsePacket(bytes)
+      if (packet !== undefined) this.#note(packet)
+    })
+  }
+
+  /** To be called in the turn of the event loop in which the port is made: its first packets are read in a later one. */
+  watch(port: number): Sight {
+    const sight = new Sight()
+    this.#sights.set(port, sight)
+    return sight
+  }
+
+  close(): void {
+    this.#tap.close()
+  }
+
+  #note({ source, ttl, body }: Packet): void {
+    if (body.kind === 'icmp') {
+      const sight = this.#sights.get(body.about.sourcePort)
+      if (sight !== undefined) sight.icmp ??= { says: body.says, from: source }
+      return
+    }
+    const own = this.#sights.get(body.sourcePort)
+    if (own !== undefined) {
+      if (body.kind === 'udp' || (body.flags & (flag.syn | flag.ack)) === flag.syn) own.sent++
+      return
+    }
+    const sight = this.#sights.get(body.destinationPort)
+    if (sight === undefined) return
+    sight.ttl ??= ttl
+    sight.from ??= source
+    if (body.kind === 'udp') return
+    const { flags } = body
+    if ((flags & flag.reset) !== 0) sight.reset ??= { from: source }
+    sight.flags ??= (flags & flag.reset) !== 0 ? 'RST' : (flags & flag.syn) !== 0 ? 'SYN-ACK' : 'ACK'
+    if ((flags & (flag.syn | flag.ack)) === (flag.syn | flag.ack)) sight.connected = true
+  }
+}
+
+export type { Sight }

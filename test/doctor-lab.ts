@@ -1,0 +1,99 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Cause } from '../src/doctor/index.ts'
+import type { Fault } from './doctor-faults.ts'
+
+const run = promisify(execFile)
+const plumb = join(import.meta.dirname, '..', 'plumb')
+
+/** What `plumb doctor` said of one fault. */
+export interface Said {
+  readonly code: number
+  readonly says: string
+  readonly causes: readonly Cause[]
+  readonly ms: number
+}
+
+/** A lab with all objects of all faults. */
+export class FaultLab {
+  readonly #env: NodeJS.ProcessEnv
+
+  constructor(name: string) {
+    this.#env = { ...process.env, PLUMB_LAB: name }
+  }
+
+  /** Starts it; pods that never become Ready are part of it. */
+  async start(faults: readonly Fault[]): Promise<void> {
+    await this.cli('up', '--timeout', '60')
+    const { stdout } = await this.cli('kubeconfig')
+    this.#env.KUBECONFIG = stdout.trim()
+    await this.#apply(
+      faults.map(({ name }) => `apiVersion: v1\nkind: Namespace\nmetadata: { name: ${name} }\n---`).join('\n'),
+    )
+    await Promise.all(faults.map(({ name, objects }) => this.#apply(objects, name)))
+  }
+
+  async stop(): Promise<void> {
+    await this.cli('down')
+  }
+
+  /** Waits until the client runs and the pods have come as far as they get. */
+  async settled(faults: readonly Fault[]): Promise<void> {
+    const waits = faults.map(({ name }) =>
+      run('kubectl', ['wait', '-n', name, '--for=condition=Ready', '--timeout=60s', 'pod/client'], { env: this.#env }),
+    )
+    await Promise.all(waits)
+  }
+
+  async inNode(node: string, command: string): Promise<void> {
+    const { code, stderr } = await this.cli('exec', '--node', node, '--', 'sh', '-c', command)
+    if (code !== 0) throw new Error(`${node}: ${command}: ${stderr}`)
+  }
+
+  async doctor(fault: Fault): Promise<Said> {
+    const started = performance.now()
+    const { code, stdout, stderr } = await this.cli(
+      'doctor',
+      fault.target ?? 'svc/web',
+      '-n',
+      fault.name,
+      '-o',
+      'json',
+      '--from',
+      'client',
+    )
+    const ms = Math.round(performance.now() - started)
+    if (stdout === '') return { code, says: stderr, causes: [], ms }
+    const [first] = (JSON.parse(stdout) as { ports: { says: string; causes: Cause[] }[] }).ports
+    return { code, says: first?.says ?? '', causes: first?.causes ?? [], ms }
+  }
+
+  /** Runs the command line; a failure is an outcome like any other. */
+  async cli(...words: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+    return run(plumb, words, { env: this.#env, maxBuffer: 1 << 24 }).then(
+      ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+      (error: { code: number; stdout: string; stderr: string }) => error,
+    )
+  }
+
+  async #apply(text: string, namespace?: string): Promise<void> {
+    const where = namespace === undefined ? [] : ['-n', namespace]
+    const child = spawn('kubectl', ['apply', ...where, '-f', '-'], {
+      env: this.#env,
+      stdio: ['pipe', 'ignore', 'inherit'],
+    })
+    child.stdin.end(text)
+    const [code] = await once(child, 'exit')
+    if (code !== 0) throw new Error(`kubectl apply of ${namespace ?? 'namespaces'} failed`)
+  }
+}
+
+/** At which place the right cause was named, from 1; undefined when it was not. */
+export function placeOf({ expect }: Fault, { causes }: Said): number | undefined {
+  const at = causes.findIndex(
+    ({ rule, object, field }) => rule === expect.rule && expect.object.test(object) && expect.field.test(field),
+  )
+  return at < 0 ? undefined : at + 1
+}

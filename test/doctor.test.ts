@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { faults } from './doctor-faults.ts'
+import { FaultLab, placeOf } from './doctor-lab.ts'
+
+const usual = faults.filter((fault) => fault.usual)
+const lab = new FaultLab('doctor')
+before(async () => {
+  await lab.start(usual)
+  await lab.settled(usual)
+})
+after(() => lab.stop())
+
+for (const fault of usual) {
+  test(`the doctor names it: ${fault.says}`, async (t) => {
+    const { inject } = fault
+    if (inject !== undefined) await lab.inNode(inject.node, inject.on)
+    try {
+      const said = await lab.doctor(fault)
+      t.diagnostic(`${said.ms} ms: ${said.says}`)
+      assert.equal(placeOf(fault, said), 1, JSON.stringify(said, null, 2))
+      assert.equal(said.code, 1)
+    } finally {
+      if (inject !== undefined) await lab.inNode(inject.node, inject.off)
+    }
+  })
+}
+
+test('what is well is called well, also after the faults of nodes are gone', async () => {
+  const { code, stdout } = await lab.cli('doctor', 'svc/kubernetes')
+  assert.equal(code, 0, stdout)
+  assert.match(stdout, /^✓ service\/default\/kubernetes port 443\/tcp answers everywhere/)
+})
+
+test('what cannot be asked for is said, and not guessed', async () => {
+  const unknown = await lab.cli('doctor', 'svc/kubernetse')
+  assert.equal(unknown.code, 3)
+  assert.match(unknown.stderr, /did you mean kubernetes\?/)
+  assert.match((await lab.cli('doctor', 'svc/kubernetes:81')).stderr, /has no port 81; it has 443\/tcp \(https\)/)
+  assert.equal((await lab.cli('doctor', 'node/node-1')).code, 64)
+})
