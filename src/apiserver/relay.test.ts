@@ -23,6 +23,7 @@ before(async () => {
     { ...own, ca: authority.cert, requestCert: true, rejectUnauthorized: true },
     (request, response) => {
       seen.push({ url: request.url!, user: commonName(request.socket as TLSSocket) })
+      if (request.url!.includes('previous=true')) return void response.writeHead(400).end('no previous container\n')
       response.writeHead(200, { 'content-type': 'text/plain' })
       response.write('line 1\n')
       response.end('line 2\n')
@@ -82,6 +83,7 @@ test('what a relay refuses', async () => {
     ['new/log', 400, /^pod new does not have a host assigned$/],
     ['lost/log', 503, /^node n2 has told no InternalIP and kubelet port yet$/],
     ['none/log', 404, /^pods "none" not found$/],
+    ['one/log?previous=true', 400, /^no previous container$/],
     ['one/exec?command=ls', 400, /^Upgrade request required$/],
   ]
   for (const [path, code, message] of rows) {

@@ -87,6 +87,7 @@ export function relayAnswer(target: RequestOptions, response: ServerResponse): P
       resolve()
     })
     outgoing.on('response', (answer) => {
+      if ((answer.statusCode ?? 0) >= 400) return void refuse(answer).then(reject, reject)
       const type = answer.headers['content-type'] ?? 'text/plain'
       response.writeHead(answer.statusCode ?? 502, { 'content-type': type, 'cache-control': 'no-cache, private' })
       response.flushHeaders()
@@ -97,6 +98,27 @@ export function relayAnswer(target: RequestOptions, response: ServerResponse): P
     response.on('close', () => outgoing.destroy())
     outgoing.end()
   })
+}
+
+const maximumReason = 10 * 1024
+
+/** What a kubelet said no with, as a Status (upstream's GenericHttpResponseChecker). */
+async function refuse(answer: IncomingMessage): Promise<Refusal> {
+  let text = ''
+  answer.setEncoding('utf8')
+  for await (const chunk of answer) {
+    text += chunk
+    if (text.length > maximumReason) break
+  }
+  const message = text.trim().slice(0, maximumReason)
+  switch (answer.statusCode) {
+    case 400:
+      return new Refusal(errors.badRequest(message))
+    case 404:
+      return new Refusal({ ...errors.noSuchResource(), message })
+    default:
+      return new Refusal(errors.internalError(message))
+  }
 }
 
 /** Hands an upgraded connection (exec, attach, port-forward over WebSocket or SPDY) to the kubelet, byte for byte in both directions. */
