@@ -1,5 +1,6 @@
 import { errors, type KubeObject } from '../objects/index.ts'
 import { type Applied, apply } from '../ownership/index.ts'
+import type { Gate } from './admission-gate.ts'
 import { parseYaml } from './body.ts'
 import type { Call } from './core.ts'
 import { decodeObject, fieldValidationOf } from './decode.ts'
@@ -47,6 +48,7 @@ export function applyConfiguration(
   { applied, manager, force, warn }: Configuration,
   allocator: ServiceAllocator,
   transaction: Transaction,
+  gate: Gate | undefined,
   subresource = scope.subresource,
 ): Written & { readonly created: boolean } {
   const { kind } = scope
@@ -58,9 +60,9 @@ export function applyConfiguration(
   const object = decodeObject(kind, copyOf(merged), 'Strict', warn)
   const track = () => managedFields
   if (current !== undefined)
-    return { ...updateObject(scope, () => object, allocator, transaction, track), created: false }
+    return { ...updateObject(scope, () => object, allocator, transaction, track, gate), created: false }
   object.metadata.name ??= scope.name!
-  return { ...createObject(scope, object, allocator, transaction, track), created: true }
+  return { ...createObject(scope, object, allocator, transaction, track, gate), created: true }
 }
 
 function mergedOf(result: Applied): Applied & { outcome: 'merged' } {

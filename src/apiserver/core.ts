@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { AdmissionPlans } from './admission-plan.ts'
 import type { Reader } from './authorization.ts'
 import type { Metrics } from './metrics.ts'
 import type { Registry } from './registry.ts'
@@ -6,6 +7,7 @@ import type { ServiceAllocator } from './service-allocation.ts'
 import type { Store } from './store.ts'
 import type { TokenKey } from './token-key.ts'
 import type { JsonRecord } from './value.ts'
+import type { WebhookCaller } from './webhook-call.ts'
 
 /** How the API server calls kubelets (logs, exec). */
 export interface KubeletClient {
@@ -31,6 +33,9 @@ export interface Core {
   readonly kubelet: KubeletClient | undefined
   readonly tokens: Tokens
   readonly metrics: Metrics
+  /** The webhooks and policies that are asked about writes. */
+  readonly plans: AdmissionPlans
+  readonly webhooks: WebhookCaller
   /** The committed state, as authorization reads it. */
   readonly reader: Reader
 }
@@ -43,4 +48,6 @@ export interface Call {
   body(): Promise<Buffer>
   /** Adds a `Warning: 299` header to the answer. */
   warn(text: string): void
+  /** Adds an annotation to the request's audit events. */
+  annotate(key: string, text: string): void
 }

@@ -1,5 +1,6 @@
 import { errors, type Kind, type KubeObject, type Pod } from '../objects/index.ts'
 import { admitDeletion } from './admission.ts'
+import type { Gate } from './admission-gate.ts'
 import { admitDefinition } from './definition-admission.ts'
 import { Refusal } from './refusal.ts'
 import { keyOf, type Scope } from './scope.ts'
@@ -50,6 +51,7 @@ export function deleteObject(
   options: DeleteOptions,
   allocator: ServiceAllocator,
   transaction: Transaction,
+  gate?: Gate,
 ): Written {
   const { kind, collection } = scope
   const name = scope.name!
@@ -58,6 +60,7 @@ export function deleteObject(
   if (current === undefined) throw new Refusal(errors.notFound(kind, name))
   checkPreconditions(kind, current.value, options)
   admitDeletion(kind, name)
+  gate?.remove(current)
   const object = copyOf(current.value)
   applyPolicy(object, options.propagationPolicy)
   const graceSeconds = graceOf(kind, object, options.gracePeriodSeconds)

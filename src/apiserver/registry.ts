@@ -1,3 +1,4 @@
+import { expressionErrors } from '../admission/index.ts'
 import {
   type CustomKind,
   customKind,
@@ -71,7 +72,23 @@ const definitionKind: Kind = {
   ],
 }
 
-const builtins: readonly Kind[] = kinds.map((kind) => (kind.kind === definitionKind.kind ? definitionKind : kind))
+/** Kinds with rules that only a server checks: what is written in CEL has to compile. */
+const served = new Map<Kind, Kind>([
+  [getKind('CustomResourceDefinition'), definitionKind],
+  ...['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration', 'ValidatingAdmissionPolicy']
+    .map(getKind)
+    .map((kind): [Kind, Kind] => [kind, withExpressions(kind)]),
+])
+
+function withExpressions(kind: Kind): Kind {
+  const validate: Kind['validate'] = (object, old, subresource) => [
+    ...kind.validate(object, old, subresource),
+    ...expressionErrors(object),
+  ]
+  return { ...kind, validate }
+}
+
+const builtins: readonly Kind[] = kinds.map((kind) => served.get(kind) ?? kind)
 
 interface CustomEntry {
   readonly group: string
@@ -106,7 +123,7 @@ export function openRegistry(store: Store): Registry {
   return {
     find: (group, version, plural) => {
       const builtin = findKind(group, version, plural)
-      if (builtin !== undefined) return builtin.kind === definitionKind.kind ? definitionKind : builtin
+      if (builtin !== undefined) return served.get(builtin) ?? builtin
       const found = custom.get(`${plural}.${group}`)
       return found?.plural === plural ? found.versions.get(version)?.() : undefined
     },

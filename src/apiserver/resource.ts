@@ -1,5 +1,7 @@
 import { errors } from '../objects/index.ts'
 import { type Form, negotiate } from './accept.ts'
+import { admitted, type Gate } from './admission-gate.ts'
+import { writtenBy } from './admission-request.ts'
 import { type Answer, statusAnswer } from './answer.ts'
 import { applyConfiguration, readConfiguration } from './apply.ts'
 import { mediaType, parseBody } from './body.ts'
@@ -13,6 +15,7 @@ import { applyPatch, readPatch } from './patch.ts'
 import { Refusal } from './refusal.ts'
 import { keyOf, type Scope } from './scope.ts'
 import { parseSelector } from './selector.ts'
+import type { Transaction } from './store.ts'
 import { includeObjectOf, renderObject } from './table.ts'
 import { entryAs } from './version-view.ts'
 import { createObject, updateObject, type Written } from './write.ts'
@@ -63,9 +66,8 @@ export async function postObject(core: Core, scope: Scope, call: Call): Promise<
   const object = decodeObject(scope.kind, value, fieldValidationOf(call.query), call.warn)
   const dryRun = dryRunOf(call.query.getAll('dryRun'))
   const track = trackWrites(scope, call)
-  const written = await core.store.write(
-    (transaction) => createObject(scope, object, core.allocator, transaction, track),
-    dryRun,
+  const written = await admitted(core, writtenBy(scope, call, dryRun), (transaction, gate) =>
+    createObject(scope, object, core.allocator, transaction, track, gate),
   )
   return objectAnswer(scope, call, written.entry, 201)
 }
@@ -96,53 +98,85 @@ export async function patchObject(core: Core, scope: Scope, call: Call): Promise
 async function answerWrite(core: Core, scope: Scope, call: Call, change: Parameters<typeof updateObject>[1]) {
   const dryRun = dryRunOf(call.query.getAll('dryRun'))
   const track = trackWrites(scope, call)
-  const work = (transaction: Parameters<typeof updateObject>[3]) =>
-    updateObject(scope, change, core.allocator, transaction, track)
-  const { entry } = await core.store.write(work, dryRun)
+  const { entry } = await admitted(core, writtenBy(scope, call, dryRun), (transaction, gate) =>
+    updateObject(scope, change, core.allocator, transaction, track, gate),
+  )
   return objectAnswer(scope, call, entry, 200)
 }
 
 async function applyObject(core: Core, scope: Scope, call: Call): Promise<Answer> {
   const configuration = await readConfiguration(scope, call)
-  const work = (transaction: Parameters<typeof updateObject>[3]) =>
-    applyConfiguration(scope, configuration, core.allocator, transaction)
-  const { entry, created } = await core.store.write(work, dryRunOf(call.query.getAll('dryRun')))
+  const written = writtenBy(scope, call, dryRunOf(call.query.getAll('dryRun')))
+  const { entry, created } = await admitted(core, written, (transaction, gate) =>
+    applyConfiguration(scope, configuration, core.allocator, transaction, gate),
+  )
   return objectAnswer(scope, call, entry, created ? 201 : 200)
 }
 
 /** DELETE of one object: a Status when it is gone, the object while something holds it. */
 export async function removeOne(core: Core, scope: Scope, call: Call): Promise<Answer> {
-  const options = await readDeleteOptions(call)
-  const work = (transaction: Parameters<typeof deleteObject>[3]) =>
-    deleteObject(scope, options, core.allocator, transaction)
-  const { entry, removed } = await core.store.write(work, options.dryRun)
+  const { options, value } = await readDeleteOptions(call)
+  const { entry, removed } = await admitted(core, writtenBy(scope, call, options.dryRun, value), (transaction, gate) =>
+    deleteObject(scope, options, core.allocator, transaction, gate),
+  )
   if (!removed) return objectAnswer(scope, call, entry, 200)
   return statusAnswer(errors.deleted(scope.kind, scope.name!, entry.value.metadata.uid ?? ''))
 }
 
-/** DELETE of a collection: every object that the selectors match, in one step; answers their list. */
+/** DELETE of a collection: every object that the selectors match, in one step where no admission is asked; answers their list. */
 export async function removeCollection(core: Core, scope: Scope, call: Call): Promise<Answer> {
-  const options = await readDeleteOptions(call)
+  const { options, value } = await readDeleteOptions(call)
   const { query } = call
   const selector = parseSelector(scope.kind, query.get('labelSelector'), query.get('fieldSelector'))
   const prefix = scope.namespace === undefined ? '' : `${scope.namespace}/`
-  const written = await core.store.write((transaction) => {
-    const matches = [...transaction.range(scope.collection, prefix)].filter((entry) => selector.matches(entry.value))
-    return matches.map((entry): Written => {
-      const { name, namespace } = entry.value.metadata
-      const one = { ...scope, name, namespace: scope.kind.namespaced ? namespace : undefined }
-      return deleteObject(one, options, core.allocator, transaction)
-    })
-  }, options.dryRun)
+  const matching = (entries: Iterable<Entry>) =>
+    [...entries].filter((entry) => selector.matches(entry.value)).map((entry) => scopeOfEntry(scope, entry))
+  let written: Written[]
+  if (core.plans.idle) {
+    written = await core.store.write(
+      (transaction) =>
+        matching(transaction.range(scope.collection, prefix)).map((one) =>
+          deleteObject(one, options, core.allocator, transaction),
+        ),
+      options.dryRun,
+    )
+  } else {
+    written = []
+    for (const one of matching(core.store.collection(scope.collection).range(prefix)))
+      written.push(...(await removeAdmitted(core, one, call, options, value)))
+  }
   const entries = written.map(({ entry }) => entry)
   const page = { entries, revision: core.store.revision, next: undefined, remaining: undefined }
   return inForm({ kind: 'json' }, renderPage(scope.kind, page, { kind: 'json' }, 'Metadata'), 200)
 }
 
-async function readDeleteOptions(call: Call): Promise<DeleteOptions> {
+function scopeOfEntry(scope: Scope, { value }: Entry): Scope {
+  const { name, namespace } = value.metadata
+  return { ...scope, name, namespace: scope.kind.namespaced ? namespace : undefined }
+}
+
+/** Deletes one object of a collection under admission; nothing when it is gone already. */
+async function removeAdmitted(
+  core: Core,
+  one: Scope,
+  call: Call,
+  options: DeleteOptions,
+  value: unknown,
+): Promise<Written[]> {
+  try {
+    const work = (transaction: Transaction, gate: Gate | undefined) =>
+      deleteObject(one, options, core.allocator, transaction, gate)
+    return [await admitted(core, writtenBy(one, call, options.dryRun, value), work)]
+  } catch (error) {
+    if (error instanceof Refusal && error.status.code === 404) return []
+    throw error
+  }
+}
+
+async function readDeleteOptions(call: Call): Promise<{ readonly options: DeleteOptions; readonly value: unknown }> {
   const body = await call.body()
   const type = mediaType(call.headers['content-type'])
   // Go's clients may send an empty body under a protobuf type.
   const value = body.length === 0 ? undefined : await parseBody(body, type)
-  return parseDeleteOptions(value, call.query)
+  return { options: parseDeleteOptions(value, call.query), value }
 }

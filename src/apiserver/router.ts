@@ -148,6 +148,7 @@ function callOf(request: IncomingMessage, response: ServerResponse, query: URLSe
     query,
     headers: request.headers,
     body: () => readBody(request),
+    annotate: () => undefined,
     warn: (message) => {
       if (warnings.length >= 20) return
       warnings.push(`299 - "${message.replace(/["\\]/g, '\\$&').replace(/[^\x20-\x7e]/g, '?')}"`)

@@ -6,7 +6,9 @@ import type { Duplex } from 'node:stream'
 import { parsePrefix } from '../addr/index.ts'
 import { findPortRange } from '../ipam/index.ts'
 import { errors, type Service } from '../objects/index.ts'
+import { AdmissionPlans } from './admission-plan.ts'
 import { type Answer, send, statusAnswer } from './answer.ts'
+import type { Reader } from './authorization.ts'
 import type { Core, Tokens } from './core.ts'
 import { startCleanup } from './definition-cleanup.ts'
 import { Metrics } from './metrics.ts'
@@ -20,6 +22,7 @@ import { startServiceRepair } from './service-repair.ts'
 import { Store } from './store.ts'
 import { openTokenKey, readTokenKey } from './token-key.ts'
 import { isUpgrade, upgrade } from './upgrade.ts'
+import { WebhookCaller } from './webhook-call.ts'
 
 /** Go's default for idle connections is 90 s on the client: the client should be the one to close. */
 const idleMs = 120_000
@@ -34,6 +37,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const path = options.dataDir === ':memory:' ? ':memory:' : join(options.dataDir, 'objects.sqlite')
   const store = new Store(path, options.historyEvents)
   for (const entry of store.collection('/services').range('')) allocator.load(entry.value as Service)
+  const reader: Reader = {
+    find: (collection, key) => store.collection(collection).find(key),
+    range: (collection, prefix) => store.collection(collection).range(prefix),
+  }
   const core: Core = {
     store,
     registry: openRegistry(store),
@@ -41,10 +48,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     kubelet: options.kubelet,
     tokens: openTokens(options),
     metrics: new Metrics(),
-    reader: {
-      find: (collection, key) => store.collection(collection).find(key),
-      range: (collection, prefix) => store.collection(collection).range(prefix),
-    },
+    plans: new AdmissionPlans(store),
+    webhooks: new WebhookCaller(reader),
+    reader,
   }
   const servers: Server[] = []
   let repair: ReturnType<typeof startServiceRepair> | undefined

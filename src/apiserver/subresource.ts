@@ -1,4 +1,6 @@
 import { errors, type KubeObject, type Namespace } from '../objects/index.ts'
+import { type Written as AdmittedWrite, admitted } from './admission-gate.ts'
+import { admitBody, scaleView, writtenBy } from './admission-request.ts'
 import { type Answer, json } from './answer.ts'
 import { applyConfiguration, readConfiguration } from './apply.ts'
 import { bindPod } from './binding.ts'
@@ -34,7 +36,9 @@ export async function handleSubresource(core: Core, scope: Scope, call: Call): P
   }
   if (subresource === 'finalize' && method === 'PUT') return finalizeNamespace(core, scope, call)
   if (subresource === 'token' && method === 'POST') {
-    const value = await parseBody(await call.body(), call.headers['content-type'])
+    const body = await parseBody(await call.body(), call.headers['content-type'])
+    const kind = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' }
+    const value = await admitBody(core, writtenBy(scope, call, false), 'CREATE', kind, body)
     return json(requestToken(core, scope, getEntry(core, scope).value, value), 201)
   }
   if (subresource === 'binding' && method === 'POST') return postBinding(core, scope, call)
@@ -56,9 +60,8 @@ async function writeScale(core: Core, scope: Scope, call: Call): Promise<Answer>
   const plain = { ...scope, subresource: undefined }
   const dryRun = dryRunOf(call.query.getAll('dryRun'))
   const track = trackWrites(scope, call)
-  const { entry } = await core.store.write(
-    (transaction) => updateObject(plain, change, core.allocator, transaction, track),
-    dryRun,
+  const { entry } = await admitted(core, scaleWrite(scope, call, dryRun), (transaction, gate) =>
+    updateObject(plain, change, core.allocator, transaction, track, gate),
   )
   return json(scaleOf(scope.kind, entry.value))
 }
@@ -72,12 +75,15 @@ async function applyScale(core: Core, scope: Scope, call: Call): Promise<Answer>
   const spec = replicas === undefined ? {} : { replicas }
   const own = { apiVersion, kind, metadata: { name: scope.name! }, spec } as KubeObject
   const plain = { ...scope, subresource: undefined }
-  const { entry } = await core.store.write(
-    (transaction) =>
-      applyConfiguration(plain, { ...options, applied: own }, core.allocator, transaction, scope.subresource),
-    dryRunOf(call.query.getAll('dryRun')),
+  const written = scaleWrite(scope, call, dryRunOf(call.query.getAll('dryRun')))
+  const { entry } = await admitted(core, written, (transaction, gate) =>
+    applyConfiguration(plain, { ...options, applied: own }, core.allocator, transaction, gate, scope.subresource),
   )
   return json(scaleOf(scope.kind, entry.value))
+}
+
+function scaleWrite(scope: Scope, call: Call, dryRun: boolean): AdmittedWrite {
+  return { ...writtenBy(scope, call, dryRun), view: scaleView(scope) }
 }
 
 /** Only `spec.finalizers` changes; a namespace that is going away and has none left is removed. */
@@ -86,35 +92,37 @@ async function finalizeNamespace(core: Core, scope: Scope, call: Call): Promise<
   const finalizers = isRecord(value) && isRecord(value.spec) ? (value.spec.finalizers ?? []) : []
   if (!Array.isArray(finalizers) || !finalizers.every((item) => typeof item === 'string'))
     throw new Refusal(errors.badRequest('spec.finalizers must be a list of strings'))
-  const { entry } = await core.store.write(
-    (transaction) => {
-      const current = getCurrent(scope, transaction.find(scope.collection, keyOf(undefined, scope.name!)))
-      const asked = isRecord(value) && isRecord(value.metadata) ? value.metadata.resourceVersion : undefined
-      if (asked && asked !== String(current.revision)) throw new Refusal(errors.conflict(scope.kind, scope.name!))
-      const namespace = copyOf(current.value) as Namespace
-      namespace.spec = { ...namespace.spec, finalizers }
-      return replaceState(scope, current, namespace, core.allocator, transaction)
-    },
-    dryRunOf(call.query.getAll('dryRun')),
-  )
+  const written = writtenBy(scope, call, dryRunOf(call.query.getAll('dryRun')))
+  const { entry } = await admitted(core, written, (transaction, gate) => {
+    const current = getCurrent(scope, transaction.find(scope.collection, keyOf(undefined, scope.name!)))
+    const asked = isRecord(value) && isRecord(value.metadata) ? value.metadata.resourceVersion : undefined
+    if (asked && asked !== String(current.revision)) throw new Refusal(errors.conflict(scope.kind, scope.name!))
+    const namespace = copyOf(current.value) as Namespace
+    namespace.spec = { ...namespace.spec, finalizers }
+    gate?.validate(namespace, current)
+    return replaceState(scope, current, namespace, core.allocator, transaction)
+  })
   return objectAnswer(scope, call, entry, 200)
 }
 
 async function postBinding(core: Core, scope: Scope, call: Call): Promise<Answer> {
-  const value = await parseBody(await call.body(), call.headers['content-type'])
-  await core.store.write(
-    (transaction) => {
-      const current = getCurrent(scope, transaction.find(scope.collection, keyOf(scope.namespace, scope.name!)))
-      return replaceState(scope, current, bindPod(copyOf(current.value), value), core.allocator, transaction)
-    },
-    dryRunOf(call.query.getAll('dryRun')),
-  )
+  const body = await parseBody(await call.body(), call.headers['content-type'])
+  const dryRun = dryRunOf(call.query.getAll('dryRun'))
+  const kind = { group: '', version: 'v1', kind: 'Binding' }
+  const value = await admitBody(core, writtenBy(scope, call, dryRun), 'CREATE', kind, body)
+  await core.store.write((transaction) => {
+    const current = getCurrent(scope, transaction.find(scope.collection, keyOf(scope.namespace, scope.name!)))
+    return replaceState(scope, current, bindPod(copyOf(current.value), value), core.allocator, transaction)
+  }, dryRun)
   return json(success(201), 201)
 }
 
 /** Evicts a pod as a deletion; disruption budgets are not asked. */
 async function postEviction(core: Core, scope: Scope, call: Call): Promise<Answer> {
-  const value = await parseBody(await call.body(), call.headers['content-type'])
+  const body = await parseBody(await call.body(), call.headers['content-type'])
+  const kind = { group: 'policy', version: 'v1', kind: 'Eviction' }
+  const dryRun = dryRunOf(call.query.getAll('dryRun'))
+  const value = await admitBody(core, writtenBy(scope, call, dryRun), 'CREATE', kind, body)
   const options = parseDeleteOptions(
     isRecord(value) ? { ...asRecord(value.deleteOptions), kind: 'DeleteOptions' } : {},
     call.query,

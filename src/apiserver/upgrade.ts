@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { errors } from '../objects/index.ts'
+import { admitConnect } from './admission-request.ts'
 import { authenticate } from './authentication.ts'
 import { authorize } from './authorization.ts'
 import type { Call, Core } from './core.ts'
@@ -34,11 +35,14 @@ export async function upgrade(core: Core, request: IncomingMessage, socket: Dupl
     headers: request.headers,
     body: async () => Buffer.alloc(0),
     warn: () => undefined,
+    annotate: () => undefined,
   }
   if (scope.name === undefined && (path.watch || isTrue(call.query.get('watch'))))
     return watchUpgrade(core, scope, call, request, socket, head)
-  if (scope.kind.kind === 'Pod' && isRelayed(scope.subresource) && scope.subresource !== 'log')
+  if (scope.kind.kind === 'Pod' && isRelayed(scope.subresource) && scope.subresource !== 'log') {
+    await admitConnect(core, scope, call)
     return relayUpgrade(kubeletTarget(core, scope, call), request, socket, head)
+  }
   throw new Refusal(errors.badRequest('this request cannot be upgraded'))
 }
 

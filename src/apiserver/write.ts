@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { isCustom } from '../customresources/index.ts'
 import { errors, type Kind, type KubeObject, type Namespace, type Pod, type Service } from '../objects/index.ts'
 import { admitNamespace, admitPod } from './admission.ts'
+import type { Gate } from './admission-gate.ts'
 import { admitDefinition } from './definition-admission.ts'
 import { Entry } from './entry.ts'
 import { setManagedFields, type Track } from './field-manager.ts'
@@ -26,36 +27,40 @@ export interface Written {
 /** Stores a new object: names it, fills in what the server knows, admits, validates, allocates. */
 export function createObject(
   scope: Scope,
-  object: KubeObject,
+  given: KubeObject,
   allocator: ServiceAllocator,
   transaction: Transaction,
   track?: Track,
+  gate?: Gate,
 ): Written {
   const { kind } = scope
-  const { metadata } = object
+  const { metadata } = given
   if (isCustom(kind) && kind.custom.terminating) throw new Refusal(errors.methodNotAllowed(kind, 'create'))
   if (metadata.resourceVersion)
     throw new Refusal(errors.badRequest('resourceVersion should not be set on objects to be created'))
   delete metadata.resourceVersion
-  checkNamespace(scope, object)
+  checkNamespace(scope, given)
   if (!metadata.name && metadata.generateName) metadata.name = generateName(scope, metadata.generateName, transaction)
   admitNamespace(scope, metadata.name ?? '', transaction)
   metadata.uid = randomUUID()
   metadata.creationTimestamp = timestamp()
+  if (isService(kind) && (given as Service).spec) carryOver((given as Service).spec, undefined)
+  kind.applyDefaults(given)
+  const object = gate?.mutate(given, undefined) ?? given
+  checkNamespace(scope, object)
   const service = isService(kind) ? (object as Service) : undefined
-  if (service?.spec) carryOver(service.spec, undefined)
-  kind.applyDefaults(object)
   // Defaults are the writer's, what the server allocates and admission adds is nobody's.
   setManagedFields(object, track?.(undefined, object))
   kind.prepare(object, undefined, undefined)
   if (isPod(kind)) admitPod(object as Pod, transaction)
   refuseInvalid(kind, object, undefined, undefined)
-  const key = keyOf(scope.namespace, metadata.name)
-  if (transaction.find(scope.collection, key) !== undefined)
-    throw new Refusal(errors.alreadyExists(kind, metadata.name))
+  const { name } = object.metadata
+  const key = keyOf(scope.namespace, name)
+  if (transaction.find(scope.collection, key) !== undefined) throw new Refusal(errors.alreadyExists(kind, name))
   if (service !== undefined) allocator.allocate(service, undefined, transaction)
   admitRole(scope, object, undefined, transaction)
   admitDefinition(scope, object, transaction)
+  gate?.validate(object, undefined)
   toStorage(kind, object)
   const entry = transaction.put(scope.collection, key, object)
   return { entry: transaction.dryRun ? tried(entry, undefined) : entry, removed: false }
@@ -71,6 +76,7 @@ export function updateObject(
   allocator: ServiceAllocator,
   transaction: Transaction,
   track?: Track,
+  gate?: Gate,
 ): Written {
   const { kind, collection, subresource } = scope
   const name = scope.name!
@@ -78,24 +84,32 @@ export function updateObject(
   const current = transaction.find(collection, key)
   if (current === undefined) throw new Refusal(errors.notFound(kind, name))
   const old = current.value
-  const object = change(current)
-  checkNamespace(scope, object)
-  object.metadata.name ??= name
-  if (object.metadata.name !== name) {
-    const message = `the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`
-    throw new Refusal(errors.badRequest(message))
-  }
-  checkPreconditions(scope, object, old)
-  const service = isService(kind) && subresource === undefined ? (object as Service) : undefined
-  if (service?.spec) carryOver(service.spec, (old as Service).spec)
-  kind.applyDefaults(object, old)
+  const given = change(current)
+  checkIdentity(scope, given)
+  checkPreconditions(scope, given, old)
+  const whole = isService(kind) && subresource === undefined
+  if (whole && (given as Service).spec) carryOver((given as Service).spec, (old as Service).spec)
+  kind.applyDefaults(given, old)
+  const object = gate?.mutate(given, current) ?? given
+  checkIdentity(scope, object)
+  const service = whole ? (object as Service) : undefined
   if (track !== undefined) setManagedFields(object, track(old, object))
   prepareUpdate(kind, object, old, subresource)
   refuseInvalid(kind, object, old, subresource)
   if (service !== undefined) allocator.allocate(service, old as Service, transaction)
   admitRole(scope, object, old, transaction)
   admitDefinition(scope, object, transaction)
+  gate?.validate(object, current)
   return replaceState(scope, current, object, allocator, transaction)
+}
+
+/** The object is the one that the request is about. */
+function checkIdentity(scope: Scope, object: KubeObject): void {
+  checkNamespace(scope, object)
+  object.metadata.name ??= scope.name!
+  if (object.metadata.name === scope.name) return
+  const message = `the name of the object (${object.metadata.name}) does not match the name on the URL (${scope.name})`
+  throw new Refusal(errors.badRequest(message))
 }
 
 /** Puts a checked state in the place of the current one; removes the object when nothing holds it any longer. */

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type * as Cel from '@marcbachmann/cel-js'
+import { registerAuthorizer } from './authorizer.ts'
 import { toDialect } from './dialect.ts'
 import { re2 } from './re2.ts'
 
@@ -25,6 +26,14 @@ export function expressionProblem(text: string): string | undefined {
   }
 }
 
+/** A JSON value as expressions see it where no schema says more: whole numbers are `int`, all others `double`. */
+export function celValue(value: unknown): unknown {
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? BigInt(value) : value
+  if (Array.isArray(value)) return value.map(celValue)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, celValue(item)]))
+}
+
 /** The first line of an error's message: what follows shows the expression again. */
 export function firstLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!
@@ -36,7 +45,8 @@ let shared: Cel.Environment | undefined
 function environment(): Cel.Environment {
   if (shared !== undefined) return shared
   const { Environment } = createRequire(import.meta.url)('@marcbachmann/cel-js') as typeof Cel
-  shared = new Environment({ unlistedVariablesAreDyn: true, homogeneousAggregateLiterals: false })
+  const options = { unlistedVariablesAreDyn: true, homogeneousAggregateLiterals: false, enableOptionalTypes: true }
+  shared = registerAuthorizer(new Environment(options))
     .registerFunction('string.matchesRe2(string): bool', matches)
     .registerFunction('matchesRe2(string, string): bool', matches)
     .registerFunction('string.find(string): string', (text: string, form: string) => {

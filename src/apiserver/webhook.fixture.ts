@@ -1,0 +1,65 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { createAuthority, issueCertificate } from './index.ts'
+
+/** A request that a webhook was asked about. */
+// biome-ignore lint/suspicious/noExplicitAny: tests look into any review
+export type Review = any
+
+/** What a webhook answers: a response without its uid, raw text, or nothing at all, ever. */
+export type Reply = object | string | 'never'
+
+/** An HTTPS webhook on loopback, certified for `hook.default.svc` and 127.0.0.1; `await using` closes it. */
+export interface TestWebhook extends AsyncDisposable {
+  readonly port: number
+  readonly caBundle: string
+  /** The reviews that came, by path. */
+  readonly asked: { readonly path: string; readonly request: Review }[]
+  /** Makes the answers of a path. */
+  on(path: string, reply: (request: Review) => Reply): void
+}
+
+/** Starts a webhook. */
+export async function startWebhook(): Promise<TestWebhook> {
+  const authority = await createAuthority('webhook-ca')
+  const pair = await issueCertificate(authority, {
+    commonName: 'hook',
+    usages: ['server'],
+    dnsNames: ['hook.default.svc'],
+    addresses: ['127.0.0.1'],
+  })
+  const asked: { path: string; request: Review }[] = []
+  const replies = new Map<string, (request: Review) => Reply>()
+  const server: Server = createServer({ key: pair.key, cert: pair.cert }, async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const path = new URL(request.url ?? '/', 'https://hook').pathname
+    const review = JSON.parse(Buffer.concat(chunks).toString()).request as Review
+    asked.push({ path, request: review })
+    const reply = replies.get(path)?.(review) ?? { allowed: true }
+    if (reply === 'never') return
+    if (typeof reply === 'string') return void response.end(reply)
+    const answer = { uid: review.uid, ...reply }
+    response.end(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: answer }))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as AddressInfo).port,
+    caBundle: Buffer.from(authority.cert).toString('base64'),
+    asked,
+    on: (path, reply) => void replies.set(path, reply),
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+/** The response that changes an object by a JSON patch. */
+export function patching(...operations: object[]): Reply {
+  const patch = Buffer.from(JSON.stringify(operations)).toString('base64')
+  return { allowed: true, patchType: 'JSONPatch', patch }
+}
