@@ -6,11 +6,18 @@ export async function runUp(options: {
   nodes: number
   filename: string[]
   timeout: number
+  image: string[]
 }): Promise<void> {
   const { LabFailure, up } = await import('../lab/index.ts')
   try {
     const summary = await up(
-      { name: options.name, nodes: options.nodes, files: options.filename, timeoutMs: options.timeout * 1000 },
+      {
+        name: options.name,
+        nodes: options.nodes,
+        files: options.filename,
+        timeoutMs: options.timeout * 1000,
+        images: options.image.map(parseImage),
+      },
       (text, ms) => say(`${String(ms).padStart(6)} ms  ${text}`),
     )
     for (const warning of summary.warnings) say(`warning: ${warning}`)
@@ -24,6 +31,15 @@ export async function runUp(options: {
   }
   // Sockets of the client that are kept alive must not keep the command.
   process.exit()
+}
+
+/** `PATTERN=PROGRAM` of `--image`. */
+function parseImage(text: string): { pattern: string; program: string } {
+  const at = text.lastIndexOf('=')
+  const program = text.slice(at + 1)
+  if (at < 1 || !program.startsWith('/'))
+    throw new TypeError(`--image: "${text}" is not IMAGE=/PATH; the program is named by its absolute path`)
+  return { pattern: text.slice(0, at), program }
 }
 
 function renderSummary(summary: LabSummary): string {

@@ -32,6 +32,12 @@ program
   .option('--nodes <count>', 'how many nodes', integer, 3)
   .option('-f, --filename <path>', 'a manifest, or a folder of them; may be given again', collect, [])
   .option('--timeout <seconds>', 'how long to wait until all pods are Ready', integer, 60)
+  .option(
+    '--image <image=program>',
+    'a program of this machine that containers of an image run; * stands for anything; may be given again',
+    collect,
+    [],
+  )
   .action(async (options) => (await import('./lab.ts')).runUp(options))
 program
   .command('down')

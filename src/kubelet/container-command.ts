@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { StandInPort } from '../containers/index.ts'
 import type { Container } from '../objects/index.ts'
 import { expandReferences } from './environment.ts'
+import type { LocalImage } from './kubelet-door.ts'
 
 // POSIX 2.14 and the built-ins that make sense as a command of their own.
 const shellBuiltins = new Set([
@@ -32,6 +33,7 @@ export function findProgram(
   container: Container,
   environment: Readonly<Record<string, string>>,
   path: string,
+  images: readonly LocalImage[] = [],
 ): string[] | undefined {
   const command = (container.command ?? []).map((word) => expandReferences(word, environment))
   const args = (container.args ?? []).map((word) => expandReferences(word, environment))
@@ -39,11 +41,32 @@ export function findProgram(
     command.push(...args.splice(0))
     if (command.length === 0 && container.stdin) command.push('sh')
   }
+  const local = command.length === 0 ? findLocalImage(container, images) : undefined
+  if (local !== undefined) command.push(local.program)
   const program = command[0]
   if (program === undefined || program === '') return undefined
   if (isExecutable(program, path)) return [...command, ...args]
   if (shellBuiltins.has(program)) return ['/bin/sh', '-c', '"$@"', 'sh', ...command, ...args]
   return undefined
+}
+
+/** The local program of a container's image, the first whose pattern fits. */
+export function findLocalImage(
+  { image = '' }: Pick<Container, 'image'>,
+  images: readonly LocalImage[],
+): LocalImage | undefined {
+  return images.find(({ pattern }) => {
+    const [first = '', ...rest] = pattern.split('*')
+    let at = first.length
+    const last = rest.pop()
+    if (!image.startsWith(first) || last === undefined) return image === pattern
+    for (const piece of rest) {
+      const found = image.indexOf(piece, at)
+      if (found < 0) return false
+      at = found + piece.length
+    }
+    return image.length >= at + last.length && image.endsWith(last)
+  })
 }
 
 function isExecutable(program: string, path: string): boolean {

@@ -96,6 +96,16 @@ test('a command that exists here is a program, anything else is stood in for', (
   assert.deepEqual(findProgram({ name: 'c', command: ['exit', '3'] }, {}, path)?.slice(-2), ['exit', '3'])
 })
 
+test('an image that is a program of this machine runs it, unless the container has a command', () => {
+  const images = [{ pattern: 'registry.k8s.io/*/echo*', program: '/bin/cat' }]
+  const run = (image: string, more: object = {}) => findProgram({ name: 'c', image, ...more }, {}, '/bin', images)
+  assert.deepEqual(run('registry.k8s.io/gateway-api/echo-basic:v1', { args: ['-n'] }), ['/bin/cat', '-n'])
+  assert.deepEqual(run('registry.k8s.io/a/echo'), ['/bin/cat'])
+  assert.equal(run('registry.k8s.io/echo'), undefined)
+  assert.equal(run('other/registry.k8s.io/a/echo'), undefined)
+  assert.deepEqual(run('registry.k8s.io/a/echo', { command: ['sh'] }), ['sh'])
+})
+
 test('a stand-in listens on declared ports and on those of its probes', () => {
   const container: Container = {
     name: 'c',

@@ -1,7 +1,7 @@
 export { runInContainer } from './exec-capture.ts'
 export { checkHealth } from './grpc-health.ts'
 export { dispatchPod, Kubelet } from './kubelet.ts'
-export type { Builtin, KubeletDoor } from './kubelet-door.ts'
+export type { Builtin, KubeletDoor, LocalImage } from './kubelet-door.ts'
 export { parseLogRequest } from './kubelet-logs.ts'
 export { serveKubelet } from './kubelet-server.ts'
 export { runProbe } from './probe-run.ts'

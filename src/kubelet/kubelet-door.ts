@@ -8,6 +8,13 @@ import type { NodeResolver } from './resolv-conf.ts'
 /** A program of the lab itself that stands in for an image, such as the cluster's DNS. */
 export type Builtin = (pod: Pod, container: Container, namespace: Namespace) => Promise<RunningContainer>
 
+/** A program of this machine that is the entry point of an image; `*` in the pattern stands for anything. */
+export interface LocalImage {
+  readonly pattern: string
+  /** Absolute. */
+  readonly program: string
+}
+
 /** What all kubelets of the lab share. */
 export interface KubeletDoor {
   readonly host: Host
@@ -19,6 +26,7 @@ export interface KubeletDoor {
   /** CA certificate of the API server, PEM text. */
   readonly clusterCa: string
   readonly builtins: ReadonlyMap<string, Builtin>
+  readonly images: readonly LocalImage[]
   readonly trouble: (message: string) => void
 }
 

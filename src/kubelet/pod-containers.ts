@@ -4,7 +4,7 @@ import type { Address } from '../addr/index.ts'
 import { ContainerProcess, type RunningContainer, StandIn, withPrivileges } from '../containers/index.ts'
 import type { Namespace } from '../host/index.ts'
 import { ConfigMaps, type Container, type Pod, Secrets } from '../objects/index.ts'
-import { findProgram, standInPorts } from './container-command.ts'
+import { findLocalImage, findProgram, standInPorts } from './container-command.ts'
 import { buildEnvironment, type EnvironmentSources, readField } from './environment.ts'
 import { podHostname, renderHostsFile } from './hosts-file.ts'
 import type { KubeletDoor } from './kubelet-door.ts'
@@ -40,9 +40,11 @@ export async function startContainer(
   // A stand-in shows nobody its environment, but a reference to nothing must fail all the same.
   const refers = container.envFrom !== undefined || container.env?.some(({ valueFrom }) => valueFrom !== undefined)
   const own =
-    refers || (container.command ?? container.args) !== undefined ? await buildEnvironment(pod, container, sources) : {}
+    refers || (container.command ?? container.args ?? findLocalImage(container, door.images)) !== undefined
+      ? await buildEnvironment(pod, container, sources)
+      : {}
   const environment = { PATH: programPath(), HOME: '/root', HOSTNAME: podHostname(pod), ...own }
-  const argv = findProgram(container, environment, environment.PATH)
+  const argv = findProgram(container, environment, environment.PATH, door.images)
   if (argv !== undefined) {
     const directory = podDirectory(door, pod)
     const { namespace } = network

@@ -1,4 +1,5 @@
 import type { Address, Prefix } from '../addr/index.ts'
+import type { LocalImage } from '../kubelet/index.ts'
 
 /** The addresses of a lab's networks and cluster, all of which may be changed before it starts. */
 export interface LabNetwork {
@@ -21,6 +22,7 @@ export interface LabConfig {
   /** The command that starts one of the program's roles: `[node, src/cli/main.ts]`. */
   readonly entry: readonly string[]
   readonly network: LabNetwork
+  readonly images: readonly LocalImage[]
 }
 
 /** The addresses that a lab has unless told otherwise. */

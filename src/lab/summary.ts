@@ -1,3 +1,4 @@
+import type { LocalImage } from '../kubelet/index.ts'
 import type { LabNetwork } from './config.ts'
 import type { Unsettled } from './settle.ts'
 
@@ -10,6 +11,8 @@ export interface UpOptions {
   /** How long to wait until all pods are Ready. */
   readonly timeoutMs: number
   readonly network?: LabNetwork
+  /** Programs of this machine that run where a container names such an image and no command. */
+  readonly images?: readonly LocalImage[]
   /** The command that starts one of the program's roles; this program when left out. */
   readonly entry?: readonly string[]
 }

@@ -140,6 +140,7 @@ class Supervisor {
       resolver: { clusterAddresses: dnsAddresses, clusterDomain, own },
       podsDirectory,
       clusterCa: credentials.authority.cert,
+      images: this.#config.images,
       builtins: new Map([[dnsImage, dnsBuiltin(this.#host, client, this.#config.network)]]),
       trouble: say,
     }

@@ -85,6 +85,7 @@ async function start(directory: RunDirectory, options: UpOptions, progress: (tex
     nodes: options.nodes,
     entry: options.entry ?? ownEntry(),
     network: options.network ?? defaultNetwork,
+    images: options.images ?? [],
   }
   const launched = launch(directory, config)
   return new Promise((resolve, reject) => {
