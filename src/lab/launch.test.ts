@@ -35,7 +35,14 @@ after(() => rmSync(root, { recursive: true, force: true }))
 function start(name: string): { launched: Launch; end: Promise<LaunchMessage> } {
   const directory = runDirectory(name)
   const entry = [process.execPath, join(root, 'supervisor.ts')]
-  const launched = launch(directory, { name, path: directory.path, nodes: 1, entry, network: defaultNetwork })
+  const launched = launch(directory, {
+    name,
+    path: directory.path,
+    nodes: 1,
+    entry,
+    network: defaultNetwork,
+    images: [],
+  })
   const end = new Promise<LaunchMessage>((resolve) => {
     launched.onMessage((message) => {
       if (message.kind === 'ready' || message.kind === 'failed') resolve(message)
