@@ -155,6 +155,32 @@ test('health and metrics', async () => {
   assert.equal((await get('/nothing')).code, 404)
 })
 
+test('what waits, who has no endpoint here, and conntrack’s part are told by upstream’s names', async (t) => {
+  const value = async (name: string): Promise<string | undefined> =>
+    new RegExp(`^${name.replace(/[{}]/g, '\\$&')} (\\S+)$`, 'm').exec((await get('/metrics')).body)?.[1]
+  const none = 'kubeproxy_sync_proxy_rules_no_local_endpoints_total'
+  assert.equal(await value(`${none}{traffic_policy="internal"}`), '0')
+  const { mock } = t.mock.method(agent.metrics, 'record')
+  objects.put(serviceObject('away', ['10.96.0.99'], { internalTrafficPolicy: 'Local' }))
+  objects.put(sliceObject('away', 4, [parseAddress('10.244.9.9')], { node: 'node-2' }))
+  for (const what of ['service', 'endpoint']) {
+    const name = `kubeproxy_sync_proxy_rules_${what}_changes_pending`
+    assert.ok(
+      mock.calls.some(({ arguments: [called, number] }) => called === name && number === 1),
+      name,
+    )
+  }
+  await agent.settled()
+  assert.equal(await value('kubeproxy_sync_proxy_rules_service_changes_pending'), '0')
+  assert.equal(await value('kubeproxy_sync_proxy_rules_endpoint_changes_pending'), '0')
+  assert.equal(await value(`${none}{traffic_policy="internal"}`), '1')
+  assert.equal(await value(`${none}{traffic_policy="external"}`), '0')
+  assert.ok(Number(await value('kubeproxy_conntrack_reconciler_sync_duration_seconds_count')) > 0)
+  objects.delete('Service', 'ns/away')
+  await agent.settled()
+  assert.equal(await value(`${none}{traffic_policy="internal"}`), '0')
+})
+
 test('the socket is its owner’s alone and answers what Services mean, do and have', async () => {
   assert.equal(statSync(path).mode & 0o777, 0o600)
   const model = await ask<ModelResponse>('GET', '/model/services/ns/web')

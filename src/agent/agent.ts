@@ -62,6 +62,10 @@ export async function startAgent({
     account(metrics, snapshot, report)
     const told = modules.reduce((sum, module) => sum + (module.findings?.length ?? 0), 0)
     metrics.record('plumb_findings', plan.findingCount + told)
+    recordPending(metrics, feed)
+    for (const policy of ['internal', 'external'] as const) {
+      metrics.record('kubeproxy_sync_proxy_rules_no_local_endpoints_total', plan.withoutLocalEndpoints[policy], policy)
+    }
     if (report.failure !== undefined) return
     admission.afterRound()
     healthPorts.update(plan)
@@ -80,6 +84,7 @@ export async function startAgent({
   const admission = new Admission(plan, feed, rounds)
   const wake = (): void => {
     times.waitingSince ??= new Date()
+    recordPending(metrics, feed)
     metrics.record('kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds', Date.now() / 1000)
     rounds.wake()
   }
@@ -92,6 +97,7 @@ export async function startAgent({
       network,
       {
         tables: () => plan.tables,
+        known: () => plan.confirmed,
         calm: () => plan.confirmed && !rounds.busy,
         onLoss: () => rounds.distrust(),
         intervalMs: options.tableCheckMs,
@@ -174,6 +180,9 @@ function account(metrics: Metrics, snapshot: Snapshot, report: RoundReport): voi
   metrics.record('plumb_services', snapshot.services.size)
   metrics.record('kubeproxy_sync_proxy_rules_endpoint_changes_total', changes.slices.size)
   metrics.record('kubeproxy_sync_proxy_rules_service_changes_total', changes.services.size)
+  if (report.conntrackMs !== undefined) {
+    metrics.record('kubeproxy_conntrack_reconciler_sync_duration_seconds', report.conntrackMs / 1000)
+  }
   metrics.record('kubeproxy_conntrack_reconciler_deleted_entries_total', report.forgotten)
   if (report.failure !== undefined) {
     metrics.record('kubeproxy_sync_proxy_rules_nftables_sync_failures_total', 1)
@@ -183,6 +192,11 @@ function account(metrics: Metrics, snapshot: Snapshot, report: RoundReport): voi
   for (const seconds of programmingSeconds(snapshot, changes)) {
     metrics.record('kubeproxy_network_programming_duration_seconds', seconds)
   }
+}
+
+function recordPending(metrics: Metrics, { pending }: ChangeFeed): void {
+  metrics.record('kubeproxy_sync_proxy_rules_endpoint_changes_pending', pending.slices.size)
+  metrics.record('kubeproxy_sync_proxy_rules_service_changes_pending', pending.services.size)
 }
 
 /** How long ago the causes of changed slices were; the first round's say nothing about this agent and are left out. */

@@ -96,6 +96,45 @@ test('tables that another program takes away are made again, and foreign ones st
   }
 })
 
+test('what another program changes inside the tables is made good at once, and its own tables concern nobody', async () => {
+  // Nobody looks for an hour: it is heard.
+  const agent = await startOnRig(rig, objects, log, { tableCheckMs: 3_600_000 })
+  const whole = async (): Promise<string> =>
+    ((await agent.metrics.scrape()).text.match(/^kubeproxy_sync_full_proxy_rules_duration_seconds_count (\d+)/m) ??
+      [])[1] ?? ''
+  try {
+    await agent.ready
+    const edits = [
+      ['delete', 'element', 'ip', 'plumb-services', 'service-class', `{ ${vip} . tcp . 80 }`],
+      ['flush', 'map', 'ip', 'plumb-services', 'endpoints'],
+      ['insert', 'rule', 'ip', 'plumb-services', 'services', 'drop'],
+      ['flush', 'chain', 'ip', 'plumb-services', 'nat-prerouting'],
+      ['flush', 'ruleset'],
+    ]
+    for (const edit of edits) {
+      log.lines.length = 0
+      const began = performance.now()
+      nft(...edit)
+      while (!log.lines.some((line) => line.startsWith('another program')))
+        await new Promise((resolve) => setTimeout(resolve, 2))
+      await agent.settled()
+      console.log(`${edit.slice(0, 2).join(' ')}: made good after ${Math.round(performance.now() - began)} ms`)
+      assert.match(await askTcp(rig.client.namespace, vip, 80), /^backend-1 /)
+    }
+    const before = await whole()
+    nft('add table inet foreign')
+    nft('add chain inet foreign forward { type filter hook forward priority 5; policy accept; counter; }')
+    objects.put(service(30082))
+    await agent.settled()
+    nft('delete table inet foreign')
+    objects.put(service(30080))
+    await agent.settled()
+    assert.equal(await whole(), before)
+  } finally {
+    await agent.stop()
+  }
+})
+
 test('tables that are gone when a change comes are made again at once', async () => {
   const agent = await startOnRig(rig, objects, log)
   try {

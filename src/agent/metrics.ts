@@ -13,7 +13,18 @@ const definitions = {
   kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds: ['gauge', 'when the last change arrived'],
   kubeproxy_sync_proxy_rules_endpoint_changes_total: ['counter', 'EndpointSlices that changed'],
   kubeproxy_sync_proxy_rules_service_changes_total: ['counter', 'Services that changed, or whose slices did'],
+  kubeproxy_sync_proxy_rules_endpoint_changes_pending: ['gauge', 'EndpointSlices that changed and wait for a round'],
+  kubeproxy_sync_proxy_rules_service_changes_pending: [
+    'gauge',
+    'Services that changed, or whose slices did, and wait for a round',
+  ],
+  kubeproxy_sync_proxy_rules_no_local_endpoints_total: [
+    'gauge',
+    'Services with policy Local and no endpoint on this node',
+    'traffic_policy',
+  ],
   kubeproxy_sync_proxy_rules_nftables_sync_failures_total: ['counter', 'rounds that the kernel refused'],
+  kubeproxy_conntrack_reconciler_sync_duration_seconds: ['histogram', 'how long conntrack was looked through'],
   kubeproxy_conntrack_reconciler_deleted_entries_total: [
     'counter',
     'UDP entries deleted because their endpoint is gone',

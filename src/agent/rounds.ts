@@ -18,6 +18,8 @@ export interface RoundReport {
   /** Encoding and the kernel's part. */
   readonly commitMs: number
   readonly totalMs: number
+  /** Looking through UDP's entries; undefined when there was nothing to look for. */
+  readonly conntrackMs: number | undefined
   readonly forgotten: number
   /** Live connections that a policy or an Egress no longer allows, taken out of conntrack. */
   readonly cut: number
@@ -155,9 +157,11 @@ export class Rounds {
       failure = this.#tell(error, round)
     }
     const committed = performance.now()
+    let conntrackMs: number | undefined
     if (this.#plan.confirmed) {
       try {
         forgotten = forgetStale(this.#network, round.stale)
+        if (round.stale.length > 0) conntrackMs = performance.now() - committed
         if (this.#cuts && round.full) refusePickUp(this.#network)
         if (this.#cuts) cut = cutDenied(this.#network, this.#plan, round.tightened)
         cut += cutRevoked(this.#network, this.#plan, round.regranted)
@@ -174,6 +178,7 @@ export class Rounds {
       loweringMs: round.loweringMs,
       commitMs: committed - planned,
       totalMs: performance.now() - begun,
+      conntrackMs,
       forgotten,
       cut,
       failure,

@@ -22,6 +22,11 @@ export class ChangeFeed {
     return this.#size
   }
 
+  /** What was noted since the last `take`; it changes with the next note. */
+  get pending(): Changes {
+    return this.#changes
+  }
+
   note(collection: Collection, key: ObjectKey): void {
     const keys = this.#changes[collection]
     const before = keys.size

@@ -1,5 +1,14 @@
 import { type Address, findAddress } from '../addr/index.ts'
-import type { Egress, EndpointSlice, KubeObject, Namespace, NetworkPolicy, Node, Pod, Service } from '../objects/index.ts'
+import type {
+  Egress,
+  EndpointSlice,
+  KubeObject,
+  Namespace,
+  NetworkPolicy,
+  Node,
+  Pod,
+  Service,
+} from '../objects/index.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import { keyOf, type ObjectKey } from './key.ts'
 

@@ -209,6 +209,12 @@ export interface Network {
   /** The elements of one set or map, in the text form of `nft/language.ts`. */
   elements(family: TableFamily, table: string, set: SetDeclaration): Promise<readonly Element[]>
 
+  /**
+   * Calls back with the table, as `ip plumb-services`, whenever another socket than this network's own changed something in it, until
+   * closed. `onLost`: changes came too fast to be told.
+   */
+  watchTables(onChange: (table: string) => void, onLost: () => void): { close(): void }
+
   connections(filter?: { family?: Family; protocol?: number; mark?: number }): readonly Connection[]
   deleteConnection(connection: Connection): void
   /** Calls back for each conntrack event until closed. `onLost`: events were dropped because they came too fast; list again. */

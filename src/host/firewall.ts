@@ -8,12 +8,14 @@ import {
   type Transaction,
 } from '../nft/index.ts'
 import { HostError } from './contract.ts'
-import { hostError } from './errno.ts'
+import { check, hostError } from './errno.ts'
 import { explainRefusal } from './explain-refusal.ts'
 import { libc } from './libc.ts'
 import { receivePending } from './netlink-socket.ts'
+import { encodeNetlinkAddress } from './socket-address.ts'
 import { getOption, SO_RCVBUFFORCE, SO_SNDBUF, SO_SNDBUFFORCE, SOL_SOCKET, trySetOption } from './socket-options.ts'
 import { splitTransaction } from './split-transaction.ts'
+import type { TablesWatch } from './watch-tables.ts'
 
 const EINTR = 4
 const EMSGSIZE = 90
@@ -28,6 +30,9 @@ const sendOverhead = 32
 export class Firewall {
   readonly #fd: number
   readonly #close: () => void
+  readonly #watches = new Set<TablesWatch>()
+  /** By which the kernel names this socket to those who watch. */
+  readonly portId: number
   #sequence = 1
   #last: Promise<unknown> = Promise.resolve()
   #capacity: number
@@ -37,6 +42,7 @@ export class Firewall {
     this.#fd = fd
     this.#close = close
     trySetOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, receiveBufferBytes)
+    this.portId = portOf(fd)
     this.#capacity = getOption('read the send buffer size', fd, SOL_SOCKET, SO_SNDBUF) - sendOverhead
   }
 
@@ -45,6 +51,12 @@ export class Firewall {
     const done = this.#last.then(() => this.#commit(transaction))
     this.#last = done.catch(() => {})
     return done
+  }
+
+  /** These hear nothing of this socket's large batches. Returns the way to stop. */
+  spare(watch: TablesWatch): () => void {
+    this.#watches.add(watch)
+    return () => this.#watches.delete(watch)
   }
 
   close(): void {
@@ -97,14 +109,25 @@ export class Firewall {
   async #send(transaction: Transaction, encoded: EncodedTransaction): Promise<void> {
     const { bytes } = encoded
     const step = `commit ${transaction.length} nftables operations`
+    const large = bytes.length > asyncBytes
+    if (large) for (const watch of this.#watches) watch.deaf()
+    try {
+      await this.#put(step, bytes, large)
+    } finally {
+      if (large) for (const watch of this.#watches) watch.listen()
+    }
+    this.#receive(step, transaction, encoded)
+  }
+
+  async #put(step: string, bytes: Buffer, large: boolean): Promise<void> {
     for (;;) {
-      const { result, errno } =
-        bytes.length > asyncBytes ? await libc().sendAsync(this.#fd, bytes, bytes.length, 0) : sendNow(this.#fd, bytes)
+      const { result, errno } = large
+        ? await libc().sendAsync(this.#fd, bytes, bytes.length, 0)
+        : sendNow(this.#fd, bytes)
       if (result >= 0) break
       if (errno === EINTR) continue
       throw hostError(step, errno, sendRemedy(errno, bytes.length))
     }
-    this.#receive(step, transaction, encoded)
   }
 
   /** The kernel has answered before `send` returned: an error for each message at fault, an acknowledgement for the last. */
@@ -125,6 +148,12 @@ export class Firewall {
     if (!acknowledged || lost)
       throw hostError(step, ENOBUFS, "the kernel's answer was lost: what was applied is unknown")
   }
+}
+
+function portOf(fd: number): number {
+  const address = encodeNetlinkAddress()
+  check('read the port of an nftables socket', libc().getsockname(fd, address, Buffer.from([address.length, 0, 0, 0])))
+  return address.readUInt32LE(4)
 }
 
 function sendNow(fd: number, bytes: Buffer): { result: number; errno: number } {

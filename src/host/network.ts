@@ -27,6 +27,7 @@ import * as routes from './routes.ts'
 import * as rules from './rules.ts'
 import { watchConnections, watchLoggedPackets, watchNetwork } from './subscriptions.ts'
 import { readSysctl, writeSysctl } from './sysctl.ts'
+import { type TableListener, TablesWatch } from './watch-tables.ts'
 
 /** The network operations of one namespace over netlink sockets that are opened on first use. */
 export class LinuxNetwork implements Network {
@@ -138,6 +139,22 @@ export class LinuxNetwork implements Network {
   }
   async elements(family: TableFamily, table: string, set: SetDeclaration): Promise<readonly Element[]> {
     return nftables.listElements(this.#socket(NETLINK_NETFILTER), family, table, set)
+  }
+
+  watchTables(onChange: (table: string) => void, onLost: () => void): { close(): void } {
+    this.#firewall ??= this.#openFirewall()
+    const { portId } = this.#firewall
+    const listener: TableListener = (family, table, from) => {
+      if (from !== portId) onChange(`${family} ${table}`)
+    }
+    const watch = new TablesWatch(this.#namespace, listener, onLost)
+    const stop = this.#firewall.spare(watch)
+    return {
+      close() {
+        stop()
+        watch.deaf()
+      },
+    }
   }
 
   connections(filter?: Parameters<Network['connections']>[0]): readonly Connection[] {

@@ -88,6 +88,8 @@ export class NodePlan {
   /** Whether something beyond the Snapshot changed that Services depend on. */
   #surroundingsChanged = false
   #healthChecks: ReadonlyMap<ObjectKey, HealthCheck> = new Map()
+  /** Services without endpoints here, by the policy Local that wants some. */
+  readonly #withoutLocal = { internal: new Set<ObjectKey>(), external: new Set<ObjectKey>() }
   readonly #drains = new Map<ObjectKey, Drain>()
   #scopeText: string | undefined
   #findingCount = 0
@@ -124,6 +126,11 @@ export class NodePlan {
   /** `healthCheckNodePort` of the Services that have one, with what it has to answer; another map after each change. */
   get healthChecks(): ReadonlyMap<ObjectKey, HealthCheck> {
     return this.#healthChecks
+  }
+
+  /** How many Services have a policy Local and no endpoint on this node, though elsewhere. */
+  get withoutLocalEndpoints(): { readonly internal: number; readonly external: number } {
+    return { internal: this.#withoutLocal.internal.size, external: this.#withoutLocal.external.size }
   }
 
   /** Which endpoints of which Services go, where connections to them are to be cut. */
@@ -333,6 +340,13 @@ export class NodePlan {
     this.#findingCount += (model?.findings.length ?? 0) - (this.#findings.get(key)?.length ?? 0)
     if (model === undefined || model.findings.length === 0) this.#findings.delete(key)
     else this.#findings.set(key, model.findings)
+    for (const policy of ['internal', 'external'] as const) {
+      const silent = model?.frontends.some(
+        ({ kind, outcome }) => outcome.kind === 'drop' && (kind === 'cluster-ip') === (policy === 'internal'),
+      )
+      if (silent === true) this.#withoutLocal[policy].add(key)
+      else this.#withoutLocal[policy].delete(key)
+    }
     if (model?.drain === undefined) this.#drains.delete(key)
     else this.#drains.set(key, model.drain)
     if (!isDeepStrictEqual(model?.healthCheck, this.#healthChecks.get(key))) {
