@@ -46,6 +46,7 @@ export async function runAgent(options: {
 }): Promise<void> {
   const { cleanUpNode, openLog, PodsModule, startAgent } = await import('../agent/index.ts')
   const { GatewaysModule } = await import('../proxy/index.ts')
+  const { SpeakerModule } = await import('../speaker/index.ts')
   const { openHost } = await import('../host/index.ts')
   const host = openHost()
   if (options.cleanup) {
@@ -58,6 +59,7 @@ export async function runAgent(options: {
   const log = await openLog(options.nodeName)
   const directory = join(dirname(options.socket), `${basename(options.socket, '.sock')}-gateway`)
   const gateways = new GatewaysModule({ client, namespace: host.own, directory, log })
+  const speaker = new SpeakerModule({ client, host, namespace: host.own, nodeName: options.nodeName, log })
   const { promise: started, resolve: begin } = Promise.withResolvers<Agent>()
   const agent = await startAgent({
     client,
@@ -70,13 +72,16 @@ export async function runAgent(options: {
         : { nodePortAddresses: parsePrefixes('--nodeport-addresses', options.nodeportAddresses) }),
       loopbackNodePorts: options.localhostNodeports,
       ...(options.serviceTraffic === 0 ? {} : { trafficMs: options.serviceTraffic * 1000 }),
-      modules: [pods, gateways],
+      modules: [pods, gateways, speaker],
+      ownership: speaker,
       log,
       policies: options.policies,
       socket: {
         path: options.socket,
         routes: {
           'POST /cni': pods.answer(async (pod, addresses) => (await started).admit(pod, addresses)),
+          'POST /addresses': () => speaker.answer(),
+          'POST /addresses/move': (body) => speaker.move(body),
         },
       },
       ...(options.healthPort === 0 ? {} : { health: { address: parseAddress('0.0.0.0'), port: options.healthPort } }),

@@ -1,3 +1,4 @@
+export { egressClaims } from './claims.ts'
 export { type Grant, isRevoked } from './grant.ts'
 export { egressTableName } from './lower.ts'
 export { indexAnnotation, readEgressNodes } from './node-index.ts'

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { familyOf } from '../addr/index.ts'
 import { ApiError, type Client, type Resource } from '../client/index.ts'
 import {
@@ -5,10 +6,13 @@ import {
   Deployments,
   type KubeObject,
   Namespaces,
+  type Secret,
+  Secrets,
   type Service,
   ServiceAccounts,
   Services,
 } from '../objects/index.ts'
+import { hostAddress } from './addressing.ts'
 import type { LabNetwork } from './config.ts'
 
 const gatewayClasses: Resource = {
@@ -25,7 +29,15 @@ export const dnsImage = 'plumb.network/dns'
 const namespace = 'kube-system'
 const labels = { 'k8s-app': 'kube-dns' }
 
-/** Creates what every cluster has beside the API itself: the cluster's DNS, under its usual names, and the class of Gateways. What exists is left as it is. */
+const apiVersion = 'plumb.network/v1alpha1'
+const ours = { group: 'plumb.network', version: 'v1alpha1', namespaced: false }
+const ipAddressPools: Resource = { ...ours, plural: 'ipaddresspools', kind: 'IPAddressPool' }
+const l2Advertisements: Resource = { ...ours, plural: 'l2advertisements', kind: 'L2Advertisement' }
+
+/**
+ * Creates what every cluster has beside the API itself: the cluster's DNS, under its usual names, the class of Gateways, and
+ * external addresses for Services of type LoadBalancer. What exists is left as it is.
+ */
 export async function createAddons(client: Client, network: LabNetwork): Promise<void> {
   await create(client, Namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
   await Promise.all([
@@ -37,7 +49,22 @@ export async function createAddons(client: Client, network: LabNetwork): Promise
     create(client, Deployments, dnsDeployment()),
     create(client, Services, dnsService(network)),
     create(client, gatewayClasses, gatewayClass()),
+    create(client, Secrets, speakerKey()),
+    create(client, ipAddressPools, defaultPool(network)),
+    create(client, l2Advertisements, { apiVersion, kind: 'L2Advertisement', metadata: { name: 'default' } }),
   ])
+}
+
+/** By which speakers know one another's heartbeats. */
+function speakerKey(): Secret {
+  const key = randomBytes(32).toString('base64')
+  return { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'plumb-speaker', namespace }, data: { key } }
+}
+
+/** External addresses on the nodes' segment, beside those of machines. */
+function defaultPool({ nodePrefixes }: LabNetwork): KubeObject {
+  const addresses = nodePrefixes.map((prefix) => `${hostAddress(prefix, 200)}-${hostAddress(prefix, 250)}`)
+  return { apiVersion, kind: 'IPAddressPool', metadata: { name: 'default' }, spec: { addresses } } as KubeObject
 }
 
 /** The class of the Gateways that nodes serve. */

@@ -1,0 +1,97 @@
+import { type Address, findAddress } from '../addr/index.ts'
+import {
+  type Announcement,
+  type L2Advertisement,
+  mergeAnnouncements,
+  type PoolOfAddress,
+  serviceAnnouncements,
+} from '../announce/index.ts'
+import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
+import { egressClaims } from '../egress/index.ts'
+import { findAddressRange, type IPAddressPool, rangeHas } from '../ipam/index.ts'
+import type { Node } from '../objects/index.ts'
+import type { Member } from './heartbeats.ts'
+
+type OfService = ReturnType<typeof serviceAnnouncements>
+
+/** What is to be announced in the cluster, kept by Service: a change of one costs that one, a change of nodes, pools or advertisements all. */
+export class Announcements {
+  readonly #byService = new Map<ObjectKey, OfService>()
+  #nodesText = ''
+  #configText = ''
+  #all: ReadonlyMap<Address, Announcement> = new Map()
+
+  get all(): ReadonlyMap<Address, Announcement> {
+    return this.#all
+  }
+
+  get findings(): readonly Finding[] {
+    return [...this.#byService.values()].flatMap(({ findings }) => findings)
+  }
+
+  /** The Services that an address belongs to. */
+  servicesOf(address: Address): ObjectKey[] {
+    return [...this.#byService].flatMap(([key, { announcements }]) =>
+      announcements.some(({ claim }) => claim.address === address) ? [key] : [],
+    )
+  }
+
+  /** Takes a change in; true when anything may be announced otherwise than before. */
+  update(
+    snapshot: Snapshot,
+    changes: Pick<Changes, 'services' | 'egresses'>,
+    pools: readonly IPAddressPool[],
+    advertisements: readonly L2Advertisement[],
+  ): boolean {
+    const nodes = [...snapshot.nodes.values()]
+    const nodesText = JSON.stringify(nodes.map(relevant))
+    const configText = JSON.stringify([pools, advertisements].map((objects) => objects.map(meaning)))
+    const isWhole = nodesText !== this.#nodesText || configText !== this.#configText
+    if (!isWhole && changes.services.size === 0 && changes.egresses.size === 0) return false
+    this.#nodesText = nodesText
+    this.#configText = configText
+    if (isWhole) this.#byService.clear()
+    const surroundings = { nodes, advertisements, findPool: poolFinder(pools) }
+    for (const key of isWhole ? snapshot.services.keys() : changes.services) {
+      const service = snapshot.services.get(key)
+      if (service?.spec.type !== 'LoadBalancer') this.#byService.delete(key)
+      else this.#byService.set(key, serviceAnnouncements(service, snapshot.slicesOf(key), surroundings))
+    }
+    const egress = egressClaims(snapshot.egresses.values(), nodes).map(
+      (claim): Announcement => ({ claim, method: 'L2', links: new Map() }),
+    )
+    const services = [...this.#byService.values()].flatMap(({ announcements }) => announcements)
+    this.#all = mergeAnnouncements([...services, ...egress])
+    return true
+  }
+}
+
+/** The nodes that vote: those that say where they are. */
+export function membersOf(nodes: Iterable<Node>): readonly Member[] {
+  return [...nodes].flatMap(({ metadata, status }) => {
+    const addresses = (status?.addresses ?? []).flatMap(({ type, address }) =>
+      type === 'InternalIP' ? (findAddress(address) ?? []) : [],
+    )
+    return addresses.length === 0 ? [] : [{ name: metadata.name, addresses }]
+  })
+}
+
+/** What of a Node decides whether and where it announces; heartbeats change the rest all the time. */
+function relevant({ metadata, status }: Node): unknown {
+  const { name, labels, annotations, deletionTimestamp } = metadata
+  const cutOff = status?.conditions?.find(({ type }) => type === 'NetworkUnavailable')?.status
+  return [name, labels, annotations, deletionTimestamp, cutOff, status?.addresses]
+}
+
+function meaning({ metadata, spec }: IPAddressPool | L2Advertisement): unknown {
+  return [metadata.name, metadata.labels, spec]
+}
+
+function poolFinder(pools: readonly IPAddressPool[]): (address: Address) => PoolOfAddress | undefined {
+  const known = pools.map(({ metadata, spec }) => ({
+    name: metadata.name,
+    labels: metadata.labels ?? {},
+    ranges: (spec.addresses ?? []).flatMap((text) => findAddressRange(text) ?? []),
+  }))
+  return (address) => known.find(({ ranges }) => ranges.some((range) => rangeHas(range, address)))
+}

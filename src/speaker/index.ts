@@ -1,0 +1,1 @@
+export { type SpeakerAnswer, SpeakerModule } from './module.ts'

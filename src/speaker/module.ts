@@ -1,0 +1,263 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Address, findAddress } from '../addr/index.ts'
+import type { Log, NodeModule } from '../agent/index.ts'
+import { defaultTiming, type L2Advertisement, type Timing } from '../announce/index.ts'
+import type { Client, Informer } from '../client/index.ts'
+import type { Changes, Finding, OwnershipHooks, OwnershipSource, Snapshot } from '../cluster/index.ts'
+import type { Host, Namespace } from '../host/index.ts'
+import type { IPAddressPool } from '../ipam/index.ts'
+import type { Secret } from '../objects/index.ts'
+import { Announcements, membersOf } from './announcements.ts'
+import { ArbiterLease } from './arbiter-lease.ts'
+import { tellAssigned } from './assigned-event.ts'
+import type { EngineEvent, EngineState } from './engine.ts'
+import { type EngineHandle, startEngine } from './engine-handle.ts'
+import { ipAddressPools, l2Advertisements, secrets, speakerObjects } from './resources.ts'
+
+/** UDP port of the heartbeats. */
+const heartbeatPort = 10_261
+/** How long the next holder's hooks may take, in milliseconds. */
+const prepareMs = 1500
+/** How long an agent that ends waits until others have its addresses, in milliseconds. */
+const leaveMs = 1000
+/** A node that has this annotation hands over what it holds, and takes nothing. */
+const drainAnnotation = 'plumb.network/drain'
+
+export interface SpeakerOptions {
+  readonly client: Client
+  readonly host: Host
+  readonly namespace: Namespace
+  readonly nodeName: string
+  readonly log: Log
+  readonly timing?: Timing
+}
+
+/** What `plumb addresses` asks of a node. */
+export interface SpeakerAnswer {
+  readonly node: string
+  /** Undefined while it has no key. */
+  readonly state: EngineState | undefined
+  readonly owners: Readonly<Record<string, string>>
+  readonly addresses: readonly {
+    readonly address: Address
+    readonly use: string
+    readonly because: string
+    readonly eligible: readonly string[]
+  }[]
+}
+
+/** Announces external addresses, as a part of the agent: claims out of objects, election and announcements in an engine. */
+export class SpeakerModule implements NodeModule, OwnershipSource {
+  readonly name = 'speaker'
+  readonly #options: SpeakerOptions
+  readonly #pools: Informer<IPAddressPool>
+  readonly #advertisements: Informer<L2Advertisement>
+  readonly #secret: Informer<Secret>
+  readonly #announcements = new Announcements()
+  readonly #arbiter: ArbiterLease
+  readonly #listeners = new Set<(changed: readonly Address[]) => void>()
+  readonly #hooks: OwnershipHooks[] = []
+  readonly #foreign = new Map<Address, Finding>()
+  #snapshot: Snapshot | undefined
+  #engine: EngineHandle | undefined
+  #owners: ReadonlyMap<Address, string> = new Map()
+  #membersText = ''
+  #isDraining = false
+
+  constructor(options: SpeakerOptions) {
+    this.#options = options
+    const { client, nodeName } = options
+    this.#pools = client.informer<IPAddressPool>(ipAddressPools, { optional: true })
+    this.#advertisements = client.informer<L2Advertisement>(l2Advertisements, { optional: true })
+    const { namespace, name } = speakerObjects
+    this.#secret = client.informer<Secret>(secrets, { namespace, fieldSelector: `metadata.name=${name}` })
+    this.#arbiter = new ArbiterLease(client, nodeName, (forMs) => this.#engine?.command({ kind: 'arbiter', forMs }))
+    for (const informer of [this.#pools, this.#advertisements, this.#secret]) {
+      informer.onChange(() => this.#refresh())
+      informer.start().then(
+        () => this.#refresh(),
+        () => undefined,
+      )
+    }
+  }
+
+  get findings(): readonly Finding[] {
+    const needed = this.#announcements.all.size > 0 && this.#engine === undefined
+    return [...this.#announcements.findings, ...this.#foreign.values(), ...(needed ? [noKey] : [])]
+  }
+
+  /** What this node must do around changes of owner. */
+  addHooks(hooks: OwnershipHooks): void {
+    this.#hooks.push(hooks)
+  }
+
+  owners(): ReadonlyMap<Address, string> {
+    return this.#owners
+  }
+
+  onChange(listener: (changed: readonly Address[]) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  update(snapshot: Snapshot, _pods: unknown, changes: Changes): void {
+    this.#snapshot = snapshot
+    this.#configure(snapshot, changes)
+  }
+
+  /** Answers `POST /addresses`. */
+  async answer(): Promise<SpeakerAnswer> {
+    const addresses = [...this.#announcements.all.values()].map(({ claim: { address, use, because, eligible } }) => ({
+      ...{ address, use, eligible },
+      because: because.object,
+    }))
+    const state = await this.#engine?.ask()
+    const owners = Object.fromEntries(this.#owners)
+    return { node: this.#options.nodeName, state, owners, addresses }
+  }
+
+  /** Answers `POST /addresses/move`: hands an address that this node holds to another. */
+  move(body: unknown): { readonly error?: string } {
+    const { address: text = '', to = '' } = body as { address?: string; to?: string }
+    const address = findAddress(text)
+    if (address === undefined) return { error: `"${text}" is not an IP address` }
+    if (this.#owners.get(address) !== this.#options.nodeName)
+      return { error: `${address} is held by ${this.#owners.get(address) ?? 'no node'}, not by this one` }
+    this.#engine?.command({ kind: 'move', address, to })
+    return {}
+  }
+
+  async close(): Promise<void> {
+    this.#arbiter.close()
+    const engine = this.#engine
+    if (engine === undefined) return
+    engine.command({ kind: 'drain', isDraining: true })
+    const end = performance.now() + leaveMs
+    while (performance.now() < end && (await engine.ask()).held.length > 0) await pause(10)
+    await engine.close()
+  }
+
+  /** A pool, an advertisement or the key changed. */
+  #refresh(): void {
+    if (this.#snapshot !== undefined) this.#configure(this.#snapshot, nothing)
+  }
+
+  #configure(snapshot: Snapshot, changes: Pick<Changes, 'services' | 'egresses'>): void {
+    if (!this.#pools.synced || !this.#advertisements.synced) return
+    const pools = [...this.#pools.values()]
+    const hasNews = this.#announcements.update(snapshot, changes, pools, [...this.#advertisements.values()])
+    const isNew = this.#engine === undefined && this.#start()
+    if (this.#engine === undefined || !(hasNews || isNew)) return
+    const members = membersOf(snapshot.nodes.values())
+    const membersText = JSON.stringify(members)
+    if (isNew || membersText !== this.#membersText) this.#engine.command({ kind: 'members', members })
+    this.#membersText = membersText
+    const { nodeName } = this.#options
+    const isDraining = snapshot.nodes.get(nodeName)?.metadata.annotations?.[drainAnnotation] !== undefined
+    if (isDraining !== this.#isDraining) this.#engine.command({ kind: 'drain', isDraining })
+    this.#isDraining = isDraining
+    const spoken = [...this.#announcements.all.values()].filter(({ method }) => method === 'L2')
+    const addresses = spoken.map(({ claim, links }) => ({ claim, links: links.get(nodeName) }))
+    this.#engine.command({ kind: 'addresses', addresses })
+    for (const address of this.#foreign.keys()) if (!this.#announcements.all.has(address)) this.#foreign.delete(address)
+  }
+
+  /** Starts the engine when the key is there; it takes part from then on, and answers for nothing before. */
+  #start(): boolean {
+    const text = [...this.#secret.values()][0]?.data?.key
+    if (text === undefined || text === '') return false
+    const { nodeName, host, namespace, timing = defaultTiming } = this.#options
+    this.#engine = startEngine({
+      node: nodeName,
+      boot: randomBytes(8).toString('hex'),
+      timing,
+      key: Buffer.from(text, 'base64'),
+      port: heartbeatPort,
+      host,
+      namespace,
+      onEvent: (event) => this.#onEvent(event),
+    })
+    return true
+  }
+
+  #onEvent(event: EngineEvent): void {
+    const { log, nodeName } = this.#options
+    switch (event.kind) {
+      case 'owners':
+        this.#setOwners(event.owners)
+        break
+      case 'taken':
+        log.info({ address: event.address }, 'this node answers for the address')
+        this.#foreign.delete(event.address)
+        for (const hooks of this.#hooks) hooks.taken(event.address)
+        this.#tell(event.address)
+        break
+      case 'lost':
+        log.info({ address: event.address, why: event.why }, 'this node does not answer for the address any more')
+        for (const hooks of this.#hooks) hooks.released(event.address)
+        break
+      case 'prepare':
+        void this.#prepare(event.address, event.from)
+        break
+      case 'foreign':
+        log.warn({ ...event }, 'another machine has the address')
+        this.#foreign.set(event.address, foreignFinding(nodeName, event))
+        break
+      case 'arbiter':
+        this.#arbiter.setNeeded(event.isNeeded)
+        break
+      case 'trouble':
+        log.error({}, event.message)
+        break
+      default:
+        event satisfies never
+    }
+  }
+
+  async #prepare(address: Address, from: string): Promise<void> {
+    const all = Promise.allSettled(this.#hooks.map((hooks) => hooks.prepareTake(address, from)))
+    const outcome = await Promise.race([all, pause(prepareMs)])
+    const failed = outcome?.find((one) => one.status === 'rejected')
+    if (outcome === undefined || failed !== undefined)
+      this.#options.log.warn({ address, from, error: String(failed?.reason ?? 'too slow') }, 'a move was not prepared')
+    this.#engine?.command({ kind: 'prepared', address, from })
+  }
+
+  #setOwners(owners: ReadonlyMap<Address, string>): void {
+    const before = this.#owners
+    this.#owners = owners
+    const changed = [...new Set([...before.keys(), ...owners.keys()])].filter(
+      (address) => before.get(address) !== owners.get(address),
+    )
+    if (changed.length > 0) for (const listener of this.#listeners) listener(changed)
+  }
+
+  #tell(address: Address): void {
+    const { client, nodeName } = this.#options
+    for (const key of this.#announcements.servicesOf(address)) {
+      const service = this.#snapshot?.services.get(key)
+      if (service !== undefined) tellAssigned(client, service, nodeName)
+    }
+  }
+}
+
+const nothing = { services: new Set<string>(), egresses: new Set<string>() }
+
+const noKey: Finding = {
+  code: 'NoSpeakerKey',
+  object: `secret/${speakerObjects.namespace}/${speakerObjects.name}`,
+  field: 'data.key',
+  says: 'nodes cannot trust one another, so no external address is announced',
+  try: `kubectl -n ${speakerObjects.namespace} create secret generic ${speakerObjects.name} --from-literal=key=$(openssl rand -hex 32)`,
+}
+
+function foreignFinding(node: string, event: Extract<EngineEvent, { kind: 'foreign' }>): Finding {
+  return {
+    code: 'AddressInUse',
+    object: `node/${node}`,
+    field: `address ${event.address}`,
+    says: `the machine with MAC address ${event.mac} on ${event.link} says that it has ${event.address} too`,
+    try: `take ${event.address} away from that machine, or out of its IPAddressPool`,
+  }
+}
