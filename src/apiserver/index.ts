@@ -1,3 +1,5 @@
+export { backUpFolder, backupEndpoint, restoreFolder, storePath } from './backup.ts'
+export { checkStore } from './integrity.ts'
 export { renderKubeconfig } from './kubeconfig.ts'
 export type { ApiServer, ApiServerOptions } from './options.ts'
 export {

@@ -4,6 +4,7 @@ import { negotiate } from './accept.ts'
 import { type Answer, json, text } from './answer.ts'
 import { authenticate } from './authentication.ts'
 import { type Attempt, authorize } from './authorization.ts'
+import { backupEndpoint, sendBackup } from './backup.ts'
 import { parseBody, readBody } from './body.ts'
 import type { Call, Core } from './core.ts'
 import { discover, discoverGroup, discoverVersion } from './discovery.ts'
@@ -45,6 +46,10 @@ export async function route(
     authorize(core.reader, user, attempt)
   } else if (user !== undefined && !isOpen)
     authorize(core.reader, user, { verb: method.toLowerCase(), path: url.pathname })
+  if (url.pathname === backupEndpoint && user !== undefined && method === 'GET') {
+    await sendBackup(core.store, response)
+    return undefined
+  }
   const fixed = answerFixed(core, request, segments)
   if (fixed !== undefined) return fixed
   if (path === undefined || user === undefined) throw new Refusal(errors.noSuchResource())

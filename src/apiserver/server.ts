@@ -1,7 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { parsePrefix } from '../addr/index.ts'
 import { findPortRange } from '../ipam/index.ts'
@@ -9,6 +8,7 @@ import { errors, type Service } from '../objects/index.ts'
 import { AdmissionPlans } from './admission-plan.ts'
 import { type Answer, send, statusAnswer } from './answer.ts'
 import type { Reader } from './authorization.ts'
+import { storePath } from './backup.ts'
 import type { Core, Tokens } from './core.ts'
 import { startCleanup } from './definition-cleanup.ts'
 import { Metrics } from './metrics.ts'
@@ -19,6 +19,7 @@ import { route } from './router.ts'
 import { seed } from './seed.ts'
 import { ServiceAllocator } from './service-allocation.ts'
 import { startServiceRepair } from './service-repair.ts'
+import { StorageFault } from './storage-fault.ts'
 import { Store } from './store.ts'
 import { openTokenKey, readTokenKey } from './token-key.ts'
 import { isUpgrade, upgrade } from './upgrade.ts'
@@ -34,7 +35,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     throw new Error(`nodePortRange ${JSON.stringify(options.nodePortRange)} is no range such as 30000-32767`)
   if (options.serviceCidrs.length === 0) throw new Error('serviceCidrs is empty; name one prefix per family')
   const allocator = new ServiceAllocator(options.serviceCidrs.map(parsePrefix), ports)
-  const path = options.dataDir === ':memory:' ? ':memory:' : join(options.dataDir, 'objects.sqlite')
+  const path = options.dataDir === ':memory:' ? ':memory:' : storePath(options.dataDir)
   const store = new Store(path, options.historyEvents)
   for (const entry of store.collection('/services').range('')) allocator.load(entry.value as Service)
   const reader: Reader = {
@@ -157,7 +158,7 @@ async function answerUpgrade(core: Core, request: IncomingMessage, socket: Duple
 }
 
 function refusalOf(error: unknown): Answer {
-  if (error instanceof Refusal) return statusAnswer(error.status)
+  if (error instanceof Refusal || error instanceof StorageFault) return statusAnswer(error.status)
   console.error(error)
   return statusAnswer(errors.internalError(error instanceof Error ? error.message : String(error)))
 }

@@ -40,10 +40,16 @@ export class Store {
   #scheduled = false
   #closed = false
 
+  /** Throws `StorageFault` when the file is damaged, of another format, or open elsewhere. */
   constructor(path: string, historyLimit = defaultHistoryLimit) {
     this.#database = new Database(path)
-    this.#history = new History(historyLimit, this.#database.compacted())
-    this.#load()
+    try {
+      this.#history = new History(historyLimit, this.#database.compacted())
+      this.#load()
+    } catch (error) {
+      this.#database.close()
+      throw error
+    }
   }
 
   /** The revision of the latest commit. */
@@ -104,6 +110,11 @@ export class Store {
       if (entry !== undefined && key.startsWith(prefix) && key >= start) entries.push(entry)
     }
     return entries.sort((a, b) => (a.key < b.key ? -1 : 1))
+  }
+
+  /** Copies everything that is committed, as it is at one moment, to a new file. */
+  backup(path: string): Promise<void> {
+    return this.#database.backup(path)
   }
 
   /** Finishes the queued work, then closes the file. */
@@ -241,5 +252,7 @@ export class Store {
       const type = row.deleted === 1 ? 'DELETED' : previous === undefined ? 'ADDED' : 'MODIFIED'
       this.#history.add([{ type, revision: row.revision, entry, previous }])
     }
+    // After a restore revisions go on far beyond those that are stored.
+    this.#revision = Math.max(this.#revision, this.#history.compacted)
   }
 }

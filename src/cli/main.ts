@@ -143,11 +143,30 @@ program
   .action(async (name: string | undefined) => (await import('./policy.ts')).runRecipe(name))
 
 program.commandsGroup('Roles, each a process:')
-program
+const apiserver = program
   .command('apiserver')
-  .description('the embedded Kubernetes API server')
-  .requiredOption('--config <file>', 'JSON: data folder, listeners, certificates, address ranges')
+  .description('the embedded Kubernetes API server, and care for its store')
+  .option('--config <file>', 'JSON: data folder, listeners, certificates, address ranges')
   .action(async (options) => (await import('./roles.ts')).runApiServer(options))
+apiserver
+  .command('backup')
+  .description('copy all objects, as they are at one moment, to a new file')
+  .argument('<file>')
+  .addOption(kubeconfig())
+  .option('--data-dir <folder>', 'of a server that is not running')
+  .action(async (file, options) => (await import('./storage.ts')).runBackup(file, options))
+apiserver
+  .command('restore')
+  .description('put a backup into the data folder of a server that is not running')
+  .argument('<file>')
+  .requiredOption('--data-dir <folder>', 'where the server keeps its objects')
+  .option('--replace', 'instead of the store that is there', false)
+  .action(async (file, options) => (await import('./storage.ts')).runRestore(file, options))
+apiserver
+  .command('check')
+  .description('look for damage in a backup, or in the data folder of a server that is not running')
+  .argument('<file or folder>')
+  .action(async (path) => (await import('./storage.ts')).runCheckStore(path))
 program
   .command('controllers')
   .description('endpoints, workloads, scheduling, garbage collection')

@@ -94,7 +94,11 @@ export async function runAgent(options: {
   })
 }
 
-export async function runApiServer(options: { config: string }): Promise<void> {
+export async function runApiServer(options: { config?: string }): Promise<void> {
+  if (options.config === undefined) {
+    say('plumb: apiserver: --config FILE is missing')
+    process.exit(exit.usage)
+  }
   const { startApiServer } = await import('../apiserver/index.ts')
   const server = await startApiServer(JSON.parse(readFileSync(options.config, 'utf8')))
   for (const { host, port } of server.addresses) say(`plumb: the API is served at https://${host}:${port}`)

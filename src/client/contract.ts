@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { KubeObject, Status } from '../objects/index.ts'
 
 /** The API server refused: its Status, whole. */
@@ -76,6 +77,8 @@ export interface Client {
   ): Promise<void>
   /** Any request; answers the parsed JSON, or text when the answer is not JSON. */
   request<T>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<T>
+  /** The answer to a GET as it arrives, such as a file; throws `ApiError` when it is a refusal. */
+  download(path: string): Promise<Readable>
   /** A cache of one kind that follows the server; shared when asked for twice with the same options. */
   informer<T extends KubeObject>(resource: Resource, options?: InformerOptions): Informer<T>
   close(): void

@@ -2,7 +2,7 @@ import type { KubeObject, Status } from '../objects/index.ts'
 import { pause } from './backoff.ts'
 import { ApiError, type Client, type ListOptions, type PatchType, type Resource } from './contract.ts'
 import { collectionPath, listQuery, objectPath, writeQuery } from './path.ts'
-import type { Answer, Transport } from './transport.ts'
+import { type Answer, collect, type Transport } from './transport.ts'
 
 const patchTypes: Record<PatchType, string> = {
   merge: 'application/merge-patch+json',
@@ -36,6 +36,11 @@ export function openRest(transport: Transport): Rest {
     server: transport.server,
     request,
     get,
+    async download(path) {
+      const response = await transport.stream(path, {}, new AbortController().signal)
+      if (response.statusCode === 200) return response
+      throw errorOf(await collect(response), 'GET', path)
+    },
     async list<T extends KubeObject>(resource: Resource, options: ListOptions = {}) {
       const path = collectionPath(resource, options.namespace) + listQuery(options)
       const { items, metadata } = await request<{ items: T[] | null; metadata?: Partial<ListMeta> }>('GET', path)
