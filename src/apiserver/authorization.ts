@@ -31,9 +31,10 @@ export function reasonToAllow(reader: Reader, user: User, attempt: Attempt): str
   return undefined
 }
 
-/** Throws upstream's 403 unless the user may do it. */
-export function authorize(reader: Reader, user: User, attempt: Attempt): void {
-  if (reasonToAllow(reader, user, attempt) !== undefined) return
+/** Why the user may do it; throws upstream's 403 when nothing allows it. */
+export function authorize(reader: Reader, user: User, attempt: Attempt): string {
+  const reason = reasonToAllow(reader, user, attempt)
+  if (reason !== undefined) return reason
   if ('path' in attempt) throw new Refusal(forbiddenPath(user, attempt.verb, attempt.path))
   const { verb, group, resource, namespace, name } = attempt
   const [plural = '', subresource] = resource.split('/')

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { AdmissionPlans } from './admission-plan.ts'
+import type { AuditLog } from './audit-log.ts'
 import type { Reader } from './authorization.ts'
 import type { Metrics } from './metrics.ts'
 import type { Registry } from './registry.ts'
@@ -33,6 +34,8 @@ export interface Core {
   readonly kubelet: KubeletClient | undefined
   readonly tokens: Tokens
   readonly metrics: Metrics
+  /** Undefined: nothing is written down. */
+  readonly audit: AuditLog | undefined
   /** The webhooks and policies that are asked about writes. */
   readonly plans: AdmissionPlans
   readonly webhooks: WebhookCaller

@@ -1,6 +1,18 @@
 /** A socket to accept connections on: one inherited from the parent, or an address to bind. Port 0 lets the kernel choose. */
 export type ListenerOptions = { readonly fd: number } | { readonly host: string; readonly port: number }
 
+/** The audit log: upstream's `--audit-policy-file`, `--audit-log-path`, `--audit-log-maxsize` and `--audit-log-maxbackup`. */
+export interface AuditOptions {
+  /** A file with an audit.k8s.io/v1 Policy, YAML or JSON. */
+  readonly policyFile: string
+  /** Where events are appended, one JSON object a line. */
+  readonly path: string
+  /** A log of this size is put aside, in mebibytes; 100 when left out. */
+  readonly maxSizeMb?: number
+  /** How many old logs are kept; 10 when left out. */
+  readonly maxBackups?: number
+}
+
 /** Everything that the API server needs to know; plain values, so that they fit into a JSON file. Keys and certificates are PEM text. */
 export interface ApiServerOptions {
   /** The folder of the database, or `:memory:` for nothing on disk. */
@@ -24,6 +36,8 @@ export interface ApiServerOptions {
   readonly historyEvents?: number
   /** Folders with CustomResourceDefinitions that the server has from its first moment. */
   readonly definitions?: readonly string[]
+  /** What is written down of requests, and where; nothing when left out. */
+  readonly audit?: AuditOptions
   /** Where the API server is reached from inside of the cluster: the endpoints of the Service `kubernetes`. */
   readonly advertise?: { readonly addresses: readonly string[]; readonly port: number }
 }

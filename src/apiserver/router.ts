@@ -36,16 +36,17 @@ export async function route(
   const segments = segmentsOf(url.pathname)
   const authenticated = authenticate(core, request)
   const isOpen = open.has(segments[0] ?? '')
-  if (authenticated === undefined && !isOpen) throw new Refusal(errors.unauthorized())
-  const user = authenticated && effectiveUser(core.reader, authenticated, request.headers)
   const path = parseResourcePath(segments)
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET')
-  if (user !== undefined && path !== undefined) {
-    const attempt = attemptOf(path, method, url.searchParams)
-    countAs(core, path, attempt.verb, response)
-    authorize(core.reader, user, attempt)
-  } else if (user !== undefined && !isOpen)
-    authorize(core.reader, user, { verb: method.toLowerCase(), path: url.pathname })
+  const attempt =
+    path === undefined ? { verb: method.toLowerCase(), path: url.pathname } : attemptOf(path, method, url.searchParams)
+  const auditId = core.audit?.receive(response, request, { user: authenticated, path, attempt })
+  if (auditId !== undefined) response.setHeader('audit-id', auditId)
+  if (authenticated === undefined && !isOpen) throw new Refusal(errors.unauthorized())
+  const user = authenticated && effectiveUser(core.reader, authenticated, request.headers)
+  if (user !== undefined && user !== authenticated) core.audit?.impersonate(response, user)
+  if (path !== undefined) countAs(core, path, attempt.verb, response)
+  if (user !== undefined && (path !== undefined || !isOpen)) authorizeAudited(core, response, user, attempt)
   if (url.pathname === backupEndpoint && user !== undefined && method === 'GET') {
     await sendBackup(core.store, response)
     return undefined
@@ -53,7 +54,21 @@ export async function route(
   const fixed = answerFixed(core, request, segments)
   if (fixed !== undefined) return fixed
   if (path === undefined || user === undefined) throw new Refusal(errors.noSuchResource())
-  return routeResource(core, path, callOf(request, response, url.searchParams), user, response)
+  return routeResource(core, path, callOf(core, request, response, url.searchParams), user, response)
+}
+
+/** Authorizes, and tells the audit log why or that not. `key` is what answers the request. */
+export function authorizeAudited(core: Core, key: object, user: User, attempt: Attempt): void {
+  const decide = (decision: string, reason: string) => {
+    core.audit?.annotate(key, 'authorization.k8s.io/decision', decision)
+    core.audit?.annotate(key, 'authorization.k8s.io/reason', reason)
+  }
+  try {
+    decide('allow', authorize(core.reader, user, attempt))
+  } catch (error) {
+    decide('forbid', '')
+    throw error
+  }
 }
 
 const metricVerbs: Readonly<Record<string, string>> = { create: 'POST', update: 'PUT' }
@@ -146,14 +161,18 @@ function rootPaths(core: Core): string[] {
   ]
 }
 
-function callOf(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Call {
+function callOf(core: Core, request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Call {
   const warnings: string[] = []
   return {
     method: request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET'),
     query,
     headers: request.headers,
-    body: () => readBody(request),
-    annotate: () => undefined,
+    body: async () => {
+      const bytes = await readBody(request)
+      core.audit?.read(response, bytes, request.headers['content-type'])
+      return bytes
+    },
+    annotate: (key, text) => core.audit?.annotate(response, key, text),
     warn: (message) => {
       if (warnings.length >= 20) return
       warnings.push(`299 - "${message.replace(/["\\]/g, '\\$&').replace(/[^\x20-\x7e]/g, '?')}"`)

@@ -7,6 +7,7 @@ import { findPortRange } from '../ipam/index.ts'
 import { errors, type Service } from '../objects/index.ts'
 import { AdmissionPlans } from './admission-plan.ts'
 import { type Answer, send, statusAnswer } from './answer.ts'
+import { openAuditLog } from './audit-log.ts'
 import type { Reader } from './authorization.ts'
 import { storePath } from './backup.ts'
 import type { Core, Tokens } from './core.ts'
@@ -35,6 +36,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     throw new Error(`nodePortRange ${JSON.stringify(options.nodePortRange)} is no range such as 30000-32767`)
   if (options.serviceCidrs.length === 0) throw new Error('serviceCidrs is empty; name one prefix per family')
   const allocator = new ServiceAllocator(options.serviceCidrs.map(parsePrefix), ports)
+  const metrics = new Metrics()
+  const audit = options.audit && (await openAuditLog(options.audit, () => metrics.count('apiserver_audit_error_total')))
   const path = options.dataDir === ':memory:' ? ':memory:' : storePath(options.dataDir)
   const store = new Store(path, options.historyEvents)
   for (const entry of store.collection('/services').range('')) allocator.load(entry.value as Service)
@@ -48,7 +51,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     allocator,
     kubelet: options.kubelet,
     tokens: openTokens(options),
-    metrics: new Metrics(),
+    metrics,
+    audit,
     plans: new AdmissionPlans(store),
     webhooks: new WebhookCaller(reader),
     reader,
@@ -76,7 +80,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     },
     close() {
       repair?.stop()
-      return close(servers, store)
+      return close(servers, core)
     },
   }
 }
@@ -86,10 +90,11 @@ function openTokens({ dataDir, serviceAccount }: ApiServerOptions): Tokens {
   return { key, issuer: serviceAccount?.issuer ?? 'https://kubernetes.default.svc.cluster.local', seen: new Map() }
 }
 
-async function close(servers: readonly Server[], store: Store): Promise<void> {
+async function close(servers: readonly Server[], { store, audit }: Core): Promise<void> {
   const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)))
   for (const server of servers) server.closeAllConnections()
   await Promise.all(closed)
+  await audit?.flush()
   store.close()
 }
 
@@ -130,23 +135,41 @@ async function answer(core: Core, request: IncomingMessage, response: ServerResp
     core.metrics.observe(response, code, streams ? undefined : (performance.now() - began) / 1000)
   try {
     const result = await route(core, request, response)
-    if (result === undefined) observe(200, true)
+    if (result === undefined) {
+      observe(200, true)
+      followStream(core, response)
+    }
     if (result !== undefined) await send(response, result, request.headers['accept-encoding'] as string | undefined)
     if (result !== undefined) observe(result.code)
+    if (result !== undefined) await core.audit?.complete(response, result.code, result)
   } catch (error) {
     if (request.destroyed && response.destroyed) return
     const refusal = refusalOf(error)
     await send(response, refusal, undefined)
     observe(refusal.code)
+    await core.audit?.complete(response, refusal.code, refusal)
   }
+}
+
+/** The audit log has the beginning of a stream and its end. */
+function followStream(core: Core, response: ServerResponse): void {
+  if (core.audit === undefined) return
+  core.audit.start(response, response.statusCode)
+  const end = () => void core.audit?.complete(response, response.statusCode)
+  if (response.closed) end()
+  else response.on('close', end)
 }
 
 async function answerUpgrade(core: Core, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
   socket.on('error', () => socket.destroy())
   try {
     await upgrade(core, request, socket, head)
+    core.audit?.start(socket, 101)
+    socket.on('close', () => void core.audit?.complete(socket, 101))
   } catch (error) {
-    const { code, type, body } = refusalOf(error)
+    const refusal = refusalOf(error)
+    const { code, type, body } = refusal
+    await core.audit?.complete(socket, code, refusal)
     const lines = [
       `HTTP/1.1 ${code} Refused`,
       `content-type: ${type}`,

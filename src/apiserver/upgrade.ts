@@ -3,13 +3,12 @@ import type { Duplex } from 'node:stream'
 import { errors } from '../objects/index.ts'
 import { admitConnect } from './admission-request.ts'
 import { authenticate } from './authentication.ts'
-import { authorize } from './authorization.ts'
 import type { Call, Core } from './core.ts'
 import { effectiveUser } from './impersonation.ts'
 import { parseResourcePath, segmentsOf } from './path.ts'
 import { Refusal } from './refusal.ts'
 import { isRelayed, kubeletTarget, relayUpgrade } from './relay.ts'
-import { attemptOf, scopeOf, startWatch, urlOf } from './router.ts'
+import { attemptOf, authorizeAudited, scopeOf, startWatch, urlOf } from './router.ts'
 import type { Scope } from './scope.ts'
 import { webSocketSink } from './sink.ts'
 import { isTrue } from './watch.ts'
@@ -23,11 +22,16 @@ export function isUpgrade({ headers }: IncomingMessage): boolean {
 export async function upgrade(core: Core, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
   const url = urlOf(request)
   const authenticated = authenticate(core, request)
+  const path = parseResourcePath(segmentsOf(url.pathname))
+  const method = request.method ?? 'GET'
+  const attempt =
+    path === undefined ? { verb: method.toLowerCase(), path: url.pathname } : attemptOf(path, method, url.searchParams)
+  core.audit?.receive(socket, request, { user: authenticated, path, attempt })
   if (authenticated === undefined) throw new Refusal(errors.unauthorized())
   const user = effectiveUser(core.reader, authenticated, request.headers)
-  const path = parseResourcePath(segmentsOf(url.pathname))
+  if (user !== authenticated) core.audit?.impersonate(socket, user)
   if (path === undefined) throw new Refusal(errors.noSuchResource())
-  authorize(core.reader, user, attemptOf(path, request.method ?? 'GET', url.searchParams))
+  authorizeAudited(core, socket, user, attempt)
   const scope = scopeOf(core, path, user)
   const call: Call = {
     method: request.method ?? 'GET',
@@ -35,7 +39,7 @@ export async function upgrade(core: Core, request: IncomingMessage, socket: Dupl
     headers: request.headers,
     body: async () => Buffer.alloc(0),
     warn: () => undefined,
-    annotate: () => undefined,
+    annotate: (key, text) => core.audit?.annotate(socket, key, text),
   }
   if (scope.name === undefined && (path.watch || isTrue(call.query.get('watch'))))
     return watchUpgrade(core, scope, call, request, socket, head)

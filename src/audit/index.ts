@@ -1,0 +1,9 @@
+export { type AuditedAnswer, type AuditedRequest, eventOf } from './event.ts'
+export {
+  type AuditDecision,
+  type AuditPolicy,
+  type AuditSubject,
+  decideAudit,
+  parseAuditPolicy,
+  type Stage,
+} from './policy.ts'
