@@ -196,11 +196,25 @@ export class EgressRig {
     return pod
   }
 
+  async removePod({ key, node, namespace }: EgressPod): Promise<void> {
+    this.objects.delete('Pod', key)
+    namespace.network.deleteLink('eth0')
+    this.#open.splice(this.#open.indexOf(namespace), 1)
+    namespace.close()
+    await this.agents[node - 1]?.settled()
+  }
+
+  /** Cuts a node off the segment, or joins it again. */
+  cable(node: number, connected: boolean): void {
+    this.router.network.setLink(`node-${node}`, { up: connected })
+  }
+
   /** Answers at TCP and UDP with the source that is seen; TCP goes on as an echo. */
   serve(): void {
     for (const family of [4, 6] as const) {
       const server = createServer((socket) => {
         socket.on('error', () => undefined)
+        this.#closing.push({ close: () => socket.destroy() })
         socket.write(`${socket.remoteAddress} ${socket.remotePort}\n`)
         this.seen.push({ address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0, text: '' })
         socket.pipe(socket)
@@ -220,9 +234,15 @@ export class EgressRig {
   /** An echo connection from a pod, with the source that the server said. */
   async connect(pod: EgressPod, family: Family = 4, timeoutMs = 20_000): Promise<{ socket: Socket; source: string }> {
     const socket = new Socket({ fd: host.connectTcp(pod.namespace, outside[family], port).fd })
+    socket.on('error', () => undefined)
     this.#closing.push({ close: () => socket.destroy() })
-    const source = await firstLine(socket, timeoutMs)
-    return { socket, source }
+    try {
+      return { socket, source: await firstLine(socket, timeoutMs) }
+    } catch (error) {
+      // Otherwise it would go on trying.
+      socket.destroy()
+      throw error
+    }
   }
 
   /** A datagram socket in a pod. */
@@ -253,7 +273,9 @@ delete table inet watch
 table inet watch { counter leaks { }
 chain forward { type filter hook forward priority 0; policy accept;
 ${rules.join('\n')}
-} }`
+}
+}
+`
     this.router.run(() => execFileSync('nft', ['-f', '-'], { input: text }))
     return () => Number(/packets (\d+)/.exec(this.nft(this.router, 'list', 'counter', 'inet', 'watch', 'leaks'))?.[1])
   }
@@ -273,15 +295,20 @@ function tryClose(socket: UdpSocket): void {
   }
 }
 
+/** What comes next; rejects when nothing does, or the connection breaks. */
 export function firstLine(socket: Socket, timeoutMs: number): Promise<string> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('no answer')), timeoutMs)
     const end = (settle: () => void) => {
       clearTimeout(timer)
+      socket.off('data', take)
+      socket.off('error', fail)
       settle()
     }
-    socket.once('data', (data: Buffer) => end(() => resolve(data.toString().trim())))
-    socket.once('error', (error) => end(() => reject(error)))
+    const take = (data: Buffer) => end(() => resolve(data.toString().trim()))
+    const fail = (error: Error) => end(() => reject(error))
+    const timer = setTimeout(() => fail(new Error('no answer')), timeoutMs)
+    socket.once('data', take)
+    socket.once('error', fail)
   })
 }
 
