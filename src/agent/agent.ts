@@ -11,6 +11,7 @@ import { isFresh, serveHealth } from './health.ts'
 import { HealthPorts } from './health-ports.ts'
 import { openLog } from './log.ts'
 import { Metrics } from './metrics.ts'
+import { releaseMemory } from './release-memory.ts'
 import { type RoundReport, Rounds } from './rounds.ts'
 import { serveSocket } from './socket-server.ts'
 import { followLocalAddresses, followOwners, followServiceCidrs, openLoopback } from './surroundings.ts'
@@ -20,6 +21,10 @@ import { TrafficReport } from './traffic-report.ts'
 
 /** The taint by which an autoscaler tells that a node goes away. */
 const leavingTaint = 'ToBeDeletedByClusterAutoscaler'
+
+/** A whole round of so many leaves garbage that is worth a pause, once nothing has happened for a second. */
+const manyServices = 2000
+const idleMs = 1000
 
 /**
  * Runs the network of one node until stopped. Resolves when it follows the API server and its servers listen; `ready`
@@ -70,6 +75,7 @@ export async function startAgent({
     admission.afterRound()
     healthPorts.update(plan)
     draining.update()
+    if (report.full && snapshot.services.size >= manyServices) idle.refresh()
     if (times.lastRound === undefined) {
       // Not before the guard is in the kernel.
       if (loopbackNodePorts) openLoopback(network, log)
@@ -80,6 +86,10 @@ export async function startAgent({
     delete times.waitingSince
     if (feed.size > 0) times.waitingSince = times.lastRound
   })
+  const idle = setTimeout(() => {
+    if (rounds.busy) idle.refresh()
+    else if (snapshot.services.size >= manyServices) releaseMemory()
+  }, idleMs).unref()
   if (policies === 'strict') rounds.cutDenied()
   const admission = new Admission(plan, feed, rounds)
   const wake = (): void => {
@@ -143,6 +153,7 @@ export async function startAgent({
       for (const one of surroundings) one.stop()
       report?.close()
       draining.close()
+      clearTimeout(idle)
       await rounds.stop()
       healthPorts.close()
       for (const module of modules) await module.close?.()
