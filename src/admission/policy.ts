@@ -52,18 +52,19 @@ export function compilePolicy({ spec }: ValidatingAdmissionPolicy): CompiledPoli
   }
 }
 
-/** Variables are evaluated when they are first asked for, and once; an error stays one. */
+/** Variables are evaluated when they are first asked for, and once; each sees those before it. */
 function lazy(variables: readonly (readonly [string, Program])[], base: Variables): Variables {
-  const result: Record<string, unknown> = {}
+  const getters: PropertyDescriptorMap = {}
   for (const [name, run] of variables) {
-    let made: { value: unknown } | undefined
+    const earlier = Object.defineProperties({}, getters)
+    let made: { readonly value: unknown } | undefined
     const get = () => {
-      made ??= { value: run({ ...base, variables: result }) }
+      made ??= { value: run({ ...base, variables: earlier }) }
       return made.value
     }
-    Object.defineProperty(result, name, { get, enumerable: true })
+    Object.defineProperty(getters, name, { value: { get, enumerable: true }, enumerable: true, configurable: true })
   }
-  return result
+  return Object.defineProperties({}, getters)
 }
 
 function compileValidation({ expression, message, messageExpression, reason = 'Invalid' }: PolicyValidation) {
