@@ -108,6 +108,30 @@ program
   .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))
   .action(async (options) => (await import('./flows.ts')).runFlows(options))
 
+const addresses = program
+  .command('addresses')
+  .description('external addresses: which node holds each, since when and why, and who answers on the wire')
+  .addOption(labName())
+  .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))
+  .action(async (options) => (await import('./addresses.ts')).runAddresses(options))
+addresses
+  .command('move')
+  .description('hand an external address over to another node')
+  .argument('<address>')
+  .argument('<node>')
+  .action(async (address: string, node: string, _, command) =>
+    (await import('./addresses.ts')).runMove(address, node, command.optsWithGlobals()),
+  )
+program
+  .command('node')
+  .description('nodes and the external addresses that they hold')
+  .command('drain')
+  .description('hand the external addresses of a node over to others, and give it none')
+  .argument('<node>')
+  .addOption(labName())
+  .option('--undo', 'let it take addresses again', false)
+  .action(async (node: string, options) => (await import('./addresses.ts')).runDrain(node, options))
+
 program
   .command('reach')
   .description('who may talk to whom on which ports, by the policies of manifests alone')

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Address } from '../addr/index.ts'
 import { announcementMs } from '../announce/index.ts'
 import type { Link, Network } from '../host/index.ts'
@@ -41,6 +42,7 @@ export class Announcer {
   readonly #events: AnnouncerEvents
   readonly #held = new Map<Address, Held>()
   readonly #speakers = new Map<string, LinkSpeaker>()
+  readonly #lookers = new Set<(address: Address, mac: string) => void>()
   readonly #watch: { close(): void }
   #ownMacs: ReadonlySet<string> = new Set()
   #timer: NodeJS.Timeout | undefined
@@ -56,9 +58,20 @@ export class Announcer {
     this.#followLinks()
   }
 
-  /** The names of links that are up and lead to other machines. */
-  get links(): readonly string[] {
-    return [...this.#speakers.keys()]
+  /** Links that are up and lead to other machines. */
+  get links(): readonly Link[] {
+    return [...this.#speakers.values()].map(({ link }) => link)
+  }
+
+  /** Asks on the wire who has these addresses; the MAC addresses of all that answer within the time. */
+  async look(addresses: Iterable<Address>, forMs: number): Promise<ReadonlyMap<Address, readonly string[]>> {
+    const seen = new Map([...addresses].map((address) => [address, new Set<string>()]))
+    const look = (address: Address, mac: string): void => void seen.get(address)?.add(mac)
+    this.#lookers.add(look)
+    for (const speaker of this.#speakers.values()) for (const address of seen.keys()) speaker.probe(address)
+    await pause(forMs)
+    this.#lookers.delete(look)
+    return new Map([...seen].map(([address, macs]) => [address, [...macs]]))
   }
 
   /** Answers for the address from now on; after `probe` only when nobody else has it. */
@@ -133,6 +146,7 @@ export class Announcer {
   }
 
   #onClaim(address: Address, mac: string, link: string): void {
+    for (const look of this.#lookers) look(address, mac)
     const held = this.#held.get(address)
     if (held === undefined || this.#ownMacs.has(mac)) return
     const now = performance.now()

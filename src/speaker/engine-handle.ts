@@ -6,7 +6,8 @@ import type { PlainOptions, ToThread } from './engine-thread.ts'
 /** An engine wherever it runs. */
 export interface EngineHandle {
   command(command: EngineCommand): void
-  ask(): Promise<EngineState>
+  /** What the engine holds and knows; with `look` it asks the wire too. */
+  ask(look?: boolean): Promise<EngineState>
   close(): Promise<void>
 }
 
@@ -26,8 +27,8 @@ class EngineHere implements EngineHandle {
     this.#engine.command(command)
   }
 
-  ask(): Promise<EngineState> {
-    return Promise.resolve(this.#engine.state())
+  ask(look = false): Promise<EngineState> {
+    return this.#engine.state(look)
   }
 
   close(): Promise<void> {
@@ -63,11 +64,11 @@ class EngineThread implements EngineHandle {
     this.#post(command)
   }
 
-  ask(): Promise<EngineState> {
+  ask(look = false): Promise<EngineState> {
     const id = ++this.#asked
     const { promise, resolve } = Promise.withResolvers<EngineState>()
     this.#waiting.set(id, resolve)
-    this.#post({ kind: 'ask', id })
+    this.#post({ kind: 'ask', id, look })
     return promise
   }
 

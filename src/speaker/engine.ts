@@ -39,12 +39,18 @@ export type EngineCommand =
 export interface EngineState {
   readonly held: readonly {
     readonly address: Address
+    readonly why: string
     readonly heldMs: number
     readonly announcements: number
     readonly lastAnnouncedMs: number
   }[]
-  readonly links: readonly string[]
+  readonly links: readonly { readonly name: string; readonly mac: string }[]
+  /** The MAC addresses that answered for each address on this node's links, when asked to look. */
+  readonly seen: ReadonlyMap<Address, readonly string[]>
 }
+
+/** How long the wire has to answer, in milliseconds. */
+const lookMs = 300
 
 export interface EngineOptions {
   readonly node: string
@@ -67,7 +73,11 @@ export class Engine {
   #spoken: ReadonlyMap<Address, Spoken> = new Map()
   readonly #conflicts = new Map<Address, number>()
   readonly #foreign = new Set<string>()
+  /** Who is about to hand an address over, and why this node holds what it holds. */
+  readonly #coming = new Map<Address, string>()
+  readonly #reasons = new Map<Address, string>()
   #owners: ReadonlyMap<Address, string> = new Map()
+  readonly #lastOwners = new Map<Address, string>()
   #arbiterNeeded = false
   #timer: NodeJS.Timeout | undefined
   #closed = false
@@ -92,19 +102,18 @@ export class Engine {
     this.#do((now) => this.#obey(command, now))
   }
 
-  state(): EngineState {
+  /** `look`: asks the wire too. */
+  async state(look: boolean): Promise<EngineState> {
+    const seen = look ? await this.#announcer.look(this.#spoken.keys(), lookMs) : new Map<Address, string[]>()
     const now = performance.now()
     const held = [...this.#spoken.keys()].flatMap((address) => {
       const told = this.#election.holds(address, now) ? this.#announcer.told(address) : undefined
       if (told === undefined) return []
-      return {
-        address,
-        heldMs: now - told.since,
-        announcements: told.times,
-        lastAnnouncedMs: now - told.last,
-      }
+      const { since, times, last } = told
+      const why = this.#reasons.get(address) ?? ''
+      return { address, why, heldMs: now - since, announcements: times, lastAnnouncedMs: now - last }
     })
-    return { held, links: this.#announcer.links }
+    return { held, links: this.#announcer.links.map(({ name, mac = '' }) => ({ name, mac })), seen }
   }
 
   close(): void {
@@ -170,11 +179,15 @@ export class Engine {
           break
         case 'taken':
           if (!this.#election.holds(effect.address, performance.now())) break
+          this.#reasons.set(effect.address, this.#reasonFor(effect))
           this.#announcer.hold(effect.address, this.#spoken.get(effect.address)?.links, effect.isFirst)
           this.#options.onEvent({ kind: 'taken', address: effect.address })
           break
-        case 'lost':
         case 'prepare':
+          this.#coming.set(effect.address, effect.from)
+          this.#options.onEvent(effect)
+          break
+        case 'lost':
           this.#options.onEvent(effect)
           break
         default:
@@ -183,17 +196,27 @@ export class Engine {
     }
   }
 
+  #reasonFor({ address, isFirst }: Extract<Effect, { kind: 'taken' }>): string {
+    const mover = this.#coming.get(address)
+    const before = this.#lastOwners.get(address)
+    this.#coming.delete(address)
+    if (mover !== undefined) return `${mover} handed it over`
+    if (isFirst || before === undefined) return 'nobody had it'
+    return before === this.#options.node ? 'a majority voted for it again' : `${before} was not heard any more`
+  }
+
   #tellOwners(now: number): void {
     const owners = this.#election.owners(now)
     if (owners.size === this.#owners.size && [...owners].every(([address, node]) => this.#owners.get(address) === node))
       return
     this.#owners = owners
+    for (const [address, node] of owners) this.#lastOwners.set(address, node)
     this.#options.onEvent({ kind: 'owners', owners })
   }
 
   /** What cannot be announced now: links that are down or not there, and addresses that somebody else has. */
   #block(now: number): readonly Effect[] {
-    const up = this.#announcer.links
+    const up = this.#announcer.links.map(({ name }) => name)
     const blocked = new Set<Address>()
     for (const [address, { links }] of this.#spoken) {
       const hasLink = links === undefined ? up.length > 0 : links.some((link) => up.includes(link))

@@ -36,8 +36,11 @@ export interface SpeakerOptions {
 /** What `plumb addresses` asks of a node. */
 export interface SpeakerAnswer {
   readonly node: string
-  /** Undefined while it has no key. */
-  readonly state: EngineState | undefined
+  /** Whether it has the key that nodes share; without it, it does nothing. */
+  readonly hasKey: boolean
+  readonly held: EngineState['held']
+  readonly links: EngineState['links']
+  readonly seen: Readonly<Record<string, readonly string[]>>
   readonly owners: Readonly<Record<string, string>>
   readonly addresses: readonly {
     readonly address: Address
@@ -112,9 +115,14 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
       ...{ address, use, eligible },
       because: because.object,
     }))
-    const state = await this.#engine?.ask()
-    const owners = Object.fromEntries(this.#owners)
-    return { node: this.#options.nodeName, state, owners, addresses }
+    const { held = [], links = [], seen = new Map() } = (await this.#engine?.ask(true)) ?? {}
+    return {
+      node: this.#options.nodeName,
+      hasKey: this.#engine !== undefined,
+      ...{ held, links, addresses },
+      seen: Object.fromEntries(seen),
+      owners: Object.fromEntries(this.#owners),
+    }
   }
 
   /** Answers `POST /addresses/move`: hands an address that this node holds to another. */
