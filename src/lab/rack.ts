@@ -21,7 +21,7 @@ export interface Rack {
 }
 
 /** RTPROT_STATIC: routes of the machine itself, which are not the agent's to take away (rtnetlink.h). */
-const staticRoute = 4
+export const staticRoute = 4
 
 const anywhere: readonly Prefix[] = ['0.0.0.0/0' as Prefix, '::/0' as Prefix]
 

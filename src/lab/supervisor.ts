@@ -6,10 +6,11 @@ import { type Client, connect } from '../client/index.ts'
 import { setCertificateSource } from '../containers/index.ts'
 import { type Host, HostError, openHost } from '../host/index.ts'
 import { dispatchPod, Kubelet, type KubeletDoor, serveKubelet } from '../kubelet/index.ts'
-import { type Pod, Pods, type Service, Services } from '../objects/index.ts'
+import { type Node, Nodes, type Pod, Pods, type Service, Services } from '../objects/index.ts'
 import { createAddons, dnsImage } from './addons.ts'
 import type { LabConfig } from './config.ts'
 import { agentSocket, type Processes, startProcesses } from './control-plane.ts'
+import { routeToPods } from './control-routes.ts'
 import { serveControl } from './control-server.ts'
 import { type Credentials, createCredentials, issueKubelet, issueStandIn } from './credentials.ts'
 import { dnsBuiltin } from './dns-builtin.ts'
@@ -105,6 +106,7 @@ class Supervisor {
     this.#lifeline.progress('API server answers')
     const services = client.informer<Service>(Services)
     const pods = client.informer<Pod>(Pods)
+    const nodes = client.informer<Node>(Nodes)
     const door = this.#door(client, services, credentials, podsDirectory)
     setCertificateSource(() => issueStandIn(credentials))
     for (const [i, machine] of rack.nodes.entries()) {
@@ -115,11 +117,13 @@ class Supervisor {
         clientCa: credentials.authority.cert,
       }))
     }
+    routeToPods(rack.control.namespace, nodes)
     pods.onChange((old, current) => dispatchPod(this.#kubelets, old, current))
     await Promise.all([
       ...[...this.#kubelets.values()].map((kubelet) => kubelet.register()),
       services.start(),
       pods.start(),
+      nodes.start(),
       createAddons(client, this.#config.network),
     ])
     this.#lifeline.progress('nodes registered')
