@@ -5,6 +5,7 @@ import { Admission } from './admission.ts'
 import type { Agent, AgentInput, NodeModule } from './contract.ts'
 import { Draining } from './draining.ts'
 import { EgressRouting } from './egress-routing.ts'
+import { EgressStatus } from './egress-status.ts'
 import { follow } from './follow.ts'
 import { followDenied } from './follow-denied.ts'
 import { isFresh, serveHealth } from './health.ts'
@@ -44,7 +45,11 @@ export async function startAgent({
   const feed = new ChangeFeed()
   const snapshot = new LiveSnapshot(feed)
   const { egress = false, ownership } = options
-  const modules: readonly NodeModule[] = [...(egress ? [new EgressRouting(network)] : []), ...(options.modules ?? [])]
+  const modules: readonly NodeModule[] = [
+    ...(egress ? [new EgressRouting(network)] : []),
+    ...(egress && ownership !== undefined ? [new EgressStatus(client, nodeName, ownership, log)] : []),
+    ...(options.modules ?? []),
+  ]
   const policies = options.policies ?? 'off'
   const { families, podPrefixes, servicePrefixes, nodePortAddresses, loopbackNodePorts = false } = options
   const plan = new NodePlan({

@@ -73,6 +73,7 @@ export async function runAgent(options: {
       loopbackNodePorts: options.localhostNodeports,
       ...(options.serviceTraffic === 0 ? {} : { trafficMs: options.serviceTraffic * 1000 }),
       modules: [pods, gateways, speaker],
+      egress: true,
       ownership: speaker,
       log,
       policies: options.policies,

@@ -4,6 +4,8 @@ import type { Client } from '../client/index.ts'
 import { type Controller, type ControllersOptions, openContext } from './context.ts'
 import { daemonSetController } from './daemonset.ts'
 import { deploymentController } from './deployment.ts'
+import { egressController } from './egress.ts'
+import { egressIndexController } from './egress-index.ts'
 import { endpointsController } from './endpoints.ts'
 import { endpointSliceMirroringController } from './endpointslice-mirroring.ts'
 import { endpointSliceController } from './endpointslices.ts'
@@ -41,6 +43,8 @@ const controllers: Readonly<Record<string, Controller>> = {
   'ingress-status': ingressStatusController,
   gateway: gatewayController,
   'loadbalancer-addresses': loadBalancerController,
+  'egress-addresses': egressController,
+  'egress-index': egressIndexController,
   'namespace-controller': namespaceController,
   'garbage-collector-controller': garbageCollector,
   'node-lifecycle-controller': nodeLifecycleController,

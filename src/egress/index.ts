@@ -1,6 +1,6 @@
 export { egressClaims } from './claims.ts'
 export { type Grant, isRevoked } from './grant.ts'
 export { egressTableName } from './lower.ts'
-export { indexAnnotation, readEgressNodes } from './node-index.ts'
+export { indexAnnotation, indexLimit, indexOf, readEgressNodes } from './node-index.ts'
 export { type EgressRoute, egressRouteProtocol, egressRoutes, egressRulePriority } from './routes.ts'
 export { type EgressPlan, EgressTables } from './tables.ts'

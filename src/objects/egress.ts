@@ -19,7 +19,7 @@ export interface Egress extends KubeObject {
     egressIP?: string
     egressIPs?: string[]
     egressNode?: string
-    addresses?: { address: string; node?: string; pool?: string }[]
+    addresses?: { address: string; node?: string }[]
     conditions?: Condition[]
   }
 }
