@@ -1,4 +1,4 @@
-import type { Section } from '../haproxy/index.ts'
+import type { Line, Section } from '../haproxy/index.ts'
 import { innerSocket, type Paths, words } from './lower-words.ts'
 
 /** The socket on which copies of requests come back, to be sent as any other. */
@@ -54,7 +54,7 @@ export function frame(directory: string, paths: Paths): Section[] {
         ['retries', '3'],
         ['retry-on', 'conn-failure'],
         words('log ring@flows format raw local0'),
-        ['log-format', flowFormat],
+        requestFormat,
       ],
     },
     {
@@ -71,25 +71,33 @@ export function frame(directory: string, paths: Paths): Section[] {
   ]
 }
 
-/** One line of JSON for each request or stream (Configuration Manual 8.2.4); -1 and empty are what never came to be. */
-const flowFormat = `{${[
+const told = [
   '"time":%Ts.%ms',
   '"client":"%ci"',
   '"entrance":"%f"',
   '"backend":"%b"',
   '"server":"%s"',
   '"route":"%[var(txn.hit),field(3,|),json(utf8s)]"',
+  '"sni":"%[var(txn.sni),json(utf8s)]"',
+  '"state":"%ts"',
+  '"bytes":%B',
+  '"retries":"%rc"',
+  '"connectMs":%Tc',
+  '"totalMs":%Tt',
+]
+
+const toldOfRequests = [
   '"id":"%[var(txn.id),json(utf8s)]"',
   '"method":"%[capture.req.method,json(utf8s)]"',
   '"host":"%[var(txn.host),json(utf8s)]"',
   '"path":"%[var(txn.path),json(utf8s)]"',
-  '"sni":"%[var(txn.sni),json(utf8s)]"',
   '"status":%ST',
-  '"state":"%ts"',
-  '"bytes":%B',
-  '"retries":"%rc"',
   '"requestMs":%TR',
-  '"connectMs":%Tc',
   '"firstByteMs":%Tr',
-  '"totalMs":%Tt',
-].join(',')}}`
+]
+
+/** One line of JSON for each stream (Configuration Manual 8.2.4); -1 and empty are what never came to be. */
+export const streamFormat: Line = ['log-format', `{${told.join(',')}}`]
+
+/** The same for each request. */
+const requestFormat: Line = ['log-format', `{${[...told, ...toldOfRequests].join(',')}}`]

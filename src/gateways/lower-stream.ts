@@ -1,4 +1,5 @@
 import type { Line, Section } from '../haproxy/index.ts'
+import { streamFormat } from './lower-frame.ts'
 import { tlsWords } from './lower-http.ts'
 import { answering } from './lower-maps.ts'
 import { binds, innerSocket, isMixed, lookUp, type Paths, type Place, words } from './lower-words.ts'
@@ -24,6 +25,7 @@ function tcpFrontend({ id, port, because }: Entrance, paths: Paths): Section {
     comment: `${because.object} ${because.field}`,
     lines: [
       ['mode', 'tcp'],
+      streamFormat,
       ...binds(port),
       ['tcp-request', 'content', 'set-var(txn.hit)', `str(*|${id}),map_str(${paths.streams})`],
       ...share(paths),
@@ -43,6 +45,7 @@ function sniFrontend(entrance: Entrance, paths: Paths): Section {
     comment: `${because.object} ${because.field}`,
     lines: [
       ['mode', 'tcp'],
+      streamFormat,
       ...binds(port),
       ['tcp-request', 'inspect-delay', '5s'],
       ['tcp-request', 'content', 'set-var(txn.sni)', 'req.ssl_sni,lower,rtrim(.)', ...hello],
@@ -78,6 +81,7 @@ function terminatingFrontend(entrance: Entrance, paths: Paths, place: Place): Se
     name: `${entrance.id}.tcp`,
     lines: [
       ['mode', 'tcp'],
+      streamFormat,
       ['bind', innerSocket(place.directory, `${entrance.id}.tcp`), 'accept-proxy', ...tlsWords(entrance, place, '')],
       ['tcp-request', 'content', 'set-var(txn.sni)', 'ssl_fc_sni,lower,rtrim(.)'],
       ...lookUp('tcp-request content', 'txn.hit', 'var(txn.sni)', entrance, {

@@ -23,6 +23,7 @@ import {
   writeFiles,
 } from './check.ts'
 import { makeDefaultCertificate } from './default-certificate.ts'
+import { FlowLog, type HttpFlowsRequest, type HttpFlowsResponse } from './flows.ts'
 import { GatewayObjects } from './objects.ts'
 import { HaproxyProcess } from './process.ts'
 import { deleteServers, runCommands } from './socket.ts'
@@ -38,6 +39,7 @@ export class GatewaysModule implements NodeModule {
   readonly name = 'gateways'
   readonly #options: GatewaysOptions
   readonly #objects: GatewayObjects
+  readonly #flows: FlowLog
   #snapshot: Snapshot = snapshotOf([])
   #model: GatewayModel | undefined
   #stale = true
@@ -62,6 +64,7 @@ export class GatewaysModule implements NodeModule {
 
   constructor(options: GatewaysOptions) {
     this.#options = options
+    this.#flows = new FlowLog(`${options.directory}/flows.sock`)
     this.#objects = new GatewayObjects(options.client, () => {
       this.#stale = true
       this.#wake()
@@ -92,6 +95,11 @@ export class GatewaysModule implements NodeModule {
     this.#wake()
   }
 
+  /** The last requests, for the agent's socket. */
+  flows(request: HttpFlowsRequest): HttpFlowsResponse {
+    return this.#flows.answer(request)
+  }
+
   /** Resolves when what was told so far serves, or was refused. */
   async settled(): Promise<void> {
     while (this.#waiting) await this.#queue
@@ -104,6 +112,7 @@ export class GatewaysModule implements NodeModule {
     this.#objects.stop()
     await this.#queue
     await this.#process?.stop()
+    this.#flows.close()
   }
 
   #wake(): void {
@@ -217,6 +226,7 @@ export class GatewaysModule implements NodeModule {
 
   async #start(): Promise<void> {
     const { namespace, directory, log } = this.#options
+    await this.#flows.start()
     const started = new HaproxyProcess(namespace, directory, log, () => this.#restarted())
     try {
       await started.start()

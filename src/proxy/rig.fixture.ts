@@ -128,8 +128,13 @@ export class GatewayRig {
 
   /** What the real curl prints, run outside. */
   curl(...words: readonly string[]): Promise<string> {
+    return this.run('curl', '-s', '-m', '10', ...words)
+  }
+
+  /** What a program prints, run outside with nothing to read. */
+  run(program: string, ...words: readonly string[]): Promise<string> {
     const { promise, resolve } = Promise.withResolvers<string>()
-    const child = spawnIn(this.rig.outsider.namespace, 'curl', ['-s', '-m', '10', ...words], {
+    const child = spawnIn(this.rig.outsider.namespace, program, words, {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let out = ''

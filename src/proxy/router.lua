@@ -149,7 +149,7 @@ local function redirect(txn, words, scheme, port)
   local status, to_scheme, to_host, to_port, kind, path, prefix = table.unpack(words, 2)
   local new_scheme = to_scheme ~= '' and to_scheme or scheme
   local host = to_host
-  if host == '' then host = (txn.sf:req_hdr('host') or ''):gsub(':%d*$', '') end
+  if host == '' then host = (txn.sf:req_fhdr('host') or ''):gsub(':%d*$', '') end
   local new_port = to_port
   if new_port == '' then new_port = to_scheme ~= '' and default_ports[new_scheme] or port end
   if new_port == default_ports[new_scheme] then new_port = '' else new_port = ':' .. new_port end
@@ -181,10 +181,10 @@ end
 
 -- Answers a preflight (Fetch, 4.8); for other requests it is remembered whom the answer is for.
 local function cors(txn, words)
-  local origins, methods, headers, _, credentials, max_age = table.unpack(words, 2)
-  local origin = txn.sf:req_hdr('origin') or ''
+  local origins, methods, headers, expose, credentials, max_age = table.unpack(words, 2)
+  local origin = txn.sf:req_fhdr('origin') or ''
   if origin == '' then return end
-  local asked = txn.sf:req_hdr('access-control-request-method') or ''
+  local asked = txn.sf:req_fhdr('access-control-request-method') or ''
   local allowed = allows_origin(origins, origin)
   if allowed then txn:set_var('txn.origin', origin) end
   if txn.sf:method() ~= 'OPTIONS' or asked == '' then return end
@@ -196,9 +196,10 @@ local function cors(txn, words)
     reply:add_header('vary', 'origin')
     if methods == '*' and with_credentials then methods = asked end
     if methods ~= '' then reply:add_header('access-control-allow-methods', methods) end
-    local wanted = txn.sf:req_hdr('access-control-request-headers') or ''
+    local wanted = txn.sf:req_fhdr('access-control-request-headers') or ''
     if headers == '*' and (with_credentials or wanted ~= '') then headers = wanted end
     if headers ~= '' then reply:add_header('access-control-allow-headers', headers) end
+    if expose ~= '' then reply:add_header('access-control-expose-headers', expose) end
     if with_credentials then reply:add_header('access-control-allow-credentials', 'true') end
     reply:add_header('access-control-max-age', max_age)
   end
@@ -220,7 +221,7 @@ local function mirror(txn, words)
       for at, value in pairs(values) do headers[name][at + 1] = value end
     end
   end
-  local host = txn.sf:req_hdr('host') or 'mirror'
+  local host = txn.sf:req_fhdr('host') or 'mirror'
   headers['x-plumb-mirror'] = { backend }
   local url = 'http://' .. host .. with_query(txn, txn.sf:path())
   local body = txn.sf:req_body()
@@ -233,7 +234,7 @@ local function mirror(txn, words)
 end
 
 core.register_action('act', { 'http-req' }, function(txn)
-  local scheme, port = txn.sf:req_hdr('x-forwarded-proto'), txn.sf:req_hdr('x-forwarded-port')
+  local scheme, port = txn.sf:req_fhdr('x-forwarded-proto'), txn.sf:req_fhdr('x-forwarded-port')
   local http = txn.http
   local path = txn.sf:path()
   local operations = action_of(txn)

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { createServer, type Server, type Socket } from 'node:net'
+import { after, before, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { host, type Station } from '../agent/rig.fixture.ts'
+import type { HttpFlow } from './flows.ts'
+import { gatewayClass, gatewayOf, routeOf, serviceOf, sliceOf, to } from './gateway-objects.fixture.ts'
+import { GatewayRig } from './rig.fixture.ts'
+
+let gateway: GatewayRig
+const servers: Server[] = []
+const http = { name: 'http', port: 80, protocol: 'HTTP' }
+
+/** A server that does something else than to answer. */
+function misbehave(station: Station, port: number, act: (socket: Socket) => void): void {
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => act(socket))
+  })
+  server.listen({ fd: host.listenTcp(station.namespace, station.addresses[4], port).fd })
+  servers.push(server)
+}
+
+before(async () => {
+  gateway = new GatewayRig()
+  const [one] = gateway.rig.backends
+  gateway.serve(one, 8001)
+  misbehave(one, 8002, (socket) => socket.end())
+  misbehave(one, 8003, () => {})
+  misbehave(one, 8004, (socket) => socket.end('HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n'))
+  misbehave(one, 8005, (socket) => socket.end('what?\r\n\r\n'))
+  const ports = { good: 8001, closing: 8002, slow: 8003, busy: 8004, junk: 8005, refusing: 8999 }
+  const path = (name: string) => [{ path: { type: 'PathPrefix', value: `/${name}` } }]
+  const services = Object.entries(ports).flatMap(([name, port]) => [serviceOf(name), sliceOf(name, port, one)])
+  const rules = [...Object.keys(ports), 'gone', 'empty'].map((name) => ({
+    matches: path(name),
+    backendRefs: [to(name)],
+    ...(name === 'slow' && { timeouts: { request: '300ms' } }),
+  }))
+  await gateway.change([gatewayClass, ...gatewayOf('gw', [http]), ...services, serviceOf('empty'), sliceOf('empty', 1)])
+  await gateway.change([routeOf('HTTPRoute', 'errors', rules)])
+})
+after(async () => {
+  for (const server of servers) server.close()
+  await gateway.close()
+})
+
+/** The flow of the request with this id, when the gateway has told it. */
+async function flowOf(id: string): Promise<HttpFlow> {
+  for (;;) {
+    const found = gateway.module.flows({}).flows.find((one) => one.id === id)
+    if (found !== undefined) return found
+    await setImmediate()
+  }
+}
+
+test('each error says who made it, in the answer and in the log', { timeout: 60_000 }, async () => {
+  const cases: [path: string, status: number, error: string, state: string][] = [
+    ['gone', 500, 'proxy_configuration_error', 'LR'],
+    ['empty', 503, 'destination_unavailable', 'SC'],
+    ['refusing', 503, 'destination_unavailable', 'SC'],
+    ['closing', 502, 'connection_terminated', 'SH'],
+    ['junk', 502, 'connection_terminated', 'PH'],
+    ['slow', 504, 'http_response_timeout', 'sH'],
+    ['none', 404, 'destination_not_found', 'LR'],
+  ]
+  for (const [path, status, error, state] of cases) {
+    const said = await gateway.curl('-i', '-H', `x-request-id: id-${path}`, `http://203.0.113.1:20080/${path}`)
+    assert.match(said, new RegExp(`^HTTP/1.1 ${status} `), path)
+    assert.match(said, new RegExp(`proxy-status: plumb; error=${error}`, 'i'), path)
+    assert.match(said, new RegExp(`x-request-id: id-${path}`, 'i'), path)
+    const flow = await flowOf(`id-${path}`)
+    assert.deepEqual([flow.status, flow.state, flow.path, flow.method], [status, state, `/${path}`, 'GET'])
+    assert.notEqual(flow.by, 'nobody', path)
+    if (path !== 'none') assert.match(flow.route, /^httproute\/ns\/errors\/\d$/, path)
+  }
+})
+
+test('an error of the pod is its own', async () => {
+  const said = await gateway.curl('-i', '-H', 'x-request-id: own', 'http://203.0.113.1:20080/busy')
+  assert.match(said, /^HTTP\/1.1 503 Busy/)
+  assert.doesNotMatch(said, /proxy-status/i)
+  const flow = await flowOf('own')
+  assert.deepEqual([flow.status, flow.by, flow.server], [503, 'nobody', '10.244.2.2:8004'])
+})
+
+test('a request is told with its route, pod and times, whatever is in it, and after a reload too', async () => {
+  const odd = '/good/"quoted"\\%7Bx%7D'
+  await gateway.curl(
+    '--path-as-is',
+    '-H',
+    'x-request-id: odd',
+    '-H',
+    'host: Odd.Example',
+    `http://203.0.113.1:20080${odd}`,
+  )
+  const flow = await flowOf('odd')
+  assert.equal(flow.path, odd)
+  assert.deepEqual(
+    [flow.host, flow.backend, flow.server, flow.client, flow.entrance],
+    ['odd.example', 'ns:good:80', '10.244.2.2:8001', '203.0.113.2', 'ns:gw:80'],
+  )
+  assert.ok(flow.totalMs >= 0 && flow.connectMs >= 0 && flow.firstByteMs >= 0 && flow.time > 1.6e12)
+  const { reloads } = gateway.module
+  await gateway.change([serviceOf('new'), routeOf('HTTPRoute', 'more', [{ backendRefs: [to('new')] }])])
+  assert.equal(gateway.module.reloads, reloads + 1)
+  await gateway.curl('-H', 'x-request-id: later', 'http://203.0.113.1:20080/good')
+  const { next, flows } = gateway.module.flows({ after: flow.sequence })
+  assert.ok(next >= flow.sequence && flows.every(({ sequence }) => sequence > flow.sequence))
+  await flowOf('later')
+  assert.deepEqual(gateway.module.flows({ namespace: 'other' }).flows, [])
+})

@@ -1,0 +1,153 @@
+import { rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { parseTermination } from '../haproxy/index.ts'
+
+/** One request or stream that the gateway of this node had, when it is over. Empty texts and -1 are what never came to be. */
+export interface HttpFlow {
+  /** Counts up from 1 since the agent began. */
+  readonly sequence: number
+  /** Milliseconds since 1970, of its beginning. */
+  readonly time: number
+  readonly client: string
+  /** `http`, `https`, or `namespace:gateway:port`. */
+  readonly entrance: string
+  /** `httproute/NAMESPACE/NAME/RULE`, `ingress/NAMESPACE/NAME`. */
+  readonly route: string
+  /** `namespace:service:port`, or the gateway's own that answered. */
+  readonly backend: string
+  /** Address and port of the pod. */
+  readonly server: string
+  readonly id: string
+  readonly method: string
+  readonly host: string
+  readonly path: string
+  readonly sni: string
+  readonly status: number
+  /** HAProxy's letters, and what they mean: who ended it, and the error of RFC 9209. */
+  readonly state: string
+  readonly by: 'nobody' | 'client' | 'server' | 'gateway'
+  readonly says: string
+  readonly error: string
+  readonly bytes: number
+  readonly retries: number
+  readonly requestMs: number
+  readonly connectMs: number
+  readonly firstByteMs: number
+  readonly totalMs: number
+}
+
+/** What `POST /flows/http` is asked: those after a sequence number, of routes or backends of a namespace. */
+export interface HttpFlowsRequest {
+  readonly after?: number
+  readonly namespace?: string
+}
+
+export interface HttpFlowsResponse {
+  readonly flows: readonly HttpFlow[]
+  /** What to ask for next time as `after`. */
+  readonly next: number
+}
+
+const kept = 4096
+const longestLine = 16_384
+
+/** The last requests of a node, as HAProxy tells them over a unix socket, one line of JSON each. */
+export class FlowLog {
+  readonly #flows: HttpFlow[] = []
+  readonly #path: string
+  #last = 0
+  #server: Server | undefined
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  /** Listens; HAProxy connects by itself, again after each reload. Resolves when it can. */
+  async start(): Promise<void> {
+    if (this.#server !== undefined) return
+    // What an agent that was killed left behind.
+    rmSync(this.#path, { force: true })
+    const server = createServer((socket) => {
+      let rest = ''
+      socket.setEncoding('utf8')
+      socket.on('error', () => {})
+      socket.on('data', (text: string) => {
+        const lines = (rest + text).split('\n')
+        rest = (lines.pop() ?? '').slice(0, longestLine)
+        for (const line of lines) this.take(line)
+      })
+    })
+    this.#server = server
+    // Nothing waits for the log.
+    server.unref()
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    server.once('error', reject)
+    server.listen(this.#path, resolve)
+    await promise
+  }
+
+  answer(request: HttpFlowsRequest): HttpFlowsResponse {
+    const after = Number.isInteger(request?.after) ? request.after! : 0
+    const { namespace } = request ?? {}
+    // One who counts on from an earlier life of the agent begins anew.
+    const flows = this.#flows.filter(({ sequence }) => sequence > (after > this.#last ? 0 : after))
+    const isWanted = ({ route, backend }: HttpFlow): boolean =>
+      namespace === undefined || route.split('/')[1] === namespace || backend.startsWith(`${namespace}:`)
+    return { flows: flows.filter(isWanted), next: this.#last }
+  }
+
+  close(): void {
+    this.#server?.close()
+    this.#server = undefined
+  }
+
+  /** Takes a line; one that is no JSON is dropped. */
+  take(line: string): void {
+    const at = line.indexOf('{')
+    if (at < 0) return
+    let read: unknown
+    try {
+      read = JSON.parse(line.slice(at))
+    } catch {
+      return
+    }
+    if (typeof read !== 'object' || read === null) return
+    this.#flows.push(flowOf(read as Readonly<Record<string, unknown>>, ++this.#last))
+    if (this.#flows.length > kept) this.#flows.shift()
+  }
+}
+
+function flowOf(told: Readonly<Record<string, unknown>>, sequence: number): HttpFlow {
+  const text = (name: string): string => {
+    const value = String(told[name] ?? '')
+    return value === '-' || value === '<NOSRV>' || value === '<BADREQ>' ? '' : value
+  }
+  const number = (name: string): number => (Number.isFinite(Number(told[name])) ? Number(told[name]) : -1)
+  const state = text('state') || '--'
+  const ended = parseTermination(state)
+  return {
+    sequence,
+    time: Math.round(number('time') * 1000),
+    client: text('client'),
+    entrance: text('entrance'),
+    route: text('route'),
+    backend: text('backend'),
+    server: text('server').replace(/-(\d+)$/, ':$1'),
+    id: text('id'),
+    method: text('method'),
+    host: text('host'),
+    path: text('path'),
+    sni: text('sni'),
+    status: number('status'),
+    state,
+    by: ended?.by ?? 'gateway',
+    says: ended?.says ?? '',
+    error: ended?.error ?? '',
+    bytes: number('bytes'),
+    retries: Number.parseInt(text('retries').replace('+', ''), 10) || 0,
+    requestMs: number('requestMs'),
+    connectMs: number('connectMs'),
+    firstByteMs: number('firstByteMs'),
+    totalMs: number('totalMs'),
+  }
+}
