@@ -1,7 +1,7 @@
 export { compileServers } from './backend.ts'
 export { compileGateways } from './compile.ts'
 export { keepTimes } from './conditions.ts'
-export { explainRequest } from './explain.ts'
+export { explainRequest, type RequestAnswer } from './explain.ts'
 export {
   type GatewayNode,
   planInfrastructure,
@@ -11,6 +11,7 @@ export {
 export { gatewayNameLabel, gatewayServiceName } from './gateway-service.ts'
 export { type GivenAddresses, gatewayStatuses, type WantedStatus } from './gateway-status.ts'
 export { compileGatewayApi } from './gateways.ts'
+export { hostText } from './host.ts'
 export type { Ingress, IngressClass, Secret } from './ingress.ts'
 export { type LoweredGateway, lowerGateway, renderFiles } from './lower.ts'
 export type { GatewayModel } from './model.ts'

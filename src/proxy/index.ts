@@ -1,1 +1,2 @@
 export { GatewaysModule } from './module.ts'
+export { GatewayObjects } from './objects.ts'
