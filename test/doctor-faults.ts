@@ -9,11 +9,17 @@ export interface Fault {
   readonly says: string
   /** YAML; `Namespace` and the namespace of the objects are added. */
   readonly objects: string
-  /** `svc/web:80`, within the namespace. */
+  /** `svc/web:80`, within the namespace, or a URL. */
   readonly target?: string
   /** Done with all objects in place; gives the way back. Faults that do this are tried one after another. */
   readonly inject?: { readonly node: string; readonly on: string; readonly off: string }
-  readonly expect: { readonly rule: string; readonly object: RegExp; readonly field: RegExp }
+  readonly expect: {
+    readonly rule: string
+    readonly object: RegExp
+    readonly field: RegExp
+    /** Who made the 5xx that the client sees. */
+    readonly emitter?: 'gateway' | 'backend'
+  }
   /** Part of every test run. */
   readonly usual?: boolean
 }
@@ -81,6 +87,19 @@ spec: ${spec}
 
 const http = (host: string, port = 8080): string =>
   run(`require("http").createServer((q, s) => s.end("ok")).listen(${port}, "${host}")`)
+/** An Ingress `web` of Plumb's class for one host. */
+const ingress = (host: string, { service = 'web', className = 'plumb', tls = '' } = {}): string => `
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: web }
+spec:
+  ingressClassName: ${className}
+  ${tls}
+  rules:
+    - host: ${host}
+      http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: ${service}, port: { number: 80 } } } }] }
+---`
+
 const toNode1 = 'externalTrafficPolicy: Local\n  type: NodePort'
 
 export const faults: readonly Fault[] = [
@@ -378,6 +397,98 @@ spec: { type: ExternalName, externalName: 192.0.2.1, ports: [{ port: 80 }] }
     expect: { rule: 'duplicate-address', object: /^service\/twice-external\/web$/, field: /^spec\.externalIPs$/ },
   },
   {
+    name: 'ingress-backend',
+    rows: '12',
+    says: 'an Ingress names a Service that is not there',
+    objects: app() + client + web() + ingress('backend.example', { service: 'wbe' }),
+    target: 'http://backend.example/',
+    expect: {
+      rule: 'no-route',
+      object: /^ingress\/ingress-backend\/web$/,
+      field: /backend\.service\.name$/,
+      emitter: 'gateway',
+    },
+  },
+  {
+    name: 'ingress-class',
+    rows: '13',
+    says: 'an Ingress names a class that is not there',
+    objects: app() + client + web() + ingress('class.example', { className: 'none' }),
+    target: 'http://class.example/',
+    expect: { rule: 'no-route', object: /^ingress\/ingress-class\/web$/, field: /^spec\.ingressClassName$/ },
+    usual: true,
+  },
+  {
+    name: 'ingress-host',
+    rows: '15',
+    says: 'no rule is for the host',
+    objects: app() + client + web() + ingress('www.host.example'),
+    target: 'http://host.example/',
+    expect: { rule: 'no-route', object: /^request\/host\.example$/, field: /^host$/ },
+  },
+  {
+    name: 'ingress-tls',
+    rows: '39',
+    says: 'the Secret of an Ingress’s certificate is not there',
+    objects:
+      app() + client + web() + ingress('tls.example', { tls: 'tls: [{ hosts: [tls.example], secretName: none }]' }),
+    target: 'https://tls.example/',
+    expect: {
+      rule: 'gateway-certificate',
+      object: /^ingress\/ingress-tls\/web$/,
+      field: /^spec\.tls\[0\]\.secretName$/,
+    },
+  },
+  {
+    name: 'ingress-closes',
+    rows: '21',
+    says: 'the gateway says 502, because the application closes before it answers',
+    objects:
+      app({ command: run('require("net").createServer((s) => s.once("data", () => s.end())).listen(8080)') }) +
+      client +
+      web() +
+      ingress('closes.example'),
+    target: 'http://closes.example/',
+    expect: {
+      rule: 'closes-early',
+      object: /^pod\/ingress-closes\/app$/,
+      field: /^spec\.containers$/,
+      emitter: 'gateway',
+    },
+    usual: true,
+  },
+  {
+    name: 'ingress-fails',
+    rows: '28',
+    says: 'the application says 502 itself, and the gateway hands it on',
+    objects:
+      app({ command: run('require("http").createServer((q, s) => { s.statusCode = 502; s.end() }).listen(8080)') }) +
+      client +
+      web() +
+      ingress('fails.example'),
+    target: 'http://fails.example/',
+    expect: {
+      rule: 'backend-error',
+      object: /^pod\/ingress-fails\/app$/,
+      field: /^spec\.containers$/,
+      emitter: 'backend',
+    },
+    usual: true,
+  },
+  {
+    name: 'ingress-down',
+    rows: '19',
+    says: 'the gateway says 503, because nothing listens in the pod',
+    objects: app({ command: '[sleep, infinity]' }) + client + web() + ingress('down.example'),
+    target: 'http://down.example/',
+    expect: {
+      rule: 'nothing-listens',
+      object: /^pod\/ingress-down\/app$/,
+      field: /^spec\.containers$/,
+      emitter: 'gateway',
+    },
+  },
+  {
     name: 'not-forwarding',
     rows: '91',
     says: 'a node does not forward packets',
@@ -406,8 +517,9 @@ spec: { type: ExternalName, externalName: 192.0.2.1, ports: [{ port: 80 }] }
     objects: app({ node: 'node-2' }) + client + web(),
     inject: {
       node: 'node-1',
-      on: 'ip route del 10.244.1.0/24',
-      off: 'ip route add 10.244.1.0/24 via 172.30.0.12 proto 80',
+      // Kept aside in a table that no rule asks.
+      on: `r=$(ip -4 route | grep -m1 "via 172.30.0.12 " | cut -d" " -f1); ip route add $r via 172.30.0.12 table 99 && ip route del $r`,
+      off: `r=$(ip -4 route show table 99 | cut -d" " -f1); ip route add $r via 172.30.0.12 proto 80 && ip route flush table 99`,
     },
     expect: { rule: 'kernel-differs', object: /^node\/node-1$/, field: /^routes$/ },
   },

@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { Cause } from '../src/doctor/index.ts'
+import type { Cause, Diagnosis } from '../src/doctor/index.ts'
 import type { Fault } from './doctor-faults.ts'
 
 const run = promisify(execFile)
@@ -14,6 +14,7 @@ export interface Said {
   readonly says: string
   readonly causes: readonly Cause[]
   readonly ms: number
+  readonly emitter: string | undefined
 }
 
 /** A lab with all objects of all faults. */
@@ -29,6 +30,9 @@ export class FaultLab {
     await this.cli('up', '--timeout', '60')
     const { stdout } = await this.cli('kubeconfig')
     this.#env.KUBECONFIG = stdout.trim()
+    await this.#apply(
+      'apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: { name: plumb }\nspec: { controller: plumb.network/gateway }',
+    )
     await this.#apply(
       faults.map(({ name }) => `apiVersion: v1\nkind: Namespace\nmetadata: { name: ${name} }\n---`).join('\n'),
     )
@@ -65,9 +69,9 @@ export class FaultLab {
       'client',
     )
     const ms = Math.round(performance.now() - started)
-    if (stdout === '') return { code, says: stderr, causes: [], ms }
-    const [first] = (JSON.parse(stdout) as { ports: { says: string; causes: Cause[] }[] }).ports
-    return { code, says: first?.says ?? '', causes: first?.causes ?? [], ms }
+    if (stdout === '') return { code, says: stderr, causes: [], ms, emitter: undefined }
+    const [first] = (JSON.parse(stdout) as { diagnoses: Pick<Diagnosis, 'says' | 'causes' | 'emitter'>[] }).diagnoses
+    return { code, says: first?.says ?? '', causes: first?.causes ?? [], ms, emitter: first?.emitter?.who }
   }
 
   /** Runs the command line; a failure is an outcome like any other. */
@@ -91,7 +95,8 @@ export class FaultLab {
 }
 
 /** At which place the right cause was named, from 1; undefined when it was not. */
-export function placeOf({ expect }: Fault, { causes }: Said): number | undefined {
+export function placeOf({ expect }: Fault, { causes, emitter }: Said): number | undefined {
+  if (expect.emitter !== undefined && emitter !== expect.emitter) return undefined
   const at = causes.findIndex(
     ({ rule, object, field }) => rule === expect.rule && expect.object.test(object) && expect.field.test(field),
   )

@@ -3,6 +3,7 @@ import { keyOf } from '../cluster/index.ts'
 import { askAgent } from '../cni/index.ts'
 import {
   type Collected,
+  controlPlans,
   explainProbe,
   kernelQuestions,
   type ListeningAt,
@@ -15,7 +16,7 @@ import {
 } from '../doctor/index.ts'
 import { type Host, openHost } from '../host/index.ts'
 import { findPlaceHere, type Lab } from '../lab/index.ts'
-import { lookAtNode, lookAtSockets, type OpenPlace, runProbes } from '../probes/index.ts'
+import { lookAtNode, lookAtSockets, type OpenPlace, runControl, runProbes } from '../probes/index.ts'
 import { askNodes } from './evidence.ts'
 import type { Cluster } from './read-cluster.ts'
 
@@ -29,19 +30,20 @@ export async function collect(cluster: Cluster, subject: Subject, stand: Stand):
     const results = probes.map(
       (probe): ProbeResult => ({ probe, tries: [{ outcome: { kind: 'unseen', says }, ms: 0, wire: undefined }] }),
     )
-    return { snapshot, subject, stand, facts, results, kernel: new Map(), sockets: new Map(), nodes: [] }
+    return { snapshot, subject, stand, facts, results, kernel: new Map(), sockets: new Map(), nodes: [], controls: [] }
   }
   const host = openHost()
   const open = placesOf(host, lab)
   const answers = probes.flatMap((probe) => explainProbe({ snapshot, stand, facts }, probe) ?? [])
-  const [results, evidence, sockets, nodes] = await Promise.all([
+  const [results, evidence, sockets, nodes, controls] = await Promise.all([
     runProbes(host, probes, open),
     askNodes(lab, kernelQuestions(answers)),
     readSockets(subject, open),
     Promise.all([...snapshot.nodes.keys()].map((node) => readNode(lab, node, open))),
+    Promise.all(controlPlans(snapshot, subject, stand.outside).map((plan) => runControl(plan, open))),
   ])
   const kernel = new Map([...evidence].map(([question, found]) => [JSON.stringify(question), found]))
-  return { snapshot, subject, stand, facts, results, kernel, sockets, nodes }
+  return { snapshot, subject, stand, facts, results, kernel, sockets, nodes, controls }
 }
 
 /** Opens namespaces of a lab from this machine. */

@@ -8,7 +8,7 @@ export function reportDiagnoses(cluster: Cluster, diagnoses: readonly Diagnosis[
   if (options.output === 'json')
     print(
       JSON.stringify(
-        { schema: 'plumb.network/doctor/v1', ports: diagnoses.map((one) => asData(one, options)) },
+        { schema: 'plumb.network/doctor/v1', diagnoses: diagnoses.map((one) => asData(one, options)) },
         null,
         2,
       ),
@@ -27,23 +27,24 @@ function statusOf(diagnoses: readonly Diagnosis[], { lab }: Cluster): number {
 function remedy({ causes, examination }: Diagnosis, { fix }: DoctorOptions): string {
   const [first] = causes
   if (!fix || first === undefined) return ''
-  return `\n\nThe remedy\n${renderTrial(first, tryFix(examination, first))}`
+  return `\n\nThe remedy\n${renderTrial(first, examination && tryFix(examination, first))}`
 }
 
-function asData({ kind, says, causes, firstFailing, unseen, examination }: Diagnosis, { fix }: DoctorOptions): unknown {
-  const { subject, stand, results, nodes } = examination
-  const { service, port, transport } = subject
+function asData(diagnosis: Diagnosis, { fix }: DoctorOptions): unknown {
+  const { subject, kind, says, causes, emitter, firstFailing, unseen, client, tested, controls, examination } =
+    diagnosis
   return {
-    service: `${service.metadata.namespace}/${service.metadata.name}`,
-    port: port.port,
-    transport,
-    client: stand.client,
+    subject,
     kind,
     says,
-    causes: fix ? causes.map((one) => ({ ...one, trial: tryFix(examination, one) })) : causes,
+    causes:
+      fix && examination !== undefined ? causes.map((one) => ({ ...one, trial: tryFix(examination, one) })) : causes,
+    emitter,
     firstFailing,
     unseen,
-    probes: results,
-    nodes,
+    client,
+    probes: tested.map(({ result, answer }) => ({ ...result, model: answer?.verdict })),
+    controls,
+    nodes: examination?.nodes,
   }
 }

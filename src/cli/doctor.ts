@@ -1,9 +1,10 @@
 import { type Address, findAddress } from '../addr/index.ts'
 import { keyOf } from '../cluster/index.ts'
-import { type Collected, type Diagnosis, diagnose, findClient, type Subject, subjectsOf } from '../doctor/index.ts'
+import { type AskedRequest, type Diagnosis, diagnose, findClient, type Stand, subjectsOf } from '../doctor/index.ts'
 import { findEnd } from '../explain/index.ts'
 import { collect } from './collect.ts'
 import { reportDiagnoses } from './doctor-report.ts'
+import { examineRequest, parseUrl, readGateways, requestsOf, withObjects } from './doctor-request.ts'
 import { exit, say } from './output.ts'
 import { type Cluster, openCluster } from './read-cluster.ts'
 import { parseEnd, parseTarget, splitPort } from './why.ts'
@@ -18,58 +19,117 @@ export interface DoctorOptions {
   output: 'text' | 'json'
 }
 
+/** What is to be looked at. */
+type Target =
+  | { readonly kind: 'service'; readonly namespace: string; readonly name: string; readonly port: string | undefined }
+  | { readonly kind: 'ingress'; readonly key: string }
+  | { readonly kind: 'request'; readonly request: Omit<AskedRequest, 'objects'> }
+
 /** `plumb doctor TARGET`: exit status 0 when it is well, 1 when a cause was found, 2 when none explains what fails, 3 when nothing could be tried. */
-export async function runDoctor(target: string, options: DoctorOptions): Promise<void> {
-  const { end: word, port } = splitPort(target)
-  const end = parseTarget(word, options.namespace)
-  if (typeof end === 'string' || end.kind !== 'service') {
-    say(`plumb doctor: "${target}" is not svc/NAME[:PORT]`)
+export async function runDoctor(text: string, options: DoctorOptions): Promise<void> {
+  const target = readTarget(text, options.namespace)
+  if (typeof target === 'string') {
+    say(`plumb doctor: ${target}`)
     process.exitCode = exit.usage
     return
   }
   const cluster = await openCluster('plumb doctor', options)
   if (cluster === undefined) return
   try {
-    const found = findEnd(cluster.snapshot, end)
-    if (found.kind === 'unknown' || found.service === undefined)
-      return cannot(found.kind === 'unknown' ? found.says : found.label)
-    const subjects = subjectsOf(cluster.snapshot, found.service, {
-      ...(port === undefined ? {} : { port }),
-      ...(options.path === undefined ? {} : { path: options.path }),
-    })
-    if (typeof subjects === 'string') return cannot(subjects)
-    const client = clientOf(cluster, subjects[0]!, options)
-    if (client?.kind === 'wrong') return cannot(client.says)
-    const diagnoses: Diagnosis[] = []
-    for (const subject of subjects) diagnoses.push(diagnose(await examineOne(cluster, subject, client?.key)))
-    reportDiagnoses(cluster, diagnoses, options)
+    const found = await examine(cluster, target, options)
+    if (typeof found !== 'string') return reportDiagnoses(cluster, found, options)
+    say(`plumb doctor: ${found}`)
+    process.exitCode = exit.cannot
   } finally {
     cluster.client.close()
   }
 }
 
-function cannot(says: string): void {
-  say(`plumb doctor: ${says}`)
-  process.exitCode = exit.cannot
+function readTarget(text: string, namespace: string): Target | string {
+  const request = parseUrl(text)
+  if (request !== undefined) return { kind: 'request', request }
+  const ingress = /^(?:ingress|ing|ingresses)\/(?:([^/]+)\/)?([^/]+)$/.exec(text)
+  if (ingress !== null) return { kind: 'ingress', key: `${ingress[1] ?? namespace}/${ingress[2]}` }
+  const { end: word, port } = splitPort(text)
+  const end = parseTarget(word, namespace)
+  if (typeof end === 'string' || end.kind !== 'service')
+    return `"${text}" is not svc/NAME[:PORT], ingress/NAME or a URL`
+  return { kind: 'service', namespace: end.namespace, name: end.name, port }
 }
 
-function clientOf(
+/** The diagnoses, or what keeps them from being made. */
+async function examine(
+  cluster: Cluster,
+  target: Target,
+  options: DoctorOptions,
+): Promise<readonly Diagnosis[] | string> {
+  const client = findNamedClient(cluster, options)
+  if (client?.kind === 'wrong') return client.says
+  switch (target.kind) {
+    case 'service':
+      return examineService(cluster, target, client?.key, options)
+    case 'request': {
+      const gateways = await readGateways(cluster)
+      const stand = standOf(cluster, client?.key ?? anyClient(cluster))
+      return [await examineRequest(cluster, gateways, withObjects(gateways, target.request), stand)]
+    }
+    case 'ingress': {
+      const gateways = await readGateways(cluster)
+      const ingress = gateways.ingresses.find((one) => keyOf(one) === target.key)
+      if (ingress === undefined) {
+        const names = gateways.ingresses.map(keyOf).slice(0, 8)
+        return `there is no Ingress ${target.key}${names.length > 0 ? `; there are ${names.join(', ')}` : ''}`
+      }
+      const requests = requestsOf(ingress)
+      if (requests.length === 0) return `ingress/${target.key} has no rules and no default backend`
+      const stand = standOf(cluster, client?.key ?? anyClient(cluster))
+      const diagnoses: Diagnosis[] = []
+      for (const request of requests) diagnoses.push(await examineRequest(cluster, gateways, request, stand))
+      return diagnoses
+    }
+    default:
+      return target satisfies never
+  }
+}
+
+async function examineService(
+  cluster: Cluster,
+  { namespace, name, port }: Extract<Target, { kind: 'service' }>,
+  client: string | undefined,
+  { path }: DoctorOptions,
+): Promise<readonly Diagnosis[] | string> {
+  const found = findEnd(cluster.snapshot, { kind: 'service', namespace, name })
+  if (found.kind === 'unknown') return found.says
+  const subjects = subjectsOf(cluster.snapshot, found.service!, {
+    ...(port === undefined ? {} : { port }),
+    ...(path === undefined ? {} : { path }),
+  })
+  if (typeof subjects === 'string') return subjects
+  const diagnoses: Diagnosis[] = []
+  for (const subject of subjects) {
+    const own = client ?? findClient(cluster.snapshot, subject.service)
+    diagnoses.push(diagnose(await collect(cluster, subject, standOf(cluster, own))))
+  }
+  return diagnoses
+}
+
+function anyClient({ snapshot }: Cluster): string | undefined {
+  return findClient(snapshot, undefined)
+}
+
+function standOf({ lab }: Cluster, client: string | undefined): Stand {
+  const outside: readonly Address[] = (lab?.state.outside ?? []).flatMap((text) => findAddress(text) ?? [])
+  return { client, outside, clusterDomain: 'cluster.local' }
+}
+
+function findNamedClient(
   { snapshot }: Cluster,
-  subject: Subject,
   { from, namespace }: DoctorOptions,
 ): { kind: 'pod'; key: string } | { kind: 'wrong'; says: string } | undefined {
-  if (from === undefined) {
-    const key = findClient(snapshot, subject)
-    return key === undefined ? undefined : { kind: 'pod', key }
-  }
+  if (from === undefined) return undefined
   const end = parseEnd(from.includes('/') ? from : `pod/${from}`, namespace)
   if (typeof end === 'string' || end.kind !== 'pod') return { kind: 'wrong', says: `--from "${from}" is not pod/NAME` }
   const found = findEnd(snapshot, end)
   if (found.kind === 'unknown') return { kind: 'wrong', says: found.says }
   return found.pod === undefined ? undefined : { kind: 'pod', key: keyOf(found.pod) }
-}
-
-function examineOne(cluster: Cluster, subject: Subject, client: string | undefined): Promise<Collected> {
-  const outside: readonly Address[] = (cluster.lab?.state.outside ?? []).flatMap((text) => findAddress(text) ?? [])
-  return collect(cluster, subject, { client, outside, clusterDomain: 'cluster.local' })
 }

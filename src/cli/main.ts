@@ -87,8 +87,10 @@ program
 
 program
   .command('doctor')
-  .description('find out why a Service does not answer: probes at every rung, and which object to blame')
-  .argument('<target>', 'svc/NAME[:PORT]')
+  .description(
+    'find out why something does not answer: probes at every rung, who made an error, and which object to blame',
+  )
+  .argument('<target>', 'svc/NAME[:PORT], ingress/NAME, or http(s)://HOST/PATH')
   .addOption(labName())
   .addOption(kubeconfig())
   .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')

@@ -161,7 +161,7 @@ export function collected(
   const snapshot = snapshotOf(change(objectsOf(shape)))
   const subjects = subjectsOf(snapshot, snapshot.services.get('ns/web')!, {})
   const subject = (subjects as readonly Subject[])[0]!
-  const client = findClient(snapshot, subject)
+  const client = findClient(snapshot, subject.service)
   const own: Stand = { ...stand, client }
   const sockets = new Map(
     [...snapshot.pods.values()].map((one) => [
@@ -185,6 +185,7 @@ export function collected(
       probe,
       tries: Array.from({ length: probe.tries }, () => ({ outcome: answer(probe), ms: 1, wire: undefined })),
     })),
+    controls: [],
     kernel: new Map(),
     sockets,
     nodes: [...snapshot.nodes.keys()].map((name) => ({

@@ -1,21 +1,33 @@
 import type { Answer } from '../explain/index.ts'
 import type { Cause } from './cause.ts'
+import type { ControlResult } from './control.ts'
+import { type Emitter, findEmitter } from './emitter.ts'
 import { type Collected, type Examination, examine, type Tested } from './examination.ts'
 import { findBad, type Rung, rungs } from './probe.ts'
-import { rules } from './rules/index.ts'
+import type { RequestExamination } from './request.ts'
+import { requestRules, rules } from './rules/index.ts'
 import { proofOf, serviceOf } from './words.ts'
 
-/** What the doctor says of one port of a Service. */
+/** What the doctor says of one port of a Service, or of one request. */
 export interface Diagnosis {
-  readonly examination: Examination
+  /** What was looked at: `service/shop/web port 80/tcp`, `https://shop.example/`. */
+  readonly subject: string
   /** `healthy`: all that could be tried answers. `sick`: a cause is named. `unexplained`: something fails and no rule knows why. */
   readonly kind: 'healthy' | 'sick' | 'unexplained'
   readonly says: string
   /** The best first. */
   readonly causes: readonly Cause[]
   readonly firstFailing: Rung | undefined
+  readonly tested: readonly Tested[]
+  readonly controls: readonly ControlResult[]
+  /** Who made the 5xx that a client saw, where one did. */
+  readonly emitter: Emitter | undefined
+  /** The pod that stood for clients. */
+  readonly client: string | undefined
   /** What could not be tried, and why. */
   readonly unseen: readonly string[]
+  /** What remedies are tried on; absent where a request leads to no Service. */
+  readonly examination: Examination | undefined
 }
 
 const weight = { certain: 0, likely: 1, possible: 2 } as const
@@ -23,38 +35,67 @@ const weight = { certain: 0, likely: 1, possible: 2 } as const
 /** Judges what was collected: pure, so that a saved examination is judged alike anywhere. */
 export function diagnose(collected: Collected): Diagnosis {
   const examination = examine(collected)
-  const { tested } = examination
-  const failing = tested.filter((one) => !one.good && !isUnseen(one))
+  const { tested, subject, controls } = examination
   const found = Object.entries(rules).flatMap(([rule, { judge }]) =>
     judge(examination).map((cause): Cause => ({ rule, ...cause })),
   )
+  const failing = failures(tested)
+  const name = `${serviceOf(subject)} port ${subject.port.port}/${subject.transport}`
   const causes = rank([...found, ...byModel(failing, found)])
+  return conclude({ subject: name, causes, tested, controls, client: collected.stand.client, examination })
+}
+
+/** Judges a request through a gateway, with the diagnosis of the Service that its route leads to. */
+export function diagnoseRequest(examination: RequestExamination): Diagnosis {
+  const { request, tested, backend } = examination
+  const found = Object.entries(requestRules).flatMap(([rule, { judge }]) =>
+    judge(examination).map((cause): Cause => ({ rule, ...cause })),
+  )
+  const all = [...(backend?.tested ?? []), ...tested]
+  const controls = backend?.controls ?? []
+  const causes = rank([...found, ...(backend?.causes ?? [])])
+  const name = `${request.scheme}://${request.host}${request.path}`
+  return conclude({
+    subject: name,
+    causes,
+    tested: all,
+    controls,
+    client: backend?.client,
+    examination: backend?.examination,
+  })
+}
+
+function conclude(
+  seen: Pick<Diagnosis, 'subject' | 'causes' | 'tested' | 'controls' | 'client' | 'examination'>,
+): Diagnosis {
+  const { subject, causes, tested, controls } = seen
+  const failing = failures(tested)
   const firstFailing = rungs.find((rung) => failing.some(({ probe }) => probe.rung === rung))
   const unseen = [
-    ...new Set(
-      tested.filter(isUnseen).flatMap(({ result }) => {
-        const bad = findBad(result)
-        return bad?.kind === 'unseen' ? [bad.says] : []
-      }),
-    ),
+    ...new Set([...tested.filter(isUnseen).flatMap(whyUnseen), ...controls.flatMap((one) => one.unseen ?? [])]),
   ]
+  const emitter = findEmitter(tested, controls)
+  const base = { ...seen, firstFailing, unseen, emitter }
   const [first] = causes
-  const sick = first !== undefined && (failing.length > 0 || first.confidence === 'certain')
-  const name = `${serviceOf(examination.subject)} port ${examination.subject.port.port}/${examination.subject.transport}`
-  if (sick) return { examination, kind: 'sick', says: `${name}: ${first.says}`, causes, firstFailing, unseen }
-  if (failing.length > 0) {
-    const says = `${name}: ${firstFailing} fails, and nothing that is known explains it`
-    return { examination, kind: 'unexplained', says, causes, firstFailing, unseen }
-  }
+  if (first !== undefined && (failing.length > 0 || first.confidence === 'certain'))
+    return { ...base, kind: 'sick', says: `${subject}: ${first.says}` }
+  if (failing.length > 0)
+    return {
+      ...base,
+      kind: 'unexplained',
+      says: `${subject}: ${firstFailing} fails, and nothing that is known explains it`,
+    }
   const count = tested.length - tested.filter(isUnseen).length
-  return {
-    examination,
-    kind: 'healthy',
-    says: `${name} answers everywhere it was tried (${count} probes)`,
-    causes: [],
-    firstFailing,
-    unseen,
-  }
+  return { ...base, kind: 'healthy', causes: [], says: `${subject} answers everywhere it was tried (${count} probes)` }
+}
+
+function failures(tested: readonly Tested[]): readonly Tested[] {
+  return tested.filter((one) => !one.good && !isUnseen(one))
+}
+
+function whyUnseen({ result }: Tested): string[] {
+  const bad = findBad(result)
+  return bad?.kind === 'unseen' ? [bad.says] : []
 }
 
 function isUnseen({ result }: Tested): boolean {

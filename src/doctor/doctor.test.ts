@@ -4,7 +4,10 @@ import fc from 'fast-check'
 import { explainConnection } from '../explain/index.ts'
 import type { KubeObject, Service } from '../objects/index.ts'
 import { collected, shapes } from './cluster.fixture.ts'
+import type { ControlResult } from './control.ts'
 import { diagnose } from './diagnose.ts'
+import { findEmitter } from './emitter.ts'
+import type { Tested } from './examination.ts'
 import type { Outcome, Probe } from './probe.ts'
 import { renderDiagnosis } from './render.ts'
 import { tryFix } from './trial.ts'
@@ -31,7 +34,7 @@ test('nobody is accused in healthy clusters, and the ladder has every rung that 
       const diagnosis = diagnose(collected(one, () => well))
       assert.deepEqual(diagnosis.causes, [])
       assert.equal(diagnosis.kind, 'healthy', diagnosis.says)
-      const seen = new Set(diagnosis.examination.tested.map(({ probe }) => probe.rung))
+      const seen = new Set(diagnosis.tested.map(({ probe }) => probe.rung))
       for (const rung of ['loopback', 'pod', 'own-node', 'client-pod', 'cluster-ip'] as const)
         assert.ok(seen.has(rung), rung)
       assert.equal(seen.has('node-port'), one.type !== 'ClusterIP')
@@ -62,7 +65,7 @@ test('any outcomes at all are judged and told, each cause with object, field and
       const diagnosis = diagnose(collected(one, () => some[at++ % some.length]!))
       assert.ok(renderDiagnosis(diagnosis).length > 0)
       for (const { object, field, says, fix } of diagnosis.causes) assert.ok(object && field && says && fix.says)
-      const failed = diagnosis.examination.tested.some(({ result }) =>
+      const failed = diagnosis.tested.some(({ result }) =>
         result.tries.some(({ outcome }) => outcome !== well && outcome.kind !== 'unseen'),
       )
       assert.equal(diagnosis.kind === 'healthy', !failed)
@@ -146,7 +149,7 @@ for (const { says, rule, object, answer, change = (same: ReturnType<typeof colle
 
 test('every probe of the ladder that the network carries has an answer of the model', () => {
   const one = collected(shape, () => well)
-  for (const { probe, answer } of diagnose(one).examination.tested) {
+  for (const { probe, answer } of diagnose(one).tested) {
     if (probe.rung === 'loopback') assert.equal(answer, undefined)
     else assert.ok(answer?.verdict.kind === 'allow', `${probe.id}: ${answer?.verdict.says}`)
   }
@@ -172,12 +175,106 @@ test('a remedy is tried on the model: it helps or does not, and what else change
   const refused = (probe: Probe): Outcome =>
     probe.rung === 'name' ? well : { kind: 'refused', by: 'icmp', says: 'port unreachable' }
   const { examination, causes } = diagnose(collected(shape, refused, rename({ app: 'wbe' })))
-  const trial = tryFix(examination, causes[0]!)
+  const trial = tryFix(examination!, causes[0]!)
   assert.deepEqual(causes[0]?.fix.patch?.body, { spec: { selector: { app: 'web' } } })
   assert.equal(trial?.helps, true, trial?.says)
   assert.deepEqual(trial?.changes, ['pods join: ns/web-0, ns/web-1'])
   const wrong = { ...causes[0]!.fix.patch!, body: { spec: { selector: { app: 'nobody' } } } }
-  const worse = tryFix(examination, { ...causes[0]!, fix: { says: '', patch: wrong } })
+  const worse = tryFix(examination!, { ...causes[0]!, fix: { says: '', patch: wrong } })
   assert.equal(worse?.helps, false)
   assert.match(worse?.says ?? '', /there would still be no endpoint|no endpoint serves/)
+})
+
+const gatewayProbe: Probe = {
+  id: 'gateway node-0',
+  rung: 'gateway',
+  from: { kind: 'outside' },
+  address: '172.30.0.10' as never,
+  port: 80,
+  transport: 'tcp',
+  speech: { kind: 'http', host: 'web.example', path: '/' },
+  tries: 1,
+  target: 'node/node-0',
+}
+const status = (code: number, headers: Record<string, string> = {}): Outcome => ({
+  kind: 'answered',
+  says: `HTTP ${code}`,
+  http: { status: code, headers, body: '' },
+})
+const testedAs = (probe: Probe, outcome: Outcome): Tested => ({
+  probe,
+  good: outcome.kind === 'answered' && (outcome.http?.status ?? 0) < 500,
+  result: { probe, tries: [{ outcome, ms: 1, wire: undefined }] },
+  answer: undefined,
+})
+const control = (code: number, state: string, own: boolean): ControlResult => ({
+  plan: {
+    place: { kind: 'node', name: 'node-0' },
+    to: 'pods',
+    backends: [],
+    speech: 'http',
+    host: '',
+    path: '/',
+    tries: 1,
+  },
+  tries: [{ status: code, server: '10.244.0.2:8080', state, says: '', own, connectMs: 0, firstByteMs: 1 }],
+})
+const made = 'plumb; error=connection_refused'
+const emitters: readonly {
+  says: string
+  gateway: Outcome
+  pod: Outcome
+  control: ControlResult
+  who: string
+  blame?: RegExp
+}[] = [
+  {
+    says: 'the gateway, for a backend that fails a proxy apart from it too',
+    gateway: status(503, { 'proxy-status': made }),
+    pod: { kind: 'refused', by: 'reset', says: '' },
+    control: control(503, 'SC', false),
+    who: 'gateway',
+    blame: /they are to blame/,
+  },
+  {
+    says: 'the gateway, for no fault of the backend',
+    gateway: status(503, { 'proxy-status': made }),
+    pod: status(200),
+    control: control(200, '--', true),
+    who: 'gateway',
+    blame: /the gateway is to blame/,
+  },
+  {
+    says: 'the application, asked with nothing in between',
+    gateway: status(502),
+    pod: status(502),
+    control: control(502, '--', true),
+    who: 'backend',
+  },
+  {
+    says: 'the application, by the header of the proxy before it',
+    gateway: status(502, { 'proxy-status': 'edge; received-status=502' }),
+    pod: status(200),
+    control: control(200, '--', true),
+    who: 'backend',
+  },
+  {
+    says: 'the application, by the control’s log',
+    gateway: status(500),
+    pod: { kind: 'stalled' },
+    control: control(500, '--', true),
+    who: 'backend',
+  },
+]
+for (const { says, gateway, pod, control: one, who, blame } of emitters) {
+  test(`who made a 5xx: ${says}`, () => {
+    const found = findEmitter([testedAs(gatewayProbe, gateway), testedAs({ ...gatewayProbe, rung: 'pod' }, pod)], [one])
+    assert.equal(found?.who, who)
+    if (blame !== undefined) assert.match(found?.says ?? '', blame)
+    assert.ok((found?.proof.length ?? 0) >= 2)
+  })
+}
+
+test('no emitter is named where nobody saw a 5xx', () => {
+  assert.equal(findEmitter([testedAs(gatewayProbe, status(200))], []), undefined)
 })

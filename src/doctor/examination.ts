@@ -11,6 +11,7 @@ import {
   observationsOf,
   type Step,
 } from '../explain/index.ts'
+import type { ControlResult } from './control.ts'
 import type { Stand } from './ladder.ts'
 import { isGood, type Probe, type ProbeResult, renderPlace } from './probe.ts'
 import type { Subject } from './subject.ts'
@@ -46,6 +47,8 @@ export interface Collected {
   /** Listening sockets by pod. */
   readonly sockets: ReadonlyMap<string, readonly ListeningAt[]>
   readonly nodes: readonly NodeState[]
+  /** Proxies apart from the cluster, before the same backends. */
+  readonly controls: readonly ControlResult[]
 }
 
 /** A probe with what the model says of it. */
@@ -104,6 +107,19 @@ function confirmed(model: Answer, kernel: Collected['kernel']): Answer {
     if (found !== undefined) evidence.set(one, found)
   }
   return evidence.size === 0 ? model : confirm(model, evidence)
+}
+
+/** Probes at a gateway: what the network makes of them the model of connections tells, what the gateway does is another's. */
+export function testRequest(
+  collected: Pick<Collected, 'snapshot' | 'stand' | 'facts'>,
+  results: readonly ProbeResult[],
+): readonly Tested[] {
+  return results.map((result) => ({
+    result,
+    probe: result.probe,
+    good: isGood(result),
+    answer: explainProbe(collected, result.probe),
+  }))
 }
 
 /** The tested probes of a rung. */

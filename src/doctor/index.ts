@@ -1,6 +1,14 @@
-export type { Cause, Patch } from './cause.ts'
-export { type Diagnosis, diagnose } from './diagnose.ts'
-export { type Collected, explainProbe, kernelQuestions, type ListeningAt, type NodeState } from './examination.ts'
+export type { Cause } from './cause.ts'
+export { type ControlPlan, type ControlResult, type ControlTry, controlPlans } from './control.ts'
+export { type Diagnosis, diagnose, diagnoseRequest } from './diagnose.ts'
+export {
+  type Collected,
+  explainProbe,
+  kernelQuestions,
+  type ListeningAt,
+  type NodeState,
+  testRequest,
+} from './examination.ts'
 export { findClient, ladder, type Stand } from './ladder.ts'
 export {
   type HttpAnswer,
@@ -14,5 +22,6 @@ export {
   type Wire,
 } from './probe.ts'
 export { renderDiagnosis, renderTrial } from './render.ts'
+export { type AskedRequest, findBackend, gatewayProbes, routeRequest } from './request.ts'
 export { type Subject, subjectsOf } from './subject.ts'
 export { tryFix } from './trial.ts'

@@ -2,7 +2,7 @@ import { type Address, type Family, familyOf, parseAddress } from '../addr/index
 import { keyOf, type Snapshot, splitKey } from '../cluster/index.ts'
 import { asksClusterDns } from '../dns/index.ts'
 import { selects } from '../endpoints/index.ts'
-import type { Pod } from '../objects/index.ts'
+import type { Pod, Service } from '../objects/index.ts'
 import { nodeAddresses } from '../pods/index.ts'
 import type { Place, Probe, Rung, Speech } from './probe.ts'
 import { type Backend, type Front, frontsOf, type Subject } from './subject.ts'
@@ -188,10 +188,9 @@ function byName(snapshot: Snapshot, { service }: Subject, { client, clusterDomai
   ]
 }
 
-/** A pod that may stand for clients: one that is ready and no endpoint, of the Service's namespace first. */
-export function findClient(snapshot: Snapshot, subject: Subject): string | undefined {
-  const backends = new Set(subject.backends.flatMap(({ pod }) => (pod === undefined ? [] : [keyOf(pod)])))
-  const own = subject.service.metadata.namespace
+/** A pod that may stand for clients: one that is ready and serves nobody, of the Service's namespace first. */
+export function findClient(snapshot: Snapshot, service: Service | undefined): string | undefined {
+  const own = service?.metadata.namespace ?? 'default'
   const fits = (pod: Pod): boolean =>
     pod.spec.hostNetwork !== true &&
     (pod.status?.podIPs ?? []).length > 0 &&
@@ -203,7 +202,7 @@ export function findClient(snapshot: Snapshot, subject: Subject): string | undef
   const rank = (pod: Pod): number =>
     (serves(pod) ? 1 : 0) +
     (pod.metadata.namespace === own ? 0 : 4) +
-    (backends.has(keyOf(pod)) ? 8 : 0) +
+    (service !== undefined && selects(service, pod) ? 8 : 0) +
     (pod.metadata.namespace === 'kube-system' ? 2 : 0)
   const found = [...snapshot.pods.values()]
     .filter(fits)

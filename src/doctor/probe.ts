@@ -129,7 +129,9 @@ export function isGood(result: ProbeResult): boolean {
 }
 
 function isGoodOutcome(outcome: Outcome): boolean {
-  return outcome.kind === 'answered' && (outcome.http === undefined || outcome.http.status < 500)
+  if (outcome.kind !== 'answered' || outcome.http === undefined) return outcome.kind === 'answered'
+  // RFC 9209: an error of a proxy on the way, whatever its status.
+  return outcome.http.status < 500 && !/error=/.test(outcome.http.headers['proxy-status'] ?? '')
 }
 
 /** The first try that was not good; one that could not be sent only where none could. */

@@ -1,7 +1,8 @@
 import type { Cause } from './cause.ts'
 import type { Diagnosis } from './diagnose.ts'
+import { renderControls } from './emitter.ts'
 import type { Tested } from './examination.ts'
-import { findBad, outcomesOf, type Rung, renderOutcome, renderPlace, rungs } from './probe.ts'
+import { findBad, type Outcome, outcomesOf, type Rung, renderOutcome, renderPlace, rungs } from './probe.ts'
 import type { Trial } from './trial.ts'
 import { addressText } from './words.ts'
 
@@ -23,19 +24,19 @@ const meanings: Readonly<Record<Rung, string>> = {
 
 /** A diagnosis as text: the verdict, the causes with proof and remedy, then the ladder. */
 export function renderDiagnosis(diagnosis: Diagnosis): string {
-  const { kind, says, causes, examination, unseen } = diagnosis
+  const { kind, says, causes, tested, client, unseen, controls, emitter } = diagnosis
   const lines = [`${signs[kind]} ${says}`]
   causes.slice(0, 3).forEach((cause, at) => {
     lines.push(...renderCause(cause, at, causes.length > 1))
   })
-  lines.push(
-    '',
-    `Ladder${examination.stand.client === undefined ? '' : `, the client is pod/${examination.stand.client}`}`,
-  )
+  if (emitter !== undefined)
+    lines.push('', `Who made the ${emitter.status}`, `  ${emitter.says}`, ...emitter.proof.map((one) => `    ${one}`))
+  lines.push('', `Ladder${client === undefined ? '' : `, the client is pod/${client}`}`)
   for (const rung of rungs) {
-    const some = examination.tested.filter(({ probe }) => probe.rung === rung)
+    const some = tested.filter(({ probe }) => probe.rung === rung)
     if (some.length > 0) lines.push(...renderRung(rung, some))
   }
+  if (controls.length > 0) lines.push('', 'Control: proxies apart from the cluster', ...renderControls(controls))
   if (unseen.length > 0) lines.push('', 'Not tried', ...unseen.map((one) => `  ${one}`))
   return lines.join('\n')
 }
@@ -81,11 +82,20 @@ function renderRung(rung: Rung, some: readonly Tested[]): string[] {
     return [`${head} ${tries} of ${tries}: ${what}, ${Math.ceil(slowest)} ms`]
   }
   const good = tries - bad.reduce((sum, { result }) => sum + badTries(result), 0)
+  const outcomes = new Set(bad.map(({ result }) => renderOutcome(findBad(result)!)))
+  // What every one met, and nothing that the network did, needs no list.
+  if (outcomes.size === 1 && !isNetwork(findBad(bad[0]!.result)))
+    return [`${head} ${good} of ${tries}: ${[...outcomes][0]}`]
   return [
     `${head} ${good} of ${tries}`,
     ...bad.slice(0, 4).map((one) => `               ${failure(one)}`),
     ...(bad.length > 4 ? [`               … and ${bad.length - 4} more`] : []),
   ]
+}
+
+/** Whether it was decided below the application. */
+function isNetwork(outcome: Outcome | undefined): boolean {
+  return outcome !== undefined && ['refused', 'unreachable', 'silence'].includes(outcome.kind)
 }
 
 function badTries(result: Tested['result']): number {
@@ -97,7 +107,7 @@ function failure({ probe, result, answer }: Tested): string {
     ({ outcome, count }) => `${result.tries.length > 1 ? `${count}× ` : ''}${renderOutcome(outcome)}`,
   )
   const foretold =
-    answer === undefined
+    answer === undefined || !isNetwork(findBad(result))
       ? ''
       : answer.verdict.kind === 'allow'
         ? ' (the model says that it works)'

@@ -18,7 +18,7 @@ export function portField({ service, port }: Subject): string {
 export function proofOf({ result, probe }: Tested): string {
   const bad = findBad(result)
   const times = result.tries.length === 1 ? '' : ` (${badCount(result)} of ${result.tries.length} tries)`
-  return `${renderPlace(probe.from)} → ${addressText(probe)}: ${bad === undefined ? 'answers' : renderOutcome(bad)}${bad === undefined ? '' : times}`
+  return `${renderPlace(probe.from)} → ${addressText(probe)}: ${renderOutcome(bad ?? result.tries[0]!.outcome)}${bad === undefined ? '' : times}`
 }
 
 function badCount(result: Tested['result']): number {

@@ -1,2 +1,3 @@
+export { runControl } from './control.ts'
 export { lookAtNode, lookAtSockets } from './look.ts'
 export { type OpenPlace, runProbes } from './run.ts'

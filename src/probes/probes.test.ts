@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { type Address, parseAddress } from '../addr/index.ts'
 import type { Outcome, Probe, Speech } from '../doctor/index.ts'
 import { type Namespace, openHost } from '../host/index.ts'
+import { runControl } from './control.ts'
 import { parsePacket } from './packet.ts'
 import { runProbes } from './run.ts'
 import { readAnswer } from './speak.ts'
@@ -141,4 +144,50 @@ test('bytes that are no packet and answers that are cut off are read without a c
     }),
     { numRuns: 2000 },
   )
+})
+
+const controlled: readonly { port: number; says: string; expect: { status: number; state: string; own: boolean } }[] = [
+  { port: 1, says: 'the server’s own answer', expect: { status: 200, state: '--', own: true } },
+  { port: 7, says: 'the server’s own error', expect: { status: 502, state: '--', own: true } },
+  { port: 2, says: 'an end before an answer', expect: { status: 502, state: 'SH', own: false } },
+  { port: 3, says: 'no answer in time', expect: { status: 504, state: 'sH', own: false } },
+  { port: 11, says: 'nobody listens', expect: { status: 503, state: 'SC', own: false } },
+  { port: 4, says: 'no HTTP', expect: { status: 502, state: 'PH', own: false } },
+]
+for (const { port, says, expect } of controlled) {
+  test(`the control tells whose it is: ${says}`, async () => {
+    const plan = {
+      place: { kind: 'node', name: 'x' },
+      to: 'pods',
+      backends: [{ address: right, port }],
+      speech: 'http',
+      host: 'x',
+      path: '/',
+      tries: 1,
+    } as const
+    const { tries, unseen } = await runControl(plan, async () => host.openNamespace(client.path))
+    assert.equal(unseen, undefined)
+    const { status, state, own, server } = tries[0]!
+    assert.deepEqual({ status, state, own }, expect)
+    assert.equal(server, `${right}:${port}`)
+  })
+}
+
+test('the control goes round all backends, and leaves nothing behind', async () => {
+  const backends = [1, 7].map((port) => ({ address: right, port }))
+  const plan = {
+    place: { kind: 'node', name: 'x' },
+    to: 'pods',
+    backends,
+    speech: 'http',
+    host: 'x',
+    path: '/',
+    tries: 4,
+  } as const
+  const left = () => readdirSync(tmpdir()).filter((name) => name.startsWith('plumb-control-'))
+  const { tries } = await runControl(plan, async () => host.openNamespace(client.path))
+  assert.deepEqual(tries.map(({ status }) => status).sort(), [200, 200, 502, 502])
+  const gone = await runControl(plan, () => Promise.reject(new Error('no such node')))
+  assert.equal(gone.unseen, 'the control: no such node')
+  assert.deepEqual(left(), [])
 })

@@ -10,14 +10,13 @@ export const closesEarly: Rule = {
     const found = on(examination, 'loopback', 'pod').filter(({ result }) => findBad(result)?.kind === 'closed')
     const [first] = found
     if (first === undefined) return []
-    const how = findBad(first.result)
     const pods = [...new Set(found.map(({ probe }) => renderPlace(probe.from)))]
     return [
       {
         confidence: 'certain',
         object: pods[0] ?? '',
         field: 'spec.containers',
-        value: how?.kind === 'closed' ? how.how : '',
+        value: '',
         says: `the application takes connections and closes them before it answers (${pods.length} of ${examination.subject.backends.length} endpoints): an LB in front says 502`,
         proof: found.slice(0, 3).map(proofOf),
         twin: 'a race over idle connections: there a fresh one never fails, and this one was fresh',

@@ -1,4 +1,5 @@
 import type { Rule } from '../cause.ts'
+import type { RequestRule } from '../request.ts'
 import { agentSilent } from './agent-silent.ts'
 import { backendError } from './backend-error.ts'
 import { closesEarly } from './closes-early.ts'
@@ -7,9 +8,12 @@ import { dns } from './dns.ts'
 import { duplicateAddress } from './duplicate-address.ts'
 import { externalAddress } from './external-address.ts'
 import { foreignFirewall } from './foreign-firewall.ts'
+import { gatewayCertificate } from './gateway-certificate.ts'
+import { gatewayItself } from './gateway-itself.ts'
 import { hairpin } from './hairpin.ts'
 import { kernelDiffers } from './kernel-differs.ts'
 import { listensOnLoopback } from './listens-on-loopback.ts'
+import { noRoute } from './no-route.ts'
 import { notForwarding } from './not-forwarding.ts'
 import { notServed } from './not-served.ts'
 import { nothingListens } from './nothing-listens.ts'
@@ -54,4 +58,11 @@ export const rules: Readonly<Record<string, Rule>> = {
   'external-address': externalAddress,
   'foreign-firewall': foreignFirewall,
   'session-affinity': sessionAffinity,
+}
+
+/** Rules about requests through a gateway. */
+export const requestRules: Readonly<Record<string, RequestRule>> = {
+  'no-route': noRoute,
+  'gateway-certificate': gatewayCertificate,
+  'gateway-itself': gatewayItself,
 }

@@ -1,0 +1,98 @@
+import {
+  type AskedRequest,
+  type Collected,
+  type Diagnosis,
+  diagnose,
+  diagnoseRequest,
+  findBackend,
+  gatewayProbes,
+  routeRequest,
+  type Stand,
+  subjectsOf,
+  testRequest,
+} from '../doctor/index.ts'
+import { compileGateways, type GatewayModel, type Ingress } from '../gateways/index.ts'
+import { openHost } from '../host/index.ts'
+import { runProbes } from '../probes/index.ts'
+import { GatewayObjects } from '../proxy/index.ts'
+import { collect, placesOf } from './collect.ts'
+import type { Cluster } from './read-cluster.ts'
+
+/** The gateways' model and the Ingresses, as they are at the API server. */
+export interface Gateways {
+  readonly model: GatewayModel
+  readonly ingresses: readonly Ingress[]
+}
+
+/** Reads everything that gateways are compiled from, once. */
+export async function readGateways({ client, snapshot }: Cluster): Promise<Gateways> {
+  const objects = new GatewayObjects(client, () => undefined)
+  try {
+    await objects.synced
+    return { model: compileGateways(objects.sources(snapshot)), ingresses: [...objects.sources(snapshot).ingresses] }
+  } finally {
+    objects.stop()
+  }
+}
+
+/** `https://shop.example:8443/cart` as a request; undefined for what is no URL of HTTP. */
+export function parseUrl(text: string): Omit<AskedRequest, 'objects'> | undefined {
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) return undefined
+  const { protocol, hostname, port, pathname, search } = new URL(text)
+  const scheme = protocol === 'https:' ? 'https' : 'http'
+  return {
+    scheme,
+    host: hostname.replace(/^\[|\]$/g, ''),
+    path: `${pathname}${search}`,
+    ...(port === '' ? {} : { port: Number(port) }),
+  }
+}
+
+/** The request with the Ingresses that speak of its host. */
+export function withObjects({ ingresses }: Gateways, request: Omit<AskedRequest, 'objects'>): AskedRequest {
+  const wildcard = request.host.replace(/^[^.]+/, '*')
+  const speaks = ({ spec }: Ingress): boolean =>
+    (spec?.rules ?? []).some(({ host }) => host === request.host || host === wildcard)
+  const objects = ingresses.filter(speaks).map((one) => `ingress/${one.metadata.namespace}/${one.metadata.name}`)
+  return { ...request, objects }
+}
+
+/** The requests that an Ingress promises to answer, at most four; a wildcard is asked as `any`. */
+export function requestsOf(ingress: Ingress): readonly AskedRequest[] {
+  const objects = [`ingress/${ingress.metadata.namespace}/${ingress.metadata.name}`]
+  const tls = new Set((ingress.spec?.tls ?? []).flatMap(({ hosts = [] }) => hosts))
+  const rules = ingress.spec?.rules ?? []
+  const asked = rules.flatMap(({ host = 'any.example', http }) =>
+    (http?.paths ?? []).map(({ path = '/' }): AskedRequest => {
+      const name = host.replace(/^\*\./, 'any.')
+      return { scheme: tls.has(host) ? 'https' : 'http', host: name, path: path || '/', objects }
+    }),
+  )
+  if (asked.length > 0 || ingress.spec?.defaultBackend === undefined) return asked.slice(0, 4)
+  return [{ scheme: 'http', host: 'any.example', path: '/', objects }]
+}
+
+/** Sends a request to the gateways and climbs the ladder of the Service behind its route at the same time. */
+export async function examineRequest(
+  cluster: Cluster,
+  { model }: Gateways,
+  request: AskedRequest,
+  stand: Stand,
+): Promise<Diagnosis> {
+  const { snapshot, lab, servicePrefixes } = cluster
+  const routed = routeRequest(model, request, new Date().toISOString())
+  const backend = findBackend(routed)
+  const service = backend === undefined ? undefined : snapshot.services.get(backend.service)
+  const subjects =
+    service === undefined ? [] : subjectsOf(snapshot, service, { port: backend!.port, path: request.path })
+  const subject = typeof subjects === 'string' ? undefined : subjects[0]
+  const probes = gatewayProbes(snapshot, routed, stand.outside)
+  const facts: Collected['facts'] = { clusterDomain: stand.clusterDomain, servicePrefixes }
+  const [results, collected] = await Promise.all([
+    lab === undefined ? [] : runProbes(openHost(), probes, placesOf(openHost(), lab)),
+    subject === undefined ? undefined : collect(cluster, subject, stand),
+  ])
+  const tested = testRequest({ snapshot, stand, facts }, results)
+  const behind = collected && diagnose(collected)
+  return diagnoseRequest({ ...routed, tested, backend: behind, controls: behind?.controls ?? [] })
+}
