@@ -2,7 +2,6 @@ export type { Attributes, Operation, Target } from './attributes.ts'
 export { compileConditions, type Holds } from './conditions.ts'
 export { expressionErrors } from './expressions.ts'
 export {
-  type FindNamespace,
   isExempt,
   matchedVersion,
   namespaceSelected,

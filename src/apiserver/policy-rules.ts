@@ -23,7 +23,8 @@ interface Binding extends KubeObject {
   readonly roleRef: { readonly kind: string; readonly name: string }
 }
 
-interface Role extends KubeObject {
+/** A Role or ClusterRole. */
+export interface Role extends KubeObject {
   readonly rules?: readonly PolicyRule[]
   readonly aggregationRule?: { readonly clusterRoleSelectors?: readonly LabelSelector[] }
 }

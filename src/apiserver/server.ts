@@ -16,6 +16,7 @@ import { Metrics } from './metrics.ts'
 import type { ApiServer, ApiServerOptions, ListenerOptions } from './options.ts'
 import { Refusal } from './refusal.ts'
 import { openRegistry } from './registry.ts'
+import { startAggregation } from './role-aggregation.ts'
 import { route } from './router.ts'
 import { seed } from './seed.ts'
 import { ServiceAllocator } from './service-allocation.ts'
@@ -62,6 +63,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   try {
     await seed(core, options)
     startCleanup(core)
+    startAggregation(core)
     repair = startServiceRepair(core)
     for (const listener of options.listeners) servers.push(await listen(core, options, listener))
   } catch (error) {

@@ -16,6 +16,11 @@ export interface TestWebhook extends AsyncDisposable {
   readonly caBundle: string
   /** The reviews that came, by path. */
   readonly asked: { readonly path: string; readonly request: Review }[]
+  /** Cuts all connections, those that wait for an answer included. */
+  cut(): void
+  /** Ends the process, so to say: nobody listens until `revive`. */
+  stop(): Promise<void>
+  revive(): Promise<void>
   /** Makes the answers of a path. */
   on(path: string, reply: (request: Review) => Reply): void
 }
@@ -43,18 +48,26 @@ export async function startWebhook(): Promise<TestWebhook> {
     const answer = { uid: review.uid, ...reply }
     response.end(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: answer }))
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const listen = async (port: number) => {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+    return (server.address() as AddressInfo).port
+  }
+  const stop = async () => {
+    server.closeAllConnections()
+    server.close()
+    await once(server, 'close')
+  }
+  const port = await listen(0)
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
+    cut: () => server.closeAllConnections(),
+    stop,
+    revive: async () => void (await listen(port)),
     caBundle: Buffer.from(authority.cert).toString('base64'),
     asked,
     on: (path, reply) => void replies.set(path, reply),
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
+    [Symbol.asyncDispose]: stop,
   }
 }
 

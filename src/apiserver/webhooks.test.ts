@@ -313,3 +313,55 @@ test('configurations of admission are never asked about themselves, and are chec
     ],
   )
 })
+
+test('a webhook that is cut, killed or cut while it thinks is asked again as soon as it is back', async () => {
+  const gone = await install(false, 'fault', webhook('/fault'))
+  const post = (name: string) => context.client.call('POST', maps, labelled(name, 'fault'))
+  assert.equal((await post('fault-1')).code, 201)
+  // The connection that was kept is gone; that is no failure of the webhook.
+  hook.cut()
+  assert.equal((await post('fault-2')).code, 201)
+  hook.on('/fault', () => {
+    setImmediate(hook.cut)
+    return 'never'
+  })
+  assert.match(
+    (await post('fault-3')).body.message,
+    /failed calling webhook "fault.example.com": failed to call webhook: .*: EOF$/,
+  )
+  hook.on('/fault', () => ({ allowed: true }))
+  await hook.stop()
+  assert.match((await post('fault-4')).body.message, /connection refused/)
+  assert.equal((await context.client.call('GET', `${maps}/fault-4`)).code, 404)
+  await hook.revive()
+  const began = performance.now()
+  assert.equal((await post('fault-5')).code, 201)
+  console.log(`a webhook that came back was asked after ${(performance.now() - began).toFixed(1)} ms`)
+  await gone()
+})
+
+test('twenty writers under one slow webhook keep all their changes', async () => {
+  await context.client.call('POST', maps, labelled('busy', 'none'))
+  const gone = await install(true, 'busy', webhook('/busy', { objectSelector: { matchLabels: { test: 'none' } } }))
+  hook.on('/busy', ({ object }) =>
+    patching({
+      op: 'add',
+      path: '/metadata/annotations',
+      value: { keys: String(Object.keys(object.data ?? {}).length) },
+    }),
+  )
+  let refused = 0
+  const write = async (i: number): Promise<void> => {
+    const { code } = await context.client.call('PATCH', `${maps}/busy`, { data: { [`k${i}`]: '1' } })
+    if (code === 200) return
+    assert.equal(code, 409)
+    refused++
+    return write(i)
+  }
+  await Promise.all(Array.from({ length: 20 }, (_, i) => write(i)))
+  const { data, metadata } = (await context.client.call('GET', `${maps}/busy`)).body
+  assert.equal(Object.keys(data).length, 20)
+  assert.equal(metadata.annotations.keys, '20')
+  console.log(`20 writers of one object under a webhook: ${refused} conflicts`)
+  await gone()
+})

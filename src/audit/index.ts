@@ -1,4 +1,4 @@
-export { type AuditedAnswer, type AuditedRequest, eventOf } from './event.ts'
+export { type AuditedRequest, eventOf } from './event.ts'
 export {
   type AuditDecision,
   type AuditPolicy,
