@@ -80,7 +80,7 @@ export class DeniedFlows {
         ...(node === undefined ? {} : { node }),
       },
       ...portOf(packet),
-      policies: this.#blame(direction, packet),
+      policies: this.#blame(direction, mode, packet),
     })
   }
 
@@ -97,12 +97,12 @@ export class DeniedFlows {
   }
 
   /** By the model and not by the rule: what holds now, none when policies have changed since the packet. */
-  #blame(direction: 'egress' | 'ingress', packet: IpPacket): readonly string[] {
+  #blame(direction: 'egress' | 'ingress', mode: 'enforce' | 'audit', packet: IpPacket): readonly string[] {
     const { source, destination, protocol, destinationPort = 0 } = packet
     const word = protocolOf(protocol)
     const verdict = this.#plan.blame(direction, source, destination, word, destinationPort)
-    if (verdict?.kind === 'deny') return verdict.isolating.map(({ object }) => object)
-    return verdict?.kind === 'pass' ? verdict.audited.map(({ object }) => object) : []
+    if (verdict === undefined) return []
+    return mode === 'audit' ? verdict.audited : verdict.kind === 'deny' ? verdict.policies : []
   }
 }
 

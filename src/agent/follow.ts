@@ -1,7 +1,18 @@
 import type { Client, Informer, Resource } from '../client/index.ts'
 import { type Collection, type Collections, keyOf, type LiveSnapshot } from '../cluster/index.ts'
 import type { KubeObject } from '../objects/index.ts'
-import { egresses, endpointSlices, namespaces, networkPolicies, nodes, pods, services } from './resources.ts'
+import {
+  adminNetworkPolicies,
+  baselineAdminNetworkPolicies,
+  clusterNetworkPolicies,
+  egresses,
+  endpointSlices,
+  namespaces,
+  networkPolicies,
+  nodes,
+  pods,
+  services,
+} from './resources.ts'
 
 /** Informers that feed a Snapshot. */
 export interface Following {
@@ -12,7 +23,7 @@ export interface Following {
 
 /**
  * Follows what one node needs: all Services, slices and Nodes, and the node's own Pods; with `policies` all Pods, because any of
- * them may be a peer, and NetworkPolicies; with `egress` Egresses, where there are such; with either Namespaces. `onChange` follows each change.
+ * them may be a peer, and policies of every kind that there is; with `egress` Egresses, where there are such; with either Namespaces. `onChange` follows each change.
  */
 export function follow(
   client: Client,
@@ -44,7 +55,14 @@ export function follow(
     one('nodes', nodes),
     one('pods', pods, policies ? {} : { fieldSelector: `spec.nodeName=${nodeName}` }),
     ...(policies || egress ? [one('namespaces', namespaces)] : []),
-    ...(policies ? [one('policies', networkPolicies)] : []),
+    ...(policies
+      ? [
+          one('policies', networkPolicies),
+          one('clusterPolicies', clusterNetworkPolicies, { optional: true }),
+          one('adminPolicies', adminNetworkPolicies, { optional: true }),
+          one('baselinePolicies', baselineAdminNetworkPolicies, { optional: true }),
+        ]
+      : []),
     ...(egress ? [one('egresses', egresses, { optional: true })] : []),
   ]).then(() => {})
   return {

@@ -6,7 +6,13 @@ import fc from 'fast-check'
 import type { Family } from '../addr/index.ts'
 import { snapshotOf } from '../cluster/index.ts'
 import type { KubeObject, NetworkPolicy, Pod } from '../objects/index.ts'
-import { arbitrarySpec, namespaceObject, policyObject } from '../policies/cluster.fixture.ts'
+import {
+  arbitraryClusterSpec,
+  arbitrarySpec,
+  clusterPolicyObject,
+  namespaceObject,
+  policyObject,
+} from '../policies/cluster.fixture.ts'
 import { explainPolicies } from '../policies/index.ts'
 import { type Agent, startAgent } from './index.ts'
 import {
@@ -63,6 +69,7 @@ before(async () => {
 })
 beforeEach(async () => {
   for (const name of ['p', 'q']) objects.delete('NetworkPolicy', `ns/${name}`)
+  objects.delete('ClusterNetworkPolicy', 'w')
   await put(...stations().map((one) => podOf(one)))
 })
 after(async () => {
@@ -108,15 +115,19 @@ const everyTry = (): { from: Station; to: Station; family: Family; port: number 
   )
 }
 
+const optional = <T>(one: fc.Arbitrary<T>) => fc.option(one, { nil: undefined })
+
 test('what is explained is what real packets meet, in both families', async () => {
   await fc.assert(
-    fc.asyncProperty(arbitrarySpec, fc.option(arbitrarySpec, { nil: undefined }), async (one, two) => {
-      const policies = [policyObject('p', one), ...(two === undefined ? [] : [policyObject('q', two)])]
+    fc.asyncProperty(arbitrarySpec, optional(arbitrarySpec), optional(arbitraryClusterSpec), async (one, two, wide) => {
+      const policies: KubeObject[] = [policyObject('p', one), ...(two === undefined ? [] : [policyObject('q', two)])]
+      if (wide === undefined) objects.delete('ClusterNetworkPolicy', 'w')
+      else policies.push(clusterPolicyObject('w', wide))
       objects.delete('NetworkPolicy', 'ns/q')
       const labels = [{ app: 'a' }, { app: 'b' }, {}]
       const pods = stations().map((station, index) => podOf(station, labels[index] as Record<string, string>))
       await put(...pods, ...policies)
-      const snapshot = snapshotOf([namespaceObject('ns'), ...pods, ...policies])
+      const snapshot = snapshotOf([nodeObject('node-1', rig), namespaceObject('ns'), ...pods, ...policies])
       const tries = everyTry()
       const wanted = tries.filter(({ from, to, family, port }) => {
         const question = {
@@ -133,7 +144,7 @@ test('what is explained is what real packets meet, in both families', async () =
         JSON.stringify(policies),
       )
     }),
-    { numRuns: 12 },
+    { numRuns: 14 },
   )
 })
 
@@ -193,6 +204,32 @@ for (const family of [4, 6] as const) {
     assert.equal((await reached([{ from: node, to: backend, family, port: 8080 }])).length, 1)
   })
 }
+
+test('a pod that comes to be denied by a cluster-wide policy loses its live connections', async (t) => {
+  const [first, second] = rig.backends
+  await put(
+    clusterPolicyObject('w', {
+      tier: 'Admin',
+      priority: 1,
+      subject: { namespaces: {} },
+      ingress: [
+        { action: 'Deny', from: [{ pods: { namespaceSelector: {}, podSelector: { matchLabels: { evil: 'yes' } } } }] },
+      ],
+    }),
+  )
+  const denied = connect(rig.client, first, 4, 8080)
+  const kept = connect(second, first, 4, 8080)
+  t.after(() => [denied, kept].forEach((socket) => void socket.destroy()))
+  await Promise.all([once(denied, 'data'), once(kept, 'data')])
+  await put(podOf(rig.client, { app: 'client', evil: 'yes' }))
+  const left = rig.node.network.connections({ family: 4, protocol: 6 })
+  const sources = left.filter(({ reply }) => reply.source === first.addresses[4]).map(({ original }) => original.source)
+  assert.ok(!sources.includes(rig.client.addresses[4]), 'its entry is gone')
+  kept.write('still here\n')
+  const [echo] = (await once(kept, 'data')) as [Buffer]
+  assert.equal(echo.toString(), 'still here\n')
+  assert.deepEqual(await reached([{ from: rig.client, to: first, family: 4, port: 8080 }]), [])
+})
 
 test('an agent that starts anew opens nothing while it does', async () => {
   const [backend] = rig.backends

@@ -39,3 +39,24 @@ export const serviceCidrs: Resource = {
   namespaced: false,
   kind: 'ServiceCIDR',
 }
+export const clusterNetworkPolicies: Resource = {
+  group: 'policy.networking.k8s.io',
+  version: 'v1alpha2',
+  plural: 'clusternetworkpolicies',
+  namespaced: false,
+  kind: 'ClusterNetworkPolicy',
+}
+export const adminNetworkPolicies: Resource = {
+  group: 'policy.networking.k8s.io',
+  version: 'v1alpha1',
+  plural: 'adminnetworkpolicies',
+  namespaced: false,
+  kind: 'AdminNetworkPolicy',
+}
+export const baselineAdminNetworkPolicies: Resource = {
+  group: 'policy.networking.k8s.io',
+  version: 'v1alpha1',
+  plural: 'baselineadminnetworkpolicies',
+  namespaced: false,
+  kind: 'BaselineAdminNetworkPolicy',
+}

@@ -69,8 +69,9 @@ export class Objects {
 }
 
 function pluralOf(kind: string): string {
-  if (kind === 'NetworkPolicy') return 'networkpolicies'
-  return kind === 'Egress' ? 'egresses' : `${kind.toLowerCase()}s`
+  const word = kind.toLowerCase()
+  if (word.endsWith('y')) return `${word.slice(0, -1)}ies`
+  return word.endsWith('s') ? `${word}es` : `${word}s`
 }
 
 /** Keeps what is said, for a test that fails. */

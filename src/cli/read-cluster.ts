@@ -51,13 +51,30 @@ async function readSnapshot(client: Client): Promise<LiveSnapshot> {
     namespaces: Namespaces,
     policies: NetworkPolicies,
   } as const
-  await Promise.all(
-    Object.entries(collections).map(async ([collection, resource]) => {
-      for await (const object of pages(client, resource))
-        snapshot.put(collection as 'services', keyOf(object), object as never)
-    }),
-  )
+  const read = async (collection: string, resource: Resource): Promise<void> => {
+    for await (const object of pages(client, resource))
+      snapshot.put(collection as 'services', keyOf(object), object as never)
+  }
+  await Promise.all([
+    ...Object.entries(collections).map(([collection, resource]) => read(collection, resource)),
+    // A cluster need not know these kinds.
+    ...Object.entries(clusterPolicyKinds).map(([collection, resource]) =>
+      read(collection, resource).catch((error: unknown) => {
+        if (!(error instanceof ApiError) || error.code !== 404) throw error
+      }),
+    ),
+  ])
   return snapshot
+}
+
+const clusterPolicyKinds: Readonly<Record<string, Resource>> = {
+  clusterPolicies: wide('v1alpha2', 'ClusterNetworkPolicy', 'clusternetworkpolicies'),
+  adminPolicies: wide('v1alpha1', 'AdminNetworkPolicy', 'adminnetworkpolicies'),
+  baselinePolicies: wide('v1alpha1', 'BaselineAdminNetworkPolicy', 'baselineadminnetworkpolicies'),
+}
+
+function wide(version: string, kind: string, plural: string): Resource {
+  return { group: 'policy.networking.k8s.io', version, plural, namespaced: false, kind }
 }
 
 /** All objects of a kind, page by page. */

@@ -9,6 +9,9 @@ export interface Changes {
   readonly pods: ReadonlySet<ObjectKey>
   readonly namespaces: ReadonlySet<ObjectKey>
   readonly policies: ReadonlySet<ObjectKey>
+  readonly clusterPolicies: ReadonlySet<ObjectKey>
+  readonly adminPolicies: ReadonlySet<ObjectKey>
+  readonly baselinePolicies: ReadonlySet<ObjectKey>
   readonly egresses: ReadonlySet<ObjectKey>
 }
 
@@ -52,6 +55,9 @@ export function mergeChanges(a: Changes, b: Changes): Changes {
     pods: new Set([...a.pods, ...b.pods]),
     namespaces: new Set([...a.namespaces, ...b.namespaces]),
     policies: new Set([...a.policies, ...b.policies]),
+    clusterPolicies: new Set([...a.clusterPolicies, ...b.clusterPolicies]),
+    adminPolicies: new Set([...a.adminPolicies, ...b.adminPolicies]),
+    baselinePolicies: new Set([...a.baselinePolicies, ...b.baselinePolicies]),
     egresses: new Set([...a.egresses, ...b.egresses]),
   }
 }
@@ -64,6 +70,9 @@ function emptyChanges(): Record<Collection, Set<ObjectKey>> {
     pods: new Set(),
     namespaces: new Set(),
     policies: new Set(),
+    clusterPolicies: new Set(),
+    adminPolicies: new Set(),
+    baselinePolicies: new Set(),
     egresses: new Set(),
   }
 }

@@ -1,5 +1,7 @@
 import { type Address, findAddress } from '../addr/index.ts'
 import type {
+  AdminNetworkPolicy,
+  ClusterNetworkPolicy,
   Egress,
   EndpointSlice,
   KubeObject,
@@ -20,6 +22,9 @@ export interface Collections {
   readonly pods: Pod
   readonly namespaces: Namespace
   readonly policies: NetworkPolicy
+  readonly clusterPolicies: ClusterNetworkPolicy
+  readonly adminPolicies: AdminNetworkPolicy
+  readonly baselinePolicies: AdminNetworkPolicy
   readonly egresses: Egress
 }
 
@@ -33,6 +38,9 @@ export interface Snapshot {
   readonly pods: ReadonlyMap<ObjectKey, Pod>
   readonly namespaces: ReadonlyMap<ObjectKey, Namespace>
   readonly policies: ReadonlyMap<ObjectKey, NetworkPolicy>
+  readonly clusterPolicies: ReadonlyMap<ObjectKey, ClusterNetworkPolicy>
+  readonly adminPolicies: ReadonlyMap<ObjectKey, AdminNetworkPolicy>
+  readonly baselinePolicies: ReadonlyMap<ObjectKey, AdminNetworkPolicy>
   readonly egresses: ReadonlyMap<ObjectKey, Egress>
   /** The slices of a Service (label `kubernetes.io/service-name`), sorted by name. */
   slicesOf(service: ObjectKey): readonly EndpointSlice[]
@@ -59,6 +67,9 @@ export class LiveSnapshot implements Snapshot {
   readonly pods = new Map<ObjectKey, Pod>()
   readonly namespaces = new Map<ObjectKey, Namespace>()
   readonly policies = new Map<ObjectKey, NetworkPolicy>()
+  readonly clusterPolicies = new Map<ObjectKey, ClusterNetworkPolicy>()
+  readonly adminPolicies = new Map<ObjectKey, AdminNetworkPolicy>()
+  readonly baselinePolicies = new Map<ObjectKey, AdminNetworkPolicy>()
   readonly egresses = new Map<ObjectKey, Egress>()
   readonly #slicesByService = new Map<ObjectKey, readonly EndpointSlice[]>()
   readonly #podsByAddress = new Map<Address, readonly Pod[]>()
@@ -158,6 +169,9 @@ const collectionByKind: Readonly<Record<string, Collection>> = {
   Pod: 'pods',
   Namespace: 'namespaces',
   NetworkPolicy: 'policies',
+  ClusterNetworkPolicy: 'clusterPolicies',
+  AdminNetworkPolicy: 'adminPolicies',
+  BaselineAdminNetworkPolicy: 'baselinePolicies',
   Egress: 'egresses',
 }
 

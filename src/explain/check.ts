@@ -1,7 +1,8 @@
 import { findAddress } from '../addr/index.ts'
-import { analyse, grantBetween, grantOf, hasPort, type Kin } from '../policies/index.ts'
+import { type GrantPeer, grantBetween, grantOf, hasPort, type Kin } from '../policies/index.ts'
 import type { Transport } from './answer.ts'
-import type { Cast } from './workloads.ts'
+import { outsiderAt } from './outside.ts'
+import { analyseCast, type Cast } from './workloads.ts'
 
 /** One line of an assertion file: `from` must, or must not, reach `to`. */
 export interface Assertion {
@@ -43,7 +44,7 @@ function findMistake(one: Partial<Assertion> | null): string | undefined {
 
 /** Holds assertions against what the policies of manifests say. */
 export function check(cast: Cast, assertions: readonly Assertion[]): readonly CheckResult[] {
-  const analysis = analyse(cast.pods, cast.namespaces, cast.policies)
+  const analysis = analyseCast(cast)
   const podOf = new Map([...cast.nameOf].map(([pod, name]) => [name, pod]))
   const find = (name: string): Kin | undefined => {
     const pod = podOf.get(name)
@@ -60,10 +61,8 @@ export function check(cast: Cast, assertions: readonly Assertion[]): readonly Ch
     const targetAddress = findAddress(to)
     if (source === undefined && sourceAddress === undefined) return broken(from)
     if (target === undefined && targetAddress === undefined) return broken(to)
-    const outside = (address: typeof sourceAddress) => ({
-      selections: undefined,
-      addresses: address === undefined ? [] : [address],
-    })
+    const outside = (address: typeof sourceAddress): GrantPeer =>
+      address === undefined ? { selections: undefined } : outsiderAt(cast, address)
     const grant =
       source !== undefined && target !== undefined
         ? grantBetween(source, target)

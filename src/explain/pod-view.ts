@@ -23,7 +23,7 @@ export interface PodView {
   /** `http 8080/tcp` by container. */
   readonly ports: readonly { readonly container: string; readonly port: string }[]
   readonly services: readonly ServiceOfPod[]
-  /** NetworkPolicies that select it: who may come and where it may go is theirs to say. */
+  /** Policies that select it: who may come and where it may go is theirs to say. */
   readonly policies: readonly string[]
 }
 
@@ -51,7 +51,7 @@ export function podView(snapshot: Snapshot, pod: Pod): PodView {
       const { verdict, says } = explainEndpoint({ service, pod, node, slices })
       return { service: `service/${keyOf(service)}`, takes: verdict === 'ready', says }
     }),
-    policies: policiesFor(snapshot, pod).map(({ key }) => `networkpolicy/${key}`),
+    policies: policyNames(snapshot, pod),
   }
 }
 
@@ -77,6 +77,11 @@ export function renderPodView(view: PodView): string {
       services.map(({ takes, says }) => `${takes ? '✓' : '✗'} ${says}`),
       'none selects it',
     ),
-    ...list('NetworkPolicies', policies, 'none selects it: it takes and makes any connection'),
+    ...list('policies', policies, 'none selects it: it takes and makes any connection'),
   ].join('\n')
+}
+
+function policyNames(snapshot: Snapshot, pod: Pod): readonly string[] {
+  const { admin, own, baseline } = policiesFor(snapshot, pod)
+  return [...admin, ...own, ...baseline].map(({ object }) => object)
 }

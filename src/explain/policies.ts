@@ -71,7 +71,7 @@ function sideOf(side: SideAnswer | undefined): PolicySide {
   return { steps, denied: { kind: 'deny', says, because: verdict.because } }
 }
 
-/** Whether no policy has anything to say, not even an audited one. */
-function isSilent({ verdict }: SideAnswer): boolean {
-  return verdict.kind === 'pass' && verdict.audited.length === 0
+/** Whether no policy has anything to say that anybody would want to read. */
+function isSilent({ verdict, steps }: SideAnswer): boolean {
+  return verdict.kind === 'pass' && steps.length === 1
 }

@@ -5,7 +5,15 @@ import { parse } from 'yaml'
 import { parseAddress } from '../addr/index.ts'
 import { snapshotOf } from '../cluster/index.ts'
 import type { KubeObject, NetworkPolicy, Pod } from '../objects/index.ts'
-import { arbitrarySpec, namespaceObject, podObject, policyObject } from '../policies/cluster.fixture.ts'
+import {
+  arbitraryClusterSpec,
+  arbitrarySpec,
+  clusterPolicyObject,
+  namespaceObject,
+  nodeObject,
+  podObject,
+  policyObject,
+} from '../policies/cluster.fixture.ts'
 import { explainPolicies, recipes } from '../policies/index.ts'
 import {
   castOf,
@@ -120,6 +128,31 @@ test('check: assertions pass, fail or cannot be judged, and JUnit tells so', () 
   assert.match(String(readAssertions([])), /a list "assertions"/)
 })
 
+test('outside: every address once, in ranges that are treated alike, whatever tier decides', () => {
+  const wide = clusterPolicyObject('w', {
+    tier: 'Admin',
+    priority: 1,
+    subject: { pods: { namespaceSelector: {}, podSelector: { matchLabels: { app: 'client' } } } },
+    egress: [
+      { action: 'Accept', to: [{ networks: ['192.0.2.0/25'] }], protocols: [{ tcp: {} }] },
+      { action: 'Deny', to: [{ networks: ['203.0.113.64/26', '2001:db8::/32'] }] },
+      { action: 'Deny', to: [{ networks: ['0.0.0.0/0'] }], protocols: [{ tcp: { destinationPort: { number: 25 } } }] },
+    ],
+  })
+  const outside = (objects: readonly KubeObject[]) =>
+    reachData(reach(castOf(objects)).edges).flatMap(({ from, to, ports }) =>
+      from === 'deployment/ns/client' && to.startsWith('outside') ? [`${to}: ${ports}`] : [],
+    )
+  assert.deepEqual(outside([...strict, wide]), ['outside 192.0.2.0/25: tcp any', 'outside 203.0.113.0/26: tcp 443'])
+  const open = outside([...shop, wide])
+  const rest = '::-2001:db7:ffff:ffff:ffff:ffff:ffff:ffff, 2001:db9::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'
+  const most = '0.0.0.0-192.0.1.255, 192.0.2.128-203.0.113.63, 203.0.113.128-255.255.255.255'
+  assert.deepEqual(open.toSorted(), [
+    `outside ${most}: sctp any; tcp 0-24, 26-65535; udp any; other protocols`,
+    `outside 192.0.2.0/25, ${rest}: everything`,
+  ])
+})
+
 test('a graph and a table', () => {
   const { edges } = reach(castOf(strict))
   assert.match(reachDot(edges), /"deployment\/ns\/client" -> "deployment\/ns\/web" \[label="tcp 8080"\]/)
@@ -137,50 +170,62 @@ test('reach says of every pair and port what an explanation says', () => {
   )
   const address = (pod: Pod) => parseAddress(pod.status?.podIPs?.[0]?.ip ?? '')
   fc.assert(
-    fc.property(fc.array(arbitrarySpec, { maxLength: 3 }), (specs) => {
-      const policies = specs.map((spec, i): NetworkPolicy => policyObject(`p${i}`, spec, i === 1 ? 'other' : 'ns'))
-      const objects = [namespaceObject('ns', { app: 'a' }), namespaceObject('other'), ...pods.map(onlyV4), ...policies]
-      const snapshot = snapshotOf(objects)
-      const cast = castOf(objects)
-      const name = ({ metadata }: Pod): string => `pod/${metadata.namespace}/${metadata.name}`
-      const tries = pods.flatMap((from) =>
-        pods.flatMap((to) =>
-          from === to
-            ? []
-            : (
-                [
-                  ['tcp', 80],
-                  ['tcp', 84],
-                  ['tcp', 1500],
-                  ['udp', 8080],
-                  ['sctp', 5],
-                ] as const
-              ).map(([protocol, port]) => ({ from, to, protocol, port })),
-        ),
-      )
-      const results = check(
-        cast,
-        tries.map(({ from, to, protocol, port }) => ({
-          from: name(from),
-          to: name(to),
-          protocol,
-          port,
-          expect: 'allow',
-        })),
-      )
-      for (const [index, { from, to, protocol, port }] of tries.entries()) {
-        const { denied } = explainPolicies(snapshot, {
-          source: address(from),
-          destination: address(to),
-          protocol,
-          port,
-        })
-        assert.equal(results[index]?.outcome, denied === undefined ? 'passed' : 'failed', results[index]?.says)
-      }
-    }),
-    { numRuns: 100 },
+    fc.property(
+      fc.array(arbitrarySpec, { maxLength: 3 }),
+      fc.array(arbitraryClusterSpec, { maxLength: 3 }),
+      (specs, wide) => {
+        const policies = specs.map((spec, i): KubeObject => policyObject(`p${i}`, spec, i === 1 ? 'other' : 'ns'))
+        policies.push(...wide.map((spec, i) => clusterPolicyObject(`c${i}`, spec)))
+        const around = [namespaceObject('ns', { app: 'a' }), namespaceObject('other'), nodeObject(2, { app: 'b' })]
+        const objects = [...around, ...pods.map(onlyV4), ...policies]
+        const snapshot = snapshotOf(objects)
+        const cast = castOf(objects)
+        const outsiders = ['203.0.113.10', '172.30.0.12', '10.244.1.99'].map((ip) => outsider(ip))
+        const everybody = [...pods, ...outsiders]
+        const name = (pod: Pod): string =>
+          outsiders.includes(pod) ? address(pod) : `pod/${pod.metadata.namespace}/${pod.metadata.name}`
+        const tries = everybody.flatMap((from) =>
+          everybody.flatMap((to) =>
+            from === to || (outsiders.includes(from) && outsiders.includes(to))
+              ? []
+              : (
+                  [
+                    ['tcp', 80],
+                    ['tcp', 84],
+                    ['tcp', 1500],
+                    ['udp', 8080],
+                    ['sctp', 5],
+                  ] as const
+                ).map(([protocol, port]) => ({ from, to, protocol, port })),
+          ),
+        )
+        const results = check(
+          cast,
+          tries.map(({ from, to, protocol, port }) => ({
+            from: name(from),
+            to: name(to),
+            protocol,
+            port,
+            expect: 'allow',
+          })),
+        )
+        for (const [index, { from, to, protocol, port }] of tries.entries()) {
+          const { denied } = explainPolicies(snapshot, {
+            source: address(from),
+            destination: address(to),
+            protocol,
+            port,
+          })
+          assert.equal(results[index]?.outcome, denied === undefined ? 'passed' : 'failed', results[index]?.says)
+        }
+      },
+    ),
+    { numRuns: 150 },
   )
 })
+
+/** Somebody who is no pod of the cluster, at an address. */
+const outsider = (ip: string): Pod => ({ ...podObject(ip), status: { podIPs: [{ ip }] } })
 
 function onlyV4(pod: Pod): Pod {
   return { ...pod, status: { ...pod.status, podIPs: pod.status?.podIPs?.slice(0, 1) ?? [] } }

@@ -1,21 +1,16 @@
-import { families } from '../addr/index.ts'
 import type { Finding } from '../cluster/index.ts'
 import {
-  type Analysis,
-  analyse,
   auditAnnotation,
-  type Content,
   type Grant,
   grantBetween,
   grantOf,
   isEmpty,
   type Kin,
   nothingGranted,
-  renderRange,
   subtractGrants,
-  wholeOf,
 } from '../policies/index.ts'
-import type { Cast } from './workloads.ts'
+import { beyond, nodePeers } from './outside.ts'
+import { analyseCast, type Cast } from './workloads.ts'
 
 /** Who may open connections to whom, on which ports. */
 export interface Edge {
@@ -38,12 +33,16 @@ export interface Reach {
 /** Computes it from policies alone: names, Services and routes are taken as working. */
 export function reach(cast: Cast): Reach {
   const now = reachAsIs(cast)
-  if (!cast.policies.some(({ metadata }) => metadata.annotations?.[auditAnnotation] === 'true')) return now
+  const audits =
+    cast.clusterPolicies.some(({ audit }) => audit) ||
+    cast.policies.some(({ metadata }) => metadata.annotations?.[auditAnnotation] === 'true')
+  if (!audits) return now
+  const clusterPolicies = cast.clusterPolicies.map((model) => ({ ...model, audit: false }))
   const policies = cast.policies.map((policy) => {
     const { [auditAnnotation]: _, ...annotations } = policy.metadata.annotations ?? {}
     return { ...policy, metadata: { ...policy.metadata, annotations } }
   })
-  return { ...now, audited: edgesWithout(now.edges, reachAsIs({ ...cast, policies }).edges) }
+  return { ...now, audited: edgesWithout(now.edges, reachAsIs({ ...cast, policies, clusterPolicies }).edges) }
 }
 
 /** The connections that only the first edges allow. */
@@ -56,14 +55,19 @@ export function edgesWithout(edges: readonly Edge[], others: readonly Edge[]): r
 }
 
 function reachAsIs(cast: Cast): Reach {
-  const analysis = analyse(cast.pods, cast.namespaces, cast.policies)
+  const analysis = analyseCast(cast)
   const named = analysis.kin.map((kin) => ({ kin, names: namesOf(cast, kin) }))
+  const nodes = nodePeers(cast)
   const edges: Edge[] = []
   for (const from of named) {
     for (const to of named) {
       const grant = grantBetween(from.kin, to.kin)
       if (isEmpty(grant)) continue
       for (const a of from.names) for (const b of to.names) if (a !== b) edges.push({ from: a, to: b, grant })
+    }
+    for (const { who, peer } of nodes) {
+      const grant = grantOf(from.kin.egress, peer, [])
+      if (!isEmpty(grant)) for (const a of from.names) edges.push({ from: a, to: who, grant })
     }
     for (const { who, grant } of beyond(from.kin.egress))
       for (const a of from.names) edges.push({ from: a, to: who, grant })
@@ -72,38 +76,12 @@ function reachAsIs(cast: Cast): Reach {
   }
   const subjects = named.flatMap(({ names }) => names).sort()
   const order = (a: Edge, b: Edge): number => compare(a.from, b.from) || compare(a.to, b.to)
-  const findings = findingsOf(analysis)
+  const findings = analysis.findings
   return { schema: 'plumb.network/reach/v1', subjects, edges: edges.sort(order), audited: [], findings }
-}
-
-/** What a content allows with addresses that no pod has, as exact ranges. */
-function beyond(content: Content): readonly { who: string; grant: Grant }[] {
-  if (content.kind === 'open' || content.mode === 'audit') return [{ who: 'outside', grant: { kind: 'all' } }]
-  const stranger = { selections: undefined, addresses: [] }
-  const anybody = grantOf(content, stranger, [])
-  const found = isEmpty(anybody) ? [] : [{ who: 'outside', grant: anybody }]
-  const byRange = new Map<string, Content & { kind: 'closed' }>()
-  for (const entry of content.entries) {
-    if (entry.anybody || entry.ports.kind === 'named') continue
-    const texts = families.flatMap((family) =>
-      entry.blocks[family].map((range) => {
-        const whole = wholeOf(family)
-        return range.low === whole.low && range.high === whole.high ? `IPv${family}` : renderRange(family, range)
-      }),
-    )
-    if (texts.length === 0) continue
-    const who = `outside ${texts.join(', ')}`
-    byRange.set(who, { ...content, entries: [...(byRange.get(who)?.entries ?? []), { ...entry, anybody: true }] })
-  }
-  return [...found, ...[...byRange].map(([who, some]) => ({ who, grant: grantOf(some, stranger, []) }))]
 }
 
 function namesOf(cast: Cast, { pods }: Kin): readonly string[] {
   return [...new Set(pods.map((key) => cast.nameOf.get(key) ?? `pod/${key}`))]
-}
-
-function findingsOf({ models }: Analysis): readonly Finding[] {
-  return models.flatMap(({ findings }) => findings)
 }
 
 function compare(a: string, b: string): number {

@@ -1,10 +1,14 @@
-import type { KubeObject, Namespace, NetworkPolicy, Pod, PodSpec } from '../objects/index.ts'
+import { snapshotOf } from '../cluster/index.ts'
+import type { KubeObject, Namespace, NetworkPolicy, Node, Pod, PodSpec } from '../objects/index.ts'
+import { type Analysis, analyse, type ClusterPolicyModel, clusterModelsIn } from '../policies/index.ts'
 
 /** Manifests as policies see them: one pod for each workload, because its pods are all alike. */
 export interface Cast {
   readonly pods: readonly Pod[]
   readonly namespaces: readonly Namespace[]
   readonly policies: readonly NetworkPolicy[]
+  readonly clusterPolicies: readonly ClusterPolicyModel[]
+  readonly nodes: readonly Node[]
   /** `deployment/shop/web` by the key of its pod. */
   readonly nameOf: ReadonlyMap<string, string>
 }
@@ -28,6 +32,7 @@ export function castOf(objects: Iterable<KubeObject>): Cast {
   const pods: Pod[] = []
   const namespaces: Namespace[] = []
   const policies: NetworkPolicy[] = []
+  const rest: KubeObject[] = []
   const nameOf = new Map<string, string>()
   const add = (name: string, namespace: string, labels: Record<string, string>, spec: PodSpec, whose: string): void => {
     nameOf.set(`${namespace}/${name}`, whose)
@@ -49,7 +54,14 @@ export function castOf(objects: Iterable<KubeObject>): Cast {
       const whose = `${kind.toLowerCase()}/${namespace}/${metadata.name}`
       // Two kinds may share a name; a slash cannot be in a name of the API.
       add(`${kind.toLowerCase()}/${metadata.name}`, namespace, template.metadata?.labels ?? {}, template.spec, whose)
-    }
+    } else rest.push(object)
   }
-  return { pods, namespaces, policies, nameOf }
+  const others = snapshotOf(rest)
+  const nodes = [...others.nodes.values()]
+  return { pods, namespaces, policies, clusterPolicies: [...clusterModelsIn(others)], nodes, nameOf }
+}
+
+/** Who may talk to whom among a cast. */
+export function analyseCast({ pods, namespaces, policies, clusterPolicies }: Cast): Analysis {
+  return analyse(pods, namespaces, policies, clusterPolicies)
 }

@@ -67,6 +67,9 @@ export const nothing: Changes = {
   pods: new Set(),
   namespaces: new Set(),
   policies: new Set(),
+  clusterPolicies: new Set(),
+  adminPolicies: new Set(),
+  baselinePolicies: new Set(),
   egresses: new Set(),
 }
 

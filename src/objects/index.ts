@@ -1,4 +1,12 @@
 export { checkFields, type FieldCheck } from './check-fields.ts'
+export type {
+  AdminNetworkPolicy,
+  AdminPolicyPort,
+  ClusterNetworkPolicy,
+  ClusterPolicyPeer,
+  ClusterPolicyProtocol,
+  ClusterPolicyRule,
+} from './cluster-network-policy.ts'
 export { ageColumn, nameColumn } from './column.ts'
 export type * from './contract.ts'
 export type {

@@ -1,5 +1,13 @@
 import fc from 'fast-check'
-import type { KubeObject, LabelSelector, Namespace, NetworkPolicy, Node, Pod } from '../objects/index.ts'
+import type {
+  ClusterNetworkPolicy,
+  KubeObject,
+  LabelSelector,
+  Namespace,
+  NetworkPolicy,
+  Node,
+  Pod,
+} from '../objects/index.ts'
 
 /** Pod addresses of node 1 are 10.244.1.N, of node 2 10.244.2.N; IPv6 alike. */
 export function podObject(
@@ -43,11 +51,11 @@ export function podObject(
 }
 
 /** A node with its pod prefixes and addresses. */
-export function nodeObject(index: number): Node {
+export function nodeObject(index: number, labels: Record<string, string> = {}): Node {
   return {
     apiVersion: 'v1',
     kind: 'Node',
-    metadata: { name: `node-${index}` },
+    metadata: { name: `node-${index}`, labels },
     spec: { podCIDRs: [`10.244.${index}.0/24`, `fd00:244:0:${index}::/64`] },
     status: {
       addresses: [`172.30.0.1${index}`, `fd00:30::1${index}`].map((address) => ({ type: 'InternalIP', address })),
@@ -66,6 +74,10 @@ export function policyObject(name: string, spec: NetworkPolicy['spec'], namespac
     metadata: { name, namespace },
     ...(spec === undefined ? {} : { spec }),
   }
+}
+
+export function clusterPolicyObject(name: string, spec: ClusterNetworkPolicy['spec']): ClusterNetworkPolicy {
+  return { apiVersion: 'policy.networking.k8s.io/v1alpha2', kind: 'ClusterNetworkPolicy', metadata: { name }, spec }
 }
 
 const label = fc.record({ app: fc.constantFrom('a', 'b', 'c') }, { requiredKeys: [] })
@@ -124,6 +136,57 @@ export const arbitrarySpec: fc.Arbitrary<NonNullable<NetworkPolicy['spec']>> = f
   })
   .map((spec) => drop(spec) as NonNullable<NetworkPolicy['spec']>)
 
+const podsPeer = fc.oneof(
+  fc.record({ namespaces: selector }),
+  fc.record({ pods: fc.record({ namespaceSelector: selector, podSelector: selector }) }),
+)
+const clusterPeer = fc.oneof(
+  { weight: 4, arbitrary: podsPeer },
+  { weight: 2, arbitrary: fc.record({ nodes: selector }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      networks: fc.uniqueArray(
+        fc.constantFrom(
+          '0.0.0.0/0',
+          '::/0',
+          '10.244.1.0/24',
+          '203.0.113.10/32',
+          '172.30.0.0/24',
+          'fd00:244:0:1::2/127',
+        ),
+        { minLength: 1, maxLength: 3 },
+      ),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constantFrom({ domainNames: ['example.com'] }, {}) },
+)
+const transportPort = fc.constantFrom(
+  {},
+  { destinationPort: { number: 80 } },
+  { destinationPort: { number: 8080 } },
+  { destinationPort: { range: { start: 1000, end: 2000 } } },
+)
+const protocol = fc.oneof(
+  fc.record({ tcp: transportPort }),
+  fc.record({ udp: transportPort }),
+  fc.record({ sctp: transportPort }),
+  fc.record({ destinationNamedPort: fc.constantFrom('http', 'dns', 'nobody') }),
+)
+const action = fc.constantFrom('Accept', 'Deny', 'Pass')
+const some = <T>(list: fc.Arbitrary<T>) => fc.array(list, { minLength: 1, maxLength: 2 })
+
+/** Any ClusterNetworkPolicy spec that the API takes, and a few that a newer API might. */
+export const arbitraryClusterSpec: fc.Arbitrary<ClusterNetworkPolicy['spec']> = fc
+  .record({
+    tier: fc.constantFrom('Admin', 'Baseline'),
+    priority: fc.integer({ min: 0, max: 2 }),
+    subject: podsPeer,
+    ingress: maybe(fc.record({ action, from: some(podsPeer), protocols: maybe(protocol) }).map(drop)),
+    egress: maybe(fc.record({ action, to: some(clusterPeer), protocols: maybe(protocol) }).map(drop)),
+  })
+  .map((spec) => drop(spec) as ClusterNetworkPolicy['spec'])
+
 /** One change of a small cluster of two nodes, two namespaces, six pods and four policies. */
 export type Change = { readonly key: string; readonly kind: string; readonly object: KubeObject | undefined }
 
@@ -171,8 +234,30 @@ const namespaceChange: fc.Arbitrary<Change> = fc
     return { kind: 'namespaces', key: name, object: namespaceObject(name, labels as Record<string, string>) }
   })
 
+const clusterPolicyChange: fc.Arbitrary<Change> = fc
+  .record({
+    name: fc.constantFrom('u', 'v', 'w'),
+    gone: fc.constantFrom(false, false, true),
+    audit: fc.constantFrom(false, false, false, true),
+    spec: arbitraryClusterSpec,
+  })
+  .map(({ name, gone, audit, spec }) => {
+    const policy = clusterPolicyObject(name, spec)
+    const annotations = { 'plumb.network/audit': 'true' }
+    const object = audit ? { ...policy, metadata: { ...policy.metadata, annotations } } : policy
+    return { kind: 'clusterPolicies', key: name, object: gone ? undefined : object }
+  })
+const nodeChange: fc.Arbitrary<Change> = fc
+  .record({ index: fc.constantFrom(1, 2), gone: fc.constantFrom(false, false, true), labels: label })
+  .map(({ index, gone, labels }) => {
+    const object = gone ? undefined : nodeObject(index, labels as Record<string, string>)
+    return { kind: 'nodes', key: `node-${index}`, object }
+  })
+
 export const arbitraryChange: fc.Arbitrary<Change> = fc.oneof(
   { weight: 4, arbitrary: podChange },
   { weight: 4, arbitrary: policyChange },
   { weight: 1, arbitrary: namespaceChange },
+  { weight: 3, arbitrary: clusterPolicyChange },
+  { weight: 1, arbitrary: nodeChange },
 )

@@ -9,21 +9,26 @@ import {
 } from '../addr/index.ts'
 import type { LabelSelector, NetworkPolicy } from '../objects/index.ts'
 import { subtractRanges } from './address-ranges.ts'
-import type { AddressRange, NobodyPeer, Peer, Peers } from './model.ts'
-import type { Reader } from './reader.ts'
+import type { AddressRange, Peer, Peers } from './model.ts'
+import { nobody, type Reader } from './reader.ts'
 import { isReadable, selectorId } from './selector-id.ts'
 
 type GivenPeer = NonNullable<
   NonNullable<NonNullable<NonNullable<NetworkPolicy['spec']>['ingress']>[number]>['from']
 >[number]
 
+/** A policy whose own namespace counts. */
+export interface NamespacedReader extends Reader {
+  readonly namespace: string
+}
+
 /** The peers of a rule: none given means anybody, outside the cluster too. */
-export function compilePeers(reader: Reader, field: string, peers: readonly GivenPeer[] | undefined): Peers {
+export function compilePeers(reader: NamespacedReader, field: string, peers: readonly GivenPeer[] | undefined): Peers {
   if (peers === undefined || peers === null || peers.length === 0) return { kind: 'any' }
   return { kind: 'some', peers: peers.map((peer, index) => compilePeer(reader, `${field}[${index}]`, peer)) }
 }
 
-function compilePeer(reader: Reader, field: string, peer: GivenPeer): Peer {
+function compilePeer(reader: NamespacedReader, field: string, peer: GivenPeer): Peer {
   const { object, namespace } = reader
   const { ipBlock, podSelector, namespaceSelector } = peer
   if (ipBlock !== undefined && (podSelector !== undefined || namespaceSelector !== undefined)) {
@@ -76,13 +81,8 @@ function compileBlock(reader: Reader, field: string, block: { cidr: string; exce
   return { kind: 'block', family: family as Family, ranges: subtractRanges(rangeOf(prefix), holes), because }
 }
 
-function rangeOf(prefix: Prefix): AddressRange {
+/** The addresses of a prefix. */
+export function rangeOf(prefix: Prefix): AddressRange {
   const low = offsetOf(prefixAddress(prefix))
   return { low, high: low + prefixSize(prefix) - 1n }
-}
-
-function nobody(reader: Reader, field: string, code: string, says: string, remedy: string): NobodyPeer {
-  const { object, findings } = reader
-  findings.push({ code, object, field, says, try: remedy })
-  return { kind: 'nobody', because: { object, field, value: says } }
 }

@@ -6,7 +6,8 @@ type GivenPort = NonNullable<
   NonNullable<NonNullable<NonNullable<NetworkPolicy['spec']>['ingress']>[number]>['ports']
 >[number]
 
-const transports: Readonly<Record<string, Transport>> = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' }
+/** The transports by the API's words. */
+export const transports: Readonly<Record<string, Transport>> = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' }
 
 /** The ports of a rule: none given means every port of every protocol. One that cannot be read matches nothing. */
 export function compilePorts(reader: Reader, field: string, ports: readonly GivenPort[] | undefined): Ports {
@@ -48,6 +49,7 @@ function compilePort(reader: Reader, field: string, given: GivenPort): PortMatch
   return [{ kind: 'range', protocol, first: port, last, because }]
 }
 
-function isPort(number: unknown): boolean {
+/** Whether it is a number from 1 to 65535. */
+export function isPort(number: unknown): boolean {
   return Number.isInteger(number) && (number as number) >= 1 && (number as number) <= 65535
 }

@@ -1,6 +1,6 @@
 import { keyOf } from '../cluster/index.ts'
 import type { KubeObject, LabelSelector, NetworkPolicy } from '../objects/index.ts'
-import { compilePeers } from './compile-peer.ts'
+import { compilePeers, type NamespacedReader } from './compile-peer.ts'
 import { compilePorts } from './compile-port.ts'
 import type { Direction, Isolation, PolicyModel, PolicyRule } from './model.ts'
 import type { Reader } from './reader.ts'
@@ -16,7 +16,7 @@ type Rule = NonNullable<NonNullable<NetworkPolicy['spec']>['ingress']>[number] &
 export function compilePolicy(policy: NetworkPolicy): PolicyModel {
   const key = keyOf(policy)
   const namespace = policy.metadata.namespace ?? 'default'
-  const reader: Reader = { object: `networkpolicy/${key}`, namespace, findings: [] }
+  const reader: NamespacedReader = { object: `networkpolicy/${key}`, namespace, findings: [] }
   const { object, findings } = reader
   const spec = policy.spec ?? {}
   const subject = compileSubject(reader, (spec.podSelector ?? {}) as LabelSelector)
@@ -99,7 +99,7 @@ function policyTypes(
   return { list: given, because: { field: 'spec.policyTypes', value: given.join(', ') } }
 }
 
-function compileRule(reader: Reader, direction: Direction, rule: Rule, index: number): PolicyRule {
+function compileRule(reader: NamespacedReader, direction: Direction, rule: Rule, index: number): PolicyRule {
   const field = `spec.${direction}[${index}]`
   const side = direction === 'ingress' ? 'from' : 'to'
   return {

@@ -1,6 +1,15 @@
 import type { Family } from '../addr/index.ts'
 import { mergeRanges } from './address-ranges.ts'
-import type { AddressRange, Direction, NamedPort, PodsPeer, PolicyModel, PortMatch, Transport } from './model.ts'
+import type {
+  AddressRange,
+  Direction,
+  NamedPort,
+  NodesPeer,
+  PodsPeer,
+  PolicyModel,
+  PortMatch,
+  Transport,
+} from './model.ts'
 
 /** What a pod may do in one direction, put together from all policies that select it. */
 export type Content =
@@ -21,6 +30,7 @@ export interface Entry {
   readonly anybody: boolean
   readonly pods: readonly PodsPeer[]
   readonly blocks: Readonly<Record<Family, readonly AddressRange[]>>
+  readonly nodes: readonly NodesPeer[]
   /** Keys of the policies whose rules are in here. */
   readonly policies: readonly string[]
 }
@@ -85,16 +95,18 @@ export function compose(policies: readonly PolicyModel[], direction: Direction, 
       anybody: draft.anybody,
       pods: [...draft.pods.values()],
       blocks: { 4: mergeRanges(draft.blocks[4]), 6: mergeRanges(draft.blocks[6]) },
+      nodes: [],
       policies: [...draft.policies],
     }),
   )
   return { kind: 'closed', mode, entries, policies: sorted.map(({ key }) => key) }
 }
 
-const anyPort: EntryPorts = { kind: 'any' }
+/** Every port of every protocol. */
+export const anyPort: EntryPorts = { kind: 'any' }
 
 /** The ports of a rule, united by protocol. `own` resolves names; without it they stay for each destination to resolve. */
-function unite(ports: readonly PortMatch[], own: readonly NamedPort[] | undefined): readonly EntryPorts[] {
+export function unite(ports: readonly PortMatch[], own: readonly NamedPort[] | undefined): readonly EntryPorts[] {
   const byProtocol = new Map<Transport, PortRange[]>()
   const named: EntryPorts[] = []
   const note = (protocol: Transport, range: PortRange): void => {

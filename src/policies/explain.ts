@@ -1,11 +1,31 @@
 import type { Address } from '../addr/index.ts'
 import { type Because, keyOf, matches, type Snapshot } from '../cluster/index.ts'
 import type { NetworkPolicy, Pod } from '../objects/index.ts'
+import { clusterModelsIn } from './cluster-models.ts'
 import { compilePolicy } from './compile.ts'
-import { type Attempt, judgeSide, matchesPeer, matchesPort, type Party, type SideVerdict } from './judge.ts'
+import {
+  type Attempt,
+  judgeSide,
+  matchesPeer,
+  matchesPort,
+  type Party,
+  type PodPolicies,
+  type SideVerdict,
+} from './judge.ts'
 import { namespaceLabels } from './membership.ts'
-import type { Direction, Peer, PolicyModel, PolicyRule, PortMatch, Transport } from './model.ts'
-import { namedPorts } from './profile.ts'
+import type {
+  ClusterPolicyModel,
+  Direction,
+  Peer,
+  PolicyModel,
+  PolicyRule,
+  PortMatch,
+  Tier,
+  TierRule,
+  Transport,
+} from './model.ts'
+import { compareOrder, selectsPod } from './policy-index.ts'
+import { namedPorts, policyNode } from './profile.ts'
 import { sayLabels, sayPeer } from './selector-id.ts'
 
 /** A connection after the choice of an endpoint. */
@@ -62,15 +82,22 @@ export function explainPolicies(snapshot: Snapshot, question: PolicyQuestion): P
   return { sides, denied }
 }
 
-/** The models of the policies that select a pod, in order of their names. */
-export function policiesFor(snapshot: Snapshot, pod: Pod): readonly PolicyModel[] {
-  const found: PolicyModel[] = []
+/** The models of the policies that select a pod: NetworkPolicies in order of their names, the others as they are asked. */
+export function policiesFor(snapshot: Snapshot, { metadata }: Pod): PodPolicies {
+  const { namespace = 'default', labels = {} } = metadata
+  const own: PolicyModel[] = []
   for (const policy of snapshot.policies.values()) {
-    if (policy.metadata.namespace !== pod.metadata.namespace) continue
+    if (policy.metadata.namespace !== metadata.namespace) continue
     const model = modelOf(policy)
-    if (matches(model.subject.selector, pod.metadata.labels)) found.push(model)
+    if (matches(model.subject.selector, labels)) own.push(model)
   }
-  return found.sort((a, b) => (a.key < b.key ? -1 : 1))
+  const around = namespaceLabels(namespace, snapshot.namespaces.get(namespace)?.metadata.labels)
+  const cluster = [...clusterModelsIn(snapshot)].filter((model) => selectsPod(model, around, labels)).sort(compareOrder)
+  return {
+    admin: cluster.filter(({ tier }) => tier === 'admin'),
+    own: own.sort((a, b) => (a.key < b.key ? -1 : 1)),
+    baseline: cluster.filter(({ tier }) => tier === 'baseline'),
+  }
 }
 
 const models = new WeakMap<NetworkPolicy, PolicyModel>()
@@ -88,7 +115,12 @@ function modelOf(policy: NetworkPolicy): PolicyModel {
 /** An address as policies see it: the pod that has it, or nobody of the cluster. */
 export function partyOf(snapshot: Snapshot, address: Address): Party {
   const pod = snapshot.findPod(address)
-  return pod === undefined ? { address } : partyOfPod(snapshot, pod, address)
+  if (pod !== undefined) return partyOfPod(snapshot, pod, address)
+  for (const one of snapshot.nodes.values()) {
+    const { addresses, labels } = policyNode(one)
+    if (addresses.includes(address)) return { address, node: labels }
+  }
+  return { address }
 }
 
 export function partyOfPod(snapshot: Snapshot, pod: Pod, address: Address | undefined): Party {
@@ -106,7 +138,7 @@ export function partyOfPod(snapshot: Snapshot, pod: Pod, address: Address | unde
 }
 
 function explainSide(
-  policies: readonly PolicyModel[],
+  policies: PodPolicies,
   pod: Pod,
   address: Address,
   direction: Direction,
@@ -114,26 +146,79 @@ function explainSide(
 ): SideAnswer {
   const verdict = judgeSide(policies, direction, attempt)
   const key = keyOf(pod)
+  const tierOf = verdict.kind === 'pass' ? undefined : verdict.tier
+  const steps = explainTier(policies.admin, key, direction, attempt)
+  // What comes after the tier that decided is not asked.
+  if (tierOf !== 'admin') steps.push(...explainOwn(policies.own, key, direction, attempt))
+  if (tierOf === 'baseline' || tierOf === undefined) {
+    steps.push(...explainTier(policies.baseline, key, direction, attempt))
+  }
+  const outcome = conclude(verdict, key, direction, steps)
+  steps.push({ kind: 'outcome', ...outcome })
+  const blamed: SideVerdict = verdict.kind === 'deny' ? { ...verdict, because: outcome.because } : verdict
+  return { direction, address, pod: key, node: pod.spec.nodeName, steps, verdict: blamed }
+}
+
+function explainOwn(
+  policies: readonly PolicyModel[],
+  pod: string,
+  direction: Direction,
+  attempt: Attempt,
+): PolicyStep[] {
   const steps: PolicyStep[] = []
-  const isolating = policies.filter((policy) => policy[direction].kind === 'isolated')
-  for (const policy of isolating) {
+  for (const policy of policies) {
     const isolation = policy[direction]
     if (isolation.kind === 'untouched') continue
     steps.push({
       kind: 'selects',
-      says: `${policy.object} ${policy.audit ? 'is audited and would isolate' : 'isolates'} pod/${key} for ${direction} (podSelector ${sayLabels(policy.subject.selector)})`,
+      says: `${policy.object} ${policy.audit ? 'is audited and would isolate' : 'isolates'} pod/${pod} for ${direction} (podSelector ${sayLabels(policy.subject.selector)})`,
       because: isolation.because,
     })
     if (isolation.rules.length === 0) {
       const says = `${policy.object} has no ${direction} rule: it allows nothing`
       steps.push({ kind: 'misses', says, because: isolation.because })
     }
-    for (const rule of isolation.rules) steps.push(explainRule(policy, rule, direction, attempt))
+    for (const rule of isolation.rules) {
+      steps.push(explainRule(policy.object, `${policy.object} ${rule.field}`, rule, direction, attempt))
+    }
   }
-  const outcome = conclude(verdict, key, direction, steps)
-  steps.push({ kind: 'outcome', ...outcome })
-  const blamed: SideVerdict = verdict.kind === 'deny' ? { ...verdict, because: outcome.because } : verdict
-  return { direction, address, pod: key, node: pod.spec.nodeName, steps, verdict: blamed }
+  return steps
+}
+
+/** Rules up to the one that decides for the tier, or passes on to the next. */
+function explainTier(
+  policies: readonly ClusterPolicyModel[],
+  pod: string,
+  direction: Direction,
+  attempt: Attempt,
+): PolicyStep[] {
+  const steps: PolicyStep[] = []
+  for (const policy of policies) {
+    const { object, priority, audit } = policy
+    if (policy[direction].length === 0) continue
+    const says = `${object} (${tierWords[policy.tier]}, priority ${priority}${audit ? ', audited' : ''}) selects pod/${pod}`
+    steps.push({ kind: 'selects', says, because: { object, field: 'spec.subject', value: policy.subject?.id ?? '' } })
+    for (const rule of policy[direction]) {
+      const step = explainRule(object, `${object} ${sayRule(rule)}`, rule, direction, attempt)
+      steps.push(step)
+      if (step.kind !== 'matches') continue
+      if (!audit) return steps
+      break
+    }
+  }
+  return steps
+}
+
+const tierWords: Readonly<Record<Tier, string>> = {
+  admin: 'Admin',
+  networkpolicy: 'NetworkPolicy',
+  baseline: 'Baseline',
+}
+
+/** `spec.egress[0] "no databases" (Deny)` */
+function sayRule({ field, name, action }: TierRule): string {
+  const word = `${action[0]?.toUpperCase()}${action.slice(1)}`
+  return `${field} ${name === '' ? '' : `"${name}" `}(${word})`
 }
 
 function conclude(
@@ -142,24 +227,27 @@ function conclude(
   direction: Direction,
   steps: readonly PolicyStep[],
 ): { says: string; because: Because } {
+  const { audited } = verdict
+  const audit = audited.length === 0 ? '' : `; ${audited.join(', ')} would deny it for ${direction}, and only audits`
   switch (verdict.kind) {
     case 'pass': {
-      const [first] = verdict.audited
-      if (first !== undefined) {
-        const names = verdict.audited.map(({ object }) => object).join(', ')
-        const says = `${names} would deny it for ${direction}, and only audits: it passes`
-        return { says, because: first[direction].because }
-      }
-      return { says: `no policy isolates pod/${pod} for ${direction}`, because: verdict.because }
+      if (audited.length === 0)
+        return { says: `no policy isolates pod/${pod} for ${direction}`, because: verdict.because }
+      const because = steps.find(({ says }) => audited.some((one) => says.startsWith(`${one} `)))?.because
+      return { says: `${audit.slice(2)}: it passes`, because: because ?? verdict.because }
     }
     case 'allow':
-      return { says: `${verdict.policy.object} ${verdict.rule.field} allows it`, because: verdict.because }
+      return { says: `${verdict.object} ${verdict.field} allows it${audit}`, because: verdict.because }
     case 'deny': {
+      const { policies, tier } = verdict
+      const names = policies.join(', ')
+      if (tier !== 'networkpolicy') {
+        const says = `${names} ${verdict.because.field} denies it for ${direction} of pod/${pod} (tier ${tierWords[tier]})`
+        return { says, because: verdict.because }
+      }
       // The rule that came nearest is the one to read: its peer matches and its port does not.
       const near = steps.find(({ kind, says }) => kind === 'misses' && says.includes('but not the port'))
-      const { isolating } = verdict
-      const names = isolating.map(({ object }) => object).join(', ')
-      const says = `${names} ${isolating.length === 1 ? 'isolates' : 'isolate'} pod/${pod} for ${direction} and no rule allows it`
+      const says = `${names} ${policies.length === 1 ? 'isolates' : 'isolate'} pod/${pod} for ${direction} and no rule allows it`
       return { says, because: near?.because ?? verdict.because }
     }
     default:
@@ -167,12 +255,12 @@ function conclude(
   }
 }
 
-function explainRule(policy: PolicyModel, rule: PolicyRule, direction: Direction, attempt: Attempt): PolicyStep {
+type AnyRule = Pick<PolicyRule, 'field' | 'peers' | 'ports'>
+
+function explainRule(object: string, name: string, rule: AnyRule, direction: Direction, attempt: Attempt): PolicyStep {
   const peer = direction === 'egress' ? attempt.destination : attempt.source
-  const { object } = policy
   const side = rule.peers.kind === 'any' ? 'any' : rule.peers.peers.find((one) => matchesPeer(one, peer))
   const portFits = rule.ports.kind === 'any' || rule.ports.ports.some((one) => matchesPort(one, attempt))
-  const name = `${object} ${rule.field}`
   if (side !== undefined && portFits) {
     const who = side === 'any' ? 'any peer' : sayOnePeer(side)
     const because = side === 'any' ? { object, field: rule.field, value: 'any peer' } : side.because
@@ -202,6 +290,7 @@ function whyNot(peer: Peer, { address, pod }: Party): string {
     if (address === undefined) return 'the address is not known'
     return family === peer.family ? `${address} is not in it` : `${address} is IPv${family}`
   }
+  if (peer.kind === 'nodes') return `${address ?? pod?.key} is no node of these labels`
   if (pod === undefined) return `${address} is no pod`
   const { namespaces, pods } = peer
   if (namespaces.kind === 'one' && namespaces.namespace !== pod.namespace) return `it is in ${pod.namespace}`
@@ -213,10 +302,21 @@ function whyNot(peer: Peer, { address, pod }: Party): string {
 }
 
 function sayOnePeer(peer: Peer): string {
-  return peer.kind === 'pods' ? sayPeer(peer) : peer.kind === 'block' ? peer.because.value : 'nobody'
+  switch (peer.kind) {
+    case 'pods':
+      return sayPeer(peer)
+    case 'nodes':
+      return `nodes ${sayLabels(peer.nodes)}`
+    case 'block':
+      return peer.because.value
+    case 'nobody':
+      return 'nobody'
+    default:
+      return peer satisfies never
+  }
 }
 
-function sayPorts({ ports }: PolicyRule): string {
+function sayPorts({ ports }: AnyRule): string {
   if (ports.kind === 'any') return 'any port'
   return ports.ports.length === 0 ? 'no port' : ports.ports.map(sayPort).join(', ')
 }

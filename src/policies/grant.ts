@@ -1,103 +1,102 @@
-import type { Address } from '../addr/index.ts'
-import { inRanges } from './address-ranges.ts'
-import { type Content, type Entry, mergePorts, type PortRange } from './content.ts'
-import type { NamedPort, Transport } from './model.ts'
+import { mergePorts, type PortRange } from './content.ts'
+import type { Transport } from './model.ts'
 
-/** What connections may use: `all` is every port of every protocol, ICMP too; otherwise ranges by protocol, none where absent. */
+/** What connections may use: `all` is every port of every protocol; otherwise ranges by protocol, none where absent. */
 export type Grant =
   | { readonly kind: 'all' }
-  | { readonly kind: 'some'; readonly ports: ReadonlyMap<Transport, readonly PortRange[]> }
-
-export const nothingGranted: Grant = { kind: 'some', ports: new Map() }
-
-/** The other end of a connection: the peers that select it, or an address that no pod has. */
-export interface GrantPeer {
-  /** Ids of the pod peers that select it; undefined when it is no pod. */
-  readonly selections: ReadonlySet<string> | undefined
-  readonly addresses: readonly Address[]
-}
-
-/** The ports on which a content lets a pod talk with a peer. `destination`: named ports of whoever is asked. */
-export function grantOf(content: Content, peer: GrantPeer, destination: readonly NamedPort[]): Grant {
-  if (content.kind === 'open' || content.mode === 'audit') return { kind: 'all' }
-  const ports = new Map<Transport, PortRange[]>()
-  const add = (protocol: Transport, ranges: readonly PortRange[]): void => {
-    const known = ports.get(protocol)
-    if (known === undefined) ports.set(protocol, [...ranges])
-    else known.push(...ranges)
-  }
-  for (const entry of content.entries) {
-    if (!means(entry, peer)) continue
-    if (entry.ports.kind === 'any') return { kind: 'all' }
-    const { protocol } = entry.ports
-    if (entry.ports.kind === 'ranges') add(protocol, entry.ports.ranges)
-    else {
-      const { name } = entry.ports
-      for (const one of destination) {
-        if (one.name === name && one.protocol === protocol) add(protocol, [{ first: one.port, last: one.port }])
-      }
+  | {
+      readonly kind: 'some'
+      readonly ports: ReadonlyMap<Transport, readonly PortRange[]>
+      /** Whether protocols without ports may pass, as ICMP. */
+      readonly others: boolean
     }
-  }
-  return { kind: 'some', ports: new Map([...ports].map(([protocol, ranges]) => [protocol, mergePorts(ranges)])) }
-}
 
-function means(entry: Entry, { selections, addresses }: GrantPeer): boolean {
-  if (entry.anybody) return true
-  if (selections !== undefined && entry.pods.some(({ id }) => selections.has(id))) return true
-  return addresses.some((address) => {
-    const family = address.includes(':') ? 6 : 4
-    return inRanges(family, entry.blocks[family], address)
-  })
+export const everythingGranted: Grant = { kind: 'all' }
+export const nothingGranted: Grant = { kind: 'some', ports: new Map(), others: false }
+
+const transports: readonly Transport[] = ['tcp', 'udp', 'sctp']
+const wholeRange: readonly PortRange[] = [{ first: 0, last: 65535 }]
+
+/** Ports of one protocol. */
+export function grantPorts(protocol: Transport, ranges: readonly PortRange[]): Grant {
+  return { kind: 'some', ports: new Map([[protocol, mergePorts(ranges)]]), others: false }
 }
 
 /** What both grants allow. */
 export function intersectGrants(a: Grant, b: Grant): Grant {
-  if (a.kind === 'all') return b
-  if (b.kind === 'all') return a
-  const ports = new Map<Transport, readonly PortRange[]>()
-  for (const [protocol, ranges] of a.ports) {
-    const both = (b.ports.get(protocol) ?? []).flatMap(({ first, last }) =>
-      ranges.flatMap((one) => {
-        const range = { first: Math.max(first, one.first), last: Math.min(last, one.last) }
-        return range.first <= range.last ? [range] : []
-      }),
-    )
-    if (both.length > 0) ports.set(protocol, mergePorts(both))
-  }
-  return { kind: 'some', ports }
+  return combine(a, b, intersectRanges, (one, other) => one && other)
 }
 
-/** What `a` allows and `b` does not. Everything without something stays everything: it holds protocols without ports too. */
+/** What either grant allows. */
+export function uniteGrants(a: Grant, b: Grant): Grant {
+  return combine(
+    a,
+    b,
+    (some, others) => mergePorts([...some, ...others]),
+    (one, other) => one || other,
+  )
+}
+
+/** What `a` allows and `b` does not. */
 export function subtractGrants(a: Grant, b: Grant): Grant {
-  if (b.kind === 'all') return nothingGranted
-  if (a.kind === 'all') return a
+  return combine(a, b, subtractRanges, (one, other) => one && !other)
+}
+
+function combine(
+  a: Grant,
+  b: Grant,
+  ranges: (a: readonly PortRange[], b: readonly PortRange[]) => readonly PortRange[],
+  flags: (a: boolean, b: boolean) => boolean,
+): Grant {
   const ports = new Map<Transport, readonly PortRange[]>()
-  for (const [protocol, ranges] of a.ports) {
-    let rest: readonly PortRange[] = ranges
-    for (const hole of b.ports.get(protocol) ?? []) {
-      rest = rest.flatMap(({ first, last }) =>
-        [
-          { first, last: Math.min(last, hole.first - 1) },
-          { first: Math.max(first, hole.last + 1), last },
-        ].filter((one) => one.first <= one.last),
-      )
-    }
-    if (rest.length > 0) ports.set(protocol, rest)
+  for (const protocol of transports) {
+    const found = ranges(rangesOf(a, protocol), rangesOf(b, protocol))
+    if (found.length > 0) ports.set(protocol, found)
   }
-  return { kind: 'some', ports }
+  const others = flags(a.kind === 'all' || a.others, b.kind === 'all' || b.others)
+  const isWhole = (some: readonly PortRange[] | undefined): boolean => some?.[0]?.first === 0 && some[0].last === 65535
+  if (others && transports.every((protocol) => isWhole(ports.get(protocol)))) return everythingGranted
+  return { kind: 'some', ports, others }
+}
+
+function rangesOf(grant: Grant, protocol: Transport): readonly PortRange[] {
+  return grant.kind === 'all' ? wholeRange : (grant.ports.get(protocol) ?? [])
+}
+
+function intersectRanges(a: readonly PortRange[], b: readonly PortRange[]): readonly PortRange[] {
+  return mergePorts(
+    a.flatMap((one) =>
+      b.flatMap((other) => {
+        const range = { first: Math.max(one.first, other.first), last: Math.min(one.last, other.last) }
+        return range.first <= range.last ? [range] : []
+      }),
+    ),
+  )
+}
+
+function subtractRanges(a: readonly PortRange[], b: readonly PortRange[]): readonly PortRange[] {
+  let rest = a
+  for (const hole of b) {
+    rest = rest.flatMap(({ first, last }) =>
+      [
+        { first, last: Math.min(last, hole.first - 1) },
+        { first: Math.max(first, hole.last + 1), last },
+      ].filter((one) => one.first <= one.last),
+    )
+  }
+  return rest
 }
 
 export function isEmpty(grant: Grant): boolean {
-  return grant.kind === 'some' && grant.ports.size === 0
+  return grant.kind === 'some' && grant.ports.size === 0 && !grant.others
 }
 
 /** Whether a grant has a port of a protocol. */
 export function hasPort(grant: Grant, protocol: Transport, port: number): boolean {
-  if (grant.kind === 'all') return true
-  return (grant.ports.get(protocol) ?? []).some(({ first, last }) => port >= first && port <= last)
+  return rangesOf(grant, protocol).some(({ first, last }) => port >= first && port <= last)
 }
 
-/** `tcp 80, 443, 1000-2000; udp 53`, `everything` or `nothing`. */
+/** `tcp 80, 443, 1000-2000; udp 53; other protocols`, `everything` or `nothing`. */
 export function renderGrant(grant: Grant): string {
   if (grant.kind === 'all') return 'everything'
   const words = [...grant.ports]
@@ -106,5 +105,5 @@ export function renderGrant(grant: Grant): string {
       const texts = ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`))
       return `${protocol} ${texts.join() === '0-65535' ? 'any' : texts.join(', ')}`
     })
-  return words.join('; ') || 'nothing'
+  return [...words, ...(grant.others ? ['other protocols'] : [])].join('; ') || 'nothing'
 }

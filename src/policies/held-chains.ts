@@ -1,12 +1,13 @@
 import { type Family, families } from '../addr/index.ts'
-import type { Closed } from './content.ts'
 import type { HeldSets } from './held-sets.ts'
 import { tableOf } from './layout.ts'
-import { chainName, type LoweredChain, lowerContent, type Operation } from './lower.ts'
-import type { Direction } from './model.ts'
+import type { LoweredChain, Operation } from './lower.ts'
+import type { ChainPlan } from './lower-chain.ts'
 
 interface HeldChain {
   readonly lowered: Readonly<Record<Family, LoweredChain>>
+  readonly calls: readonly string[]
+  readonly denies: boolean
   uses: number
 }
 
@@ -27,25 +28,23 @@ export class HeldChains {
     return this.#chains.size
   }
 
-  /** One pod more needs the chain of a content, which is made for the first; answers its name. */
-  acquire(direction: Direction, content: Closed): string {
-    const name = chainName(direction, content)
+  /** One pod (or chain) more needs a chain, which is made for the first, after those that it calls; answers its name. */
+  acquire(plan: ChainPlan): string {
+    const { name, calls, denies } = plan
     const known = this.#chains.get(name)
     if (known !== undefined) {
       known.uses++
       return name
     }
-    const lowered = {
-      4: lowerContent(4, direction, content),
-      6: lowerContent(6, direction, content),
-    }
-    this.#chains.set(name, { lowered, uses: 1 })
+    const called = calls.map((one) => this.acquire(one))
+    const lowered = { 4: plan.lower(4), 6: plan.lower(6) }
+    this.#chains.set(name, { lowered, calls: called, denies, uses: 1 })
     this.#new.add(name)
     for (const family of this.#families) for (const need of lowered[family].needs) this.#sets.acquire(family, need)
     return name
   }
 
-  /** One pod fewer needs a chain, which goes with the last, and lets its sets go. */
+  /** One pod (or chain) fewer needs a chain, which goes with the last, and lets its sets and those that it calls go. */
   release(name: string): void {
     const chain = this.#chains.get(name)!
     if (--chain.uses > 0) return
@@ -54,13 +53,24 @@ export class HeldChains {
     for (const family of this.#families) {
       for (const need of chain.lowered[family].needs) this.#sets.release(family, need.name)
     }
+    for (const called of chain.calls) this.release(called)
   }
 
-  /** The chains that use one of these sets. */
-  using(sets: ReadonlySet<string>): ReadonlySet<string> {
+  /** The chains that may deny more now: those for which a set lost an address, or gained one where they deny by it; and their callers. */
+  tightened({
+    lost,
+    gained,
+  }: {
+    readonly lost: ReadonlySet<string>
+    readonly gained: ReadonlySet<string>
+  }): Set<string> {
     const found = new Set<string>()
-    for (const [name, { lowered }] of this.#chains) {
-      if (families.some((family) => lowered[family].needs.some((need) => sets.has(need.name)))) found.add(name)
+    // Called chains come before their callers.
+    for (const [name, { lowered, calls, denies }] of this.#chains) {
+      const tight = families.some((family) =>
+        lowered[family].needs.some((need) => lost.has(need.name) || (denies && gained.has(need.name))),
+      )
+      if (tight || calls.some((one) => found.has(one))) found.add(name)
     }
     return found
   }

@@ -27,6 +27,10 @@ export class HeldSet {
     return this.#elements.size
   }
 
+  keys(): readonly string[] {
+    return [...this.#elements.keys()]
+  }
+
   get(key: string): number | string | undefined {
     return this.#elements.get(key)
   }
@@ -43,11 +47,11 @@ export class HeldSet {
     else this.#elements.set(key, value)
   }
 
-  /** What the round does to the elements, removals first; tells whether any was removed. */
-  take(): { readonly operations: readonly Operation[]; readonly lost: boolean } {
+  /** What the round does to the elements, removals first; tells whether any was removed or added. A new set has neither. */
+  take(): { readonly operations: readonly Operation[]; readonly lost: boolean; readonly gained: boolean } {
     if (this.fresh) {
       this.fresh = false
-      return { operations: this.all(), lost: false }
+      return { operations: this.all(), lost: false, gained: false }
     }
     const removed: { key: string }[] = []
     const added: { key: string; value?: string }[] = []
@@ -63,7 +67,7 @@ export class HeldSet {
     if (removed.length > 0)
       operations.push({ kind: 'delete-elements', ...at, set: this.declaration, elements: removed })
     if (added.length > 0) operations.push({ kind: 'add-elements', ...at, set: this.declaration, elements: added })
-    return { operations, lost: removed.length > 0 }
+    return { operations, lost: removed.length > 0, gained: added.length > 0 }
   }
 
   /** Everything, for a set that is empty. */

@@ -1,9 +1,11 @@
-import { disjoint, type Family, families, type Prefix, prefixFamily, renderPrefix } from '../addr/index.ts'
+import { disjoint, type Family, families, familyOf, type Prefix, prefixFamily, renderPrefix } from '../addr/index.ts'
+import { matches } from '../cluster/index.ts'
 import { elementsOf, HeldSet } from './held-set.ts'
 import { type FixedSets, fixedSets, tableOf } from './layout.ts'
 import type { Operation, SetNeed } from './lower.ts'
 import { type Membership, membersOf } from './membership.ts'
-import type { PodView, Selection } from './profile.ts'
+import type { NodesPeer } from './model.ts'
+import type { PodView, PolicyNode, Selection } from './profile.ts'
 
 /** The sets of one node's tables: those that every table has, and those that chains need, filled from selections as pods move. */
 export class HeldSets {
@@ -13,6 +15,8 @@ export class HeldSets {
   readonly #sets: Readonly<Record<Family, Map<string, HeldSet>>> = { 4: new Map(), 6: new Map() }
   readonly #setsOf = new Map<Selection, Set<HeldSet>>()
   readonly #prefixes: Record<Family, ReadonlySet<string>> = { 4: new Set(), 6: new Set() }
+  readonly #nodeSets = new Set<HeldSet>()
+  #nodes: readonly PolicyNode[] = []
   readonly #touched = new Set<HeldSet>()
   readonly #new = new Set<HeldSet>()
   readonly #gone = new Set<HeldSet>()
@@ -51,6 +55,21 @@ export class HeldSets {
     }
   }
 
+  /** These are the cluster's nodes. */
+  setNodes(nodes: readonly PolicyNode[]): void {
+    this.#nodes = nodes
+    for (const set of this.#nodeSets) if (set.need?.kind === 'nodes') this.#fillNodes(set, set.need.peer)
+  }
+
+  #fillNodes(set: HeldSet, peer: NodesPeer): void {
+    const chosen = this.#nodes.filter(({ labels }) => matches(peer.nodes, labels))
+    const wanted = new Set<string>(
+      chosen.flatMap(({ addresses }) => addresses.filter((one) => familyOf(one) === set.family)),
+    )
+    for (const key of set.keys()) if (!wanted.has(key)) this.put(set, key, undefined)
+    for (const key of wanted) if (set.get(key) === undefined) this.put(set, key, 1)
+  }
+
   /** Writes one element of a fixed set; undefined takes it out. */
   put(set: HeldSet, key: string, value: string | number | undefined): void {
     set.set(key, value)
@@ -72,6 +91,11 @@ export class HeldSets {
       for (const range of need.ranges) set.count(range, 1)
       return
     }
+    if (need.kind === 'nodes') {
+      this.#nodeSets.add(set)
+      this.#fillNodes(set, need.peer)
+      return
+    }
     const selection = this.#membership.acquire(need.peer)
     set.selection = selection
     const own = this.#setsOf.get(selection)
@@ -87,6 +111,7 @@ export class HeldSets {
     this.#sets[family].delete(name)
     this.#gone.add(set)
     this.#touched.delete(set)
+    this.#nodeSets.delete(set)
     const { selection } = set
     if (selection === undefined) return
     this.#setsOf.get(selection)?.delete(set)
@@ -114,16 +139,22 @@ export class HeldSets {
     return operations
   }
 
-  /** Changes elements; `lost` names the sets from which something was taken out. */
-  changed(): { readonly operations: readonly Operation[]; readonly lost: ReadonlySet<string> } {
+  /** Changes elements; `lost` and `gained` name the sets from which something was taken, or into which it was put. */
+  changed(): {
+    readonly operations: readonly Operation[]
+    readonly lost: ReadonlySet<string>
+    readonly gained: ReadonlySet<string>
+  } {
     const operations: Operation[] = []
     const lost = new Set<string>()
+    const gained = new Set<string>()
     for (const set of this.#touched) {
       const taken = set.take()
       operations.push(...taken.operations)
       if (taken.lost) lost.add(set.declaration.name)
+      if (taken.gained) gained.add(set.declaration.name)
     }
-    return { operations, lost }
+    return { operations, lost, gained }
   }
 
   /** Removes what no chain needs any more. */

@@ -1,7 +1,17 @@
 import type { Address } from '../addr/index.ts'
 import { type Because, type Labels, matches } from '../cluster/index.ts'
 import { inRanges } from './address-ranges.ts'
-import type { Direction, NamedPort, Peer, PolicyModel, PolicyRule, PortMatch, Transport } from './model.ts'
+import type {
+  ClusterPolicyModel,
+  Direction,
+  NamedPort,
+  Peer,
+  PolicyModel,
+  PolicyRule,
+  PortMatch,
+  Tier,
+  Transport,
+} from './model.ts'
 
 /** One end of a connection as policies see it. Without `pod` it is a node, a pod of a node's network or somebody outside. */
 export interface Party {
@@ -13,6 +23,8 @@ export interface Party {
     readonly labels: Labels
     readonly ports: readonly NamedPort[]
   }
+  /** The labels of the node that has the address. */
+  readonly node?: Labels
 }
 
 /** A new connection after the choice of an endpoint: policies see the pod's address and port, never a Service's. */
@@ -24,56 +36,111 @@ export interface Attempt {
   readonly port: number
 }
 
-/** What the policies of one end say. `pass`: none isolates the pod in that direction, but audited ones that would deny may. */
-export type SideVerdict =
-  | { readonly kind: 'pass'; readonly because: Because; readonly audited: readonly PolicyModel[] }
-  | { readonly kind: 'allow'; readonly policy: PolicyModel; readonly rule: PolicyRule; readonly because: Because }
-  /** `isolating`: every policy that shuts this direction of the pod. */
-  | { readonly kind: 'deny'; readonly because: Because; readonly isolating: readonly PolicyModel[] }
+/** The policies that select a pod, by tier; those of a tier in the order in which they are asked. */
+export interface PodPolicies {
+  readonly admin: readonly ClusterPolicyModel[]
+  readonly own: readonly PolicyModel[]
+  readonly baseline: readonly ClusterPolicyModel[]
+}
+
+/** What the policies of one end say, and which audited ones would have denied it before that. `pass`: none decides. */
+export type SideVerdict = { readonly audited: readonly string[]; readonly because: Because } & (
+  | { readonly kind: 'pass' }
+  | { readonly kind: 'allow'; readonly tier: Tier; readonly object: string; readonly field: string }
+  /** `policies`: the one whose rule denies it, or every NetworkPolicy that shuts this direction of the pod. */
+  | { readonly kind: 'deny'; readonly tier: Tier; readonly policies: readonly string[] }
+)
 
 /**
- * What the policies that select a pod say to a connection from it (egress) or to it (ingress). One rule of one policy that
- * matches is enough; a pod that some policy isolates and no rule serves is denied. Audited policies are judged only where no other
- * isolates the pod: beside one that does, they would deny nothing more.
+ * What the policies that select a pod say to a connection from it (egress) or to it (ingress): the admin tier, then NetworkPolicies, which
+ * are final for a pod that they isolate, then the baseline tier. Audited policies are asked like the others and decide nothing.
  */
-export function judgeSide(policies: readonly PolicyModel[], direction: Direction, attempt: Attempt): SideVerdict {
+export function judgeSide(policies: PodPolicies, direction: Direction, attempt: Attempt): SideVerdict {
+  const audited: string[] = []
+  const admin = judgeTier(policies.admin, direction, attempt, audited)
+  if (admin !== undefined) return { ...admin, audited }
+  const own = judgeOwn(policies.own, direction, attempt, audited)
+  if (own !== undefined) return { ...own, audited }
+  const baseline = judgeTier(policies.baseline, direction, attempt, audited)
+  if (baseline !== undefined) return { ...baseline, audited }
   const subject = direction === 'egress' ? attempt.source : attempt.destination
+  const object = `pod/${subject.pod?.key ?? subject.address ?? ''}`
+  return { kind: 'pass', because: { object, field: 'metadata.labels', value: '' }, audited }
+}
+
+type Decided = SideVerdict extends infer V ? (V extends { kind: 'allow' | 'deny' } ? Omit<V, 'audited'> : never) : never
+
+/** The first rule that matches decides, unless it passes. */
+function judgeTier(
+  policies: readonly ClusterPolicyModel[],
+  direction: Direction,
+  attempt: Attempt,
+  audited: string[],
+): Decided | undefined {
+  const peer = direction === 'egress' ? attempt.destination : attempt.source
+  for (const { object, tier, audit, ...policy } of policies) {
+    for (const rule of policy[direction]) {
+      const found = matchRule(rule, peer, attempt)
+      if (found === undefined) continue
+      const { action, field } = rule
+      if (audit) {
+        if (action === 'deny') audited.push(object)
+        break
+      }
+      const because = { object, ...found }
+      if (action === 'pass') return undefined
+      if (action === 'accept') return { kind: 'allow', tier, object, field, because }
+      return { kind: 'deny', tier, policies: [object], because }
+    }
+  }
+  return undefined
+}
+
+/** One rule of one policy that matches is enough; a pod that some policy isolates and no rule serves is denied. */
+function judgeOwn(
+  policies: readonly PolicyModel[],
+  direction: Direction,
+  attempt: Attempt,
+  audited: string[],
+): Decided | undefined {
   const isolating = policies.filter((policy) => policy[direction].kind === 'isolated')
   const enforced = isolating.filter(({ audit }) => !audit)
   const [first] = enforced
   if (first === undefined) {
-    const object = `pod/${subject.pod?.key ?? subject.address ?? ''}`
-    const audited = findAllowing(isolating, direction, attempt) === undefined ? isolating : []
-    return { kind: 'pass', because: { object, field: 'metadata.labels', value: '' }, audited }
+    // Beside a policy that is enforced, audited ones would deny nothing more.
+    if (findAllowing(isolating, direction, attempt) === undefined)
+      audited.push(...isolating.map(({ object }) => object))
+    return undefined
   }
   const allowing = findAllowing(enforced, direction, attempt)
-  if (allowing !== undefined) return { kind: 'allow', ...allowing }
+  if (allowing !== undefined) return { kind: 'allow', tier: 'networkpolicy', ...allowing }
   const isolation = first[direction]
   const { field, value } = isolation.because
   const empty = isolation.kind === 'isolated' && isolation.rules.length === 0
   const because = { object: first.object, field: empty ? field : `spec.${direction}`, value }
-  return { kind: 'deny', because, isolating: enforced }
+  return { kind: 'deny', tier: 'networkpolicy', policies: enforced.map(({ object }) => object), because }
 }
 
 function findAllowing(
   policies: readonly PolicyModel[],
   direction: Direction,
   attempt: Attempt,
-): Omit<Extract<SideVerdict, { kind: 'allow' }>, 'kind'> | undefined {
+): { readonly object: string; readonly field: string; readonly because: Because } | undefined {
   const peer = direction === 'egress' ? attempt.destination : attempt.source
   for (const policy of policies) {
     const isolation = policy[direction]
     if (isolation.kind === 'untouched') continue
     for (const rule of isolation.rules) {
       const because = matchRule(rule, peer, attempt)
-      if (because !== undefined) return { policy, rule, because: { object: policy.object, ...because } }
+      const { object } = policy
+      if (because !== undefined) return { object, field: rule.field, because: { object, ...because } }
     }
   }
   return undefined
 }
 
 function matchRule(
-  rule: PolicyRule,
+  rule: Pick<PolicyRule, 'field' | 'peers' | 'ports'>,
   peer: Party,
   attempt: Attempt,
 ): { readonly field: string; readonly value: string } | undefined {
@@ -94,12 +161,14 @@ export function matchesPort(match: PortMatch, { protocol, port, destination }: A
 }
 
 /** Whether the other end of a connection is meant by a peer. */
-export function matchesPeer(peer: Peer, { address, pod }: Party): boolean {
+export function matchesPeer(peer: Peer, { address, pod, node }: Party): boolean {
   switch (peer.kind) {
     case 'nobody':
       return false
     case 'block':
       return address !== undefined && inRanges(peer.family, peer.ranges, address)
+    case 'nodes':
+      return pod === undefined && node !== undefined && matches(peer.nodes, node)
     case 'pods': {
       if (pod === undefined) return false
       const { namespaces } = peer

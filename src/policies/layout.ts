@@ -69,6 +69,18 @@ export function tell(direction: Direction, mode: 'enforce' | 'audit'): readonly 
   ]
 }
 
+/** The chains that cluster-wide rules go to: one tells and drops, the other tells and returns to whoever jumped. */
+export const deniedChain = { egress: 'denied-egress', ingress: 'denied-ingress' } as const
+export const auditedChain = { egress: 'audited-egress', ingress: 'audited-ingress' } as const
+
+function tellingChains(direction: Direction): readonly Chain[] {
+  const drop: Rule = { statements: [{ kind: 'verdict', verdict: { kind: 'drop' } }] }
+  return [
+    { name: deniedChain[direction], rules: [{ statements: tell(direction, 'enforce') }, drop] },
+    { name: auditedChain[direction], rules: [{ statements: tell(direction, 'audit') }] },
+  ]
+}
+
 /** The verdict in `egress` or `ingress` for a pod that may do everything there. */
 export const openVerdict: Readonly<Record<Direction, string>> = { egress: `goto ${toIngress}`, ingress: 'accept' }
 
@@ -133,7 +145,7 @@ export function createTable(family: Family): readonly Operation[] {
       { statements: [accept] },
     ],
   }
-  const chains = [pods, forward]
+  const chains = [...tellingChains('egress'), ...tellingChains('ingress'), pods, forward]
   return [
     { kind: 'add-table', ...at },
     ...Object.values(fixedSets[family]).map((set): Operation => ({ kind: 'add-set', ...at, set })),

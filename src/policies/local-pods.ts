@@ -24,6 +24,10 @@ export class LocalPods {
     return this.#claims.keys()
   }
 
+  get namespaces(): Iterable<string> {
+    return this.#ofNamespace.keys()
+  }
+
   has(key: ObjectKey): boolean {
     return this.#pods.has(key)
   }

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import type { Family } from '../addr/index.ts'
 import type { Chain, Operation, Rule, SetDeclaration, Statement, TableFamily } from '../nft/index.ts'
 import { renderRange, wholeOf } from './address-ranges.ts'
-import type { Closed, Entry, EntryPorts } from './content.ts'
-import { goto, matchSet, tell, toIngress, type Words, words } from './layout.ts'
-import type { AddressRange, Direction, PodsPeer, Transport } from './model.ts'
+import type { Entry, EntryPorts } from './content.ts'
+import { matchSet, type Words, words } from './layout.ts'
+import type { AddressRange, Direction, NodesPeer, PodsPeer, Transport } from './model.ts'
 import { sayPeer } from './selector-id.ts'
 
 export type { Chain, Operation, Rule, SetDeclaration, Statement, TableFamily }
@@ -20,6 +20,7 @@ export type SetNeed =
       readonly port: string
       readonly declaration: SetDeclaration
     }
+  | { readonly kind: 'nodes'; readonly name: string; readonly peer: NodesPeer; readonly declaration: SetDeclaration }
   | {
       readonly kind: 'block'
       readonly name: string
@@ -33,34 +34,6 @@ export interface LoweredChain {
   readonly needs: readonly SetNeed[]
 }
 
-/** The chain of a content: named by what it says, so that pods with the same policies share it and it never changes. */
-export function chainName(direction: Direction, content: Closed): string {
-  const text = JSON.stringify(content.entries.map(entryText))
-  return `${direction}-${hash(`${content.mode} ${text} ${content.policies.join(' ')}`)}`
-}
-
-function entryText({ ports, anybody, pods, blocks, policies }: Entry): unknown {
-  const ranges = ([4, 6] as const).map((family) => blocks[family].map((range) => renderRange(family, range)))
-  return [ports, anybody, pods.map(({ id }) => id), ranges, policies]
-}
-
-/** What a pod may do in one direction, in nft's words of one family: whatever no rule lets on is told, and dropped unless it is only audited. */
-export function lowerContent(family: Family, direction: Direction, content: Closed): LoweredChain {
-  const needs = new Map<string, SetNeed>()
-  const rules = content.entries.flatMap((entry) => lowerEntry(family, direction, entry, needs))
-  const { mode, policies } = content
-  const rest: Rule = {
-    comment: comment(`${mode === 'audit' ? 'audited' : 'isolated'} by ${policies.join(' ')}`),
-    statements: [mode === 'audit' ? onward(direction) : { kind: 'verdict', verdict: { kind: 'drop' } }],
-  }
-  return { rules: [...rules, { statements: tell(direction, mode) }, rest], needs: [...needs.values()] }
-}
-
-/** What follows when a pod's own policies let a packet pass. */
-function onward(direction: Direction): Statement {
-  return direction === 'egress' ? goto(toIngress) : { kind: 'verdict', verdict: { kind: 'accept' } }
-}
-
 /** The peer that is every pod: a name on egress without peers is looked up on all of them. */
 const everyPod: PodsPeer = {
   kind: 'pods',
@@ -70,10 +43,16 @@ const everyPod: PodsPeer = {
   because: { object: '', field: '', value: '' },
 }
 
-function lowerEntry(family: Family, direction: Direction, entry: Entry, needs: Map<string, SetNeed>): Rule[] {
-  const { ports, anybody, pods, blocks } = entry
+/** The rules by which packets of an entry go `on`; notes the sets that they need. */
+export function lowerEntry(
+  family: Family,
+  direction: Direction,
+  entry: Entry,
+  on: Statement,
+  needs: Map<string, SetNeed>,
+): Rule[] {
+  const { ports, anybody, pods, blocks, nodes } = entry
   const peer = direction === 'egress' ? words[family].destination : words[family].source
-  const on = onward(direction)
   const need = (one: SetNeed): string => {
     needs.set(one.name, one)
     return one.name
@@ -104,6 +83,7 @@ function lowerEntry(family: Family, direction: Direction, entry: Entry, needs: M
   if (anybody) return [rule(...port)]
   return [
     ...pods.map((one) => rule(...port, matchSet(peer, need(podsNeed(family, one))))),
+    ...nodes.map((one) => rule(...port, matchSet(peer, need(nodesNeed(family, one))))),
     ...(block === undefined ? [] : [rule(...port, ...block)]),
   ]
 }
@@ -147,6 +127,12 @@ function podsNeed(family: Family, peer: PodsPeer): SetNeed {
   return { kind: 'pods', name, peer, declaration }
 }
 
+function nodesNeed(family: Family, peer: NodesPeer): SetNeed {
+  const name = `nodes-${hash(peer.id)}`
+  const declaration = { name, key: [words[family].address], comment: comment(`nodes ${peer.id || 'all'}`) } as const
+  return { kind: 'nodes', name, peer, declaration }
+}
+
 function namedNeed(
   family: Family,
   peer: PodsPeer,
@@ -161,11 +147,12 @@ function namedNeed(
   return { kind: 'named', name, peer, protocol, port, declaration }
 }
 
-function hash(text: string): string {
+/** 16 hexadecimal digits that stand for a text. */
+export function hash(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
-/** NFTNL_UDATA_COMMENT_MAXLEN of nft, in bytes; labels and names are ASCII. */
-function comment(text: string): string {
+/** A text as a comment: NFTNL_UDATA_COMMENT_MAXLEN of nft, in bytes; labels and names are ASCII. */
+export function comment(text: string): string {
   return text.replaceAll('"', "'").slice(0, 120)
 }

@@ -43,7 +43,7 @@ export interface PolicyRule {
 
 export type Peers = { readonly kind: 'any' } | { readonly kind: 'some'; readonly peers: readonly Peer[] }
 
-export type Peer = PodsPeer | BlockPeer | NobodyPeer
+export type Peer = PodsPeer | BlockPeer | NodesPeer | NobodyPeer
 
 /** Pods by labels: of one namespace, or of the namespaces that a selector selects. Never an address outside the cluster. */
 export interface PodsPeer {
@@ -62,6 +62,15 @@ export interface BlockPeer {
   readonly kind: 'block'
   readonly family: Family
   readonly ranges: readonly AddressRange[]
+  readonly because: Because
+}
+
+/** The addresses of nodes by their labels. */
+export interface NodesPeer {
+  readonly kind: 'nodes'
+  readonly nodes: LabelSelector
+  /** Equal for peers that select alike. */
+  readonly id: string
   readonly because: Because
 }
 
@@ -91,6 +100,38 @@ export type PortMatch =
     }
   /** The port that the destination pod's containers call by this name. */
   | { readonly kind: 'named'; readonly protocol: Transport; readonly name: string; readonly because: Because }
+
+/** The tiers in the order in which they are asked; what none of them decides is allowed. */
+export type Tier = 'admin' | 'networkpolicy' | 'baseline'
+
+/** What a cluster-wide policy means: rules in order, of which the first that matches decides for its tier. It isolates nobody. */
+export interface ClusterPolicyModel {
+  /** `clusternetworkpolicy/deny-db`, which no other policy has. */
+  readonly object: string
+  readonly tier: Exclude<Tier, 'networkpolicy'>
+  /** 0 to 1000; the lowest is asked first. */
+  readonly priority: number
+  /** Undefined when it cannot be read: then the policy is nobody's. */
+  readonly subject:
+    | { readonly namespaces: LabelSelector; readonly pods: LabelSelector; readonly id: string }
+    | undefined
+  /** As of `PolicyModel`. */
+  readonly audit: boolean
+  readonly ingress: readonly TierRule[]
+  readonly egress: readonly TierRule[]
+  readonly findings: readonly Finding[]
+}
+
+/** One item of `spec.ingress` or `spec.egress` of a cluster-wide policy. */
+export interface TierRule {
+  readonly field: string
+  /** As its author calls it; empty when not at all. */
+  readonly name: string
+  /** `pass` leaves the rest of the tier to the next one. */
+  readonly action: 'accept' | 'deny' | 'pass'
+  readonly peers: Peers
+  readonly ports: Ports
+}
 
 /** A named container port of a pod. */
 export interface NamedPort {

@@ -1,6 +1,6 @@
 import { type Address, findAddress } from '../addr/index.ts'
 import { keyOf, type Labels, type ObjectKey } from '../cluster/index.ts'
-import type { Pod } from '../objects/index.ts'
+import type { Node, Pod } from '../objects/index.ts'
 import type { NamedPort, PodsPeer } from './model.ts'
 
 /** What policies can tell pods apart by: pods of one profile mean the same to every policy but for their addresses. */
@@ -74,6 +74,17 @@ export class Profiles {
     const id = `${namespace}/${pairs.join()}/${words}`
     return this.#byId.get(id) ?? { id, namespace, labels, ports, views: new Set(), selections: new Set() }
   }
+}
+
+/** A node as policies see it: every address that its status tells. */
+export interface PolicyNode {
+  readonly labels: Labels
+  readonly addresses: readonly Address[]
+}
+
+export function policyNode({ metadata, status }: Node): PolicyNode {
+  const addresses = (status?.addresses ?? []).flatMap(({ address }) => findAddress(address) ?? [])
+  return { labels: metadata.labels ?? {}, addresses }
 }
 
 /** Named ports of a pod's containers and of its sidecars; of two with one name and protocol the first counts, as upstream. */

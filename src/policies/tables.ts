@@ -1,18 +1,20 @@
 import { type Address, type Family, families, familyOf, type Prefix } from '../addr/index.ts'
-import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
+import type { Changes, Finding, Labels, ObjectKey, Snapshot } from '../cluster/index.ts'
 import type { Pod } from '../objects/index.ts'
+import { type ClusterCollection, clusterKinds, clusterModelOf } from './cluster-models.ts'
 import { compilePolicy } from './compile.ts'
-import { type Content, compose } from './content.ts'
 import { HeldChains } from './held-chains.ts'
 import { HeldSets } from './held-sets.ts'
 import { type Attempt, judgeSide, type Party, type SideVerdict } from './judge.ts'
 import { createTable, openVerdict } from './layout.ts'
 import { type LocalPod, LocalPods } from './local-pods.ts'
 import type { Operation } from './lower.ts'
+import { type ChainPlan, planChain } from './lower-chain.ts'
 import { Membership } from './membership.ts'
 import type { Direction } from './model.ts'
 import { PolicyIndex } from './policy-index.ts'
-import type { PodView, Profile } from './profile.ts'
+import { type PodView, type Profile, policyNode } from './profile.ts'
+import { composeTiers } from './tier-content.ts'
 
 /** What a round does to the tables of policies. */
 export interface PoliciesPlan {
@@ -21,10 +23,8 @@ export interface PoliciesPlan {
   readonly tightened: ReadonlySet<Address>
 }
 
-interface Contents {
-  readonly egress: Content
-  readonly ingress: Content
-}
+/** The chains that pods of a profile begin in; absent where they are open. */
+type Chains = Readonly<Partial<Record<Direction, ChainPlan>>>
 
 /**
  * The policies of all pods on one node as desired in the kernel: chains for local pods alone, sets only of the selectors that
@@ -38,9 +38,11 @@ export class PolicyTables {
   readonly #sets: HeldSets
   readonly #chains: HeldChains
   readonly #locals = new LocalPods()
-  readonly #contents = new Map<string, WeakMap<Profile, Contents>>()
+  readonly #plans = new Map<string, WeakMap<Profile, Chains>>()
   readonly #attached = new Map<ObjectKey, readonly Address[]>()
   #findingCount = 0
+  #nodes: ReadonlyMap<Address, Labels> = new Map()
+  #nodesText = ''
 
   constructor(node: string, only: readonly Family[] = families) {
     this.#node = node
@@ -51,7 +53,9 @@ export class PolicyTables {
   }
 
   get findings(): readonly Finding[] {
-    return this.#findingCount === 0 ? [] : [...this.#index.models.values()].flatMap(({ findings }) => findings)
+    if (this.#findingCount === 0) return []
+    const models = [...this.#index.models.values(), ...this.#index.clusterModels.values()]
+    return models.flatMap(({ findings }) => findings)
   }
 
   get findingCount(): number {
@@ -79,12 +83,21 @@ export class PolicyTables {
   }
 
   /** Takes in what changed; everything when `changes` is absent. */
-  update(snapshot: Snapshot, changes?: Pick<Changes, 'pods' | 'namespaces' | 'policies'>): PoliciesPlan {
+  update(
+    snapshot: Snapshot,
+    changes?: Pick<Changes, 'pods' | 'namespaces' | 'policies' | 'nodes' | ClusterCollection>,
+  ): PoliciesPlan {
     const dirty = new Set<ObjectKey>()
     this.#takePolicies(snapshot, changes?.policies ?? snapshot.policies.keys(), dirty)
+    for (const collection of Object.keys(clusterKinds) as ClusterCollection[]) {
+      this.#takeClusterPolicies(snapshot, collection, changes?.[collection] ?? snapshot[collection].keys(), dirty)
+    }
     for (const name of changes?.namespaces ?? snapshot.namespaces.keys()) {
       this.#membership.setNamespace(name, snapshot.namespaces.get(name)?.metadata.labels)
+      // Cluster-wide policies choose namespaces by their labels.
+      if (this.#index.clusterModels.size > 0) this.#replan(name, dirty)
     }
+    if (changes === undefined || changes.nodes.size > 0) this.#takeNodes(snapshot)
     for (const key of changes?.pods ?? snapshot.pods.keys()) this.#takePod(key, snapshot.pods.get(key), dirty)
     const tightened = new Set<Address>()
     // Whatever one pod lets go another may take up: nothing is released before all have what they need.
@@ -132,14 +145,17 @@ export class PolicyTables {
 
   #party(address: Address): Party {
     const view = this.#locals.at(address)?.view ?? this.#membership.at(address)
-    if (view === undefined) return { address }
+    if (view === undefined) {
+      const node = this.#nodes.get(address)
+      return node === undefined ? { address } : { address, node }
+    }
     const { namespace, labels, ports } = view.profile
     const namespaceLabels = this.#membership.labelsOf(namespace)
     return { address, pod: { key: view.key, namespace, namespaceLabels, labels, ports } }
   }
 
   #policiesOf({ namespace, labels }: Profile): ReturnType<PolicyIndex['selecting']> {
-    return this.#index.selecting(namespace, labels)
+    return this.#index.selecting(namespace, this.#membership.labelsOf(namespace), labels)
   }
 
   #takePolicies(snapshot: Snapshot, keys: Iterable<ObjectKey>, dirty: Set<ObjectKey>): void {
@@ -150,10 +166,41 @@ export class PolicyTables {
       this.#findingCount += (model?.findings.length ?? 0) - (old?.findings.length ?? 0)
       this.#index.put(key, model)
       const namespace = (model ?? old)?.namespace
-      if (namespace === undefined) continue
-      this.#contents.delete(namespace)
-      for (const pod of this.#locals.inNamespace(namespace)) dirty.add(pod)
+      if (namespace !== undefined) this.#replan(namespace, dirty)
     }
+  }
+
+  #takeClusterPolicies(
+    snapshot: Snapshot,
+    collection: ClusterCollection,
+    keys: Iterable<ObjectKey>,
+    dirty: Set<ObjectKey>,
+  ): void {
+    for (const key of keys) {
+      const policy = snapshot[collection].get(key)
+      const object = `${clusterKinds[collection]}/${key}`
+      const model = policy && clusterModelOf(collection, policy)
+      const old = this.#index.clusterModels.get(object)
+      this.#findingCount += (model?.findings.length ?? 0) - (old?.findings.length ?? 0)
+      this.#index.putCluster(object, model)
+      for (const namespace of this.#locals.namespaces) this.#replan(namespace, dirty)
+    }
+  }
+
+  /** Pods of a namespace may have other policies now. */
+  #replan(namespace: string, dirty: Set<ObjectKey>): void {
+    this.#plans.delete(namespace)
+    for (const pod of this.#locals.inNamespace(namespace)) dirty.add(pod)
+  }
+
+  #takeNodes(snapshot: Snapshot): void {
+    const nodes = [...snapshot.nodes.values()].map(policyNode)
+    // Nodes report often, and hardly ever other labels or addresses.
+    const text = JSON.stringify(nodes)
+    if (text === this.#nodesText) return
+    this.#nodesText = text
+    this.#nodes = new Map(nodes.flatMap(({ addresses, labels }) => addresses.map((one) => [one, labels] as const)))
+    this.#sets.setNodes(nodes)
   }
 
   #takePod(key: ObjectKey, pod: Pod | undefined, dirty: Set<ObjectKey>): void {
@@ -174,34 +221,33 @@ export class PolicyTables {
     const next = this.#isLocal(view) ? this.#localOf(view) : undefined
     for (const address of this.#locals.put(key, next)) if (this.#write(address)) tightened.add(address)
     const namespace = (next ?? old)?.view.profile.namespace
-    if (namespace !== undefined && this.#locals.inNamespace(namespace).size === 0) this.#contents.delete(namespace)
+    if (namespace !== undefined && this.#locals.inNamespace(namespace).size === 0) this.#plans.delete(namespace)
     return Object.values(old?.chains ?? {})
   }
 
   #localOf(view: PodView): LocalPod {
-    const contents = this.#contentsOf(view.profile)
+    const plans = this.#plansOf(view.profile)
     const chains: Partial<Record<Direction, string>> = {}
     for (const direction of ['egress', 'ingress'] as const) {
-      const content = contents[direction]
-      if (content.kind === 'closed') chains[direction] = this.#chains.acquire(direction, content)
+      const plan = plans[direction]
+      if (plan !== undefined) chains[direction] = this.#chains.acquire(plan)
     }
     return { view, chains }
   }
 
-  #contentsOf(profile: Profile): Contents {
+  #plansOf(profile: Profile): Chains {
     const { namespace } = profile
-    let own = this.#contents.get(namespace)
+    let own = this.#plans.get(namespace)
     if (own === undefined) {
       own = new WeakMap()
-      this.#contents.set(namespace, own)
+      this.#plans.set(namespace, own)
     }
     let found = own.get(profile)
     if (found === undefined) {
       const policies = this.#policiesOf(profile)
-      found = {
-        egress: compose(policies, 'egress', profile.ports),
-        ingress: compose(policies, 'ingress', profile.ports),
-      }
+      const plan = (direction: Direction) => planChain(direction, composeTiers(policies, direction, profile.ports))
+      const [egress, ingress] = [plan('egress'), plan('ingress')]
+      found = { ...(egress === undefined ? {} : { egress }), ...(ingress === undefined ? {} : { ingress }) }
       own.set(profile, found)
     }
     return found
@@ -231,10 +277,11 @@ export class PolicyTables {
   /** In an order in which everything referred to is there, and nothing goes that is still referred to. */
   #takeOperations(tightened: Set<Address>): Operation[] {
     const added = [...this.#sets.added(), ...this.#chains.added()]
-    const { operations, lost } = this.#sets.changed()
+    const { operations, lost, gained } = this.#sets.changed()
     const all = [...added, ...operations, ...this.#chains.removed(), ...this.#sets.removed()]
-    // Pods whose chains use a set that lost an address.
-    if (lost.size > 0) for (const address of this.#locals.judgedBy(this.#chains.using(lost))) tightened.add(address)
+    if (lost.size + gained.size > 0) {
+      for (const address of this.#locals.judgedBy(this.#chains.tightened({ lost, gained }))) tightened.add(address)
+    }
     this.#sets.settle()
     this.#chains.settle()
     return all

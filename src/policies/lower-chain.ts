@@ -1,0 +1,117 @@
+import type { Family } from '../addr/index.ts'
+import { renderRange } from './address-ranges.ts'
+import type { Closed, Entry } from './content.ts'
+import { auditedChain, deniedChain, goto, tell, toIngress } from './layout.ts'
+import { comment, hash, type LoweredChain, lowerEntry, type Rule, type SetNeed, type Statement } from './lower.ts'
+import type { Direction } from './model.ts'
+import type { TierEntry, TieredContent, TierPolicy } from './tier-content.ts'
+
+/** A chain by name and the chains that it leads to. What has the same name says the same, so that pods with the same policies share it. */
+export interface ChainPlan {
+  readonly name: string
+  readonly calls: readonly ChainPlan[]
+  /** Whether an address more in one of its sets may deny something. */
+  readonly denies: boolean
+  lower(family: Family): LoweredChain
+}
+
+/** The chain where a packet of a pod begins: admin tier, NetworkPolicies, baseline tier, as far as they say anything; undefined when none does. */
+export function planChain(direction: Direction, { admin, own, baseline }: TieredContent): ChainPlan | undefined {
+  const last = planTier(direction, baseline, undefined)
+  const middle = own.kind === 'closed' ? planOwn(direction, own, last) : last
+  return planTier(direction, admin, middle)
+}
+
+/** What NetworkPolicies leave: whatever no rule lets on is told, and dropped unless it is only audited. */
+function planOwn(direction: Direction, content: Closed, next: ChainPlan | undefined): ChainPlan {
+  const { mode, entries, policies } = content
+  const text = JSON.stringify(entries.map(entryText))
+  const after = next === undefined ? '' : ` ${next.name}`
+  return {
+    name: `${direction}-${hash(`${mode} ${text} ${policies.join(' ')}${after}`)}`,
+    calls: next === undefined ? [] : [next],
+    denies: false,
+    lower(family) {
+      const needs = new Map<string, SetNeed>()
+      const on = mode === 'audit' ? leave(direction, next) : leave(direction, undefined)
+      const rules = entries.flatMap((entry) => lowerEntry(family, direction, entry, on, needs))
+      const rest: Rule = {
+        comment: comment(`${mode === 'audit' ? 'audited' : 'isolated'} by ${policies.join(' ')}`),
+        statements: [mode === 'audit' ? on : { kind: 'verdict', verdict: { kind: 'drop' } }],
+      }
+      return { rules: [...rules, { statements: tell(direction, mode) }, rest], needs: [...needs.values()] }
+    },
+  }
+}
+
+/** A tier: the first rule that matches decides; without any, and where one passes, the packet goes on to `next`. */
+function planTier(
+  direction: Direction,
+  policies: readonly TierPolicy[],
+  next: ChainPlan | undefined,
+): ChainPlan | undefined {
+  if (policies.length === 0) return next
+  const audits = new Map(
+    policies.flatMap((policy) => (policy.mode === 'audit' ? [[policy, planAudit(direction, policy)] as const] : [])),
+  )
+  const text = JSON.stringify(policies.map(({ object, mode, rules }) => [object, mode, rules.map(ruleText)]))
+  return {
+    name: `${direction}-${hash(`tier ${text} ${next?.name ?? ''}`)}`,
+    calls: [...audits.values(), ...(next === undefined ? [] : [next])],
+    denies: true,
+    lower(family) {
+      const needs = new Map<string, SetNeed>()
+      const verdict = {
+        accept: leave(direction, undefined),
+        deny: goto(deniedChain[direction]),
+        pass: leave(direction, next),
+      }
+      const rules = policies.flatMap((policy): Rule[] => {
+        const audit = audits.get(policy)
+        if (audit !== undefined) {
+          const jump: Statement = { kind: 'verdict', verdict: { kind: 'jump', chain: audit.name } }
+          return [{ comment: comment(`audit of ${policy.object}`), statements: [jump] }]
+        }
+        return policy.rules.flatMap(({ action, entries }) =>
+          entries.flatMap((entry) => lowerEntry(family, direction, entry, verdict[action], needs)),
+        )
+      })
+      return { rules: [...rules, { statements: [leave(direction, next)] }], needs: [...needs.values()] }
+    },
+  }
+}
+
+/** A chain that is jumped to and always comes back: it tells what an audited policy would deny. */
+function planAudit(direction: Direction, { object, rules }: TierPolicy): ChainPlan {
+  return {
+    name: `audit-${direction}-${hash(`${object} ${JSON.stringify(rules.map(ruleText))}`)}`,
+    calls: [],
+    denies: false,
+    lower(family) {
+      const needs = new Map<string, SetNeed>()
+      const back: Statement = { kind: 'verdict', verdict: { kind: 'return' } }
+      const lowered = rules.flatMap(({ action, entries }) =>
+        entries.flatMap((entry) =>
+          lowerEntry(family, direction, entry, action === 'deny' ? goto(auditedChain[direction]) : back, needs),
+        ),
+      )
+      return { rules: lowered, needs: [...needs.values()] }
+    },
+  }
+}
+
+/** On to the next chain; without one, past this end's policies. */
+function leave(direction: Direction, next: ChainPlan | undefined): Statement {
+  if (next !== undefined) return goto(next.name)
+  return direction === 'egress' ? goto(toIngress) : { kind: 'verdict', verdict: { kind: 'accept' } }
+}
+
+function ruleText({ action, entries }: TierEntry): unknown {
+  return [action, entries.map(entryText)]
+}
+
+function entryText({ ports, anybody, pods, blocks, nodes, policies }: Entry): unknown {
+  const ranges = ([4, 6] as const).map((family) => blocks[family].map((range) => renderRange(family, range)))
+  const ids = nodes.length === 0 ? [] : [nodes.map(({ id }) => id)]
+  return [ports, anybody, pods.map(({ id }) => id), ranges, policies, ...ids]
+}
