@@ -1,13 +1,17 @@
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { DeniedFlow, FlowsRequest, FlowsResponse } from '../agent/index.ts'
+import type { DeniedFlow } from '../agent/index.ts'
 import { askAgent } from '../cni/index.ts'
 import type { Lab } from '../lab/index.ts'
+import { type FlowKind, requests } from './http-flows.ts'
 import { exit, print, renderTable, say } from './output.ts'
 
 interface FlowsOptions {
   name: string
   namespace?: string
+  /** Exactly one of the two. */
+  denied: boolean
+  http: boolean
   follow: boolean
   output: 'text' | 'json'
 }
@@ -15,8 +19,30 @@ interface FlowsOptions {
 /** How often the agents are asked while following. */
 const followMs = 500
 
-/** `plumb flows --denied`: what policies denied or audited on every node of a lab, the latest last; exit status 3 when a node did not answer. */
-export async function runFlows({ name, namespace, follow, output }: FlowsOptions): Promise<void> {
+/** What policies denied or audited. */
+const denials: FlowKind<DeniedFlow> = {
+  path: '/flows',
+  timeOf: ({ lastSeen }) => lastSeen,
+  head: ['SEEN', 'VERDICT', 'POD AND PEER', 'PORT', 'PACKETS', 'POLICIES'],
+  row: ({ lastSeen, verdict, direction, pod, peer, protocol, port, policies, packets }) => [
+    lastSeen.slice(11, 19),
+    verdict,
+    direction === 'egress' ? `${pod} → ${sayPeer(peer)}` : `${pod} ← ${sayPeer(peer)}`,
+    port === undefined ? protocol : `${port}/${protocol}`,
+    String(packets),
+    policies.join(' '),
+  ],
+  none: 'no flow was denied or audited of late',
+}
+
+/** `plumb flows`: what every node of a lab tells of late, the latest last; exit status 3 when a node did not answer. */
+export async function runFlows(options: FlowsOptions): Promise<void> {
+  const { name, denied, http } = options
+  if (denied === http) {
+    say('plumb flows: say which ones, --denied or --http')
+    process.exitCode = exit.usage
+    return
+  }
   const { findLab } = await import('../lab/index.ts')
   const lab = await findLab(name)
   if (lab === undefined) {
@@ -24,30 +50,41 @@ export async function runFlows({ name, namespace, follow, output }: FlowsOptions
     process.exitCode = exit.cannot
     return
   }
+  await (http ? showFlows(lab, requests, options) : showFlows(lab, denials, options))
+}
+
+async function showFlows<T>(lab: Lab, kind: FlowKind<T>, { namespace, follow, output }: FlowsOptions): Promise<void> {
   const points = new Map<string, number>()
-  const show = output === 'json' ? printLines : printTable
-  const first = await askAll(lab, namespace, points)
+  const show = (flows: readonly Seen<T>[], head: boolean): void => {
+    if (output === 'json') for (const flow of flows) print(JSON.stringify(flow))
+    else if (flows.length > 0) print(renderTable([...(head ? [[...kind.head]] : []), ...flows.map(kind.row)]))
+  }
+  const first = await askAll(lab, kind, namespace, points)
   show(first, true)
   if (follow) {
     for (;;) {
       await delay(followMs)
-      const more = await askAll(lab, namespace, points)
-      if (more.length > 0) show(more, false)
+      show(await askAll(lab, kind, namespace, points), false)
     }
   }
-  if (first.length === 0 && output === 'text') say('no flow was denied or audited of late')
+  if (first.length === 0 && output === 'text') say(kind.none)
 }
 
-type Seen = DeniedFlow & { readonly node: string }
+type Seen<T> = T & { readonly node: string }
 
 /** Asks each node for what came after the point up to which it was asked before. */
-async function askAll(lab: Lab, namespace: string | undefined, points: Map<string, number>): Promise<readonly Seen[]> {
+async function askAll<T>(
+  lab: Lab,
+  kind: FlowKind<T>,
+  namespace: string | undefined,
+  points: Map<string, number>,
+): Promise<readonly Seen<T>[]> {
   const answers = await Promise.all(
-    lab.state.nodes.map(async ({ name: node }): Promise<readonly Seen[]> => {
+    lab.state.nodes.map(async ({ name: node }): Promise<readonly Seen<T>[]> => {
       const socket = join(dirname(lab.state.kubeconfig), node, 'agent.sock')
-      const body: FlowsRequest = { after: points.get(node) ?? 0, ...(namespace === undefined ? {} : { namespace }) }
+      const body = { after: points.get(node) ?? 0, ...(namespace === undefined ? {} : { namespace }) }
       try {
-        const { status, answer } = await askAgent<FlowsResponse>(socket, '/flows', body, 5000)
+        const { status, answer } = await askAgent<Answer<T>>(socket, kind.path, body, 5000)
         if (status !== 200) throw new Error(answer.error ?? `HTTP ${status}`)
         // An agent that started anew counts from the beginning.
         points.set(node, answer.next)
@@ -60,24 +97,12 @@ async function askAll(lab: Lab, namespace: string | undefined, points: Map<strin
       }
     }),
   )
-  return answers.flat().sort((a, b) => (a.lastSeen < b.lastSeen ? -1 : 1))
+  return answers.flat().sort((a, b) => (kind.timeOf(a) < kind.timeOf(b) ? -1 : 1))
 }
 
-function printLines(flows: readonly Seen[]): void {
-  for (const flow of flows) print(JSON.stringify(flow))
-}
-
-function printTable(flows: readonly Seen[], head: boolean): void {
-  const rows = flows.map(({ lastSeen, verdict, direction, pod, peer, protocol, port, policies, packets }) => [
-    lastSeen.slice(11, 19),
-    verdict,
-    direction === 'egress' ? `${pod} → ${sayPeer(peer)}` : `${pod} ← ${sayPeer(peer)}`,
-    port === undefined ? protocol : `${port}/${protocol}`,
-    String(packets),
-    policies.join(' '),
-  ])
-  if (rows.length === 0) return
-  print(renderTable(head ? [['SEEN', 'VERDICT', 'POD AND PEER', 'PORT', 'PACKETS', 'POLICIES'], ...rows] : rows))
+interface Answer<T> {
+  readonly flows: readonly T[]
+  readonly next: number
 }
 
 function sayPeer({ address, pod, node }: DeniedFlow['peer']): string {

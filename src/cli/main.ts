@@ -102,9 +102,12 @@ program
 
 program
   .command('flows')
-  .description('flows of pods: those that policies denied, or would have denied if they were not audited')
+  .description(
+    'flows of late: those that policies denied, or would have denied if they were not audited; requests at gateways',
+  )
   .addOption(labName())
-  .requiredOption('--denied', 'flows that policies denied or audited')
+  .option('--denied', 'flows that policies denied or audited', false)
+  .option('--http', 'requests and streams at gateways: route, pod, times, and who made the error', false)
   .option('-n, --namespace <namespace>', 'of pods of this namespace alone')
   .option('-f, --follow', 'go on with those that come', false)
   .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))

@@ -1,6 +1,6 @@
 import type { Informer, Resource } from '../client/index.ts'
 import { serviceNameLabel } from '../cluster/index.ts'
-import { type ConfigMap, noGatewayApi, type Secret, type Sources } from '../gateways/index.ts'
+import { type ConfigMap, noGatewayApi, type ReferenceGrant, type Secret, type Sources } from '../gateways/index.ts'
 import {
   ConfigMaps,
   type EndpointSlice,
@@ -49,13 +49,13 @@ export function openGatewayCaches(context: Context, onChange: () => void): Gatew
   const byKind = Object.fromEntries(
     Object.entries(gatewayResources).map(([kind, resource]) => [kind, follow(resource, true)]),
   ) as GatewayCaches['byKind']
-  const grants = follow(referenceGrants, true)
+  const grants = follow<ReferenceGrant>(referenceGrants, true)
   const secrets = follow<Secret>(Secrets, false)
   const configMaps = follow<ConfigMap>(ConfigMaps, false)
   const namespaces = follow<KubeObject>(Namespaces, false)
   const services = follow<Service>(Services, false)
   const slices = follow<EndpointSlice>(EndpointSlices, false)
-  const all = <T>(kind: GatewayKind): Iterable<T> => byKind[kind].values() as Iterable<T>
+  const all = <T>(kind: GatewayKind): T[] => [...byKind[kind].values()] as T[]
   return {
     byKind,
     services,
@@ -73,7 +73,7 @@ export function openGatewayCaches(context: Context, onChange: () => void): Gatew
         tlsRoutes: all('TLSRoute'),
         tcpRoutes: all('TCPRoute'),
         udpRoutes: all('UDPRoute'),
-        grants: grants.values(),
+        grants: [...grants.values()],
         policies: all('BackendTLSPolicy'),
       },
       secrets,

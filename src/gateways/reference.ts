@@ -11,7 +11,7 @@ export interface Referrer {
 export function isPermitted(
   from: Referrer,
   to: { readonly group: string; readonly kind: string; readonly namespace: string; readonly name: string },
-  grants: Iterable<ReferenceGrant>,
+  grants: readonly ReferenceGrant[],
 ): boolean {
   if (to.namespace === from.namespace) return true
   for (const { metadata, spec } of grants) {

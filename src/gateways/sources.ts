@@ -25,8 +25,8 @@ export interface Lookup<T> {
 
 /** The objects that gateways are compiled from. */
 export interface Sources {
-  readonly ingresses: Iterable<Ingress>
-  readonly ingressClasses: Iterable<IngressClass>
+  readonly ingresses: readonly Ingress[]
+  readonly ingressClasses: readonly IngressClass[]
   readonly gatewayApi: GatewayApiSources
   /** Those of type kubernetes.io/tls, and those that hold a `ca.crt`. */
   readonly secrets: Lookup<Secret>
@@ -39,16 +39,16 @@ export interface Sources {
 
 /** The kinds of the Gateway API; all empty where it is not installed. */
 export interface GatewayApiSources {
-  readonly classes: Iterable<GatewayClass>
-  readonly gateways: Iterable<Gateway>
-  readonly listenerSets: Iterable<ListenerSet>
-  readonly httpRoutes: Iterable<HTTPRoute>
-  readonly grpcRoutes: Iterable<GRPCRoute>
-  readonly tlsRoutes: Iterable<StreamRouteObject>
-  readonly tcpRoutes: Iterable<StreamRouteObject>
-  readonly udpRoutes: Iterable<StreamRouteObject>
-  readonly grants: Iterable<ReferenceGrant>
-  readonly policies: Iterable<BackendTLSPolicy>
+  readonly classes: readonly GatewayClass[]
+  readonly gateways: readonly Gateway[]
+  readonly listenerSets: readonly ListenerSet[]
+  readonly httpRoutes: readonly HTTPRoute[]
+  readonly grpcRoutes: readonly GRPCRoute[]
+  readonly tlsRoutes: readonly StreamRouteObject[]
+  readonly tcpRoutes: readonly StreamRouteObject[]
+  readonly udpRoutes: readonly StreamRouteObject[]
+  readonly grants: readonly ReferenceGrant[]
+  readonly policies: readonly BackendTLSPolicy[]
 }
 
 /** Where the Gateway API is not installed. */

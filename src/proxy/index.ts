@@ -1,2 +1,3 @@
+export type { HttpFlow, HttpFlowsRequest } from './flows.ts'
 export { GatewaysModule } from './module.ts'
 export { GatewayObjects } from './objects.ts'

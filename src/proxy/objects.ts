@@ -45,7 +45,7 @@ export class GatewayObjects {
   }
 
   sources(snapshot: Snapshot): Sources {
-    const all = <T extends KubeObject>(kind: Kind): Iterable<T> => this.#of(kind).values() as Iterable<T>
+    const all = <T extends KubeObject>(kind: Kind): T[] => [...this.#of(kind).values()] as T[]
     return {
       ingresses: all<Ingress>('ingresses'),
       ingressClasses: all<IngressClass>('ingressClasses'),
