@@ -58,7 +58,7 @@ async function readSnapshot(client: Client): Promise<LiveSnapshot> {
   await Promise.all([
     ...Object.entries(collections).map(([collection, resource]) => read(collection, resource)),
     // A cluster need not know these kinds.
-    ...Object.entries(clusterPolicyKinds).map(([collection, resource]) =>
+    ...Object.entries(optionalKinds).map(([collection, resource]) =>
       read(collection, resource).catch((error: unknown) => {
         if (!(error instanceof ApiError) || error.code !== 404) throw error
       }),
@@ -67,14 +67,17 @@ async function readSnapshot(client: Client): Promise<LiveSnapshot> {
   return snapshot
 }
 
-const clusterPolicyKinds: Readonly<Record<string, Resource>> = {
-  clusterPolicies: wide('v1alpha2', 'ClusterNetworkPolicy', 'clusternetworkpolicies'),
-  adminPolicies: wide('v1alpha1', 'AdminNetworkPolicy', 'adminnetworkpolicies'),
-  baselinePolicies: wide('v1alpha1', 'BaselineAdminNetworkPolicy', 'baselineadminnetworkpolicies'),
+const policyGroup = 'policy.networking.k8s.io'
+const optionalKinds: Readonly<Record<string, Resource>> = {
+  egresses: wide('plumb.network/v1alpha1', 'Egress', 'egresses'),
+  clusterPolicies: wide(`${policyGroup}/v1alpha2`, 'ClusterNetworkPolicy', 'clusternetworkpolicies'),
+  adminPolicies: wide(`${policyGroup}/v1alpha1`, 'AdminNetworkPolicy', 'adminnetworkpolicies'),
+  baselinePolicies: wide(`${policyGroup}/v1alpha1`, 'BaselineAdminNetworkPolicy', 'baselineadminnetworkpolicies'),
 }
 
-function wide(version: string, kind: string, plural: string): Resource {
-  return { group: 'policy.networking.k8s.io', version, plural, namespaced: false, kind }
+function wide(apiVersion: string, kind: string, plural: string): Resource {
+  const [group = '', version = ''] = apiVersion.split('/')
+  return { group, version, plural, namespaced: false, kind }
 }
 
 /** All objects of a kind, page by page. */

@@ -1,4 +1,5 @@
 export { egressClaims } from './claims.ts'
+export { explainExit, ownersTold } from './explain.ts'
 export { type Grant, isRevoked } from './grant.ts'
 export { egressTableName } from './lower.ts'
 export { indexAnnotation, indexLimit, indexOf, readEgressNodes } from './node-index.ts'

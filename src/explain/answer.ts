@@ -35,6 +35,7 @@ export type Stage =
   | 'service'
   | 'endpoint'
   | 'policy'
+  | 'egress'
   | 'route'
   | 'neighbour'
   | 'link'

@@ -3,6 +3,7 @@ import { type Because, keyOf, type Snapshot } from '../cluster/index.ts'
 import type { Pod } from '../objects/index.ts'
 import { compilePodNetwork, explainPath, nodeAddresses, type PathStep, type PodNetwork } from '../pods/index.ts'
 import type { Step, Transport, Verdict } from './answer.ts'
+import { egressSteps } from './egress.ts'
 import type { Source } from './end.ts'
 import { askPolicies } from './policies.ts'
 import { replySteps, type Translation } from './reply.ts'
@@ -39,6 +40,12 @@ export function walk(
       (next.kind === 'deliver' && !policies.fromPod && node === source.node && source.outside !== true)
     if (hop === 0 && !ownNode) steps.push(...policies.egress.steps)
     if (hop === 0 && !ownNode && policies.egress.denied !== undefined) return { steps, verdict: policies.egress.denied }
+    if (hop === 0 && next.kind === 'leave' && next.masqueraded) {
+      const egress = egressSteps(snapshot, source, network, destination.address)
+      steps.push(...egress.steps)
+      if (egress.denied !== undefined) return { steps, verdict: egress.denied }
+      if (egress.isRouted) return leave(snapshot, steps, next, destination)
+    }
     steps.push(...routeSteps(node, next, destination))
     if (next.kind === 'forward') {
       node = next.node

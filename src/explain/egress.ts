@@ -1,0 +1,56 @@
+import { type Address, contains, familyOf } from '../addr/index.ts'
+import type { Snapshot } from '../cluster/index.ts'
+import { explainExit, ownersTold } from '../egress/index.ts'
+import { nodeAddresses, type PodNetwork } from '../pods/index.ts'
+import type { Step, Verdict } from './answer.ts'
+import type { Source } from './end.ts'
+
+export interface EgressSteps {
+  readonly steps: readonly Step[]
+  /** Set when nothing leaves. */
+  readonly denied: Verdict | undefined
+  /** Whether the steps tell the way out of the cluster, too. */
+  readonly isRouted: boolean
+}
+
+/** Under which address a pod's connection leaves the cluster, and through which node; a verdict where it does not leave at all. */
+export function egressSteps(
+  snapshot: Snapshot,
+  { node, pod }: Source,
+  network: PodNetwork,
+  destination: Address,
+): EgressSteps {
+  // Packets of a pod with its node's network are its node's.
+  if (pod === undefined || pod.spec.hostNetwork === true || snapshot.egresses.size === 0)
+    return { steps: [], denied: undefined, isRouted: false }
+  const isTaken = (address: Address) => network.unmasqueraded.some((prefix) => contains(prefix, address))
+  const { kind, owner, reasons } = explainExit(snapshot, pod, destination, {
+    addressesOf: nodeAddresses,
+    owners: ownersTold(snapshot),
+    inCluster: (address) => (isTaken(address) ? 'is in use within the cluster' : undefined),
+  })
+  const steps = reasons.map(({ says, because }): Step => ({ stage: 'egress', node, says, because }))
+  const last = reasons.at(-1)
+  if (kind === 'blocked' && last !== undefined)
+    return { steps, denied: { kind: 'deny', says: last.says, because: last.because }, isRouted: false }
+  if (owner === undefined) return { steps, denied: undefined, isRouted: false }
+  return { steps: [...steps, ...ways(snapshot, node, owner, destination)], denied: undefined, isRouted: true }
+}
+
+/** To the owner by its address on the nodes' segment, and out from there. */
+function ways(snapshot: Snapshot, node: string, owner: string, destination: Address): Step[] {
+  const held = snapshot.nodes.get(owner)
+  const gateway = held && nodeAddresses(held)[familyOf(destination)]
+  const because = { object: `node/${owner}`, field: 'status.addresses', value: gateway ?? '' }
+  const out: Step = {
+    stage: 'route',
+    node: owner,
+    says: `${destination} by the routes of ${owner}, untouched`,
+    because,
+  }
+  if (owner === node) return [out]
+  return [
+    { stage: 'route', node, says: `to ${owner} via ${gateway ?? 'no address'}, by the packet’s mark`, because },
+    out,
+  ]
+}
