@@ -117,7 +117,7 @@ test('only doors open files, sockets and processes', () => {
 })
 
 test('concepts do not import one another', () => {
-  const concepts = ['ipam', 'pods', 'endpoints', 'services', 'policies', 'egress', 'announce', 'gateways', 'dns']
+  const concepts = ['ipam', 'pods', 'endpoints', 'services', 'policies', 'egress', 'announce', 'bgp', 'gateways', 'dns']
   for (const concept of concepts) {
     for (const other of byFolder.get(concept)?.may ?? []) assert.ok(!concepts.includes(other), `${concept} → ${other}`)
   }

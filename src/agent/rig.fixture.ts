@@ -57,7 +57,9 @@ export class Objects {
       synced: true,
       get: (key: string) => all.get(key),
       values: () => all.values(),
-      size: all.size,
+      get size() {
+        return all.size
+      },
       onChange(listener: (old?: KubeObject, current?: KubeObject, key?: string) => void) {
         listeners.add(listener)
         return () => listeners.delete(listener)

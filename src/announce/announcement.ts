@@ -1,6 +1,14 @@
-import { type Address, type Family, familyOf, findAddress } from '../addr/index.ts'
-import { type AddressClaim, type Finding, keyOf, type Labels, matches, type ObjectKey } from '../cluster/index.ts'
-import type { EndpointSlice, LabelSelector, Node, Service } from '../objects/index.ts'
+import { type Address, familyOf, findAddress } from '../addr/index.ts'
+import {
+  type AddressClaim,
+  bearsExternalTraffic,
+  type Finding,
+  keyOf,
+  type Labels,
+  matches,
+  matchesAny,
+} from '../cluster/index.ts'
+import type { EndpointSlice, Node, Service } from '../objects/index.ts'
 import type { L2Advertisement } from './l2-advertisement.ts'
 
 /** An address to be announced, and where. */
@@ -24,8 +32,6 @@ export interface Surroundings {
   readonly advertisements: readonly L2Advertisement[]
   findPool(address: Address): PoolOfAddress | undefined
 }
-
-const excludeLabel = 'node.kubernetes.io/exclude-from-external-load-balancers'
 
 /**
  * Which addresses of a Service are announced, and by which nodes: those that an advertisement selects, that may bear external
@@ -51,7 +57,7 @@ export function serviceAnnouncements(
       findings.push({ code: 'NotAdvertised', object, field: because.field, says, try: 'create an L2Advertisement' })
       return []
     }
-    const nodes = [...surroundings.nodes].filter(nodeFilter(service, slices, familyOf(address)))
+    const nodes = [...surroundings.nodes].filter(bearsExternalTraffic(service, slices, familyOf(address)))
     return [compile({ address, use: 'LoadBalancer', because }, nodes, advertisements)]
   })
   return { announcements, findings }
@@ -85,7 +91,7 @@ function compile(
   const preference = new Map<string, number>()
   const links = new Map<string, readonly string[]>()
   for (const { metadata } of nodes) {
-    const mine = advertisements.filter(({ spec }) => anyOrAll(spec?.nodeSelectors, metadata.labels))
+    const mine = advertisements.filter(({ spec }) => matchesAny(spec?.nodeSelectors, metadata.labels))
     if (mine.length === 0) continue
     eligible.push(metadata.name)
     const weight = Math.max(...mine.map((one) => weigh(one, metadata.labels)))
@@ -109,31 +115,5 @@ function selects({ spec = {} }: L2Advertisement, pool: PoolOfAddress, service: S
   const isForAll = ipAddressPools.length === 0 && ipAddressPoolSelectors.length === 0
   const hasPool =
     isForAll || ipAddressPools.includes(pool.name) || ipAddressPoolSelectors.some((one) => matches(one, pool.labels))
-  return hasPool && anyOrAll(serviceSelectors, service.metadata.labels)
-}
-
-/** Whether one of the selectors matches; none means all. */
-function anyOrAll(selectors: readonly LabelSelector[] | undefined, labels: Labels | undefined): boolean {
-  return selectors === undefined || selectors.length === 0 || selectors.some((selector) => matches(selector, labels))
-}
-
-/** Whether a node may bear the Service's external traffic of a family. */
-function nodeFilter(service: Service, slices: readonly EndpointSlice[], family: Family): (node: Node) => boolean {
-  const serving = servingNodes(slices, family)
-  const local = service.spec.externalTrafficPolicy === 'Local'
-  return ({ metadata, status }) => {
-    if (metadata.deletionTimestamp !== undefined || metadata.labels?.[excludeLabel] !== undefined) return false
-    const isCutOff = status?.conditions?.some(({ type, status }) => type === 'NetworkUnavailable' && status === 'True')
-    if (isCutOff === true || serving.size === 0) return false
-    return !local || serving.has(metadata.name)
-  }
-}
-
-/** The nodes of endpoints that are ready; when there is none, of those that still serve while they terminate (KEP-1669). */
-function servingNodes(slices: readonly EndpointSlice[], family: Family): ReadonlySet<ObjectKey> {
-  const type = family === 4 ? 'IPv4' : 'IPv6'
-  const endpoints = slices.filter(({ addressType }) => addressType === type).flatMap((slice) => slice.endpoints ?? [])
-  const ready = endpoints.filter(({ conditions }) => conditions?.ready !== false)
-  const chosen = ready.length > 0 ? ready : endpoints.filter(({ conditions }) => conditions?.serving === true)
-  return new Set(chosen.map(({ nodeName = '' }) => nodeName))
+  return hasPool && matchesAny(serviceSelectors, service.metadata.labels)
 }

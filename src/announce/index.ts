@@ -1,4 +1,4 @@
-export { type Announcement, mergeAnnouncements, type PoolOfAddress, serviceAnnouncements } from './announcement.ts'
+export { type Announcement, mergeAnnouncements, serviceAnnouncements } from './announcement.ts'
 export { Arbiter, arbiterMs } from './arbiter.ts'
 export { type Effect, Election } from './election.ts'
 export type { L2Advertisement } from './l2-advertisement.ts'

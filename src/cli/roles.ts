@@ -48,6 +48,7 @@ export async function runAgent(options: {
   const { cleanUpNode, openLog, PodsModule, startAgent } = await import('../agent/index.ts')
   const { GatewaysModule } = await import('../proxy/index.ts')
   const { SpeakerModule } = await import('../speaker/index.ts')
+  const { BgpModule } = await import('../bgpd/index.ts')
   const { openHost } = await import('../host/index.ts')
   const host = openHost()
   if (options.cleanup) {
@@ -61,6 +62,7 @@ export async function runAgent(options: {
   const directory = join(dirname(options.socket), `${basename(options.socket, '.sock')}-gateway`)
   const gateways = new GatewaysModule({ client, namespace: host.own, directory, log })
   const speaker = new SpeakerModule({ client, host, namespace: host.own, nodeName: options.nodeName, log })
+  const bgp = new BgpModule({ client, namespace: host.own, nodeName: options.nodeName, directory, log })
   const { promise: started, resolve: begin } = Promise.withResolvers<Agent>()
   const agent = await startAgent({
     client,
@@ -73,7 +75,7 @@ export async function runAgent(options: {
         : { nodePortAddresses: parsePrefixes('--nodeport-addresses', options.nodeportAddresses) }),
       loopbackNodePorts: options.localhostNodeports,
       ...(options.serviceTraffic === 0 ? {} : { trafficMs: options.serviceTraffic * 1000 }),
-      modules: [pods, gateways, speaker],
+      modules: [pods, gateways, speaker, bgp],
       egress: true,
       ownership: speaker,
       log,
@@ -90,6 +92,7 @@ export async function runAgent(options: {
       ...(options.healthPort === 0 ? {} : { health: { address: parseAddress('0.0.0.0'), port: options.healthPort } }),
     },
   })
+  agent.metrics.add(() => bgp.metrics)
   begin(agent)
   onSignal(async () => {
     await agent.stop()

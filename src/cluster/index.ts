@@ -1,8 +1,9 @@
 export type { AddressClaim, OwnershipHooks, OwnershipSource } from './address-claim.ts'
 export { ChangeFeed, type Changes, mergeChanges } from './change-feed.ts'
+export { bearsExternalTraffic } from './external-traffic.ts'
 export type { Because, Finding } from './finding.ts'
 export { keyOf, type ObjectKey, splitKey } from './key.ts'
-export { type Labels, type MapSelector, matches } from './selector.ts'
+export { type Labels, type MapSelector, matches, matchesAny } from './selector.ts'
 export {
   type Collection,
   type Collections,

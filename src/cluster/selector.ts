@@ -47,3 +47,8 @@ function satisfies({ key, operator, values }: LabelExpression, labels: Labels): 
       return false
   }
 }
+
+/** Whether one of several selectors matches; none means all, as in lists of node selectors. */
+export function matchesAny(selectors: readonly LabelSelector[] | undefined, labels: Labels | undefined): boolean {
+  return selectors === undefined || selectors.length === 0 || selectors.some((selector) => matches(selector, labels))
+}

@@ -1,14 +1,8 @@
 import { type Address, findAddress } from '../addr/index.ts'
-import {
-  type Announcement,
-  type L2Advertisement,
-  mergeAnnouncements,
-  type PoolOfAddress,
-  serviceAnnouncements,
-} from '../announce/index.ts'
+import { type Announcement, type L2Advertisement, mergeAnnouncements, serviceAnnouncements } from '../announce/index.ts'
 import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
 import { egressClaims } from '../egress/index.ts'
-import { findAddressRange, type IPAddressPool, rangeHas } from '../ipam/index.ts'
+import { type IPAddressPool, poolFinder } from '../ipam/index.ts'
 import type { Node } from '../objects/index.ts'
 import type { Member } from './heartbeats.ts'
 
@@ -85,13 +79,4 @@ function relevant({ metadata, status }: Node): unknown {
 
 function meaning({ metadata, spec }: IPAddressPool | L2Advertisement): unknown {
   return [metadata.name, metadata.labels, spec]
-}
-
-function poolFinder(pools: readonly IPAddressPool[]): (address: Address) => PoolOfAddress | undefined {
-  const known = pools.map(({ metadata, spec }) => ({
-    name: metadata.name,
-    labels: metadata.labels ?? {},
-    ranges: (spec.addresses ?? []).flatMap((text) => findAddressRange(text) ?? []),
-  }))
-  return (address) => known.find(({ ranges }) => ranges.some((range) => rangeHas(range, address)))
 }

@@ -1,0 +1,5 @@
+export { type BgpInput, compileBgp } from './compile.ts'
+export { lowerBgp } from './lower.ts'
+export type { BgpModel } from './model.ts'
+export type { BFDProfile, BGPAdvertisement, BGPPeer, BGPSession, Community } from './objects.ts'
+export type { PoolOfAddress } from './routes.ts'

@@ -1,0 +1,1 @@
+export { BgpModule } from './module.ts'

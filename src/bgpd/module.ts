@@ -1,0 +1,151 @@
+import { join } from 'node:path'
+import type { Log, NodeModule } from '../agent/index.ts'
+import { type BgpModel, compileBgp, lowerBgp } from '../bgp/index.ts'
+import { type BirdSession, renderBird } from '../bird/index.ts'
+import type { Client } from '../client/index.ts'
+import { type Finding, type Snapshot, snapshotOf } from '../cluster/index.ts'
+import type { Namespace } from '../host/index.ts'
+import { renderSessionMetrics } from './metrics.ts'
+import { BgpObjects } from './objects.ts'
+import { BirdMissing, BirdProcess, BirdRefused } from './process.ts'
+import { SessionStatus } from './session-status.ts'
+
+export interface BgpOptions {
+  readonly client: Client
+  readonly namespace: Namespace
+  readonly nodeName: string
+  /** For BIRD's configuration and control socket. */
+  readonly directory: string
+  readonly log: Log
+  /** How often sessions are looked at, in milliseconds; every second unless told. */
+  readonly pollMs?: number
+}
+
+/** Somebody has to install it, or to correct an object, first. */
+const troubleRetryMs = 10_000
+
+/** The BGP speaker of a node as a part of the agent: BIRD in the node's namespace, as long as a BGPPeer is for this node. */
+export class BgpModule implements NodeModule {
+  readonly name = 'bgp'
+  readonly #options: BgpOptions
+  readonly #objects: BgpObjects
+  readonly #bird: BirdProcess
+  readonly #status: SessionStatus
+  #snapshot: Snapshot = snapshotOf([])
+  #model: BgpModel | undefined
+  #trouble: Finding | undefined
+  #sessions: readonly BirdSession[] = []
+  #runs = false
+  #closed = false
+  #waiting = false
+  #queue: Promise<void> = Promise.resolve()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: BgpOptions) {
+    this.#options = options
+    this.#objects = new BgpObjects(options.client, () => this.#wake())
+    const directory = join(options.directory, 'bird')
+    this.#bird = new BirdProcess(options.namespace, directory, options.log, () => this.#wake())
+    this.#status = new SessionStatus(options.client, options.nodeName)
+    this.#objects.synced.then(
+      () => this.#wake(),
+      (error: unknown) => options.log.error({ error: String(error) }, 'BGPPeers cannot be followed'),
+    )
+  }
+
+  get findings(): readonly Finding[] {
+    return [...(this.#model?.findings ?? []), ...(this.#trouble === undefined ? [] : [this.#trouble])]
+  }
+
+  /** BIRD's process, for those who want to harm it. */
+  get pid(): number | undefined {
+    return this.#bird.pid
+  }
+
+  /** What peers have been told, in the exposition format. */
+  get metrics(): string {
+    return renderSessionMetrics(this.#sessions)
+  }
+
+  update(snapshot: Snapshot, _pods: unknown, changes: Parameters<NodeModule['update']>[2]): void {
+    const isFirst = this.#snapshot !== snapshot
+    this.#snapshot = snapshot
+    const isTouched = changes.services.size > 0 || changes.slices.size > 0 || changes.nodes.size > 0
+    if (isFirst || (isTouched && this.#objects.hasPeers)) this.#wake()
+  }
+
+  /** Resolves when what was told so far is BIRD's configuration, or was refused. */
+  async settled(): Promise<void> {
+    while (this.#waiting) await this.#queue
+    await this.#queue
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    this.#objects.close()
+    await this.#queue
+    await this.#bird.stop(this.#model?.peers.some(({ gracefulRestart }) => gracefulRestart) === true)
+  }
+
+  #wake(): void {
+    if (this.#waiting || this.#closed) return
+    this.#waiting = true
+    this.#queue = this.#queue.then(async () => {
+      await this.#objects.synced.catch(() => undefined)
+      this.#waiting = false
+      if (this.#closed) return
+      try {
+        await this.#apply()
+        this.#trouble = undefined
+      } catch (error) {
+        this.#trouble = troubleOf(this.#options.nodeName, error)
+        this.#options.log.error({ error: String(error) }, 'BGP could not be changed')
+      }
+      this.#schedule()
+    })
+  }
+
+  async #apply(): Promise<void> {
+    const node = this.#snapshot.nodes.get(this.#options.nodeName)
+    if (node === undefined) return
+    this.#model = compileBgp(this.#objects.input(this.#snapshot, node))
+    const config = lowerBgp(this.#model)
+    if (config !== undefined) await this.#bird.configure(renderBird(config))
+    else if (this.#runs) await this.#bird.stop(false)
+    this.#runs = config !== undefined
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer)
+    if (this.#closed) return
+    if (this.#trouble !== undefined) this.#timer = setTimeout(() => this.#wake(), troubleRetryMs)
+    else if (this.#runs || this.#sessions.length > 0)
+      this.#timer = setTimeout(() => void this.#look(), this.#options.pollMs ?? 1000)
+  }
+
+  async #look(): Promise<void> {
+    try {
+      this.#sessions = this.#runs ? await this.#bird.sessions() : []
+      await this.#status.tell(this.#model?.peers.map(({ name }) => name) ?? [], this.#sessions)
+    } catch (error) {
+      this.#options.log.warn({ error: String(error) }, 'BGP sessions could not be looked at or told')
+    }
+    if (!this.#waiting) this.#schedule()
+  }
+}
+
+function troubleOf(node: string, error: unknown): Finding {
+  const object = `node/${node}`
+  const says = error instanceof Error ? error.message : String(error)
+  if (error instanceof BirdMissing)
+    return {
+      code: 'BirdMissing',
+      object,
+      field: '',
+      says: `BIRD 2 is not on this node: ${says}`,
+      try: 'apt install bird2',
+    }
+  const code = error instanceof BirdRefused ? 'BirdRefused' : 'BirdFailed'
+  return { code, object, field: '', says, try: 'see the BGPPeers of this node; what BIRD had before goes on' }
+}

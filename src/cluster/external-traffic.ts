@@ -1,0 +1,32 @@
+import type { Family } from '../addr/index.ts'
+import type { EndpointSlice, Node, Service } from '../objects/index.ts'
+
+const excludeLabel = 'node.kubernetes.io/exclude-from-external-load-balancers'
+
+/**
+ * Which nodes may bear a Service's external traffic of a family: not one that is leaving, excluded by its label or without network; with
+ * `externalTrafficPolicy: Local` only those with an endpoint of their own; none while nobody serves.
+ */
+export function bearsExternalTraffic(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  family: Family,
+): (node: Node) => boolean {
+  const serving = servingNodes(slices, family)
+  const local = service.spec.externalTrafficPolicy === 'Local'
+  return ({ metadata, status }) => {
+    if (metadata.deletionTimestamp !== undefined || metadata.labels?.[excludeLabel] !== undefined) return false
+    const isCutOff = status?.conditions?.some(({ type, status }) => type === 'NetworkUnavailable' && status === 'True')
+    if (isCutOff === true || serving.size === 0) return false
+    return !local || serving.has(metadata.name)
+  }
+}
+
+/** The nodes of endpoints that are ready; when there is none, of those that still serve while they terminate (KEP-1669). */
+function servingNodes(slices: readonly EndpointSlice[], family: Family): ReadonlySet<string> {
+  const type = family === 4 ? 'IPv4' : 'IPv6'
+  const endpoints = slices.filter(({ addressType }) => addressType === type).flatMap((slice) => slice.endpoints ?? [])
+  const ready = endpoints.filter(({ conditions }) => conditions?.ready !== false)
+  const chosen = ready.length > 0 ? ready : endpoints.filter(({ conditions }) => conditions?.serving === true)
+  return new Set(chosen.map(({ nodeName = '' }) => nodeName))
+}
