@@ -7,7 +7,7 @@ import { askAgent } from '../cni/index.ts'
 import type { KubeEvent, KubeObject, Pod } from '../objects/index.ts'
 import { namespaceObject, policyObject } from '../policies/cluster.fixture.ts'
 import { FlowRing } from './flow-ring.ts'
-import type { DeniedFlow, FlowsResponse } from './index.ts'
+import type { ConnectionsResponse, DeniedFlow, FlowsResponse } from './index.ts'
 import { type Agent, startAgent } from './index.ts'
 import {
   askTcp,
@@ -156,6 +156,23 @@ for (const family of [4, 6] as const) {
     assert.deepEqual([denied.verdict, denied.policies], ['denied', ['networkpolicy/ns/q']])
   })
 }
+
+test('what pods of a namespace talk with is told as policies see it', { timeout: 60_000 }, async () => {
+  await apply()
+  const [backend] = rig.backends
+  await askTcp(rig.client.namespace, backend.addresses[6], 8080)
+  const udp = openUdp(rig.outsider, 4)
+  await udp.ask(backend.addresses[4], 5353)
+  udp.close()
+  const ask = async (namespace: string) =>
+    (await askAgent<ConnectionsResponse>(socket, '/connections', { namespace }, 5000)).answer.flows
+  const flows = (await ask('ns')).map(({ source, destination, protocol, port }) =>
+    [source, destination, protocol, port].join(' '),
+  )
+  assert.ok(flows.includes(`${rig.client.addresses[6]} ${backend.addresses[6]} tcp 8080`), flows.join())
+  assert.ok(flows.includes(`${rig.outsider.addresses[4]} ${backend.addresses[4]} udp 5353`), flows.join())
+  assert.deepEqual(await ask('other'), [])
+})
 
 test('a flood of one flow is a few packets logged, and takes one place', { timeout: 60_000 }, async () => {
   await apply(closed('backend-1'))

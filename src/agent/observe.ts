@@ -65,6 +65,22 @@ export interface FlowsResponse {
   readonly next: number
 }
 
+/** `POST /connections`: what the pods of a namespace talk with now, by this node's conntrack. */
+export interface ConnectionsRequest {
+  readonly namespace: string
+}
+
+export interface ConnectionsResponse {
+  readonly node: string
+  /** Each once, as policies see them: after the choice of an endpoint. TCP only where it was answered. */
+  readonly flows: readonly {
+    readonly source: Address
+    readonly destination: Address
+    readonly protocol: Transport | 'icmp'
+    readonly port: number
+  }[]
+}
+
 /** Packets that go from one pod to one peer at one port, or the other way. */
 export interface DeniedFlow {
   readonly sequence: number

@@ -3,9 +3,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { dirname } from 'node:path'
 import { HostError } from '../host/index.ts'
 import type { AgentOptions, SocketRoute } from './contract.ts'
-import type { ExplainRequest, FlowsRequest, ObserveRequest } from './observe.ts'
+import type { ConnectionsRequest, ExplainRequest, FlowsRequest, ObserveRequest } from './observe.ts'
 import { answerExplain, answerFlows, answerModel, answerObserve, type Sources } from './observe-answers.ts'
 import { BadQuestion } from './question.ts'
+import { answerSeen } from './seen-flows.ts'
 
 const maxBody = 1 << 20
 
@@ -18,6 +19,7 @@ export async function serveSocket(
     'POST /explain': (body) => answerExplain(sources, body as ExplainRequest),
     'POST /observe': (body) => answerObserve(sources, body as ObserveRequest),
     'POST /flows': (body) => answerFlows(sources, body as FlowsRequest),
+    'POST /connections': (body) => answerSeen(sources, body as ConnectionsRequest),
     'GET /findings': () => sources.findings(),
     ...routes,
   }

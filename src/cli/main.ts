@@ -163,9 +163,18 @@ program
   .option('-f, --filename <path>', 'a manifest, or a folder of them; may be given again', collect, [])
   .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'junit', 'json']).default('text'))
   .action(async (file: string, options) => (await import('./reach.ts')).runCheck(file, options))
-program
+const policy = program
   .command('policy')
-  .description('network policies that people need often')
+  .description('network policies that people need often, and those for what was seen')
+policy
+  .command('suggest')
+  .description('the least policies for a namespace under which what its pods were seen to do goes on')
+  .addOption(labName())
+  .addOption(kubeconfig())
+  .requiredOption('-n, --namespace <namespace>', 'whose pods')
+  .option('--for <seconds>', 'how long to look on', integer, 0)
+  .action(async (options) => (await import('./policy-suggest.ts')).runSuggest(options))
+policy
   .command('recipe')
   .description('print one, or the list of them')
   .argument('[name]')

@@ -1,0 +1,59 @@
+import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ConnectionsRequest, ConnectionsResponse } from '../agent/index.ts'
+import { askAgent } from '../cni/index.ts'
+import { type SeenFlow, suggest } from '../explain/index.ts'
+import type { Lab } from '../lab/index.ts'
+import { exit, print, say } from './output.ts'
+import { openCluster } from './read-cluster.ts'
+
+/** Conntrack remembers for a while what has ended: TCP 2 minutes, UDP half a minute. */
+const againMs = 10_000
+
+/** `plumb policy suggest -n NAMESPACE`: policies for what its pods were seen to do; exit status 1 when something seen would be denied. */
+export async function runSuggest(options: {
+  name: string
+  kubeconfig?: string
+  namespace: string
+  for: number
+}): Promise<void> {
+  const cluster = await openCluster('plumb policy suggest', options)
+  if (cluster === undefined) return
+  const { snapshot, client, lab } = cluster
+  client.close()
+  if (lab === undefined) {
+    say('plumb policy suggest: connections are seen by the agents of a lab, and this API server belongs to none')
+    process.exitCode = exit.cannot
+    return
+  }
+  const until = Date.now() + options.for * 1000
+  const seen = new Map<string, SeenFlow>()
+  for (;;) {
+    for (const flow of await askAll(lab, options.namespace)) seen.set(JSON.stringify(flow), flow)
+    const left = until - Date.now()
+    if (left <= 0) break
+    say(`${seen.size} different flows so far; ${Math.ceil(left / 1000)} s left`)
+    await delay(Math.min(left, againMs))
+  }
+  const { policies, findings, denied } = suggest(snapshot, options.namespace, [...seen.values()])
+  const { stringify } = await import('yaml')
+  for (const { object, says, try: remedy } of findings) say(`! ${object}: ${says} (${remedy})`)
+  print(policies.map((one) => stringify(one)).join('---\n'))
+  for (const { source, destination, protocol, port } of denied)
+    say(`! ${source} → ${destination} ${port}/${protocol} was seen, and these policies would deny it`)
+  say(`${policies.length} policies for ${seen.size} different flows; what was not seen is denied`)
+  if (denied.length > 0) process.exitCode = exit.found
+}
+
+async function askAll(lab: Lab, namespace: string): Promise<readonly SeenFlow[]> {
+  const answers = await Promise.all(
+    lab.state.nodes.map(async ({ name }) => {
+      const socket = join(dirname(lab.state.kubeconfig), name, 'agent.sock')
+      const body: ConnectionsRequest = { namespace }
+      const { status, answer } = await askAgent<ConnectionsResponse>(socket, '/connections', body, 5000)
+      if (status !== 200) throw new Error(`${name}: ${answer.error ?? `HTTP ${status}`}`)
+      return answer.flows
+    }),
+  )
+  return answers.flat()
+}
