@@ -127,7 +127,7 @@ test('custom objects: defaults, pruning with warnings, watch, status and scale',
   const { client } = context
   const watch = await client.watch(`${tabs}?watch=true`)
   const made = await client.call('POST', tabs, {
-    ...tab('one', { unknown: 1, free: { any: { thing: 1 } }, ports: [{ port: 80 }] }),
+    ...tab('one', { unknown: 1, limit: null, image: null, free: { any: { thing: 1 } }, ports: [{ port: 80 }] }),
     status: { replicas: 9 },
   })
   assert.equal(made.code, 201, made.text)

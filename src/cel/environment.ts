@@ -53,6 +53,7 @@ function environment(): Cel.Environment {
       const matcher = re2(form).matcher(text)
       return matcher.find() ? (matcher.group() ?? '') : ''
     })
+    .registerFunction('isIP(string): bool', isIp)
     .registerFunction('isURL(string): bool', (text: string) => URL.canParse(text))
     .registerFunction('list.isSorted(): bool', (list: unknown[]) =>
       list.every((item, i) => i === 0 || (list[i - 1] as string) <= (item as string)),
@@ -67,6 +68,13 @@ function environment(): Cel.Environment {
 
 function matches(text: string, form: string): boolean {
   return re2(form).matcher(text).find()
+}
+
+/** An address as Kubernetes' IP library reads it: no leading zeros, no zone, no IPv4 within IPv6. */
+function isIp(text: string): boolean {
+  const numbers = text.split('.')
+  if (numbers.length === 4) return numbers.every((number) => /^(0|[1-9]\d{0,2})$/.test(number) && Number(number) < 256)
+  return /^[0-9a-f:]+$/i.test(text) && URL.canParse(`http://[${text}]/`) && !/^::ffff:[^:]+:[^:]+$/i.test(text)
 }
 
 function ascending(a: unknown, b: unknown): number {

@@ -35,7 +35,7 @@ function prune(value: unknown, schema: StructuralSchema, path: string, unknown: 
   }
 }
 
-/** Sets the defaults of a structural schema where nothing is given, in place; a null where none may stand counts as nothing. */
+/** Sets the defaults of a structural schema where nothing is given, in place; a null where none may stand is nothing and goes. */
 export function setDefaults(value: unknown, schema: StructuralSchema): void {
   if (Array.isArray(value)) {
     if (schema.items !== undefined) for (const item of value) setDefaults(item, schema.items)
@@ -43,9 +43,8 @@ export function setDefaults(value: unknown, schema: StructuralSchema): void {
   }
   if (!isRecord(value)) return
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
-    if (property.default === undefined) continue
-    if (value[name] === undefined || (value[name] === null && property.nullable !== true))
-      value[name] = structuredClone(property.default)
+    if (value[name] === null && property.nullable !== true) delete value[name]
+    if (value[name] === undefined && property.default !== undefined) value[name] = structuredClone(property.default)
   }
   for (const [name, item] of Object.entries(value)) {
     const inner = propertySchema(schema, name)
