@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
 import { parsePrefix } from '../addr/index.ts'
 import { findPortRange } from '../ipam/index.ts'
 import { errors, type Service } from '../objects/index.ts'
@@ -119,6 +120,7 @@ function listen(core: Core, { tls }: ApiServerOptions, listener: ListenerOptions
     'upgrade',
     (request: IncomingMessage, socket: Duplex, head: Buffer) => void answerUpgrade(core, request, socket, head),
   )
+  server.on('secureConnection', keepReading)
   server.on('tlsClientError', (_, socket) => socket.destroy())
   server.on('clientError', (_, socket) => socket.destroy())
   return new Promise((resolve, reject) => {
@@ -128,6 +130,19 @@ function listen(core: Core, { tls }: ApiServerOptions, listener: ListenerOptions
       resolve(server)
     })
   })
+}
+
+/** What a client may leave unread before writers wait for it, in bytes; as much as a watcher may. */
+const unreadLimitBytes = 16 * 1024 * 1024
+
+/**
+ * Node's HTTP server pauses its parser when a request comes before the end of the last answer has been noted, and then takes the rest of that
+ * request for an error (`HPE_PAUSED`, seen with 24.21: bodies above 16 KiB after large answers lost their connection). It never pauses below this mark,
+ * which no option of `createServer` sets for TLS sockets.
+ */
+function keepReading(socket: TLSSocket): void {
+  const state = (socket as unknown as { _writableState: { highWaterMark: number } })._writableState
+  state.highWaterMark = unreadLimitBytes
 }
 
 async function answer(core: Core, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -11,6 +11,8 @@ import { encodeBookmark, encodeEntry, encodeEvent, type WatchType } from './watc
 
 /** A watcher that does not read is cut off when so many bytes wait for it; it comes back with its last resourceVersion. */
 const bufferLimitBytes = 16 * 1024 * 1024
+/** What was before a watch is sent in pieces of so many bytes. */
+const pieceBytes = 1024 * 1024
 const bookmarkMs = 60_000
 
 /** Where a watch writes its lines: a chunked HTTP answer or a WebSocket. */
@@ -19,6 +21,8 @@ export interface Sink {
   send(lines: readonly Buffer[]): void
   /** Bytes that wait for the client. */
   readonly bufferedBytes: number
+  /** Calls back once, when the client has taken nearly all that waits for it. */
+  onDrain(callback: () => void): void
   end(): void
   destroy(): void
   onClose(callback: () => void): void
@@ -86,6 +90,7 @@ class WatchSession {
   readonly #prefix: string
   #columnsSent = false
   #sentRevision = 0
+  #ended = false
   #stop: (() => void)[] = []
 
   constructor(store: Store, scope: Scope, selector: Selector, options: WatchOptions, sink: Sink) {
@@ -97,69 +102,80 @@ class WatchSession {
     this.#prefix = scope.namespace === undefined ? '' : `${scope.namespace}/`
   }
 
-  // The start and the subscription happen in one turn, and commits happen in turns of their own: nothing is missed or doubled.
+  // The last look at what was before and the subscription happen in one turn, and commits in turns of their own: nothing is missed or doubled.
   start(): void {
+    const { revision, initial, timeoutSeconds } = this.#options
+    const timeout = setTimeout(() => this.#end(true), timeoutSeconds * 1000)
+    this.#stop.push(() => clearTimeout(timeout))
     this.#sink.onClose(() => this.#end(false))
-    const refusal = this.#sendStart()
-    if (refusal !== undefined) this.#refuse(refusal)
-    else this.#follow()
+    const current = this.#store.revision
+    if (initial && revision > current) return void this.#refuse(errors.resourceVersionTooLarge(revision, current))
+    if (initial) return void this.#pour(this.#stateLines(current), () => this.#catchUp())
+    this.#sentRevision = revision === 0 ? current : revision
+    this.#catchUp()
   }
 
-  /** Sends what is before the first live event, or says why the watch cannot start. */
-  #sendStart(): Status | undefined {
-    const { revision, initial } = this.#options
-    const current = this.#store.revision
-    if (initial) {
-      if (revision > current) return errors.resourceVersionTooLarge(revision, current)
-      this.#sendState()
-    } else if (revision === 0) this.#sentRevision = current
-    else if (!this.#sendHistory(revision)) return errors.expired(revision, this.#store.compacted)
-    return undefined
+  /** Sends what has happened since the last revision that was sent, until there is no more; then follows. */
+  #catchUp(): void {
+    const events = this.#store.eventsSince(this.#scope.collection, this.#sentRevision)
+    if (events === undefined) return void this.#refuse(errors.expired(this.#sentRevision, this.#store.compacted))
+    if (events.length === 0) return void this.#follow()
+    const latest = events.at(-1)!.revision
+    this.#pour(this.#eventLines(events), () => {
+      this.#sentRevision = Math.max(this.#sentRevision, latest)
+      this.#catchUp()
+    })
   }
 
   #follow(): void {
-    const { timeoutSeconds, bookmarks } = this.#options
-    const timeout = setTimeout(() => this.#end(true), timeoutSeconds * 1000)
-    this.#stop.push(() => clearTimeout(timeout))
     this.#stop.push(this.#store.subscribe(this.#scope.collection, (events) => this.#send(events)))
-    if (!bookmarks) return
+    if (!this.#options.bookmarks) return
     const ticker = setInterval(() => this.#sendBookmark(), bookmarkMs)
     this.#stop.push(() => clearInterval(ticker))
   }
 
-  #sendState(): void {
-    const lines: Buffer[] = []
+  /** Sends lines at the client's pace: what was before a watch may be more than may wait for a client. */
+  #pour(lines: Iterator<Buffer>, done: () => void): void {
+    while (!this.#ended) {
+      const piece: Buffer[] = []
+      let bytes = 0
+      let next = lines.next()
+      for (; !next.done; next = bytes < pieceBytes ? lines.next() : { done: true, value: undefined }) {
+        piece.push(next.value)
+        bytes += next.value.length
+      }
+      if (piece.length > 0) this.#sink.send(piece)
+      if (bytes < pieceBytes) return void done()
+      if (this.#sink.bufferedBytes > pieceBytes) return void this.#sink.onDrain(() => this.#pour(lines, done))
+    }
+  }
+
+  *#stateLines(revision: number): Generator<Buffer> {
     const { kind, collection } = this.#scope
     const { form, include, endMark, bookmarks } = this.#options
-    for (const entry of this.#store.collection(collection).range(this.#prefix)) {
-      if (!this.#selector.everything && !this.#selector.matches(entry.value)) continue
-      lines.push(encodeEntry(kind, entry, 'ADDED', form, include, this.#firstColumns()))
-    }
-    if (endMark && bookmarks) lines.push(encodeBookmark(kind, this.#store.revision, true))
-    this.#sentRevision = this.#store.revision
-    this.#write(lines)
-  }
-
-  #sendHistory(revision: number): boolean {
     this.#sentRevision = revision
-    const events = this.#store.eventsSince(this.#scope.collection, revision)
-    if (events === undefined) return false
-    this.#send(events)
-    return true
+    // The entries of this moment; later ones come as events.
+    for (const entry of [...this.#store.collection(collection).range(this.#prefix)]) {
+      if (!this.#selector.everything && !this.#selector.matches(entry.value)) continue
+      yield encodeEntry(kind, entry, 'ADDED', form, include, this.#firstColumns())
+    }
+    if (endMark && bookmarks) yield encodeBookmark(kind, revision, true)
   }
 
-  #send(events: readonly StoreEvent[]): void {
-    const lines: Buffer[] = []
+  *#eventLines(events: readonly StoreEvent[]): Generator<Buffer> {
+    const { form, include } = this.#options
     for (const event of events) {
       // A watch may start at a revision that is still to come.
       if (event.revision <= this.#sentRevision) continue
       const type = this.#typeFor(event)
       if (type === undefined) continue
-      const { form, include } = this.#options
-      lines.push(encodeEvent(this.#scope.kind, event, type, form, include, this.#firstColumns()))
       this.#sentRevision = event.revision
+      yield encodeEvent(this.#scope.kind, event, type, form, include, this.#firstColumns())
     }
-    this.#write(lines)
+  }
+
+  #send(events: readonly StoreEvent[]): void {
+    this.#write([...this.#eventLines(events)])
   }
 
   /** How this watcher sees the event: entering the selector is ADDED, leaving it DELETED. */
@@ -193,12 +209,14 @@ class WatchSession {
   }
 
   #refuse(status: Status): void {
+    this.#unsubscribe()
     this.#sink.send([Buffer.from(`${JSON.stringify({ type: 'ERROR', object: status })}\n`)])
     this.#sink.end()
   }
 
   #end(regular: boolean): void {
     if (regular && this.#options.bookmarks) this.#sendBookmark()
+    this.#ended = true
     this.#unsubscribe()
     if (regular) this.#sink.end()
   }
