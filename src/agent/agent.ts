@@ -4,6 +4,7 @@ import { NodePlan } from '../nodeplan/index.ts'
 import { Admission } from './admission.ts'
 import type { Agent, AgentInput, NodeModule } from './contract.ts'
 import { Draining } from './draining.ts'
+import { EgressPorts } from './egress-ports.ts'
 import { EgressRouting } from './egress-routing.ts'
 import { EgressStatus } from './egress-status.ts'
 import { follow } from './follow.ts'
@@ -62,6 +63,7 @@ export async function startAgent({
     ...(podPrefixes === undefined ? {} : { podPrefixes }),
     ...(nodePortAddresses === undefined ? {} : { nodePortAddresses }),
   })
+  const ports = egress ? new EgressPorts(plan, network, log) : undefined
   const findings = () => [...plan.findings, ...modules.flatMap((module) => module.findings ?? [])]
   const times: { lastRound?: Date; waitingSince?: Date } = {}
   const source = healthSource(snapshot, nodeName, times)
@@ -78,6 +80,7 @@ export async function startAgent({
     }
     if (report.failure !== undefined) return
     admission.afterRound()
+    ports?.afterRound()
     healthPorts.update(plan)
     draining.update()
     if (report.full && snapshot.services.size >= manyServices) idle.refresh()
@@ -139,7 +142,9 @@ export async function startAgent({
   if (options.socket !== undefined) {
     const calm = () => !rounds.busy
     const sources = { host, namespace, nodeName, snapshot, plan, findings, calm, flows: denied?.flows }
-    servers.push(await serveSocket(options.socket, sources))
+    const { path, routes = {} } = options.socket
+    const own = ports === undefined ? routes : { 'POST /egress/who': ports.answer, ...routes }
+    servers.push(await serveSocket({ path, routes: own }, sources))
   }
   return {
     ready,

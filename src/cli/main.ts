@@ -127,6 +127,24 @@ addresses
   .action(async (address: string, node: string, _, command) =>
     (await import('./addresses.ts')).runMove(address, node, command.optsWithGlobals()),
   )
+const egress = program.command('egress').description('the addresses under which pods leave the cluster')
+egress
+  .command('who')
+  .description('the pod behind an address and a port that somebody outside saw')
+  .argument('<address:port>')
+  .addOption(labName())
+  .option('--at <time>', 'when it was seen, as 2026-01-31T12:00:00Z; now unless given')
+  .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))
+  .action(async (seen: string, options) => (await import('./egress.ts')).runWho(seen, options))
+egress
+  .command('move')
+  .description('hand an egress address over to another node; no connection breaks')
+  .argument('<address>')
+  .argument('<node>')
+  .addOption(labName())
+  .action(async (address: string, node: string, options) =>
+    (await import('./addresses.ts')).runMove(address, node, options),
+  )
 program
   .command('node')
   .description('nodes and the external addresses that they hold')

@@ -7,7 +7,7 @@ import type { Egress, KubeObject, Node, Pod } from '../objects/index.ts'
 import { egressClaims } from './claims.ts'
 import { compileEgress } from './compile.ts'
 import { decideExit } from './decide.ts'
-import { egressRoutes, type Grant, isRevoked, readEgressNodes } from './index.ts'
+import { egressRoutes, findPortOwner, type Grant, isRevoked, PortJournal, readEgressNodes } from './index.ts'
 import { nodeOfPort, nodesServed, portsOfNode, portsOfPod } from './ports.ts'
 import { chooseAddress, selecting } from './select.ts'
 import { EgressTables } from './tables.ts'
@@ -442,4 +442,36 @@ test('both families: a pod leaves under the address of each', () => {
   assert.equal(one.send(out6), `sent 50e0ffff ${red6}`)
   one.put(egress('red', { egressIP: red })).round()
   assert.equal(one.send(out6), `dropped 0 ${six}`)
+})
+
+test('who had a port: the node by its share, the pod by the journal, also in the past', () => {
+  const egresses = [egress('red', { egressIP: red, ports: { perNode: 64, perPod: 32 } })]
+  const nodes = [node(1), node(2)]
+  const owner = (port: number, address = red) => {
+    const found = findPortOwner(egresses, nodes, address, port)
+    return found.kind === 'node' ? `${found.node} ${found.egress}` : found.says
+  }
+  assert.equal(owner(1024 + 63), 'n1 red')
+  assert.equal(owner(1024 + 64), 'n2 red')
+  assert.equal(owner(5000), 'port 5000 of 203.0.113.7 is no node’s, by spec.ports of egress/red')
+  assert.equal(owner(80), 'port 80 of 203.0.113.7 is no node’s, by spec.ports of egress/red')
+  assert.equal(owner(1024, blue), '203.0.113.8 is the address of no Egress')
+
+  const one = world().put(...egresses, pod('a', '10.244.1.5', { team: 'red' }), pod('b', '10.244.1.6', { team: 'red' }))
+  one.tables.setOwners(new Map([[red, 'n2']]))
+  one.round()
+  const journal = new PortJournal()
+  const said = journal.note(one.tables.portUses, 1000).map(({ pod: of, first, last }) => `${of} ${first}-${last}`)
+  assert.deepEqual(said, ['shop/a 1024-1055', 'shop/b 1056-1087'])
+  assert.deepEqual(journal.note(one.tables.portUses, 2000), [])
+  one.delete('pods', 'shop/a').round()
+  journal.note(one.tables.portUses, 3000)
+  one.put(pod('c', '10.244.1.7', { team: 'red' })).round()
+  journal.note(one.tables.portUses, 4000)
+  const who = (port: number, atMs: number) => journal.find(red, port, atMs).map((use) => use.pod)
+  assert.deepEqual(who(1030, 2500), ['shop/a'])
+  assert.deepEqual(who(1030, 3500), [])
+  assert.deepEqual(who(1030, 9000), ['shop/c'])
+  assert.deepEqual(who(1087, 9000), ['shop/b'])
+  assert.deepEqual(who(1087, 500), [])
 })

@@ -13,6 +13,7 @@ import { type LocalPod, localPod } from './local-pods.ts'
 import { clusterElements, fixedChains, fixedSets, type Operation, prefixElements, words } from './lower.ts'
 import type { EgressModel, EgressNode, EgressWorld, Exit } from './model.ts'
 import { readEgressNodes } from './node-index.ts'
+import type { PortUse } from './port-journal.ts'
 import { portsOfPod } from './ports.ts'
 import { Slots } from './slots.ts'
 
@@ -29,7 +30,8 @@ interface Held {
   readonly model: EgressModel | undefined
   /** Chains by name, per family. */
   readonly chains: readonly (readonly [Family, string])[]
-  readonly claimed: readonly Address[]
+  /** Addresses under which it leaves, with the ports that it may have. */
+  readonly uses: readonly PortUse[]
   readonly findings: readonly Finding[]
 }
 
@@ -88,6 +90,11 @@ export class EgressTables {
 
   get models(): readonly EgressModel[] {
     return this.#index.models
+  }
+
+  /** Which pods of this node may leave under which addresses and ports. */
+  get portUses(): readonly PortUse[] {
+    return [...this.#held.values()].flatMap(({ uses }) => uses)
   }
 
   /** Destinations that always see the pod itself. */
@@ -244,22 +251,22 @@ export class EgressTables {
   #hold(world: EgressWorld, pod: LocalPod, models: readonly EgressModel[]): Held {
     const [model, ...others] = models
     const findings = others.map((other) => overlap(other, pod, model))
-    if (model === undefined) return { pod, model, chains: [], claimed: [], findings }
+    if (model === undefined) return { pod, model, chains: [], uses: [], findings }
     const chains: [Family, string][] = []
-    const claimed: Address[] = []
+    const uses: PortUse[] = []
     for (const family of this.#families) {
       const table = this.#tables.get(family)
       const own = pod.addresses.filter((address) => familyOf(address) === family)
       if (table === undefined || own.length === 0) continue
       const { exit, slot } = this.#takeSlot(decideExit(model, family, pod.key, world), model, pod, findings)
-      if (exit.kind === 'through') claimed.push(exit.address)
+      if (exit.kind === 'through') uses.push({ pod: pod.key, address: exit.address, ...exit.ports })
       const made = exitChains(family, model, exit, slot, world)
       for (const { name, rules } of made) {
         table.setChain(name, rules)
         chains.push([family, name])
       }
     }
-    return { pod, model, chains, claimed, findings }
+    return { pod, model, chains, uses, findings }
   }
 
   #takeSlot(exit: Exit, model: EgressModel, pod: LocalPod, findings: Finding[]): { exit: Exit; slot: number } {
@@ -297,7 +304,8 @@ export class EgressTables {
       else this.#byAddress.set(address, key)
     }
     for (const [family, name] of old?.chains ?? []) this.#use(family, name, -1)
-    for (const address of old?.claimed ?? []) if (!next?.claimed.includes(address)) this.#slots.release(address, key)
+    for (const { address } of old?.uses ?? [])
+      if (!next?.uses.some((one) => one.address === address)) this.#slots.release(address, key)
     if (next === undefined) this.#held.delete(key)
     else this.#held.set(key, next)
   }

@@ -18,6 +18,7 @@ import type { ExecTarget } from './exec-place.ts'
 import { findExecPlace } from './exec-place.ts'
 import type { LabState } from './lab-state.ts'
 import { type Lifeline, openLifeline } from './lifeline.ts'
+import { serveOutside } from './outside-server.ts'
 import { buildRack, type Rack } from './rack.ts'
 import { tailOf } from './run-directory.ts'
 
@@ -73,6 +74,7 @@ class Supervisor {
     failed.catch(() => undefined)
     const rack = buildRack(this.#host, network, config.nodes)
     this.#rack = rack
+    serveOutside(this.#host, rack.outside)
     this.#lifeline.progress(`${config.nodes} nodes, router and outside client wired`)
     const credentials = await createCredentials(network, rack.control.addresses)
     this.#processes = startProcesses(this.#host, config, rack, credentials, (role, reason) =>

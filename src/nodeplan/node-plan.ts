@@ -203,6 +203,11 @@ export class NodePlan {
     this.#egress?.setOwners(owners)
   }
 
+  /** Which pods of this node may leave under which egress addresses and ports. */
+  get portUses(): EgressTables['portUses'] {
+    return this.#egress?.portUses ?? []
+  }
+
   /** Whether a connection that a pod began leaves under an address which this grant does not give. */
   isRevoked(grant: Grant, pod: Address, live: { readonly source: Address; readonly destination: Address }): boolean {
     return this.#egress !== undefined && isRevoked(grant, pod, this.#egress.cluster, live)

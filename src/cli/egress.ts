@@ -1,0 +1,73 @@
+import { dirname, join } from 'node:path'
+import { type Address, findAddress } from '../addr/index.ts'
+import type { WhoAnswer, WhoRequest } from '../agent/index.ts'
+import { askAgent } from '../cni/index.ts'
+import { findPortOwner } from '../egress/index.ts'
+import { exit, print, say } from './output.ts'
+import { openCluster } from './read-cluster.ts'
+
+const timeoutMs = 5000
+
+/** `plumb egress who ADDRESS:PORT`: the pod behind what an outsider saw, now or at a time; exit status 1 when nobody had it. */
+export async function runWho(
+  text: string,
+  options: { name: string; at?: string; output: 'text' | 'json' },
+): Promise<void> {
+  const seen = parseSeen(text)
+  const atMs = options.at === undefined ? undefined : Date.parse(options.at)
+  if (seen === undefined || Number.isNaN(atMs)) {
+    say(
+      seen === undefined
+        ? `plumb: "${text}" is not ADDRESS:PORT, as 203.0.113.7:1053 or [2001:db8::7]:1053`
+        : `plumb: --at "${options.at}" is not a time, as 2026-01-31T12:00:00Z`,
+    )
+    process.exitCode = exit.usage
+    return
+  }
+  const cluster = await openCluster('plumb egress who', options)
+  if (cluster === undefined) return
+  const { snapshot, lab, client } = cluster
+  client.close()
+  const owner = findPortOwner(snapshot.egresses.values(), snapshot.nodes.values(), seen.address, seen.port)
+  if (owner.kind === 'nobody') {
+    say(`plumb: ${owner.says}`)
+    process.exitCode = exit.found
+    return
+  }
+  const { node, egress } = owner
+  if (lab === undefined) {
+    say(`plumb: pods of ${node} leave so, by egress/${egress}; only agents of a lab can be asked which`)
+    process.exitCode = exit.cannot
+    return
+  }
+  const socket = join(dirname(lab.state.kubeconfig), node, 'agent.sock')
+  const request: WhoRequest = { ...seen, ...(atMs === undefined ? {} : { atMs }) }
+  const { answer } = await askAgent<WhoAnswer>(socket, '/egress/who', request, timeoutMs)
+  if (answer.error !== undefined) {
+    say(`plumb: ${node}: ${answer.error}`)
+    process.exitCode = exit.cannot
+    return
+  }
+  if (options.output === 'json') print(JSON.stringify({ node, egress, ...answer }, null, 2))
+  else for (const line of render(node, egress, answer)) print(line)
+  if (answer.pods.length === 0) process.exitCode = exit.found
+}
+
+function parseSeen(text: string): { address: Address; port: number } | undefined {
+  const [, bare, bracketed, digits] = /^(?:([\d.]+)|\[([^\]]+)\]):(\d{1,5})$/.exec(text) ?? []
+  const address = findAddress(bare ?? bracketed ?? '')
+  const port = Number(digits)
+  return address === undefined || port < 1 || port > 65535 ? undefined : { address, port }
+}
+
+function render(node: string, egress: string, { pods, connections }: WhoAnswer): string[] {
+  const spans = pods.map(({ pod, first, last, fromMs, toMs }) => {
+    const until = toMs === undefined ? '' : ` until ${new Date(toMs).toISOString()}`
+    return `pod/${pod} on ${node}, by egress/${egress}: ports ${first}-${last} since ${new Date(fromMs).toISOString()}${until}`
+  })
+  const live = connections.map(({ source, destination }) => `  now: ${source} to ${destination}`)
+  if (spans.length === 0)
+    return [`no pod of ${node} had it then, as far as its agent remembers (egress/${egress})`, ...live]
+  const shared = spans.length > 1 ? ['these pods share the ports; set ports.perPod to tell them apart'] : []
+  return [...spans, ...shared, ...live]
+}
