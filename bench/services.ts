@@ -6,7 +6,7 @@ import { type Address, parseAddress, parsePrefix } from '../src/addr/index.ts'
 import { startAgent } from '../src/agent/index.ts'
 import { buildRig, host, nodeObject, Objects, quietLog, type Rig, serveTcp } from '../src/agent/rig.fixture.ts'
 import { LiveSnapshot } from '../src/cluster/index.ts'
-import type { Namespace } from '../src/host/index.ts'
+import { type Namespace, spawnIn } from '../src/host/index.ts'
 import { encodeTransaction } from '../src/nft/index.ts'
 import { NodePlan, nothing } from '../src/nodeplan/index.ts'
 import type { EndpointSlice, Service } from '../src/objects/index.ts'
@@ -68,6 +68,17 @@ export async function bench(): Promise<Row[]> {
   row('connect through a VIP of 1, p50', small.through, 'µs', 'direct', small.through / small.direct)
   const { direct, through } = await connectLatency(44_000)
   row('connect through a VIP of 44k, p50', through, 'µs', 'direct', through / direct)
+  const relative = through / direct / (small.through / small.direct)
+  row('connect through a VIP, 44k against 1, each against direct', relative, '×', 'a VIP of 1', relative)
+  const stream = await throughput(10_000)
+  row('one connection’s throughput, direct', stream.direct, 'Gbit/s')
+  row(
+    'one connection’s throughput through a VIP of 10k',
+    stream.through,
+    'Gbit/s',
+    'direct',
+    stream.through / stream.direct,
+  )
   return rows
 }
 
@@ -174,12 +185,13 @@ export async function residentAgent(
   return process.memoryUsage.rss()
 }
 
-async function connectLatency(count: number): Promise<{ direct: number; through: number }> {
+const vip = parseAddress('10.111.255.1')
+
+/** A rig whose Service `vip` leads to its first backend, among others; with an agent that has put all of them there. */
+async function withVip<T>(count: number, work: (rig: Rig) => Promise<T>): Promise<T> {
   const rig = buildRig()
   const objects = makeObjects(count)
-  const vip = parseAddress('10.111.255.1')
   const [backend] = rig.backends
-  const server = serveTcp(backend, 4, 8080)
   objects.put(nodeObject('node-1', rig))
   const service: Service = { ...makeService(0), metadata: { name: 'vip', namespace: 'ns' }, spec: serviceSpec(vip) }
   objects.put(service)
@@ -188,19 +200,73 @@ async function connectLatency(count: number): Promise<{ direct: number; through:
   const agent = await startAgent({ client: objects.client, host, namespace: rig.node, nodeName: 'node-1', options })
   try {
     await agent.ready
-    const direct: number[] = []
-    const through: number[] = []
-    for (let i = 0; i < 3000; i++) {
-      direct.push(await timeConnect(rig, backend.addresses[4], 8080))
-      through.push(await timeConnect(rig, vip, 80))
-    }
-    const middle = (times: number[]): number => times.slice(500).sort((a, b) => a - b)[1250]! * 1000
-    return { direct: middle(direct), through: middle(through) }
+    return await work(rig)
   } finally {
     await agent.stop()
-    server.close()
     rig.close()
   }
+}
+
+function connectLatency(count: number): Promise<{ direct: number; through: number }> {
+  return withVip(count, async (rig) => {
+    const [backend] = rig.backends
+    const server = serveTcp(backend, 4, 8080)
+    try {
+      const direct: number[] = []
+      const through: number[] = []
+      for (let i = 0; i < 3000; i++) {
+        direct.push(await timeConnect(rig, backend.addresses[4], 8080))
+        through.push(await timeConnect(rig, vip, 80))
+      }
+      const middle = (times: number[]): number => times.slice(500).sort((a, b) => a - b)[1250]! * 1000
+      return { direct: middle(direct), through: middle(through) }
+    } finally {
+      server.close()
+    }
+  })
+}
+
+const streamBytes = 2 ** 30
+
+/** Gbit/s of one connection from the backend to the client, each end a process of its own; the median of turns that alternate. */
+function throughput(count: number): Promise<{ direct: number; through: number }> {
+  return withVip(count, async (rig) => {
+    const [backend] = rig.backends
+    const send = `require('node:net').createServer((socket) => {
+        const chunk = Buffer.alloc(1 << 20)
+        let left = ${streamBytes} / chunk.length
+        const pump = () => { while (left > 0) { left--; if (!socket.write(chunk)) return socket.once('drain', pump) } socket.end() }
+        socket.on('error', () => {})
+        pump()
+      }).listen(8080, '${backend.addresses[4]}', () => console.log('up'))`
+    const server = spawnIn(backend.namespace, process.execPath, ['-e', send], { stdio: ['ignore', 'pipe', 'inherit'] })
+    try {
+      await once(server.stdout!, 'data')
+      const direct: number[] = []
+      const through: number[] = []
+      for (let turn = 0; turn < 9; turn++) {
+        direct.push(await timeStream(rig, backend.addresses[4], 8080))
+        through.push(await timeStream(rig, vip, 80))
+      }
+      const median = (times: number[]): number => times.sort((a, b) => a - b)[4]!
+      const rate = (seconds: number): number => (streamBytes * 8) / seconds / 1e9
+      return { direct: rate(median(direct)), through: rate(median(through)) }
+    } finally {
+      server.kill()
+    }
+  })
+}
+
+async function timeStream(rig: Rig, address: Address, port: number): Promise<number> {
+  const receive = `const socket = require('node:net').connect({ host: '${address}', port: ${port}, onread: { buffer: Buffer.alloc(1 << 20), callback: () => true } })
+    let begun
+    socket.on('connect', () => { begun = performance.now() })
+    socket.on('close', () => console.log((performance.now() - begun) / 1000))`
+  const child = spawnIn(rig.client.namespace, process.execPath, ['-e', receive], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [text] = (await once(child.stdout!, 'data')) as [Buffer]
+  return Number(text)
 }
 
 async function timeConnect(rig: Rig, address: Address, port: number): Promise<number> {

@@ -342,19 +342,22 @@ export class NodePlan {
     return { ...plan, compileMs, loweringMs: loweringMs + now() - start }
   }
 
+  #noteSilence(key: ObjectKey, model: ServiceModel | undefined): void {
+    const { internal, external } = this.#withoutLocal
+    internal.delete(key)
+    external.delete(key)
+    for (const { kind, outcome } of model?.frontends ?? []) {
+      if (outcome.kind === 'drop') (kind === 'cluster-ip' ? internal : external).add(key)
+    }
+  }
+
   #compile(snapshot: Snapshot, key: ObjectKey): ServiceModel | undefined {
     const service = snapshot.services.get(key)
     const model = service && compileService(service, snapshot.slicesOf(key), this.#view)
     this.#findingCount += (model?.findings.length ?? 0) - (this.#findings.get(key)?.length ?? 0)
     if (model === undefined || model.findings.length === 0) this.#findings.delete(key)
     else this.#findings.set(key, model.findings)
-    for (const policy of ['internal', 'external'] as const) {
-      const silent = model?.frontends.some(
-        ({ kind, outcome }) => outcome.kind === 'drop' && (kind === 'cluster-ip') === (policy === 'internal'),
-      )
-      if (silent === true) this.#withoutLocal[policy].add(key)
-      else this.#withoutLocal[policy].delete(key)
-    }
+    this.#noteSilence(key, model)
     if (model?.drain === undefined) this.#drains.delete(key)
     else this.#drains.set(key, model.drain)
     if (!isDeepStrictEqual(model?.healthCheck, this.#healthChecks.get(key))) {

@@ -41,7 +41,7 @@ export function weightsOf({ metadata }: EndpointSlice): (address: string) => num
   const { annotations } = metadata
   const all = readWeight(annotations?.[weightAnnotation]) ?? 1
   const text = annotations?.[weightsAnnotation]
-  if (text === undefined) return () => all
+  if (text === undefined) return all === 1 ? one : () => all
   const weights = new Map<string, number>()
   for (const part of text.split(',')) {
     const [address = '', weight] = part.split('=')
@@ -75,6 +75,8 @@ export function weightFindings({ metadata }: EndpointSlice, object: string): Fin
   if (part !== undefined) findings.push(wrong(weightsAnnotation, part, 'write ADDRESS=WEIGHT, several with commas'))
   return findings
 }
+
+const one = (): number => 1
 
 function readWeight(text: string | undefined): number | undefined {
   if (text === undefined || !/^\s*\d{1,3}\s*$/.test(text)) return undefined

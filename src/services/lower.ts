@@ -79,21 +79,21 @@ export function lowerService(model: ServiceModel, nodeName: string): LoweredServ
     const known = rendered.get(some)
     if (known !== undefined) return known
     for (const { address, node } of some) if (mayRunOn(nodeName, node)) hairpins.add(address)
-    const weighted = some.map((one) => ({ target: renderTarget(one), weight: one.weight }))
-    const equal = weighted.every(({ weight }) => weight === 0)
-    const asked = equal ? weighted.map(({ target }) => ({ target, weight: 1 })) : weighted
-    // Clients that keep a seat draw it once, evenly.
-    const texts =
-      affinity !== undefined
-        ? weighted.map(({ target }) => target)
-        : hashing !== undefined
-          ? maglevTable(asked)
-          : spread(asked, maxEndpoints)
+    // Clients that keep a seat draw it once, evenly; and most Services know nothing of weights.
+    const plain = affinity !== undefined || (hashing === undefined && some.every(({ weight }) => weight === 1))
+    const texts = plain ? some.map(renderTarget) : renderWeighted(some, hashing !== undefined)
     rendered.set(some, texts)
     return texts
   }
   const frontends = model.frontends.map((frontend) => lowerFrontend(model.key, frontend, render))
   return { key: model.key, created: model.created, frontends, hairpins: [...hairpins] }
+}
+
+/** Endpoints of different weights as often as they get connections, or in the places of a table; where all have 0, all are alike. */
+function renderWeighted(some: readonly Candidate[], hashed: boolean): readonly string[] {
+  const equal = some.every(({ weight }) => weight === 0)
+  const weighted = some.map((one) => ({ target: renderTarget(one), weight: equal ? 1 : one.weight }))
+  return hashed ? maglevTable(weighted) : spread(weighted, maxEndpoints)
 }
 
 function lowerFrontend(
