@@ -2,18 +2,16 @@ import { type Address, contains, findAddress, type Prefix } from '../addr/index.
 import { type ObjectKey, type Snapshot, splitKey } from '../cluster/index.ts'
 import type { Service } from '../objects/index.ts'
 import { compileService } from './compile.ts'
+import { kinds, sayOutcome, sayUse } from './explain-words.ts'
 import {
   type Because,
   type Candidate,
   type Frontend,
-  type FrontendKind,
   loopback,
   mayRunOn,
   type NodeView,
-  type Outcome,
   type ServiceModel,
   type Transport,
-  type Use,
 } from './model.ts'
 
 /** A new connection that stands on this node, on its way to somewhere. */
@@ -166,13 +164,6 @@ function addressStep({ kind, address, because }: Frontend, { key }: ServiceModel
   }
 }
 
-const kinds: Readonly<Record<FrontendKind, string>> = {
-  'cluster-ip': 'the ClusterIP',
-  'node-port': 'an address for node ports',
-  'load-balancer-ip': 'a load balancer’s address',
-  'external-ip': 'an external IP',
-}
-
 function explainFrontend(
   question: ServiceQuestion,
   frontend: Frontend,
@@ -262,42 +253,6 @@ function masquerades(who: Frontend['masquerade'], from: Place): boolean {
     default:
       return who satisfies never
   }
-}
-
-const uses: Readonly<Record<Use['why'], string>> = {
-  ready: 'ready',
-  'hinted-node': 'ready, and hinted for this node',
-  'hinted-zone': 'ready, and hinted for this zone',
-  local: 'ready and on this node',
-  'terminating-fallback': 'terminating but still serving, and none is ready',
-  'not-ready': 'not ready',
-  terminating: 'terminating, and others are ready',
-  'hinted-elsewhere': 'ready, but hinted for elsewhere',
-  'other-node': 'on another node, and the policy is Local',
-  'listed-twice': 'listed in another slice too',
-  'beyond-limit': 'beyond the most endpoints that one port can have',
-}
-
-/** Why an endpoint gets connections or none, in words. */
-export function sayUse(use: Use): string {
-  return use.kind === 'chosen' ? `chosen: ${uses[use.why]}` : `passed over: ${uses[use.why]}`
-}
-
-function sayOutcome(outcome: Outcome): string {
-  switch (outcome.kind) {
-    case 'balance':
-      return `${sayHow(outcome.endpoints)} over ${outcome.endpoints.length} ${outcome.endpoints.length === 1 ? 'endpoint' : 'endpoints'}`
-    case 'reject':
-      return 'no endpoint serves this port: refused with ICMP port unreachable'
-    case 'drop':
-      return 'only other nodes have endpoints, and the policy is Local: dropped without an answer'
-    default:
-      return outcome satisfies never
-  }
-}
-
-function sayHow(endpoints: readonly Candidate[]): string {
-  return endpoints.every(({ weight }) => weight === endpoints[0]?.weight) ? 'evenly' : 'by weight'
 }
 
 /** The namespace and name of the Service that an answer is about, if it is about one. */

@@ -5,9 +5,9 @@ export {
   type ServiceAnswer,
   type ServiceContext,
   type ServiceQuestion,
-  sayUse,
   servicesAt,
 } from './explain.ts'
+export { sayUse } from './explain-words.ts'
 export { type LoweredService, lowerService } from './lower.ts'
 export type {
   Candidate,
