@@ -8,7 +8,6 @@ import {
   gatewayServiceName,
   planInfrastructure,
   TargetPorts,
-  udpSlices,
 } from '../gateways/index.ts'
 import { EndpointSlices, type KubeObject, type Node, Nodes, Services } from '../objects/index.ts'
 import type { Context } from './context.ts'
@@ -40,8 +39,7 @@ export function gatewayInfrastructure(context: Context, caches: GatewayCaches, o
       const here = [...nodes.values()].flatMap((node) => gatewayNode(node) ?? [])
       const wanted = state.gateways.flatMap((one) => {
         const key = `${one.gateway.metadata.namespace}/${gatewayServiceName(one.gateway)}`
-        const slicesOf = (service: string) => caches.sources().slicesOf(service)
-        const plan = planInfrastructure(one, caches.services.get(key), targets, here, udpSlices(one, state, slicesOf))
+        const plan = planInfrastructure(one, caches.services.get(key), targets, here)
         return plan === undefined ? [] : [plan]
       })
       const services = wanted.map(({ service }) => service)

@@ -59,8 +59,8 @@ export class Backends {
       return refuse('BackendNotFound', `service/${key} has no port ${reference.port ?? '(none is named)'}`)
     const policy = this.policies.byTarget.get(`${key}:${port.name}`) ?? this.policies.byTarget.get(key)
     const isHttp = from.kind === 'HTTPRoute' || from.kind === 'GRPCRoute'
+    if (isHttp) for (const one of this.policies.byService.get(key) ?? []) one.gateways.add(from.gateway)
     if (policy !== undefined && isHttp) {
-      policy.gateways.add(from.gateway)
       // Nothing may be sent to somebody whose name cannot be checked.
       if (policy.tls === undefined)
         return {
@@ -78,7 +78,8 @@ export class Backends {
       ...(from.clientCertificate && { clientCertificate: from.clientCertificate.id }),
     }
     if (tls?.clientCertificate !== undefined) this.certificates.set(tls.clientCertificate, from.clientCertificate!)
-    const protocol = !isHttp ? 'tcp' : from.kind === 'GRPCRoute' ? 'h2c' : protocolOf(port.appProtocol)
+    const stream = from.kind === 'UDPRoute' ? 'udp' : 'tcp'
+    const protocol = !isHttp ? stream : from.kind === 'GRPCRoute' ? 'h2c' : protocolOf(port.appProtocol)
     const { retry, persistence } = from
     const particular = { ...(tls && { tls }), ...(retry && { retry }), ...(persistence && { persistence }) }
     const { namespace, name } = splitKey(key)

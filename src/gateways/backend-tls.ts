@@ -22,11 +22,14 @@ export interface PolicyState {
 export interface Policies {
   readonly states: readonly PolicyState[]
   readonly byTarget: ReadonlyMap<string, PolicyState>
+  /** All that name a Service, by its key, those that lost included. */
+  readonly byService: ReadonlyMap<ObjectKey, readonly PolicyState[]>
 }
 
 export function compilePolicies(sources: Sources): Policies {
   const states: PolicyState[] = []
   const byTarget = new Map<string, PolicyState>()
+  const byService = new Map<ObjectKey, PolicyState[]>()
   const oldestFirst = [...sources.gatewayApi.policies].sort(
     (a, b) =>
       compare(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') || compare(keyOf(a), keyOf(b)),
@@ -38,13 +41,15 @@ export function compilePolicies(sources: Sources): Policies {
     for (const { group, kind, name, sectionName } of policy.spec?.targetRefs ?? []) {
       if ((group ?? '') !== '' || kind !== 'Service') continue
       const target = sectionName ? `${namespace}/${name}:${sectionName}` : `${namespace}/${name}`
+      const key = `${namespace}/${name}`
+      byService.set(key, [...(byService.get(key) ?? []), state])
       const older = byTarget.get(target)
       if (older === undefined) byTarget.set(target, state)
       else if (state.accepted.ok)
         state.accepted = verdict(false, 'Conflicted', `${target} has backendtlspolicy/${keyOf(older.policy)} already`)
     }
   }
-  return { states, byTarget }
+  return { states, byTarget, byService }
 }
 
 function judge(policy: BackendTLSPolicy, sources: Sources): PolicyState {

@@ -25,7 +25,7 @@ export function compileServers(
   backend: BackendModel,
   sources: Pick<Sources, 'services' | 'slicesOf'>,
 ): readonly ServerModel[] {
-  const offers = sources.slicesOf(backend.service).flatMap((slice) => offersOf(slice, backend.portName))
+  const offers = sources.slicesOf(backend.service).flatMap((slice) => offersOf(slice, backend))
   const first = sources.services.get(backend.service)?.spec.ipFamilies?.[0] === 'IPv6' ? 6 : 4
   const preferred = offers.filter(({ server }) => familyOf(server.address) === first)
   const family = preferred.length > 0 ? preferred : offers
@@ -40,9 +40,10 @@ interface Offer {
   readonly fallback: boolean
 }
 
-function offersOf(slice: EndpointSlice, portName: string): Offer[] {
+function offersOf(slice: EndpointSlice, { portName, protocol: spoken }: BackendModel): Offer[] {
   if (slice.addressType === 'FQDN') return []
-  const port = slice.ports?.find(({ name = '', protocol = 'TCP' }) => name === portName && protocol === 'TCP')?.port
+  const transport = spoken === 'udp' ? 'UDP' : 'TCP'
+  const port = slice.ports?.find(({ name = '', protocol = 'TCP' }) => name === portName && protocol === transport)?.port
   if (port === undefined) return []
   const object = `endpointslice/${keyOf(slice)}`
   return (slice.endpoints ?? []).flatMap(({ addresses, conditions = {} }, at) => {

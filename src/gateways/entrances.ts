@@ -14,7 +14,7 @@ export interface Served {
   readonly authorities: ReadonlyMap<string, Authority>
 }
 
-/** The ports of all Gateways that can be bound. UDP is none of HAProxy's: the Gateway's Service leads to the pods itself. */
+/** The ports of all Gateways that can be bound. */
 export function entrancesOf(
   gateways: readonly GatewayState[],
   routes: readonly RouteState[],
@@ -26,19 +26,18 @@ export function entrancesOf(
   const entrances = gateways.flatMap((state) => {
     const { gateway } = state
     if (!state.accepted.ok) return []
-    const served = state.listeners.filter((one) => one.protocol !== 'UDP' && isServed(one))
+    const served = state.listeners.filter(isServed)
     const service = sources.services.get(`${gateway.metadata.namespace}/${gatewayServiceName(gateway)}`)
-    return [...new Set(served.map(({ spec }) => spec.port))].flatMap((shownPort): Entrance[] => {
-      const port = boundPort(service, shownPort, 'TCP')
+    const ports = Map.groupBy(served, ({ protocol, spec }) => `${spec.port}${protocol === 'UDP' ? '/udp' : ''}`)
+    return [...ports].flatMap(([name, listeners]): Entrance[] => {
+      const [{ protocol, spec }] = listeners as [ListenerState]
+      const port = boundPort(service, spec.port, protocol === 'UDP' ? 'UDP' : 'TCP')
       if (port === undefined) return []
-      const listeners = served.filter(({ spec }) => spec.port === shownPort)
       for (const { certificates: own, validation } of listeners) {
         for (const certificate of own) certificates.set(certificate.id, certificate)
         if (validation !== undefined) authorities.set(validation.bundle.id, validation.bundle)
       }
-      return [
-        entranceOf(`${gateway.metadata.namespace}:${gateway.metadata.name}:${shownPort}`, port, listeners, byListener),
-      ]
+      return [entranceOf(`${gateway.metadata.namespace}:${gateway.metadata.name}:${name}`, port, listeners, byListener)]
     })
   })
   return { entrances, certificates, authorities }
@@ -69,7 +68,7 @@ function entranceOf(
   byListener: ReadonlyMap<ListenerState, readonly RouteHere[]>,
 ): Entrance {
   const [first] = listeners as [ListenerState]
-  const http = listeners.filter(({ protocol, mode }) => protocol !== 'TCP' && mode === 'http')
+  const http = listeners.filter(({ protocol, mode }) => (protocol === 'HTTP' || protocol === 'TLS') && mode === 'http')
   const claims = http.flatMap((listener) => claimsOf(listener, byListener.get(listener) ?? []))
   const streams = listeners
     .filter((listener) => !http.includes(listener))
@@ -79,7 +78,7 @@ function entranceOf(
     id,
     port,
     shownPort: first.spec.port,
-    protocol: first.protocol as Entrance['protocol'],
+    protocol: first.protocol,
     star: 'suffix',
     listeners: listeners.map(({ id, host, mode, certificates: own, because }) => ({
       id,
@@ -115,7 +114,14 @@ function streamsOf(listener: ListenerState, routes: readonly RouteHere[]): (Stre
   return routes.flatMap(({ state, parent, hosts }) => {
     const object = `${state.kind.toLowerCase()}/${keyOf(state.route)}`
     const because = { object, field: 'spec.rules[0]', value: '' }
-    const mode = listener.protocol === 'TCP' ? 'tcp' : listener.mode === 'passthrough' ? 'passthrough' : 'terminate'
+    const mode =
+      listener.protocol === 'TCP'
+        ? 'tcp'
+        : listener.protocol === 'UDP'
+          ? 'udp'
+          : listener.mode === 'passthrough'
+            ? 'passthrough'
+            : 'terminate'
     const order = `${state.route.metadata.creationTimestamp ?? ''} ${keyOf(state.route)}`
     return hosts.map((host) => ({
       host,

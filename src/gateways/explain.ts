@@ -62,7 +62,7 @@ export function explainRequest(model: GatewayModel, question: RequestQuestion): 
   if (entrance === undefined) return { kind: 'closed', says: 'nothing listens there', lost: [] }
   const { sni } = question
   const name = hostName(question.host)
-  if (entrance.protocol === 'TCP') return explainStream(entrance, '', undefined)
+  if (entrance.protocol === 'TCP' || entrance.protocol === 'UDP') return explainStream(entrance, '', undefined)
   const asked = entrance.protocol === 'TLS' ? hostName(sni ?? '') : undefined
   if (asked !== undefined) {
     const connected = patternsOf(asked, entrance.listeners)[0]
@@ -84,7 +84,7 @@ function findEntrance({ entrances }: GatewayModel, { port, sni }: RequestQuestio
 
 function explainStream(entrance: Entrance, name: string, listener: ListenerModel | undefined): RequestAnswer {
   const told = { entrance, ...(listener && { listener }), lost: [] }
-  const stream = entrance.protocol === 'TCP' ? entrance.streams[0] : patternsOf(name, entrance.streams)[0]
+  const stream = listener === undefined ? entrance.streams[0] : patternsOf(name, entrance.streams)[0]
   if (stream === undefined) return { kind: 'closed', says: `no route is for ${name || 'this port'}`, ...told }
   const target = stream.action.targets[0]?.target
   if (target?.kind === 'backend') return { kind: 'stream', backend: target.id, stream, ...told }

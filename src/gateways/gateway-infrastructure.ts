@@ -3,7 +3,6 @@ import { keyOf } from '../cluster/index.ts'
 import type { Endpoint, EndpointSlice, OwnerReference, Service, ServicePort } from '../objects/index.ts'
 import type { Gateway } from './gateway-api.ts'
 import { gatewayNameLabel, gatewayServiceName } from './gateway-service.ts'
-import type { GatewayApiState, RouteState } from './gateways.ts'
 import { gatewayControllerName } from './gateways.ts'
 import type { GatewayState } from './listeners.ts'
 
@@ -25,14 +24,13 @@ export interface Infrastructure {
 
 /**
  * What gives a Gateway its address: a Service of type LoadBalancer without a selector, whose endpoints are the ports that every node
- * binds, and for UDP the pods themselves. Ports that a Service has keep their targets. Undefined when there is no port to give.
+ * binds. Ports that a Service has keep their targets. Undefined when there is no port to give.
  */
 export function planInfrastructure(
   state: GatewayState,
   existing: Service | undefined,
   targets: TargetPorts,
   nodes: readonly GatewayNode[],
-  udp: readonly EndpointSlice[],
 ): Infrastructure | undefined {
   const { gateway } = state
   const accepted = state.listeners.filter((listener) => listener.accepted.ok)
@@ -45,10 +43,9 @@ export function planInfrastructure(
   if (wanted.size === 0 || !state.accepted.ok) return undefined
   const ports = [...wanted.values()].map(([port, protocol]): ServicePort => {
     const name = `${protocol.toLowerCase()}-${port}`
-    const targetPort = protocol === 'UDP' ? port : targets.give(`${keyOf(gateway)} ${port}`, existing, port)
+    const targetPort = targets.give(`${keyOf(gateway)} ${name}`, existing, port, protocol)
     return { name, port, protocol, targetPort }
   })
-  const hasUdp = ports.some(({ protocol }) => protocol === 'UDP')
   const service: Service = {
     apiVersion: 'v1',
     kind: 'Service',
@@ -56,12 +53,12 @@ export function planInfrastructure(
     spec: {
       type: 'LoadBalancer',
       ipFamilyPolicy: 'PreferDualStack',
-      // Each node's own HAProxy answers and sees the client's address; datagrams go to pods, wherever they are.
-      externalTrafficPolicy: hasUdp ? 'Cluster' : 'Local',
+      // Each node answers for itself and sees the client's address.
+      externalTrafficPolicy: 'Local',
       ports,
     },
   }
-  return { service, slices: [...nodeSlices(gateway, ports, nodes), ...udp] }
+  return { service, slices: nodeSlices(gateway, ports, nodes) }
 }
 
 /** Which port nodes bind for each port of each Gateway; every one is given once. */
@@ -71,14 +68,14 @@ export class TargetPorts {
 
   /** Tells of Services that a former life of the controller made. */
   learn(gateway: string, service: Service): void {
-    for (const { port, targetPort, protocol } of service.spec.ports ?? [])
-      if (protocol !== 'UDP' && typeof targetPort === 'number') this.#take(`${gateway} ${port}`, targetPort)
+    for (const { name, targetPort } of service.spec.ports ?? [])
+      if (typeof targetPort === 'number') this.#take(`${gateway} ${name}`, targetPort)
   }
 
-  give(key: string, existing: Service | undefined, port: number): number {
+  give(key: string, existing: Service | undefined, port: number, protocol: string): number {
     const known = this.#given.get(key)
     if (known !== undefined) return known
-    const held = existing?.spec.ports?.find((one) => one.port === port && one.protocol !== 'UDP')?.targetPort
+    const held = existing?.spec.ports?.find((one) => one.port === port && one.protocol === protocol)?.targetPort
     if (typeof held === 'number' && !this.#taken.has(held)) return this.#take(key, held)
     for (let target = firstTarget; target <= lastTarget; target++)
       if (!this.#taken.has(target)) return this.#take(key, target)
@@ -123,18 +120,16 @@ function annotationsOf(gateway: Gateway): Record<string, string> {
 }
 
 function nodeSlices(gateway: Gateway, ports: readonly ServicePort[], nodes: readonly GatewayNode[]): EndpointSlice[] {
-  const tcp = ports.filter(({ protocol }) => protocol === 'TCP')
-  if (tcp.length === 0) return []
   return ([4, 6] as const).flatMap((family) => {
     const endpoints = nodes.flatMap(({ name, addresses }): Endpoint[] => {
       const address = addresses.find((one) => familyOf(one) === family)
       const conditions = { ready: true, serving: true, terminating: false }
       return address === undefined ? [] : [{ addresses: [address], nodeName: name, conditions }]
     })
-    const named = tcp.map(({ name = '', targetPort }) => ({
+    const named = ports.map(({ name = '', targetPort, protocol = 'TCP' }) => ({
       name,
       port: targetPort as number,
-      protocol: 'TCP' as const,
+      protocol,
     }))
     return endpoints.length === 0 ? [] : [sliceOf(gateway, `ipv${family}`, family, endpoints, named)]
   })
@@ -164,50 +159,4 @@ function sliceOf(
     endpoints,
     ports,
   }
-}
-
-/** The pods behind a Gateway's UDP listeners: of each the oldest route. Backends with different weights are all the same here. */
-export function udpSlices(
-  state: GatewayState,
-  { routes, backends }: Pick<GatewayApiState, 'routes' | 'backends'>,
-  slicesOf: (service: string) => readonly EndpointSlice[],
-): EndpointSlice[] {
-  return state.listeners
-    .filter(({ protocol, accepted }) => protocol === 'UDP' && accepted.ok)
-    .flatMap((listener) => {
-      const route = oldestAt(routes, listener)
-      const targets = route?.parents.flatMap(({ targets }) => targets) ?? []
-      const found = [...new Set(targets.flatMap(({ target }) => (target.kind === 'backend' ? target.id : [])))]
-      return found.flatMap((id, at) => {
-        const backend = backends.get(id)
-        return (backend === undefined ? [] : slicesOf(backend.service)).flatMap((slice, index) => {
-          const port = slice.ports?.find(({ name = '', protocol }) => protocol === 'UDP' && name === backend?.portName)
-          if (port?.port === undefined || slice.addressType === 'FQDN') return []
-          const family = slice.addressType === 'IPv6' ? 6 : 4
-          const named = [{ name: `udp-${listener.spec.port}`, port: port.port, protocol: 'UDP' as const }]
-          return [
-            sliceOf(
-              state.gateway,
-              `udp-${listener.spec.port}-${at}-${index}`,
-              family,
-              [...(slice.endpoints ?? [])],
-              named,
-            ),
-          ]
-        })
-      })
-    })
-}
-
-function oldestAt(routes: readonly RouteState[], listener: GatewayState['listeners'][number]): RouteState | undefined {
-  return routes
-    .filter(
-      ({ kind, parents }) =>
-        kind === 'UDPRoute' && parents.some(({ at }) => at.some((one) => one.listener === listener)),
-    )
-    .sort((a, b) => orderOf(a).localeCompare(orderOf(b)))[0]
-}
-
-function orderOf({ route }: RouteState): string {
-  return `${route.metadata.creationTimestamp ?? ''} ${keyOf(route)}`
 }

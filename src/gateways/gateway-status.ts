@@ -133,14 +133,14 @@ function setVerdicts(state: GatewayState, own: readonly ListenerState[], allowed
   }
   if (!allowed) return refused('NotAllowed', 'the Gateway takes no ListenerSets of this namespace')
   if (!state.accepted.ok) return refused('ParentNotAccepted', state.accepted.message)
-  const good = own.filter(({ accepted }) => accepted.ok)
-  if (good.length === 0) return refused('ListenersNotValid', 'none of its listeners is accepted')
+  const good = own.filter(isServed)
+  if (good.length === 0) return refused('ListenersNotValid', 'none of its listeners can be served')
   const isWhole = good.length === own.length
   return [
     verdict(
       true,
       isWhole ? 'Accepted' : 'ListenersNotValid',
-      isWhole ? 'its listeners are served' : 'not all of its listeners are accepted',
+      isWhole ? 'its listeners are served' : 'not all of its listeners are served',
     ),
     verdict(true, 'Programmed', 'nodes serve it'),
   ]

@@ -7,7 +7,6 @@ export {
   type GatewayNode,
   planInfrastructure,
   TargetPorts,
-  udpSlices,
 } from './gateway-infrastructure.ts'
 export { gatewayNameLabel, gatewayServiceName } from './gateway-service.ts'
 export { type GivenAddresses, gatewayStatuses, type WantedStatus } from './gateway-status.ts'
@@ -15,7 +14,7 @@ export { compileGatewayApi } from './gateways.ts'
 export { hostText } from './host.ts'
 export type { Ingress, IngressClass, Secret } from './ingress.ts'
 export { type LoweredGateway, lowerGateway, renderFiles } from './lower.ts'
-export type { GatewayModel } from './model.ts'
+export type { Entrance, GatewayModel, ServerModel, WeightedTarget } from './model.ts'
 export { planGateway } from './plan.ts'
 export { othersOf, policyStatuses, routeStatuses } from './route-status.ts'
 export { type ConfigMap, noGatewayApi, type Sources } from './sources.ts'

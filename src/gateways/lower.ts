@@ -31,23 +31,22 @@ export function lowerGateway(
 ): LoweredGateway {
   const { directory } = place
   const paths = pathsIn(directory)
-  const tls = model.entrances.filter(({ protocol }) => protocol === 'TLS')
+  const entrances = model.entrances.filter(({ protocol }) => protocol !== 'UDP')
+  const backends = model.backends.filter(({ protocol }) => protocol !== 'udp')
+  const tls = entrances.filter(({ protocol }) => protocol === 'TLS')
   return {
     sections: [
       ...frame(directory, paths),
-      ...model.entrances.flatMap((entrance) => [
+      ...entrances.flatMap((entrance) => [
         ...streamSections(entrance, paths, place),
         ...(entrance.protocol === 'TCP' ? [] : [httpFrontend(entrance, paths, place)]),
       ]),
       ...answeringBackends(),
-      ...model.backends.map(lowerBackend),
+      ...backends.map(lowerBackend),
     ],
-    maps: lowerMaps(model, paths),
+    maps: lowerMaps({ ...model, entrances }, paths),
     servers: new Map(
-      model.backends.map((backend) => [
-        backend.id,
-        serversOf(backend).map((server) => lowerServer(server, backend, place)),
-      ]),
+      backends.map((backend) => [backend.id, serversOf(backend).map((server) => lowerServer(server, backend, place))]),
     ),
     certificates: new Map([
       ...tls.map((entrance): [string, string] => [

@@ -25,7 +25,8 @@ export interface Entrance {
   readonly port: number
   /** What clients connect to: the port of the listener. */
   readonly shownPort: number
-  readonly protocol: 'HTTP' | 'TLS' | 'TCP'
+  /** UDP is none of HAProxy's: nodes forward it themselves. */
+  readonly protocol: 'HTTP' | 'TLS' | 'TCP' | 'UDP'
   /** What `*.` stands for in the hosts of this entrance. */
   readonly star: 'wildcard' | 'suffix'
   /** By which names a connection or request is told apart, unique by host. */
@@ -152,7 +153,7 @@ export type Filter =
 export interface StreamRoute {
   readonly host: HostPattern
   readonly listener: string
-  readonly mode: 'tcp' | 'terminate' | 'passthrough'
+  readonly mode: 'tcp' | 'udp' | 'terminate' | 'passthrough'
   readonly action: { readonly id: string; readonly targets: readonly WeightedTarget[] }
   readonly because: Because
 }
@@ -164,7 +165,7 @@ export interface BackendModel {
   readonly service: ObjectKey
   /** `spec.ports[].name` of the Service: ports of slices have the same. */
   readonly portName: string
-  readonly protocol: 'http1' | 'h2c' | 'tcp'
+  readonly protocol: 'http1' | 'h2c' | 'tcp' | 'udp'
   readonly tls?: BackendTls
   readonly retry?: { readonly attempts: number; readonly codes: readonly number[] }
   /** Requests of a session go to the pod that had its first. */

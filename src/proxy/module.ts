@@ -11,7 +11,7 @@ import {
   planGateway,
   renderFiles,
 } from '../gateways/index.ts'
-import type { Namespace } from '../host/index.ts'
+import type { Host, Namespace } from '../host/index.ts'
 import {
   ConfigRefused,
   checkCandidate,
@@ -27,6 +27,7 @@ import { FlowLog, type HttpFlowsRequest, type HttpFlowsResponse } from './flows.
 import { GatewayObjects } from './objects.ts'
 import { HaproxyProcess } from './process.ts'
 import { deleteServers, runCommands } from './socket.ts'
+import { UdpPorts } from './udp-ports.ts'
 
 const retryMs = 1000
 /** Somebody has to install it first. */
@@ -40,6 +41,7 @@ export class GatewaysModule implements NodeModule {
   readonly #options: GatewaysOptions
   readonly #objects: GatewayObjects
   readonly #flows: FlowLog
+  readonly #udp: UdpPorts
   #snapshot: Snapshot = snapshotOf([])
   #model: GatewayModel | undefined
   #stale = true
@@ -64,6 +66,7 @@ export class GatewaysModule implements NodeModule {
 
   constructor(options: GatewaysOptions) {
     this.#options = options
+    this.#udp = new UdpPorts(options.host, options.namespace, options.log)
     this.#flows = new FlowLog(`${options.directory}/flows.sock`)
     this.#objects = new GatewayObjects(options.client, () => {
       this.#stale = true
@@ -113,6 +116,7 @@ export class GatewaysModule implements NodeModule {
     await this.#queue
     await this.#process?.stop()
     this.#flows.close()
+    this.#udp.close()
   }
 
   #wake(): void {
@@ -151,6 +155,7 @@ export class GatewaysModule implements NodeModule {
 
   async #apply(): Promise<void> {
     const model = this.#compile()
+    this.#udp.update(model, this.#snapshot)
     if (!model.wanted) {
       await this.#process?.stop()
       this.#process = undefined
@@ -272,6 +277,7 @@ export class GatewaysModule implements NodeModule {
 
 export interface GatewaysOptions {
   readonly client: Client
+  readonly host: Host
   /** Where HAProxy listens. */
   readonly namespace: Namespace
   /** For files and sockets of this node's HAProxy alone; made when missing. */

@@ -34,7 +34,13 @@ export class GatewayRig {
         },
       }) as unknown as Informer<never>
     const client = { informer } as unknown as Client
-    this.module = new GatewaysModule({ client, namespace: this.rig.node, directory: this.directory, log: this.log })
+    this.module = new GatewaysModule({
+      client,
+      host,
+      namespace: this.rig.node,
+      directory: this.directory,
+      log: this.log,
+    })
   }
 
   /** Puts or removes objects and resolves when the gateway has them. */
