@@ -136,10 +136,13 @@ test('a report writes an object per Service and node, only when it changed, and 
     assert.deepEqual([object.service, object.node, object.connections], ['web', 'node-1', 1])
     assert.match(report.text(), /^plumb_service_connections_total\{namespace="ns",service="web"\} 1$/m)
     assert.match(report.text(), /^plumb_service_bytes_total\{namespace="ns",service="web",direction="reply"\} \d+$/m)
-    await report.report()
-    const count = written.length
-    await report.report()
-    assert.equal(written.length, count, 'nothing new')
+    // The last segments of a connection may come after its answer; then nothing is new, and nothing is written.
+    for (let before = -1; before !== written.length; ) {
+      before = written.length
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      await report.report()
+      assert.ok(written.length < 100, 'it goes on for ever')
+    }
   } finally {
     report.close()
   }
