@@ -13,6 +13,7 @@ import { isFresh, serveHealth } from './health.ts'
 import { HealthPorts } from './health-ports.ts'
 import { openLog } from './log.ts'
 import { Metrics } from './metrics.ts'
+import { PolicyEvents, touchesPolicies } from './policy-events.ts'
 import { releaseMemory } from './release-memory.ts'
 import { type RoundReport, Rounds } from './rounds.ts'
 import { serveSocket } from './socket-server.ts'
@@ -68,6 +69,7 @@ export async function startAgent({
   const times: { lastRound?: Date; waitingSince?: Date } = {}
   const source = healthSource(snapshot, nodeName, times)
   const healthPorts = new HealthPorts(host, namespace, () => isFresh(source), log)
+  const policyEvents = policies === 'off' ? undefined : new PolicyEvents(client, snapshot, nodeName)
   const draining = new Draining(network, plan, log, (count) => metrics.record('plumb_drained_connections_total', count))
   const { promise: ready, resolve: becomeReady } = Promise.withResolvers<void>()
   const rounds = new Rounds({ plan, snapshot, feed, network }, modules, log, (report) => {
@@ -81,6 +83,7 @@ export async function startAgent({
     if (report.failure !== undefined) return
     admission.afterRound()
     ports?.afterRound()
+    if (plan.findingCount > 0 && (report.full || touchesPolicies(report.changes))) policyEvents?.update(plan.findings)
     healthPorts.update(plan)
     draining.update()
     if (report.full && snapshot.services.size >= manyServices) idle.refresh()

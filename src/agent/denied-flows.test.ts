@@ -174,6 +174,22 @@ test('what pods of a namespace talk with is told as policies see it', { timeout:
   assert.deepEqual(await ask('other'), [])
 })
 
+test('a policy that cannot be read says so in an Event of its own, once', { timeout: 60_000 }, async () => {
+  const broken = policyObject('p', { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: 'nonsense' } }] }] })
+  await apply({ ...broken, metadata: { ...broken.metadata, uid: 'p', generation: 1 } } as KubeObject)
+  objects.put({ ...closed('nobody'), metadata: { name: 'q', namespace: 'ns' } } as KubeObject)
+  await agent.settled()
+  const told = events.filter(({ involvedObject }) => involvedObject.kind === 'NetworkPolicy')
+  assert.deepEqual(
+    told.map(({ reason, metadata, type }) => [reason, metadata.name, type]),
+    [['BrokenPrefix', 'p.1-brokenprefix-spec-ingress-0-from-0-ipblock-cidr', 'Warning']],
+  )
+  assert.match(
+    told[0]?.message ?? '',
+    /^spec.ingress\[0\].from\[0\].ipBlock.cidr: "nonsense" is not an IP prefix; write/,
+  )
+})
+
 test('a flood of one flow is a few packets logged, and takes one place', { timeout: 60_000 }, async () => {
   await apply(closed('backend-1'))
   const udp = openUdp(rig.client, 4)
