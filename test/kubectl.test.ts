@@ -86,7 +86,7 @@ const script: readonly Step[] = [
     input: 'typed\n',
     out: /got typed/,
   },
-  { words: 'run three --attach --rm --restart=Never --image=busybox --command -- echo attached', out: /attached/ },
+  { words: 'run three -i --rm --restart=Never --image=busybox --command -- echo attached', out: /attached/ },
   // debug: beside a container, as a copy, on a node.
   {
     since: 23,
@@ -130,7 +130,10 @@ const script: readonly Step[] = [
   { words: 'taint node node-2 tried=yes:NoSchedule', out: /tainted/ },
   { words: 'taint node node-2 tried-', out: /untainted/ },
   { words: 'cordon node-2', out: /cordoned/ },
-  { words: 'drain node-2 --ignore-daemonsets --force --delete-emptydir-data --timeout=60s', out: /node-2 (drained|evicted)/ },
+  {
+    words: 'drain node-2 --ignore-daemonsets --force --delete-emptydir-data --timeout=60s',
+    out: /node-2 (drained|evicted)/,
+  },
   { words: 'get pods -A --field-selector=spec.nodeName=node-2 -o name', out: /^$/ },
   { words: 'uncordon node-2', out: /uncordoned/ },
   { words: 'top nodes', code: 1, err: /Metrics API not available/ },

@@ -1,4 +1,3 @@
-export type { OutputName } from './attachment.ts'
 export { ContainerProcess } from './container-process.ts'
 export { type Mount, withPrivileges } from './container-script.ts'
 export { LogBuffer, type LogSelection } from './log-buffer.ts'

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { renderKubeconfig } from '../apiserver/index.ts'
 import { startTestServer } from '../apiserver/server.fixture.ts'
 
@@ -26,13 +27,10 @@ interface Contender {
 }
 
 function contend(kubeconfig: string, identity: string): Contender {
-  const child = spawn(
-    process.execPath,
-    [join(import.meta.dirname, 'leader-election.fixture.ts'), kubeconfig, identity],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  )
+  const fixture = fileURLToPath(new URL('./leader-election.fixture.ts', import.meta.url))
+  const child = spawn(process.execPath, [fixture, kubeconfig, identity], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const said: { what: string; at: number }[] = []
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     for (const line of text.split('\n')) if (line !== '') said.push(JSON.parse(line))
