@@ -1,6 +1,7 @@
 /** What `status.supportedFeatures` of a GatewayClass says, in the vocabulary of the specification, sorted. */
 export const supportedFeatures: readonly string[] = [
   'BackendTLSPolicy',
+  'BackendTLSPolicySANValidation',
   'GRPCRoute',
   'GRPCRouteNamedRouteRule',
   'Gateway',

@@ -3,6 +3,7 @@ import type { Line, Section, Server } from '../haproxy/index.ts'
 import { answering } from './lower-maps.ts'
 import { authorityPath, certificatePath, type Place, words } from './lower-words.ts'
 import type { BackendModel, ServerModel } from './model.ts'
+import { originPath } from './tls-origin.ts'
 
 const acted = words('if { var(txn.hit) -m beg + * }')
 const act: readonly Line[] = [
@@ -87,11 +88,15 @@ function persistenceLines({ kind, name, maxAgeSeconds }: NonNullable<BackendMode
 }
 
 /** The name is the address, so that the same pod is the same server in every configuration. */
-export function lowerServer({ address, port }: ServerModel, { protocol, tls }: BackendModel, place: Place): Server {
+export function lowerServer(server: ServerModel, backend: BackendModel, place: Place): Server {
+  const { address, port } = server
+  const { protocol, tls } = backend
   const text = familyOf(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`
   const spoken = protocol === 'h2c' ? ['proto', 'h2'] : []
   if (tls === undefined) return { name: `${address}-${port}`, address: text, options: spoken }
   const { directory } = place
+  if (tls.names.length > 0)
+    return { name: `${address}-${port}`, address: `unix@${originPath(directory, backend, server)}`, options: spoken }
   const authority = tls.authority === 'system' ? '@system-ca' : authorityPath(directory, tls.authority)
   const shown = tls.clientCertificate === undefined ? [] : ['crt', certificatePath(directory, tls.clientCertificate)]
   const alpn = protocol === 'h2c' ? 'h2' : 'http/1.1'

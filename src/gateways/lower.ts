@@ -7,6 +7,7 @@ import { type Entries, lowerMaps } from './lower-maps.ts'
 import { streamSections } from './lower-stream.ts'
 import { authorityPath, certificatePath, type Place, pathsIn } from './lower-words.ts'
 import type { BackendModel, Entrance, GatewayModel, ServerModel } from './model.ts'
+import { originsOf, type TlsOrigin } from './tls-origin.ts'
 
 /** A gateway in HAProxy's words. What is only in the structure needs a reload, the rest can change while it runs. */
 export interface LoweredGateway {
@@ -20,6 +21,8 @@ export interface LoweredGateway {
   readonly lists: ReadonlyMap<string, readonly string[]>
   /** Read at a reload only: certificates of authorities and the router, by path. */
   readonly files: ReadonlyMap<string, string>
+  /** Pods to which TLS is spoken by somebody else, by the socket where HAProxy expects them. */
+  readonly origins: ReadonlyMap<string, TlsOrigin>
 }
 
 /** `router` is the text of the program for conditions and filters. */
@@ -56,6 +59,7 @@ export function lowerGateway(
       ...model.certificates.map(({ id, pem }): [string, string] => [certificatePath(directory, id), pem]),
     ]),
     lists: new Map(tls.map((entrance) => [`${directory}/${entrance.id}.list`, listLines(entrance, model, directory)])),
+    origins: originsOf(model, serversOf, directory),
     files: new Map([
       [paths.router, placeRouter(router, directory, paths)],
       ...model.authorities.map(({ id, pem }): [string, string] => [authorityPath(directory, id), pem]),

@@ -27,6 +27,7 @@ import { FlowLog, type HttpFlowsRequest, type HttpFlowsResponse } from './flows.
 import { GatewayObjects } from './objects.ts'
 import { HaproxyProcess } from './process.ts'
 import { deleteServers, runCommands } from './socket.ts'
+import { TlsOrigins } from './tls-origins.ts'
 import { UdpPorts } from './udp-ports.ts'
 
 const retryMs = 1000
@@ -42,6 +43,7 @@ export class GatewaysModule implements NodeModule {
   readonly #objects: GatewayObjects
   readonly #flows: FlowLog
   readonly #udp: UdpPorts
+  readonly #origins: TlsOrigins
   #snapshot: Snapshot = snapshotOf([])
   #model: GatewayModel | undefined
   #stale = true
@@ -66,6 +68,7 @@ export class GatewaysModule implements NodeModule {
 
   constructor(options: GatewaysOptions) {
     this.#options = options
+    this.#origins = new TlsOrigins(options.host, options.namespace)
     this.#udp = new UdpPorts(options.host, options.namespace, options.log)
     this.#flows = new FlowLog(`${options.directory}/flows.sock`)
     this.#objects = new GatewayObjects(options.client, () => {
@@ -117,6 +120,7 @@ export class GatewaysModule implements NodeModule {
     await this.#process?.stop()
     this.#flows.close()
     this.#udp.close()
+    this.#origins.close()
   }
 
   #wake(): void {
@@ -201,6 +205,7 @@ export class GatewaysModule implements NodeModule {
     const lowered = orRefuse(() => lower(directory))
     const running = this.#running
     const plan = running === undefined ? undefined : planGateway(running, lowered)
+    await this.#origins.add(lowered.origins)
     if (plan?.kind === 'nothing') return
     const files = orRefuse(() => renderFiles(lowered, directory))
     const lives = this.#lives
@@ -219,6 +224,7 @@ export class GatewaysModule implements NodeModule {
     } else writeFiles(directory, files)
     // One that came back meanwhile may have begun from the files before.
     if (lives === this.#lives) this.#running = lowered
+    this.#origins.keepOnly(lowered.origins)
   }
 
   #compile(): GatewayModel {

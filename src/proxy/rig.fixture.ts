@@ -186,7 +186,7 @@ function makeSecret(
   const directory = mkdtempSync(join(tmpdir(), 'plumb-tls-'))
   try {
     const [keyFile, certificate] = [join(directory, 'key'), join(directory, 'crt')]
-    const names = `subjectAltName=${hosts.map((one) => `DNS:${one}`).join(',')}`
+    const names = `subjectAltName=${hosts.map((one) => (one.startsWith('URI:') ? one : `DNS:${one}`)).join(',')}`
     const words = ['req', '-x509', '-newkey', ...key, '-nodes', '-days', '2']
     spawnSync('openssl', [
       ...words,
