@@ -76,7 +76,7 @@ export class FaultLab {
 
   /** Runs the command line; a failure is an outcome like any other. */
   async cli(...words: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-    return run(plumb, words, { env: this.#env, maxBuffer: 1 << 24 }).then(
+    return run(plumb, words, { env: this.#env, maxBuffer: 1 << 24, timeout: 90_000 }).then(
       ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
       (error: { code: number; stdout: string; stderr: string }) => error,
     )

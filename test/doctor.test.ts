@@ -39,3 +39,27 @@ test('what cannot be asked for is said, and not guessed', async () => {
   assert.match((await lab.cli('doctor', 'svc/kubernetes:81')).stderr, /has no port 81; it has 443\/tcp \(https\)/)
   assert.equal((await lab.cli('doctor', 'node/node-1')).code, 64)
 })
+
+test('why --probe follows a real packet, and proves where it was lost', async () => {
+  const well = await lab.cli('why', 'node/node-1', 'svc/kubernetes', '--probe')
+  assert.equal(well.code, 0, well.stdout + well.stderr)
+  assert.match(well.stdout, /✓ it arrived.*and the answer came back/)
+  const fault = usual.find(({ name }) => name === 'firewall')!
+  await lab.inNode(fault.inject!.node, fault.inject!.on)
+  try {
+    const lost = await lab.cli('why', 'pod/client', 'svc/web', '-n', 'firewall', '--probe')
+    assert.equal(lost.code, 1)
+    assert.match(
+      lost.stdout,
+      /^✗ .*the wire disagrees: it came into node\/node-2 as .* and did not leave it for pod\/firewall\/app/,
+    )
+  } finally {
+    await lab.inNode(fault.inject!.node, fault.inject!.off)
+  }
+  const denied = await lab.cli('why', 'pod/client', 'svc/web', '-n', 'policy-ingress', '--probe')
+  assert.match(
+    denied.stdout,
+    /✓ it (left|came into) node\/node-\d as .* (never reached|did not leave it)/,
+    denied.stdout,
+  )
+})

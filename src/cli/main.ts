@@ -72,6 +72,7 @@ program
   .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')
   .addOption(new Option('--protocol <protocol>', 'of the connection').choices(['tcp', 'udp', 'sctp']).default('tcp'))
   .addOption(new Option('--family <version>', 'IP family').choices(['4', '6']))
+  .option('--probe', 'send one real packet and follow it through pods and nodes', false)
   .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))
   .action(async (from: string, to: string, options) => (await import('./why.ts')).runWhy(from, to, options))
 

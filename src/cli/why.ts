@@ -8,6 +8,7 @@ import {
   type Question,
   renderAnswer,
 } from '../explain/index.ts'
+import type { Lab } from '../lab/index.ts'
 import { askNodes } from './evidence.ts'
 import { exit, print, say } from './output.ts'
 import { openCluster } from './read-cluster.ts'
@@ -18,6 +19,7 @@ interface WhyOptions {
   namespace: string
   protocol: 'tcp' | 'udp' | 'sctp'
   family?: '4' | '6'
+  probe: boolean
   output: 'text' | 'json'
 }
 
@@ -35,8 +37,18 @@ export async function runWhy(from: string, to: string, options: WhyOptions): Pro
   client.close()
   const model = explainConnection(snapshot, question, { clusterDomain: 'cluster.local', servicePrefixes })
   // The kernel is asked only where its agents can be: in the lab that this API server belongs to.
-  const answer = lab === undefined ? model : confirm(model, await askNodes(lab, observationsOf(model)))
+  const confirmed = lab === undefined ? model : confirm(model, await askNodes(lab, observationsOf(model)))
+  const answer = options.probe ? await probe(confirmed, lab) : confirmed
   report(answer, options.output)
+}
+
+/** The answer with what a real packet met; unchanged, and said so, where none can be sent. */
+async function probe(answer: Answer, lab: Lab | undefined): Promise<Answer> {
+  const { sendProbe } = await import('./why-probe.ts')
+  const probed = lab === undefined ? 'packets are sent in a lab alone' : await sendProbe(answer, lab)
+  if (typeof probed !== 'string') return probed
+  say(`plumb why: no packet was sent: ${probed}`)
+  return answer
 }
 
 function report(answer: Answer, output: WhyOptions['output']): void {

@@ -1,5 +1,6 @@
 import type { Address, Family, Prefix } from '../addr/index.ts'
 import type { Because, Finding } from '../cluster/index.ts'
+import type { Probed } from './followed.ts'
 
 /** Transport of the connection in question. */
 export type Transport = 'tcp' | 'udp' | 'sctp'
@@ -115,6 +116,8 @@ export interface Answer {
   /** The way up to the choice of an endpoint, or the whole way where nothing is chosen. */
   readonly steps: readonly Step[]
   readonly branches: readonly Branch[]
+  /** What a real packet met, where one was sent. */
+  readonly probed?: Probed
   /** What was taken for granted, because no object says it. */
   readonly assumptions: readonly string[]
   readonly findings: readonly Finding[]

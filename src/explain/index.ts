@@ -6,6 +6,7 @@ export { confirm, type Entry, type Evidence, observationsOf } from './confirm.ts
 export { explainConnection } from './connection.ts'
 export { diffReach } from './diff.ts'
 export { findEnd } from './end.ts'
+export { destinationOf, type Followed, type Sighting, withProbe } from './followed.ts'
 export { podView, renderPodView } from './pod-view.ts'
 export { type Edge, reach } from './reach.ts'
 export { renderAnswer } from './render.ts'

@@ -1,5 +1,6 @@
 import type { Because } from '../cluster/index.ts'
 import type { Answer, Branch, End, Question, Step } from './answer.ts'
+import { renderProbed } from './followed.ts'
 
 const signs = { allow: '✓', deny: '✗', pass: '→' } as const
 const marks = { agrees: '✓', disagrees: '✗', unseen: '·' } as const
@@ -12,12 +13,14 @@ export function renderAnswer(answer: Answer, limit = 8): string {
     ...because('  ', verdict.because),
   ]
   const wrong = disagreements(answer)
-  if (wrong.length > 0)
-    lines.push('', 'Where the kernel disagrees with the model', ...wrong.map((says) => `  ✗ ${says}`))
+  if (answer.probed?.kind === 'disagrees') wrong.unshift(`the wire: ${answer.probed.says}`)
+  if (wrong.length > 0) lines.push('', 'Where the lanes disagree', ...wrong.map((says) => `  ✗ ${says}`))
   lines.push('', ...answer.steps.flatMap((step) => renderStep(step, '  ')))
   for (const one of answer.branches.slice(0, limit)) lines.push('', ...renderBranch(one))
   if (answer.branches.length > limit)
     lines.push('', `  … and ${answer.branches.length - limit} more endpoints (-o json has them all)`)
+  if (answer.probed !== undefined) lines.push('', ...renderProbed(answer.probed))
+  if (answer.assumptions.length > 0) lines.push('', 'Taken for granted', ...answer.assumptions.map((one) => `  ${one}`))
   for (const finding of answer.findings) {
     lines.push('', `! ${finding.object} ${finding.field}: ${finding.says}`, `  try: ${finding.try}`)
   }

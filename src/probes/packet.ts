@@ -12,9 +12,15 @@ export interface Packet {
         readonly sourcePort: number
         readonly destinationPort: number
         readonly flags: number
-        readonly bytes: number
+        readonly sequence: number
       }
-    | { readonly kind: 'udp'; readonly sourcePort: number; readonly destinationPort: number }
+    | {
+        readonly kind: 'udp'
+        readonly sourcePort: number
+        readonly destinationPort: number
+        /** Of the content, in hex: by it a datagram is known again behind a translation. */
+        readonly beginning: string
+      }
     /** An error about another packet, whose ports and destination it quotes. */
     | { readonly kind: 'icmp'; readonly says: string; readonly about: Quoted }
 }
@@ -23,6 +29,13 @@ interface Quoted {
   readonly destination: Address
   readonly sourcePort: number
   readonly destinationPort: number
+}
+
+const beginningBytes = 24
+
+/** What a datagram is known by. */
+export function beginningOf(content: Buffer): string {
+  return content.subarray(0, beginningBytes).toString('hex')
 }
 
 /** TCP flags (RFC 9293, 3.1). */
@@ -59,14 +72,19 @@ export function parsePacket(packet: Buffer): Packet | undefined {
       sourcePort: payload.readUInt16BE(0),
       destinationPort: payload.readUInt16BE(2),
       flags: payload[13] ?? 0,
-      bytes: Math.max(0, payload.length - ((payload[12] ?? 0) >> 4) * 4),
+      sequence: payload.readUInt32BE(4),
     }
     return { ...head, body }
   }
   if (protocol === 17 && payload.length >= 8) {
     return {
       ...head,
-      body: { kind: 'udp', sourcePort: payload.readUInt16BE(0), destinationPort: payload.readUInt16BE(2) },
+      body: {
+        kind: 'udp',
+        sourcePort: payload.readUInt16BE(0),
+        destinationPort: payload.readUInt16BE(2),
+        beginning: beginningOf(payload.subarray(8)),
+      },
     }
   }
   const icmp =

@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { type Address, parseAddress } from '../addr/index.ts'
-import type { Outcome, Probe, Speech } from '../doctor/index.ts'
+import type { Outcome, Place, Probe, Speech } from '../doctor/index.ts'
 import { type Namespace, openHost } from '../host/index.ts'
 import { runControl } from './control.ts'
+import { followPacket } from './follow.ts'
 import { parsePacket } from './packet.ts'
 import { runProbes } from './run.ts'
 import { readAnswer } from './speak.ts'
@@ -190,4 +191,47 @@ test('the control goes round all backends, and leaves nothing behind', async () 
   const gone = await runControl(plan, () => Promise.reject(new Error('no such node')))
   assert.equal(gone.unseen, 'the control: no such node')
   assert.deepEqual(left(), [])
+})
+
+const followed = async (port: number, address: Address = right, transport: 'tcp' | 'udp' = 'tcp') => {
+  const open = async (place: Place) => {
+    if (place.kind === 'node' && place.name === 'gone') throw new Error('no such node')
+    return host.openNamespace(place.kind === 'outside' ? client.path : server.path)
+  }
+  const places = ['b', 'gone'].map((name): Place => ({ kind: 'node', name }))
+  const seen = await followPacket(
+    host,
+    { from: { kind: 'outside' }, address, port, transport, endpoints: [] },
+    places,
+    open,
+  )
+  assert.deepEqual(seen.blind, ['node/gone'])
+  return { ...seen, sightings: seen.sightings.map(({ place, way, packet }) => `${place} ${way} ${packet}`) }
+}
+
+test('a packet is followed from place to place: answered, refused, and swallowed', async () => {
+  const answered = await followed(1)
+  assert.equal(answered.connected, true)
+  assert.deepEqual(answered.sightings, [
+    'outside request SYN',
+    'outside answer SYN-ACK',
+    'node/b request SYN',
+    'node/b answer SYN-ACK',
+  ])
+  const refused = await followed(11)
+  assert.deepEqual(refused.sightings, [
+    'outside request SYN',
+    'outside answer RST',
+    'node/b request SYN',
+    'node/b answer RST',
+  ])
+  const swallowed = await followed(12)
+  assert.equal(swallowed.connected, false)
+  assert.deepEqual(swallowed.sightings, ['outside request SYN', 'node/b request SYN'])
+  const datagram = await followed(14, right, 'udp')
+  assert.deepEqual(
+    datagram.sightings.map((one) => one.split(' ').slice(0, 3).join(' ')),
+    ['outside request datagram', 'outside answer ICMP', 'node/b request datagram', 'node/b answer ICMP'],
+  )
+  assert.deepEqual((await followed(1, parseAddress('192.0.2.1'))).sightings, [])
 })

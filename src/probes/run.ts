@@ -9,6 +9,8 @@ import { tryUdp } from './udp.ts'
 export type OpenPlace = (place: Place) => Promise<Namespace>
 
 const patience: Patience = { connectMs: 1300, answerMs: 2500 }
+/** A gateway tries a server that refuses again, for three seconds, before it says 503. */
+const gatewayPatience: Patience = { connectMs: 1300, answerMs: 4000 }
 /** Probes at once: enough to be quick, too few to be a load. */
 const width = 64
 const lateMs = 20
@@ -36,7 +38,13 @@ export async function runProbes(
       const result: Tried =
         typeof place === 'string'
           ? { outcome: { kind: 'unseen', says: place }, sight: undefined }
-          : await (probe.transport === 'tcp' ? tryTcp : tryUdp)(host, place.namespace, place.tap, probe, patience)
+          : await (probe.transport === 'tcp' ? tryTcp : tryUdp)(
+              host,
+              place.namespace,
+              place.tap,
+              probe,
+              probe.rung === 'gateway' ? gatewayPatience : patience,
+            )
       tried[at]?.push({ ...result, ms: Math.round((performance.now() - started) * 10) / 10 })
     }
   }

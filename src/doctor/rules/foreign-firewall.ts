@@ -1,7 +1,7 @@
 import type { Rule } from '../cause.ts'
-import type { Tested } from '../examination.ts'
 import { findBad } from '../probe.ts'
 import { proofOf } from '../words.ts'
+import { passes } from './way.ts'
 
 /** Model and kernel say that it works, packets are lost all the same, and somebody else has rules on a node of the way. */
 export const foreignFirewall: Rule = {
@@ -32,11 +32,4 @@ export const foreignFirewall: Rule = {
       ]
     })
   },
-}
-
-/** Whether the way of a probe leads over a node, by the model. */
-function passes({ answer, probe }: Tested, node: string): boolean {
-  if (probe.from.kind === 'node' && probe.from.name === node) return true
-  const steps = [...(answer?.steps ?? []), ...(answer?.branches.flatMap((one) => one.steps) ?? [])]
-  return steps.some((step) => step.node === node)
 }

@@ -1,0 +1,52 @@
+import type { Place } from '../doctor/index.ts'
+import { type Answer, destinationOf, withProbe } from '../explain/index.ts'
+import { openHost } from '../host/index.ts'
+import type { Lab } from '../lab/index.ts'
+import { followPacket } from '../probes/index.ts'
+import { placesOf } from './collect.ts'
+
+/** Sends the first packet of the answer's question and follows it; a text says why none can be sent. */
+export async function sendProbe(answer: Answer, lab: Lab): Promise<Answer | string> {
+  const from = startOf(answer, lab)
+  if (typeof from === 'string') return from
+  const { transport } = answer.question
+  if (transport === 'sctp') return 'SCTP is not spoken here'
+  const destination = destinationOf(answer)
+  if (destination === undefined) return 'the way ends before there is an address to send to'
+  const targets = answer.branches.flatMap(({ endpoint }) =>
+    endpoint.pod === undefined ? [] : [podPlace(endpoint.pod)],
+  )
+  const { to } = answer.question
+  const pods = to.kind === 'pod' ? [podPlace(`${to.namespace}/${to.name}`)] : targets
+  const nodes = lab.state.nodes.map(({ name }): Place => ({ kind: 'node', name }))
+  const followed = await followPacket(
+    openHost(),
+    { from, ...destination, transport, endpoints: answer.branches.map(({ endpoint }) => endpoint) },
+    [...nodes, ...pods],
+    placesOf(openHost(), lab),
+  )
+  return withProbe(answer, followed)
+}
+
+/** Where the sender is; an address must be that of the client outside. */
+function startOf({ question, steps }: Answer, lab: Lab): Place | string {
+  const { from } = question
+  switch (from.kind) {
+    case 'pod': {
+      // A workload's name stands for one of its pods, which the first step tells.
+      const named = steps.find(({ stage }) => stage === 'source')?.because?.object ?? ''
+      return named.startsWith('pod/') ? podPlace(named.slice('pod/'.length)) : 'the pod is not known'
+    }
+    case 'node':
+      return from
+    case 'address':
+      return lab.state.outside.includes(from.address) ? { kind: 'outside' } : `${from.address} is no place of the lab`
+    default:
+      return 'it has no place to send from'
+  }
+}
+
+function podPlace(key: string): Place {
+  const [namespace = '', name = ''] = key.split('/')
+  return { kind: 'pod', namespace, name }
+}
