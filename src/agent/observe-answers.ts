@@ -52,7 +52,7 @@ export function answerExplain(sources: Sources, request: ExplainRequest): Explai
   return { ...answer, node: nodeName, source, confirmed: plan.confirmed && calm() }
 }
 
-function readSource({ snapshot, plan }: Sources, request: ExplainRequest, destination: Address): Address {
+function readSource({ snapshot, plan, nodeName }: Sources, request: ExplainRequest, destination: Address): Address {
   const family = familyOf(destination)
   if (request.source !== undefined) return readAddress('source', request.source)
   if (request.sourcePod === undefined) {
@@ -61,7 +61,8 @@ function readSource({ snapshot, plan }: Sources, request: ExplainRequest, destin
     return own
   }
   const pod = snapshot.pods.get(request.sourcePod)
-  if (pod === undefined) throw new BadQuestion(`pod/${request.sourcePod} is not on this node`, 404)
+  // With policies the Snapshot holds the pods of every node.
+  if (pod?.spec.nodeName !== nodeName) throw new BadQuestion(`pod/${request.sourcePod} is not on this node`, 404)
   const texts = pod.status?.podIPs?.map(({ ip }) => ip) ?? []
   const address = texts.flatMap((text) => findAddress(text) ?? []).find((one) => familyOf(one) === family)
   if (address === undefined) throw new BadQuestion(`pod/${keyOf(pod)} has no IPv${family} address`)

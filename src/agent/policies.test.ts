@@ -231,6 +231,49 @@ test('a pod that comes to be denied by a cluster-wide policy loses its live conn
   assert.deepEqual(await reached([{ from: rig.client, to: first, family: 4, port: 8080 }]), [])
 })
 
+test('a policy that goes in mid-connection leaves the connection, and opens what it closed', async (t) => {
+  const [first, second] = rig.backends
+  const spec = {
+    podSelector: { matchLabels: { app: 'backend-1' } },
+    ingress: [{ from: [{ podSelector: { matchLabels: { app: 'client' } } }] }],
+  }
+  await put(policyObject('p', spec))
+  const kept = connect(rig.client, first, 4, 8080)
+  t.after(() => void kept.destroy())
+  await once(kept, 'data')
+  assert.deepEqual(await reached([{ from: second, to: first, family: 4, port: 8080 }]), [])
+  objects.delete('NetworkPolicy', 'ns/p')
+  await agent.settled()
+  assert.equal((await reached([{ from: second, to: first, family: 4, port: 8080 }])).length, 1)
+  kept.write('still here\n')
+  const [echo] = (await once(kept, 'data')) as [Buffer]
+  assert.equal(echo.toString(), 'still here\n')
+})
+
+test('labels that change under load: the allowed connection never stops, the denied one is never answered', async (t) => {
+  const [first, second] = rig.backends
+  const spec = {
+    podSelector: { matchLabels: { app: 'backend-1' } },
+    ingress: [{ from: [{ podSelector: { matchLabels: { role: 'friend' } } }] }],
+  }
+  const friend = (turn: number) => podOf(rig.client, { app: 'client', role: 'friend', turn: String(turn) })
+  await put(policyObject('p', spec), friend(0))
+  const kept = connect(rig.client, first, 4, 8080)
+  t.after(() => void kept.destroy())
+  await once(kept, 'data')
+  const denied = reached([{ from: second, to: first, family: 4, port: 8080 }])
+  for (let turn = 1; turn <= 60; turn++) {
+    // Another profile, another selection of it, and a stranger that comes near and goes again.
+    objects.put(friend(turn))
+    objects.put(podOf(second, { app: 'backend-2', role: turn % 2 === 0 ? 'foe' : 'stranger' }))
+    kept.write(`turn ${turn}\n`)
+    const [echo] = (await once(kept, 'data')) as [Buffer]
+    assert.equal(echo.toString(), `turn ${turn}\n`)
+  }
+  await agent.settled()
+  assert.deepEqual(await denied, [])
+})
+
 test('an agent that starts anew opens nothing while it does', async () => {
   const [backend] = rig.backends
   await put(denyAll('backend-1'))

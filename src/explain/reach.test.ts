@@ -153,6 +153,29 @@ test('outside: every address once, in ranges that are treated alike, whatever ti
   ])
 })
 
+test('exposure: a pod that is not there, but that a policy means, is told with what it could reach', () => {
+  const open = policyObject('db', {
+    podSelector: { matchLabels: { app: 'db' } },
+    ingress: [
+      { from: [{ podSelector: { matchLabels: { role: 'backup' } } }], ports: [{ port: 5432 }] },
+      { from: [{ namespaceSelector: { matchLabels: { team: 'x' } } }], ports: [{ port: 5433 }] },
+      { from: [{ podSelector: { matchExpressions: [{ key: 'role', operator: 'Exists' }] } }], ports: [{ port: 80 }] },
+      {
+        from: [
+          { podSelector: { matchLabels: { app: 'a' }, matchExpressions: [{ key: 'app', operator: 'DoesNotExist' }] } },
+        ],
+      },
+      { from: [{ podSelector: { matchLabels: { app: 'web' } } }], ports: [{ port: 443 }] },
+    ],
+  })
+  const strangers = reachData(reach(castOf([...shop, open])).edges).filter(({ from }) => from.includes('(none yet)'))
+  assert.deepEqual(strangers, [
+    { from: 'pods all in namespaces team=x (none yet)', to: 'deployment/ns/db', ports: 'tcp 5433' },
+    { from: 'pods role Exists in ns (none yet)', to: 'deployment/ns/db', ports: 'tcp 80' },
+    { from: 'pods role=backup in ns (none yet)', to: 'deployment/ns/db', ports: 'tcp 80, 5432' },
+  ])
+})
+
 test('a graph and a table', () => {
   const { edges } = reach(castOf(strict))
   assert.match(reachDot(edges), /"deployment\/ns\/client" -> "deployment\/ns\/web" \[label="tcp 8080"\]/)

@@ -9,6 +9,7 @@ import {
   nothingGranted,
   subtractGrants,
 } from '../policies/index.ts'
+import { exposureTo, strangersOf } from './exposure.ts'
 import { beyond, nodePeers } from './outside.ts'
 import { analyseCast, type Cast } from './workloads.ts'
 
@@ -58,6 +59,7 @@ function reachAsIs(cast: Cast): Reach {
   const analysis = analyseCast(cast)
   const named = analysis.kin.map((kin) => ({ kin, names: namesOf(cast, kin) }))
   const nodes = nodePeers(cast)
+  const strangers = strangersOf(analysis.kin)
   const edges: Edge[] = []
   for (const from of named) {
     for (const to of named) {
@@ -71,6 +73,10 @@ function reachAsIs(cast: Cast): Reach {
     }
     for (const { who, grant } of beyond(from.kin.egress))
       for (const a of from.names) edges.push({ from: a, to: who, grant })
+    for (const stranger of strangers) {
+      const grant = exposureTo(from.kin, stranger)
+      if (grant !== undefined) for (const a of from.names) edges.push({ from: stranger.who, to: a, grant })
+    }
     for (const { who, grant } of beyond(from.kin.ingress))
       for (const a of from.names) edges.push({ from: who, to: a, grant })
   }

@@ -12,7 +12,7 @@ export function isReadable({ matchExpressions }: LabelSelector): boolean {
 export function selectorId({ matchLabels, matchExpressions }: LabelSelector): string {
   const parts = Object.entries(matchLabels ?? {}).map(([key, value]) => `${key}=${value}`)
   for (const { key, operator, values } of matchExpressions ?? []) {
-    parts.push(`${key} ${operator} ${[...(values ?? [])].sort().join('|')}`)
+    parts.push(`${key} ${operator} ${[...(values ?? [])].sort().join('|')}`.trimEnd())
   }
   return parts.length < 2 ? (parts[0] ?? '') : parts.sort().join(',')
 }
