@@ -9,9 +9,9 @@ const election = startElection(client, {
   namespace: 'default',
   name: 'contest',
   identity,
-  leaseSeconds: 3,
-  renewDeadlineMs: 2000,
-  retryMs: 300,
+  leaseSeconds: 6,
+  renewDeadlineMs: 5000,
+  retryMs: 400,
   onLead: async () => {
     say('leads')
     return {

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { renderKubeconfig } from '../apiserver/index.ts'
 import { startTestServer } from '../apiserver/server.fixture.ts'
 
-const leaseMs = 3000
+const leaseMs = 6000
 const folder = mkdtempSync(join(tmpdir(), 'plumb-contest-'))
 const contenders: Contender[] = []
 after(() => {
@@ -64,7 +64,7 @@ test('two contenders, the leader frozen and thawed: never two by the rules of th
 
   const leads = ({ said }: Contender) => said.at(-1)?.what === 'leads'
   const pair = [contend(kubeconfig, 'a'), contend(kubeconfig, 'b')]
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 2; round++) {
     await until('somebody leads', () => pair.some(leads))
     assert.ok(!pair.every(leads), 'both lead')
     const frozen = pair.find(leads)!
@@ -102,7 +102,7 @@ test('two contenders, the leader frozen and thawed: never two by the rules of th
 
 /** Nobody takes the Lease from a holder before its time since the last renewal is over, and each change of holders is counted. */
 function checkLease(history: readonly { holder: string; at: number; transitions: number }[]): void {
-  assert.ok(history.length > 10)
+  assert.ok(history.length > 4)
   for (let i = 1; i < history.length; i++) {
     const [before, now] = [history[i - 1]!, history[i]!]
     if (before.holder === now.holder) {
