@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { request } from 'node:http'
+import { after, before, test } from 'node:test'
+import fc from 'fast-check'
+import { sourcesOf } from '../gateways/cluster.fixture.ts'
+import type { HTTPRoute } from '../gateways/gateway-api.ts'
+import { compileGateways, explainRequest } from '../gateways/index.ts'
+import type { KubeObject, Service } from '../objects/index.ts'
+import { gatewayClass, gatewayOf, routeOf, serviceOf, sliceOf, to } from './gateway-objects.fixture.ts'
+import { GatewayRig } from './rig.fixture.ts'
+
+let gateway: GatewayRig
+const names = ['a', 'b', 'c', 'd']
+const ports: Readonly<Record<string, number>> = { a: 8001, b: 8002, c: 8003, d: 8004 }
+const listeners = [
+  { name: 'any', port: 80, protocol: 'HTTP' },
+  { name: 'wide', port: 80, protocol: 'HTTP', hostname: '*.example' },
+  { name: 'narrow', port: 80, protocol: 'HTTP', hostname: '*.b.example' },
+  { name: 'one', port: 80, protocol: 'HTTP', hostname: 'x.b.example' },
+]
+const [gatewayObject, gatewayService] = gatewayOf('gw', listeners) as [KubeObject, Service]
+
+before(async () => {
+  gateway = new GatewayRig()
+  const [one] = gateway.rig.backends
+  for (const name of names) gateway.serve(one, ports[name]!)
+  const services = names.flatMap((name) => [serviceOf(name), sliceOf(name, ports[name]!, one)])
+  await gateway.change([gatewayClass, gatewayObject, gatewayService, ...services])
+})
+after(() => gateway.close())
+
+const paths = ['/', '/x', '/x/', '/x/y', '/xy', '/x/y/z']
+const path = fc.oneof(
+  fc.record({ type: fc.constantFrom('Exact', 'PathPrefix'), value: fc.constantFrom(...paths) }),
+  fc.record({ type: fc.constant('RegularExpression'), value: fc.constantFrom('/x.*', '/[a-y]', '/x/y|/xy') }),
+)
+const value = fc.record({ type: fc.constant('Exact'), value: fc.constantFrom('one', 'two', 'a b', '100%') })
+const pattern = fc.record({ type: fc.constant('RegularExpression'), value: fc.constantFrom('t.*', '[^o]+', 'one|two') })
+const named = fc
+  .tuple(fc.constantFrom('p', 'q'), fc.oneof({ weight: 3, arbitrary: value }, pattern))
+  .map(([name, rest]) => ({ name, ...rest }))
+const match = fc.record(
+  {
+    path,
+    method: fc.constantFrom('GET', 'POST'),
+    headers: fc.array(named, { maxLength: 2 }),
+    queryParams: fc.array(named, { maxLength: 2 }),
+  },
+  { requiredKeys: [] },
+)
+const rule = fc.record({
+  matches: fc.array(match, { minLength: 1, maxLength: 3 }),
+  backendRefs: fc.constantFrom(...names, 'gone').map((name) => [to(name)]),
+})
+const hosts = ['a.example', 'x.b.example', 'y.b.example', '*.b.example', '*.example', '*.y.b.example', 'other']
+const route = fc.record({
+  rules: fc.array(rule, { minLength: 1, maxLength: 4 }),
+  hostnames: fc.option(fc.uniqueArray(fc.constantFrom(...hosts), { minLength: 1, maxLength: 3 }), { nil: undefined }),
+  parent: fc.constantFrom({}, {}, { sectionName: 'wide' }, { sectionName: 'narrow' }, { sectionName: 'any' }),
+  created: fc.constantFrom('2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z'),
+})
+const given = fc.dictionary(fc.constantFrom('p', 'q'), fc.constantFrom('one', 'two', 'a b', '100%', 'x'), {
+  maxKeys: 2,
+})
+const question = fc.record({
+  host: fc.constantFrom('a.example', 'x.b.example', 'y.b.example', 'z.y.b.example', 'Q.A.EXAMPLE:80', 'other', 'none'),
+  path: fc.constantFrom(...paths, '/x//y', '//', '/X', '/y'),
+  method: fc.constantFrom('GET', 'POST'),
+  headers: given,
+  query: given,
+})
+type Question = typeof question extends fc.Arbitrary<infer T> ? T : never
+
+const agent = (() => {
+  let made: ReturnType<GatewayRig['agent']> | undefined
+  return () => (made ??= gateway.agent(true))
+})()
+after(() => agent().destroy())
+
+/** `a` or the status. */
+function ask({ host, path, method, headers, query }: Question): Promise<string> {
+  const search = new URLSearchParams(query).toString()
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  const options = {
+    agent: agent(),
+    port: 20_080,
+    path: search ? `${path}?${search}` : path,
+    method,
+    headers: { ...headers, host },
+  }
+  const asked = request(options, (answer) => {
+    let body = ''
+    answer.on('data', (data: Buffer) => {
+      body += data.toString()
+    })
+    answer.on('error', reject)
+    answer.on('end', () => {
+      const port = answer.statusCode === 200 ? Number((JSON.parse(body).from as string).split(':')[1]) : 0
+      resolve(names.find((name) => ports[name] === port) ?? String(answer.statusCode))
+    })
+  })
+  asked.on('error', reject)
+  asked.end()
+  return promise
+}
+
+test('what explain says is what HAProxy does, for random routes at listeners that overlap', {
+  timeout: 300_000,
+}, async () => {
+  const count: Record<string, number> = {}
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(route, { minLength: 1, maxLength: 5 }),
+      fc.array(question, { minLength: 20, maxLength: 30 }),
+      async (drawn, questions) => {
+        const routes = drawn.map(({ rules, ...more }, at) =>
+          routeOf('HTTPRoute', `r-${at}`, rules, { ...more, hostnames: more.hostnames ?? undefined } as never),
+        )
+        await gateway.change(routes)
+        try {
+          const gatewayApi = { classes: [gatewayClass], gateways: [gatewayObject], httpRoutes: routes as HTTPRoute[] }
+          const services = [gatewayService, ...names.map((name) => serviceOf(name))]
+          const model = compileGateways(sourcesOf({ services, gatewayApi }))
+          for (const one of questions) {
+            const said = explainRequest(model, { port: 20_080, ...one })
+            const expected =
+              said.kind === 'forwarded'
+                ? said.backend.split(':')[1]
+                : said.kind === 'answered'
+                  ? String(said.status)
+                  : said.kind
+            count[String(expected)] = (count[String(expected)] ?? 0) + 1
+            assert.equal(await ask(one), expected, `${JSON.stringify(one)}\n${gateway.log.lines.join('\n')}`)
+          }
+        } finally {
+          await gateway.change([], routes)
+        }
+      },
+    ),
+    { numRuns: 40 },
+  )
+  for (const outcome of [...names, '404', '500']) assert.ok((count[outcome] ?? 0) > 10, JSON.stringify(count))
+})
