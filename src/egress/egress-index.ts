@@ -1,5 +1,5 @@
 import type { Address } from '../addr/index.ts'
-import type { Finding, ObjectKey } from '../cluster/index.ts'
+import type { Finding, Labels, ObjectKey } from '../cluster/index.ts'
 import type { Egress } from '../objects/index.ts'
 import { compileEgress } from './compile.ts'
 import type { EgressModel } from './model.ts'
@@ -11,6 +11,11 @@ export class EgressIndex {
   #models: readonly EgressModel[] = []
   #byKey = new Map<ObjectKey, EgressModel>()
   #byAddress: ReadonlyMap<Address, EgressModel> = new Map()
+  /** Models by a label that they ask for, so that a pod is held against few of them. */
+  #byLabel = new Map<string, EgressModel[]>()
+  /** What was made of each compiled model. */
+  readonly #sources = new WeakMap<EgressModel, EgressModel>()
+  #rank = new Map<EgressModel, number>()
   #findings: readonly Finding[] = []
 
   get models(): readonly EgressModel[] {
@@ -52,11 +57,16 @@ export class EgressIndex {
         })
         return false
       })
-      const settled = { ...model, addresses }
+      // The same object while it means the same, so that what rests on it need not be looked at again.
+      const former = this.#byKey.get(model.key)
+      const same = this.#sources.get(model) === former && former?.addresses.length === addresses.length
+      const settled = same && former !== undefined ? former : { ...model, addresses }
+      this.#sources.set(model, settled)
       for (const { address } of addresses) if (!byAddress.has(address)) byAddress.set(address, settled)
       findings.push(...model.findings)
       return settled
     })
+    this.#sortByLabel()
     this.#byKey = new Map(this.#models.map((model) => [model.key, model]))
     this.#byAddress = byAddress
     this.#findings = findings
@@ -64,8 +74,31 @@ export class EgressIndex {
 
   /** Those that select a pod; the first one holds. */
   selecting(pod: Candidate): EgressModel[] {
-    return this.#models.filter((model) => selects(model, pod))
+    const asked = [anyone, ...labelsOf('pod', pod.labels), ...labelsOf('namespace', pod.namespaceLabels)]
+    const found = asked.flatMap((label) => this.#byLabel.get(label) ?? []).filter((model) => selects(model, pod))
+    return found.length < 2 ? found : found.sort((a, b) => (this.#rank.get(a) ?? 0) - (this.#rank.get(b) ?? 0))
   }
+
+  #sortByLabel(): void {
+    this.#byLabel = new Map()
+    this.#rank = new Map(this.#models.map((model, rank) => [model, rank]))
+    for (const model of this.#models) {
+      const { pods, namespaces } = model.selects
+      const [label = anyone] = [
+        ...labelsOf('pod', pods?.matchLabels ?? {}),
+        ...labelsOf('namespace', namespaces?.matchLabels ?? {}),
+      ]
+      const others = this.#byLabel.get(label)
+      if (others === undefined) this.#byLabel.set(label, [model])
+      else others.push(model)
+    }
+  }
+}
+
+const anyone = ''
+
+function labelsOf(of: 'pod' | 'namespace', labels: Labels): string[] {
+  return Object.entries(labels).map(([key, value]) => `${of} ${key}=${value}`)
 }
 
 /** Why an address that an older Egress has cannot be the younger one's too. */

@@ -1,6 +1,7 @@
 import { type Family, familyOf } from '../addr/index.ts'
-import { chainSuffix, guardRules, marks, type Rule, steerRules, translateRules } from './lower.ts'
+import { chainSuffix, guardRules, type Rule, steerRules, translateRules } from './lower.ts'
 import type { EgressModel, EgressWorld, Exit } from './model.ts'
+import { marks } from './words.ts'
 
 /** The chains of one pod's way out; none where the Egress leaves it alone. */
 export function exitChains(

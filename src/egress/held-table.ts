@@ -1,11 +1,5 @@
-import {
-  type Chain,
-  egressTableName,
-  type Operation,
-  type Rule,
-  type SetDeclaration,
-  type TableFamily,
-} from './lower.ts'
+import type { Chain, Operation, Rule, SetDeclaration, TableFamily } from './lower.ts'
+import { egressTableName } from './words.ts'
 
 interface HeldSet {
   readonly declaration: SetDeclaration

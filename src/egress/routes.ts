@@ -1,7 +1,7 @@
 import type { Address, Family } from '../addr/index.ts'
 import { families } from '../addr/index.ts'
-import { marks } from './lower.ts'
 import type { EgressNode } from './model.ts'
+import { marks } from './words.ts'
 
 /** Packets with a mark go to a node of the segment: a rule that leads to a table of one default route. */
 export interface EgressRoute {

@@ -3,36 +3,25 @@ import { type Address, contains, type Family, families, familyOf, type Prefix } 
 import { type Changes, type Finding, type ObjectKey, type Snapshot, splitKey } from '../cluster/index.ts'
 import type { Node } from '../objects/index.ts'
 import { claimsOf, ownersByCondition } from './claims.ts'
-import { decideExit } from './decide.ts'
 import { Dispatch } from './dispatch.ts'
 import { EgressIndex } from './egress-index.ts'
-import { exitChains } from './exit-chains.ts'
 import type { Grant } from './grant.ts'
 import { HeldTable } from './held-table.ts'
-import { type LocalPod, localPod } from './local-pods.ts'
-import { clusterElements, fixedChains, fixedSets, type Operation, prefixElements, words } from './lower.ts'
-import type { EgressModel, EgressNode, EgressWorld, Exit } from './model.ts'
+import { grantOf, type Held, holdPod } from './holding.ts'
+import { clusterElements, fixedChains, fixedSets, prefixElements } from './layout.ts'
+import { localPod } from './local-pods.ts'
+import type { Operation } from './lower.ts'
+import type { EgressModel, EgressNode, EgressWorld } from './model.ts'
 import { readEgressNodes } from './node-index.ts'
 import type { PortUse } from './port-journal.ts'
-import { portsOfPod } from './ports.ts'
 import { Slots } from './slots.ts'
+import { words } from './words.ts'
 
 /** What a round does to the tables of egress. */
 export interface EgressPlan {
   readonly operations: readonly Operation[]
   /** Pod addresses whose live connections are to be looked through, because what they may leave under has changed. */
   readonly regranted: ReadonlyMap<Address, Grant>
-}
-
-/** What the tables hold for one pod. */
-interface Held {
-  readonly pod: LocalPod
-  readonly model: EgressModel | undefined
-  /** Chains by name, per family. */
-  readonly chains: readonly (readonly [Family, string])[]
-  /** Addresses under which it leaves, with the ports that it may have. */
-  readonly uses: readonly PortUse[]
-  readonly findings: readonly Finding[]
 }
 
 /** What of the cluster egress depends on, beside objects. */
@@ -69,7 +58,6 @@ export class EgressTables {
   /** Those that were told of; absent where nobody announces. */
   #told: ReadonlyMap<Address, string> | undefined
   #owners: ReadonlyMap<Address, string> = new Map()
-  #ownersChanged = false
 
   constructor(node: string, only: readonly Family[] = families) {
     this.#node = node
@@ -112,7 +100,6 @@ export class EgressTables {
   /** Who holds which address from the next update on; until the first call, nodes' conditions say. */
   setOwners(owners: ReadonlyMap<Address, string>): void {
     this.#told = owners
-    this.#ownersChanged = true
   }
 
   /** A pod of this node has addresses that its status does not tell yet; the pod counts as changed from the caller's next `update`. */
@@ -132,9 +119,11 @@ export class EgressTables {
     const moved = nodesChanged && this.#takeNodes(snapshot, around)
     const changed = this.#takeEgresses(snapshot, around.cluster, changes)
     const handed = this.#takeOwners(snapshot, nodesChanged || changed)
-    const all = moved || changed || handed || changes === undefined
+    const all = moved || changes === undefined
     const dirty = new Set<ObjectKey>()
     for (const key of changes?.pods ?? []) if (this.#isLocal(snapshot, key)) dirty.add(key)
+    if (handed.size > 0) for (const key of this.#leavingUnder(handed)) dirty.add(key)
+    if (changed) for (const key of this.#reselected(snapshot)) dirty.add(key)
     if (all || changes.namespaces.size > 0) {
       for (const key of this.#localKeys(snapshot)) {
         if (all || changes.namespaces.has(splitKey(key).namespace)) dirty.add(key)
@@ -200,19 +189,32 @@ export class EgressTables {
     return found
   }
 
-  /** Where nobody announces, any report of a Node may change the owners. */
-  #takeOwners(snapshot: Snapshot, mayHaveMoved: boolean): boolean {
-    if (this.#told !== undefined) {
-      const changed = this.#ownersChanged
-      this.#ownersChanged = false
-      this.#owners = this.#told
-      return changed
-    }
-    if (!mayHaveMoved) return false
+  /** The addresses whose owner changed. Where nobody announces, any report of a Node may change them. */
+  #takeOwners(snapshot: Snapshot, mayHaveMoved: boolean): ReadonlySet<Address> {
     const before = this.#owners
-    const claims = claimsOf(this.#index.models, snapshot.nodes.values())
-    this.#owners = ownersByCondition(claims, snapshot.nodes)
-    return !isDeepStrictEqual(before, this.#owners)
+    if (this.#told !== undefined) this.#owners = this.#told
+    else if (mayHaveMoved) {
+      this.#owners = ownersByCondition(claimsOf(this.#index.models, snapshot.nodes.values()), snapshot.nodes)
+    }
+    const now = this.#owners
+    if (now === before) return new Set()
+    return new Set([...before.keys(), ...now.keys()].filter((address) => before.get(address) !== now.get(address)))
+  }
+
+  /** Pods of which other Egresses than before decide, or the same with another meaning. */
+  #reselected(snapshot: Snapshot): ObjectKey[] {
+    return [...this.#localKeys(snapshot)].filter((key) => {
+      const held = this.#held.get(key)
+      const namespaceLabels = held && this.#namespaceLabels(snapshot, held.pod.namespace)
+      if (held === undefined || namespaceLabels === undefined) return true
+      const models = this.#index.selecting({ ...held.pod, namespaceLabels })
+      return models.length !== held.models.length || models.some((model, i) => model !== held.models[i])
+    })
+  }
+
+  /** Pods whose way out is by one of these addresses, or would be if it had an owner. */
+  #leavingUnder(addresses: ReadonlySet<Address>): ObjectKey[] {
+    return [...this.#held].flatMap(([key, { chosen }]) => (chosen.some((one) => addresses.has(one)) ? [key] : []))
   }
 
   #settlePod(
@@ -230,7 +232,8 @@ export class EgressTables {
     const pod = local ? localPod(key, object, this.#attached.get(key) ?? []) : undefined
     const namespaceLabels = pod && this.#namespaceLabels(snapshot, pod.namespace)
     const known = pod !== undefined && namespaceLabels !== undefined
-    const next = known ? this.#hold(world, pod, this.#index.selecting({ ...pod, namespaceLabels })) : undefined
+    const models = known ? this.#index.selecting({ ...pod, namespaceLabels }) : []
+    const next = known ? holdPod(world, this.#families, pod, models, this.#slots) : undefined
     this.#write(key, old, next)
     for (const address of new Set([...(old?.pod.addresses ?? []), ...(next?.pod.addresses ?? [])])) {
       const before = grantOf(old, address)
@@ -248,62 +251,26 @@ export class EgressTables {
     return this.#index.models.some(({ selects }) => selects.namespaces !== undefined) ? undefined : {}
   }
 
-  #hold(world: EgressWorld, pod: LocalPod, models: readonly EgressModel[]): Held {
-    const [model, ...others] = models
-    const findings = others.map((other) => overlap(other, pod, model))
-    if (model === undefined) return { pod, model, chains: [], uses: [], findings }
-    const chains: [Family, string][] = []
-    const uses: PortUse[] = []
-    for (const family of this.#families) {
-      const table = this.#tables.get(family)
-      const own = pod.addresses.filter((address) => familyOf(address) === family)
-      if (table === undefined || own.length === 0) continue
-      const { exit, slot } = this.#takeSlot(decideExit(model, family, pod.key, world), model, pod, findings)
-      if (exit.kind === 'through') uses.push({ pod: pod.key, address: exit.address, ...exit.ports })
-      const made = exitChains(family, model, exit, slot, world)
-      for (const { name, rules } of made) {
-        table.setChain(name, rules)
-        chains.push([family, name])
-      }
-    }
-    return { pod, model, chains, uses, findings }
-  }
-
-  #takeSlot(exit: Exit, model: EgressModel, pod: LocalPod, findings: Finding[]): { exit: Exit; slot: number } {
-    if (exit.kind !== 'through') return { exit, slot: 0 }
-    const slot = this.#slots.take(exit.address, pod.key, model.ports)
-    if (slot !== undefined) return { exit: { ...exit, ports: portsOfPod(model.ports, exit.ports, slot) }, slot }
-    const { perNode, perPod = perNode } = model.ports
-    const says = `the ${perNode} source ports that ${this.#node} has of ${exit.address} are all with other pods, ${perPod} each`
-    const field = 'spec.ports.perPod'
-    findings.push({
-      code: 'EgressPortsExhausted',
-      object: model.object,
-      field,
-      says: `pod/${pod.key} cannot leave: ${says}`,
-      try: 'give more egressIPs, a larger ports.perNode or a smaller ports.perPod',
-    })
-    const because = { object: model.object, field, value: String(perPod) }
-    return { exit: { kind: 'blocked', address: exit.address, says, because }, slot: 0 }
-  }
-
   /** Puts a pod in the place of what is held of it: elements, uses of chains, slots. */
   #write(key: ObjectKey, old: Held | undefined, next: Held | undefined): void {
-    for (const [family, name] of next?.chains ?? []) this.#use(family, name, 1)
+    for (const { family, name, rules } of next?.chains ?? []) {
+      this.#tables.get(family)?.setChain(name, rules)
+      this.#use(family, name, 1)
+    }
     for (const address of new Set([...(old?.pod.addresses ?? []), ...(next?.pod.addresses ?? [])])) {
       const family = familyOf(address)
       const now = next?.pod.addresses.includes(address) ? next : undefined
       if (now === undefined && this.#byAddress.get(address) !== key) continue
       const table = this.#tables.get(family)
       for (const map of ['steer', 'translate', 'guard']) {
-        const chain = now?.chains.find(([of, name]) => of === family && name.startsWith(map))
-        table?.put(map, address, chain === undefined ? false : `goto ${chain[1]}`)
+        const chain = now?.chains.find((one) => one.family === family && one.name.startsWith(map))
+        table?.put(map, address, chain === undefined ? false : `goto ${chain.name}`)
       }
       table?.put('known', address, now === undefined ? false : undefined)
       if (now === undefined) this.#byAddress.delete(address)
       else this.#byAddress.set(address, key)
     }
-    for (const [family, name] of old?.chains ?? []) this.#use(family, name, -1)
+    for (const { family, name } of old?.chains ?? []) this.#use(family, name, -1)
     for (const { address } of old?.uses ?? [])
       if (!next?.uses.some((one) => one.address === address)) this.#slots.release(address, key)
     if (next === undefined) this.#held.delete(key)
@@ -318,21 +285,5 @@ export class EgressTables {
       this.#uses.delete(id)
       this.#tables.get(family)?.removeChain(name)
     }
-  }
-}
-
-function grantOf(held: Held | undefined, address: Address): Pick<Grant, 'allowed' | 'scope'> {
-  if (held?.model === undefined || !held.pod.addresses.includes(address)) return { allowed: [], scope: undefined }
-  const { addresses, scope, onUnavailable } = held.model
-  return { allowed: addresses.map((one) => one.address), scope: onUnavailable === 'Node' ? undefined : scope }
-}
-
-function overlap(loser: EgressModel, pod: LocalPod, winner: EgressModel | undefined): Finding {
-  return {
-    code: 'EgressOverlap',
-    object: loser.object,
-    field: 'spec.appliedTo',
-    says: `pod/${pod.key} is selected by ${winner?.object ?? ''} too, which is older and holds`,
-    try: 'narrow one of the selectors, or delete one of the two',
   }
 }
