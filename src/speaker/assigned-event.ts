@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Client } from '../client/index.ts'
 import type { KubeEvent, Service } from '../objects/index.ts'
 import { events } from './resources.ts'
@@ -12,7 +13,7 @@ export function tellAssigned(client: Client, service: Service, node: string): vo
   const event: KubeEvent = {
     apiVersion: 'v1',
     kind: 'Event',
-    metadata: { name: `${name}.${now.getTime().toString(16)}${node.length.toString(16)}`, namespace },
+    metadata: { name: `${name}.${now.getTime().toString(16)}${randomBytes(3).toString('hex')}`, namespace },
     involvedObject: { apiVersion: 'v1', kind: 'Service', name, namespace, ...(uid !== undefined && { uid }) },
     type: 'Normal',
     reason: 'nodeAssigned',

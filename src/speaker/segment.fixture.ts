@@ -35,13 +35,19 @@ export interface Segment {
   whoAnswers(address: Address, forMs?: number): Promise<string[]>
 }
 
-/** A segment for one test, removed after it; undefined, and the test skipped, without privileges. */
-export function makeSegment(t: TestContext, count: number): Segment | undefined {
+/** Machines on one switch, without engines. */
+export interface Wires {
+  readonly host: Host
+  readonly wire: Namespace
+  readonly machines: readonly Machine[]
+  readonly client: Machine
+  close(): void
+}
+
+/** Wires `count` machines and a client to one switch; throws a `HostError` without privileges. */
+export function buildWires(count: number): Wires {
   const host = openHost()
   const open: Namespace[] = []
-  t.after(() => {
-    for (const namespace of open) namespace.close()
-  })
   const create = (): Namespace => {
     const namespace = host.createNamespace()
     open.push(namespace)
@@ -50,14 +56,7 @@ export function makeSegment(t: TestContext, count: number): Segment | undefined 
     namespace.network.setSysctl('net.ipv6.conf.default.accept_dad', 0)
     return namespace
   }
-  let wire: Namespace
-  try {
-    wire = create()
-  } catch (error) {
-    if (!(error instanceof HostError) || error.code !== 'denied' || process.env.CI !== undefined) throw error
-    t.skip(error.message)
-    return undefined
-  }
+  const wire = create()
   wire.network.addBridge('switch')
   wire.network.setLink('switch', { up: true })
   const plug = (name: string, number: number): Machine => {
@@ -73,6 +72,24 @@ export function makeSegment(t: TestContext, count: number): Segment | undefined 
   }
   const machines = Array.from({ length: count }, (_, i) => plug(`n${i + 1}`, i + 1))
   const client = plug('client', 200)
+  const close = (): void => {
+    for (const namespace of open) namespace.close()
+  }
+  return { host, wire, machines, client, close }
+}
+
+/** A segment for one test, removed after it; undefined, and the test skipped, without privileges. */
+export function makeSegment(t: TestContext, count: number): Segment | undefined {
+  let wires: Wires
+  try {
+    wires = buildWires(count)
+  } catch (error) {
+    if (!(error instanceof HostError) || error.code !== 'denied' || process.env.CI !== undefined) throw error
+    t.skip(error.message)
+    return undefined
+  }
+  t.after(() => wires.close())
+  const { host, wire, machines, client } = wires
   let spoken: readonly Spoken[] = []
   const segment: Segment = {
     host,
