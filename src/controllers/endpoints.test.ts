@@ -5,6 +5,9 @@ import {
   EndpointSlices,
   type Endpoints,
   EndpointsKind,
+  Events,
+  type KubeEvent,
+  Nodes,
   type Pod,
   Pods,
   type Service,
@@ -145,4 +148,55 @@ test('a settled cluster is quiet: nothing is written again, and nothing failed',
     return same >= 20
   })
   assert.deepEqual(cluster.troubles, [])
+})
+
+test('topology mode Auto: hints when the nodes tell zone and CPU, none when a zone is lost, each told by an event', async () => {
+  const { client } = cluster
+  const annotations = { 'service.kubernetes.io/topology-mode': 'Auto' }
+  const spec: Service['spec'] = { selector: { app: 'zoned' }, ports: [{ port: 80 }] }
+  await client.create(Services, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'zoned', namespace, annotations },
+    spec,
+  })
+  for (let i = 0; i < 4; i++) await pod(`zoned-${i}`, { app: 'zoned' })
+  const told = async () =>
+    (await client.list<KubeEvent>(Events, { namespace })).items.flatMap(({ involvedObject, reason, message }) =>
+      involvedObject.name === 'zoned' ? [`${reason}: ${message}`] : [],
+    )
+  const hinted = async () => {
+    const endpoints = (await slicesOf('zoned')).flatMap((slice) => slice.endpoints)
+    return endpoints
+      .map(({ hints }) => hints?.forZones?.[0]?.name ?? '')
+      .sort()
+      .join()
+  }
+  const insufficient = 'Insufficient Node information: allocatable CPU or zone not specified on one or more nodes'
+  await until('no hints, and why', async () =>
+    (await told()).includes(`TopologyAwareHintsDisabled: ${insufficient}, addressType: IPv4`),
+  )
+  for (const [name, zone] of [
+    ['node-1', 'a'],
+    ['node-2', 'b'],
+  ] as const) {
+    await client.patch(Nodes, undefined, name, 'merge', {
+      metadata: { labels: { 'topology.kubernetes.io/zone': zone } },
+    })
+    await client.patch(
+      Nodes,
+      undefined,
+      name,
+      'merge',
+      { status: { allocatable: { cpu: '2' } } },
+      { subresource: 'status' },
+    )
+  }
+  await until('half of the endpoints for each zone', async () => (await hinted()) === 'a,a,b,b')
+  await until('it is told', async () =>
+    (await told()).includes('TopologyAwareHintsEnabled: Topology Aware Hints has been enabled, addressType: IPv4'),
+  )
+  const conditions = [{ type: 'Ready', status: 'False' }]
+  await client.patch(Nodes, undefined, 'node-2', 'merge', { status: { conditions } }, { subresource: 'status' })
+  await until('no hints any more', async () => (await hinted()) === ',,,')
 })

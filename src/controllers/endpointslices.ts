@@ -2,12 +2,20 @@ import { isDeepStrictEqual } from 'node:util'
 import { ApiError } from '../client/index.ts'
 import type { ObjectKey } from '../cluster/index.ts'
 import { serviceNameLabel } from '../cluster/index.ts'
-import { hasSelectedEndpoints, isManagedSlice, ServiceEndpoints, StalenessTracker } from '../endpoints/index.ts'
+import {
+  hasSelectedEndpoints,
+  isManagedSlice,
+  ServiceEndpoints,
+  StalenessTracker,
+  ZoneCapacity,
+} from '../endpoints/index.ts'
 import { type EndpointSlice, EndpointSlices, type Node, Nodes, type Pod, Pods, type Service } from '../objects/index.ts'
 import type { Context } from './context.ts'
 import { openIndex } from './object-index.ts'
 import { servicePods } from './service-pods.ts'
 import { writeSlices } from './slice-writes.ts'
+
+const reporter = 'endpoint-slice-controller'
 
 /** Keeps the EndpointSlices of every Service that has a selector; a change of one pod costs the slices that hold it. */
 export function endpointSliceController(context: Context): void {
@@ -21,9 +29,11 @@ export function endpointSliceController(context: Context): void {
   })
   const tracker = new StalenessTracker()
   const services = new Map<ObjectKey, ServiceEndpoints>()
+  const zones = new ZoneCapacity()
   const options = {
     ...(context.options.maxEndpointsPerSlice && { maxEndpointsPerSlice: context.options.maxEndpointsPerSlice }),
     findNode: (name: string) => nodes.get(name),
+    zoneShares: () => zones.shares,
   }
 
   const queue = context.queue({
@@ -34,6 +44,8 @@ export function endpointSliceController(context: Context): void {
       if (endpoints === undefined) return
       if (tracker.isStale(key, context.now())) return queue.addAfter(key, 1000)
       const plan = endpoints.plan()
+      for (const { type, reason, says } of endpoints.takeHintsNews())
+        context.events.record(endpoints.service, type, reason, says, reporter)
       if (plan.create.length + plan.update.length + plan.delete.length === 0) return
       const triggerTime = endpoints.takeTriggerTime()
       try {
@@ -86,6 +98,7 @@ export function endpointSliceController(context: Context): void {
   )
   context.onClose(
     nodes.onChange((old, node, name) => {
+      if (zones.setNode(name, node)) for (const [key, endpoints] of services) if (endpoints.followsZones) queue.add(key)
       if (old !== undefined && node !== undefined && zoneOf(old) === zoneOf(node)) return
       for (const pod of podsByNode.find(name)) {
         const key = `${pod.metadata.namespace}/${pod.metadata.name}`
@@ -121,7 +134,7 @@ function report(context: Context, service: Service, error: unknown): void {
   if (error instanceof ApiError && error.reason === 'Conflict') return
   const key = `${service.metadata.namespace}/${service.metadata.name}`
   const says = `Error updating Endpoint Slices for Service ${key}: ${(error as Error).message}`
-  context.events.record(service, 'Warning', 'FailedToUpdateEndpointSlices', says, 'endpoint-slice-controller')
+  context.events.record(service, 'Warning', 'FailedToUpdateEndpointSlices', says, reporter)
 }
 
 function zoneOf(node: Node): string {

@@ -1,5 +1,5 @@
 import { keyOf, LiveSnapshot, type Snapshot } from '../cluster/index.ts'
-import { hasSelectedEndpoints, isManagedSlice, ServiceEndpoints, selects } from '../endpoints/index.ts'
+import { hasSelectedEndpoints, isManagedSlice, ServiceEndpoints, selects, ZoneCapacity } from '../endpoints/index.ts'
 import { wayIn } from '../explain/index.ts'
 import type { EndpointSlice, Service } from '../objects/index.ts'
 import type { Cause } from './cause.ts'
@@ -60,7 +60,10 @@ function withService(snapshot: Snapshot, service: Service): LiveSnapshot {
   const key = keyOf(service)
   copy.put('services', key, service)
   if (!hasSelectedEndpoints(service)) return copy
-  const endpoints = new ServiceEndpoints(service, { findNode: (name) => snapshot.nodes.get(name) })
+  const zones = new ZoneCapacity()
+  for (const [name, node] of snapshot.nodes) zones.setNode(name, node)
+  const findNode = (name: string) => snapshot.nodes.get(name)
+  const endpoints = new ServiceEndpoints(service, { findNode, zoneShares: () => zones.shares })
   for (const pod of snapshot.pods.values()) if (selects(service, pod)) endpoints.setPod(keyOf(pod), pod)
   for (const slice of snapshot.slicesOf(key))
     if (isManagedSlice(slice, service.metadata.name)) copy.put('slices', keyOf(slice), undefined)

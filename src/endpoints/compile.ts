@@ -4,6 +4,7 @@ import type { SlicePlan } from './family-slices.ts'
 import { selectedPods } from './select.ts'
 import { type MissingNode, ServiceEndpoints } from './service-endpoints.ts'
 import { managedByLabel, sliceController } from './slice-object.ts'
+import { ZoneCapacity } from './zone-capacity.ts'
 
 export interface CompileOptions {
   /** The most endpoints that are put into one slice; default 100. */
@@ -27,7 +28,10 @@ export function compileEndpointSlices(
   existing: Iterable<EndpointSlice>,
   options: CompileOptions = {},
 ): SlicePlan & { readonly missingNodes: readonly MissingNode[] } {
-  const endpoints = new ServiceEndpoints(service, { ...options, findNode: (name) => nodes.get(name) })
+  const zones = new ZoneCapacity()
+  for (const [name, node] of nodes) zones.setNode(name, node)
+  const zoneShares = () => zones.shares
+  const endpoints = new ServiceEndpoints(service, { ...options, findNode: (name) => nodes.get(name), zoneShares })
   for (const slice of existing) {
     if (slice.metadata.namespace === service.metadata.namespace && isManagedSlice(slice, service.metadata.name))
       endpoints.setSlice(slice.metadata.name, slice)

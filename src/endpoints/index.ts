@@ -20,3 +20,4 @@ export {
 } from './slice-object.ts'
 export { StalenessTracker } from './staleness.ts'
 export { TriggerTime } from './trigger-time.ts'
+export { ZoneCapacity } from './zone-capacity.ts'

@@ -1,5 +1,6 @@
 import type { Endpoint, EndpointPort, EndpointSlice, Node, Pod, Service } from '../objects/index.ts'
 import { type SliceFamily, sliceFamilies } from './address-types.ts'
+import { AutoHints, type HintsNews } from './auto-hints.ts'
 import { FamilySlices, type SlicePlan } from './family-slices.ts'
 import { type HintMode, hintMode } from './hints.ts'
 import { endpointKey, podEndpoint, sameEndpoint } from './pod-endpoint.ts'
@@ -7,12 +8,15 @@ import { mayBeEndpoint } from './pod-state.ts'
 import { endpointPorts, portsKey } from './ports.ts'
 import { sliceLabels, weightAnnotation, withWeights } from './slice-object.ts'
 import { TriggerTime } from './trigger-time.ts'
+import type { ZoneShares } from './zone-capacity.ts'
 
 export interface SliceOptions {
   /** The most endpoints that are put into one slice; KEP-0752's default is 100. */
   readonly maxEndpointsPerSlice?: number
   /** The Node of this name, which gives an endpoint its zone. */
   readonly findNode: (name: string) => Node | undefined
+  /** Each zone's share of the CPU; without it the topology mode Auto gives no hints. */
+  readonly zoneShares?: () => ZoneShares | undefined
 }
 
 /** A Pod that is left out of the slices because its Node does not exist: to be tried again. */
@@ -38,6 +42,7 @@ interface Entry {
 export class ServiceEndpoints {
   readonly #max: number
   readonly #findNode: SliceOptions['findNode']
+  readonly #zoneShares: SliceOptions['zoneShares']
   readonly #entries = new Map<string, Entry>()
   readonly #missing = new Map<string, MissingNode>()
   readonly #unsupported = new Map<string, EndpointSlice>()
@@ -46,6 +51,8 @@ export class ServiceEndpoints {
   #service: Service
   #labels: Readonly<Record<string, string>>
   #hints: HintMode
+  /** Made when the Service first asks for it: few do. */
+  #auto: AutoHints | undefined
 
   constructor(service: Service, options: SliceOptions) {
     this.#service = service
@@ -53,6 +60,8 @@ export class ServiceEndpoints {
     this.#hints = hintMode(service)
     this.#max = options.maxEndpointsPerSlice ?? 100
     this.#findNode = options.findNode
+    this.#zoneShares = options.zoneShares
+    if (this.#hints === 'auto') this.#auto = new AutoHints()
     this.#triggers = new TriggerTime(service)
     for (const family of sliceFamilies(service)) this.#families.set(family, new FamilySlices(family))
   }
@@ -75,12 +84,19 @@ export class ServiceEndpoints {
     return this.#entries.size
   }
 
+  /** Whether the hints depend on what all zones have to give. */
+  get followsZones(): boolean {
+    return this.#hints === 'auto'
+  }
+
   /** Takes a new version of the Service; every endpoint is made again. */
   setService(service: Service): void {
-    const slices = [...this.#unsupported.values(), ...[...this.#families.values()].flatMap((f) => [...f.slices()])]
+    const slices = this.#storedSlices()
     this.#service = service
     this.#labels = sliceLabels(service)
     this.#hints = hintMode(service)
+    if (this.#hints === 'auto') this.#auto ??= new AutoHints()
+    else this.#auto?.end()
     this.#triggers.setService(service)
     this.#families.clear()
     this.#unsupported.clear()
@@ -109,7 +125,8 @@ export class ServiceEndpoints {
   /** Takes the newest version of one of the Service's slices that this controller manages, or its absence. */
   setSlice(name: string, slice: EndpointSlice | undefined): void {
     // A slice on its way out must neither be filled nor deleted again.
-    const alive = slice?.metadata.deletionTimestamp === undefined ? slice : undefined
+    const stored = slice?.metadata.deletionTimestamp === undefined ? slice : undefined
+    const alive = this.#hints === 'auto' ? this.#auto?.keep(name, stored) : stored
     this.#unsupported.delete(name)
     for (const family of this.#families.values())
       family.setSlice(name, alive?.addressType === family.family ? alive : undefined, this.#service)
@@ -119,11 +136,40 @@ export class ServiceEndpoints {
   /** What to write now, and the trigger time that belongs on it. */
   plan(): SlicePlan {
     const plans = [...this.#families.values()].map((family) => family.plan(this.#service, this.#labels, this.#max))
-    return this.#weigh({
+    const plan = this.#weigh({
       create: plans.flatMap(({ create }) => create),
       update: plans.flatMap((plan) => plan.update),
       delete: [...plans.flatMap((plan) => plan.delete), ...this.#unsupported.values()],
     })
+    return this.#hints === 'auto' ? this.#hint(plan) : plan
+  }
+
+  /** What became of the hints of topology mode Auto, each change once. */
+  takeHintsNews(): readonly HintsNews[] {
+    return this.#auto?.takeNews() ?? []
+  }
+
+  #storedSlices(): readonly EndpointSlice[] {
+    if (this.#hints === 'auto') return this.#auto?.stored ?? []
+    return [...this.#unsupported.values(), ...[...this.#families.values()].flatMap((f) => [...f.slices()])]
+  }
+
+  #hint(plan: SlicePlan): SlicePlan {
+    const shares = this.#zoneShares?.()
+    const hinted = [...this.#families].map(([family, slices]) => {
+      const mine = ({ addressType }: EndpointSlice) => addressType === family
+      const part = {
+        create: plan.create.filter(mine),
+        update: plan.update.filter(mine),
+        delete: plan.delete.filter(mine),
+      }
+      return this.#auto?.hint(family, part, slices.slices(), shares) ?? part
+    })
+    return {
+      create: hinted.flatMap(({ create }) => create),
+      update: hinted.flatMap(({ update }) => update),
+      delete: plan.delete,
+    }
   }
 
   /** Puts the pods' weights on their slices, also on those that need no other change. */
