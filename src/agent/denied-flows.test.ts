@@ -3,11 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { snapshotOf } from '../cluster/index.ts'
 import { askAgent } from '../cni/index.ts'
 import type { KubeEvent, KubeObject, Pod } from '../objects/index.ts'
 import { namespaceObject, policyObject } from '../policies/cluster.fixture.ts'
+import { explainPolicies } from '../policies/index.ts'
 import { FlowRing } from './flow-ring.ts'
-import type { ConnectionsResponse, DeniedFlow, FlowsResponse } from './index.ts'
+import type { ConnectionsResponse, DeniedFlow, FlowsResponse, ObserveResponse } from './index.ts'
 import { type Agent, startAgent } from './index.ts'
 import {
   askTcp,
@@ -188,6 +190,29 @@ test('a policy that cannot be read says so in an Event of its own, once', { time
     told[0]?.message ?? '',
     /^spec.ingress\[0\].from\[0\].ipBlock.cidr: "nonsense" is not an IP prefix; write/,
   )
+})
+
+test('what the kernel holds of a pod’s policies is what explaining expects', { timeout: 60_000 }, async () => {
+  const policy = closed('backend-1')
+  await apply(policy)
+  const objectsNow = [nodeObject('node-1', rig), namespaceObject('ns'), ...[rig.client, ...rig.backends].map(podOf)]
+  for (const family of [4, 6] as const) {
+    const [source, destination] = [rig.client.addresses[family], rig.backends[0].addresses[family]]
+    const { sides } = explainPolicies(snapshotOf([...objectsNow, policy]), {
+      source,
+      destination,
+      protocol: 'tcp',
+      port: 80,
+    })
+    for (const { direction, address, element } of sides) {
+      const body = { policy: { direction, address } }
+      const { answer } = await askAgent<ObserveResponse>(socket, '/observe', body, 5000)
+      assert.equal(answer.policy, element)
+      assert.equal(element.startsWith('goto ingress-'), direction === 'ingress')
+    }
+  }
+  const stranger = { policy: { direction: 'egress', address: '192.0.2.1' } }
+  assert.equal((await askAgent<ObserveResponse>(socket, '/observe', stranger, 5000)).answer.policy, null)
 })
 
 test('a flood of one flow is a few packets logged, and takes one place', { timeout: 60_000 }, async () => {

@@ -2,6 +2,7 @@ import { type Address, familyOf, findAddress } from '../addr/index.ts'
 import { type Finding, keyOf, type Snapshot } from '../cluster/index.ts'
 import type { Connection, Host, ListeningSocket, Namespace } from '../host/index.ts'
 import type { NodePlan } from '../nodeplan/index.ts'
+import { fixedSets, policyTableName } from '../policies/index.ts'
 import { compileService, explainService, servicesAt } from '../services/index.ts'
 import type { FlowRing } from './flow-ring.ts'
 import type {
@@ -72,7 +73,7 @@ function readSource({ snapshot, plan, nodeName }: Sources, request: ExplainReque
 export async function answerObserve(sources: Sources, request: ObserveRequest): Promise<ObserveResponse> {
   const { host, nodeName } = sources
   const { network } = host.own
-  const { route, neighbour, frontend, listeners, connections } = request
+  const { route, neighbour, frontend, listeners, connections, policy } = request
   return {
     node: nodeName,
     ...(route === undefined ? {} : { route: answerRoute(sources, route) }),
@@ -83,6 +84,7 @@ export async function answerObserve(sources: Sources, request: ObserveRequest): 
       ? {}
       : { frontend: await answerFrontend(sources.namespace.network, sources.plan, frontend) }),
     ...(listeners === undefined ? {} : { listeners: answerListeners(sources, listeners) }),
+    ...(policy === undefined ? {} : { policy: await answerPolicy(sources, policy) }),
     ...(connections === undefined ? {} : { connections: answerConnections(sources, connections) }),
   }
 }
@@ -130,4 +132,16 @@ export function answerFlows(sources: Sources, { after = 0, namespace }: FlowsReq
   if (namespace !== undefined && typeof namespace !== 'string') throw new BadQuestion('namespace: is not a name')
   if (sources.flows === undefined) throw new BadQuestion('this node does not enforce policies (--policies off)', 404)
   return { node: sources.nodeName, ...sources.flows.since(after, namespace) }
+}
+
+async function answerPolicy(
+  { namespace }: Sources,
+  { direction, address: text }: NonNullable<ObserveRequest['policy']>,
+): Promise<string | null> {
+  const address = readAddress('policy.address', text)
+  if (direction !== 'egress' && direction !== 'ingress') throw new BadQuestion('policy.direction: is not a direction')
+  const family = familyOf(address)
+  const map = fixedSets[family][direction]
+  const elements = await namespace.network.elements(family === 4 ? 'ip' : 'ip6', policyTableName, map)
+  return elements.find(({ key }) => key === address)?.value ?? null
 }

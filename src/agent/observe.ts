@@ -35,6 +35,8 @@ export interface ObserveRequest {
   readonly frontend?: { readonly address: string; readonly protocol: Transport; readonly port: number }
   /** Sockets that listen in this node's namespace, or in the one at `namespace` (a path such as /proc/PID/ns/net). */
   readonly listeners?: { readonly namespace?: string; readonly port?: number }
+  /** What the map of policies has for this node's pod at an address. */
+  readonly policy?: { readonly direction: 'egress' | 'ingress'; readonly address: string }
   /** Conntrack entries whose original or reply direction has this address. */
   readonly connections?: { readonly address: string; readonly protocol?: number; readonly port?: number }
 }
@@ -47,6 +49,8 @@ export interface ObserveResponse {
   readonly frontend?: ObservedFrontend
   readonly listeners?: readonly ListeningSocket[]
   readonly connections?: readonly Connection[]
+  /** `goto CHAIN` or `accept`; null for an address that the map does not have. */
+  readonly policy?: string | null
 }
 
 /** `POST /flows`: flows that policies of this node's pods denied, or would have if they were not audited. */

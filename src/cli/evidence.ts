@@ -52,6 +52,11 @@ async function ask(lab: Lab, observation: Observation): Promise<Evidence> {
       const action = endpoints.length > 0 ? 'balance' : silent ? 'drop' : frontend.known ? 'reject' : 'absent'
       return { kind: 'frontend', endpoints, action }
     }
+    case 'policy': {
+      const { direction, address } = observation
+      const { policy } = await observe(socket, { policy: { direction, address } })
+      return { kind: 'policy', ...(typeof policy === 'string' ? { verdict: policy } : {}) }
+    }
     case 'conntrack': {
       const { asked, transport, clients } = observation
       const protocol = { tcp: 6, udp: 17, sctp: 132 }[transport]

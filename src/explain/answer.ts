@@ -76,6 +76,14 @@ export type Observation =
       readonly seenAs: 'kept' | 'masqueraded'
     }
   | {
+      /** What this node's map of policies has for its pod at an address: chains are named by what they say. */
+      readonly kind: 'policy'
+      readonly node: string
+      readonly direction: 'egress' | 'ingress'
+      readonly address: Address
+      readonly expect: string
+    }
+  | {
       readonly kind: 'listener'
       readonly node: string
       readonly pod: { readonly namespace: string; readonly name: string }

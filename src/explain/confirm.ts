@@ -15,6 +15,7 @@ export type Evidence =
       readonly ports: readonly { readonly transport: Transport; readonly port: number; readonly address: Address }[]
     }
   | { readonly kind: 'conntrack'; readonly entries: readonly Entry[] }
+  | { readonly kind: 'policy'; readonly verdict?: string }
   | { readonly kind: 'unseen'; readonly says: string }
 
 /** One conntrack entry of a client that asked for an address and port. */
@@ -85,6 +86,8 @@ function judge(observation: Observation, found: Evidence): Observed {
       return found.kind === 'frontend' ? judgeFrontend(observation.expect, found) : mismatch(observation, found)
     case 'conntrack':
       return found.kind === 'conntrack' ? judgeEntries(observation, found.entries) : mismatch(observation, found)
+    case 'policy':
+      return found.kind === 'policy' ? judgePolicy(observation, found.verdict) : mismatch(observation, found)
     case 'listener': {
       if (found.kind !== 'listener') return mismatch(observation, found)
       const socket = found.ports.find((one) => one.port === observation.port && one.transport === observation.transport)
@@ -122,6 +125,17 @@ function judgeFrontend(
     extra.length > 0 ? `hold ${extra.slice(0, 4).join(', ')} beyond the model` : '',
   ]
   return { kind: 'disagrees', says: `the kernel’s maps ${parts.filter((part) => part !== '').join(' and ')}` }
+}
+
+function judgePolicy(
+  { direction, expect }: Extract<Observation, { kind: 'policy' }>,
+  held: string | undefined,
+): Observed {
+  const chain = expect.replace(/^goto /, '')
+  if (held === expect) return { kind: 'agrees', says: `kernel: ${direction} goes to ${chain}, named by these policies` }
+  if (held === undefined)
+    return { kind: 'disagrees', says: `the kernel does not know the pod: its ${direction} is dropped` }
+  return { kind: 'disagrees', says: `the kernel’s ${direction} is ${held}, and these policies make ${expect}` }
 }
 
 /** Connections that are alive were made by the rules of their time, so none of them contradicts what a new one would meet. */

@@ -200,6 +200,8 @@ test('the kernel’s word counts: a missing listener turns the verdict, and come
           kind: 'listener',
           ports: [{ transport: 'tcp', port: one.pod.name === 'web-a' ? 8080 : 9090, address: '0.0.0.0' as Address }],
         }
+      case 'policy':
+        return { kind: 'policy', verdict: one.expect }
       case 'conntrack':
         return {
           kind: 'conntrack',

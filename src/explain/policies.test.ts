@@ -4,7 +4,7 @@ import { type Address, parseAddress } from '../addr/index.ts'
 import { snapshotOf } from '../cluster/index.ts'
 import type { KubeObject, NetworkPolicy } from '../objects/index.ts'
 import { namespaceObject, nodeObject, podObject, policyObject } from '../policies/cluster.fixture.ts'
-import { explainConnection, type Question, renderAnswer } from './index.ts'
+import { confirm, explainConnection, observationsOf, type Question, renderAnswer } from './index.ts'
 
 const world: readonly KubeObject[] = [
   nodeObject(1),
@@ -95,4 +95,18 @@ test('an audited policy says what it would deny and lets it pass; beside an enfo
     ask([audited(denyIngress, 'yes')]).findings.map(({ code }) => code),
     ['UnknownAuditValue'],
   )
+})
+
+test('the kernel is asked for the chain that the policies make; another one contradicts', () => {
+  const answer = ask([denyIngress], { from: pod('web'), to: pod('client') })
+  const wanted = observationsOf(answer).filter(({ kind }) => kind === 'policy')
+  const [one] = wanted
+  assert.ok(wanted.length === 1 && one?.kind === 'policy')
+  assert.deepEqual([one.node, one.direction, one.address], ['node-1', 'ingress', '10.244.1.2'])
+  assert.match(one.expect, /^goto ingress-/)
+  const kernel = (verdict?: string) => {
+    const held = confirm(answer, new Map([[one, { kind: 'policy', ...(verdict === undefined ? {} : { verdict }) }]]))
+    return held.steps.find(({ observation }) => observation === one)?.observed?.kind
+  }
+  assert.deepEqual([kernel(one.expect), kernel('accept'), kernel()], ['agrees', 'disagrees', 'disagrees'])
 })

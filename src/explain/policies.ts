@@ -61,10 +61,12 @@ export function askPolicies(
 
 function sideOf(side: SideAnswer | undefined): PolicySide {
   if (side === undefined || isSilent(side)) return silent
-  const { node } = side
-  const steps = side.steps.map(
-    ({ says, because }): Step => ({ stage: 'policy', ...(node === undefined ? {} : { node }), says, because }),
-  )
+  const { node, direction, address, element: expect } = side
+  const steps = side.steps.map(({ kind, says, because }): Step => {
+    const step: Step = { stage: 'policy', ...(node === undefined ? {} : { node }), says, because }
+    if (kind !== 'outcome' || node === undefined) return step
+    return { ...step, observation: { kind: 'policy', node, direction, address, expect } }
+  })
   const { verdict } = side
   if (verdict.kind !== 'deny') return { steps, denied: undefined }
   const says = `${side.steps.at(-1)?.says ?? 'a policy denies it'}: dropped without an answer`

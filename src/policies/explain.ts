@@ -12,6 +12,7 @@ import {
   type PodPolicies,
   type SideVerdict,
 } from './judge.ts'
+import { verdictElement } from './lower-chain.ts'
 import { namespaceLabels } from './membership.ts'
 import type {
   ClusterPolicyModel,
@@ -50,6 +51,8 @@ export interface SideAnswer {
   readonly node: string | undefined
   readonly steps: readonly PolicyStep[]
   readonly verdict: SideVerdict
+  /** What the map of this direction holds for the address where the policies are in the kernel. */
+  readonly element: string
 }
 
 export interface PoliciesAnswer {
@@ -156,7 +159,8 @@ function explainSide(
   const outcome = conclude(verdict, key, direction, steps)
   steps.push({ kind: 'outcome', ...outcome })
   const blamed: SideVerdict = verdict.kind === 'deny' ? { ...verdict, because: outcome.because } : verdict
-  return { direction, address, pod: key, node: pod.spec.nodeName, steps, verdict: blamed }
+  const element = verdictElement(policies, direction, namedPorts(pod))
+  return { direction, address, pod: key, node: pod.spec.nodeName, steps, verdict: blamed, element }
 }
 
 function explainOwn(

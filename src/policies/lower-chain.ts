@@ -1,10 +1,11 @@
 import type { Family } from '../addr/index.ts'
 import { renderRange } from './address-ranges.ts'
 import type { Closed, Entry } from './content.ts'
-import { auditedChain, deniedChain, goto, tell, toIngress } from './layout.ts'
+import type { PodPolicies } from './judge.ts'
+import { auditedChain, deniedChain, goto, openVerdict, tell, toIngress } from './layout.ts'
 import { comment, hash, type LoweredChain, lowerEntry, type Rule, type SetNeed, type Statement } from './lower.ts'
-import type { Direction } from './model.ts'
-import type { TierEntry, TieredContent, TierPolicy } from './tier-content.ts'
+import type { Direction, NamedPort } from './model.ts'
+import { composeTiers, type TierEntry, type TieredContent, type TierPolicy } from './tier-content.ts'
 
 /** A chain by name and the chains that it leads to. What has the same name says the same, so that pods with the same policies share it. */
 export interface ChainPlan {
@@ -20,6 +21,12 @@ export function planChain(direction: Direction, { admin, own, baseline }: Tiered
   const last = planTier(direction, baseline, undefined)
   const middle = own.kind === 'closed' ? planOwn(direction, own, last) : last
   return planTier(direction, admin, middle)
+}
+
+/** The verdict of a pod with these policies in the map of its direction: chains are named by what they say, so it tells whether they are current. */
+export function verdictElement(policies: PodPolicies, direction: Direction, ports: readonly NamedPort[]): string {
+  const plan = planChain(direction, composeTiers(policies, direction, ports))
+  return plan === undefined ? openVerdict[direction] : `goto ${plan.name}`
 }
 
 /** What NetworkPolicies leave: whatever no rule lets on is told, and dropped unless it is only audited. */

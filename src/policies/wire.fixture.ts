@@ -68,11 +68,12 @@ export function buildWire(): Wire {
   const head = Buffer.concat([linkOf(node, 'in').mac!, linkOf(left, 'eth0').mac!].map(macBytes))
   let arrived = new Set<number>()
   let onSentinel: () => void = () => {}
+  let awaited = 0
   const tap = tapPackets(right, (packet) => {
     const found = readMark(packet)
     if (found === undefined) return
-    if (found === 'sentinel') onSentinel()
-    else arrived.add(found)
+    if (typeof found === 'number') arrived.add(found)
+    else if (found.sentinel === awaited) onSentinel()
   })
   const send = (packet: Buffer): void => {
     const type = Buffer.from(packet[0]! >> 4 === 4 ? [0x08, 0x00] : [0x86, 0xdd])
@@ -83,7 +84,10 @@ export function buildWire(): Wire {
     // Packets of one sender stay in order but for a change of its CPU, which the second one outlasts.
     for (let round = 0; round < 2; round++) {
       const [source, destination] = sentinel.map(parseAddress) as [Address, Address]
-      const ask = (): void => send(buildPacket({ source, destination, protocol: 'udp', port: 9 }, firstPort - 1))
+      // One that was sent again may come when the next is awaited.
+      awaited = (awaited % 60_000) + 1
+      const port = awaited
+      const ask = (): void => send(buildPacket({ source, destination, protocol: 'udp', port }, firstPort - 1))
       const again = setInterval(ask, 100)
       await new Promise<void>((resolve) => {
         onSentinel = resolve
@@ -188,7 +192,7 @@ function checksum(bytes: Buffer): number {
   return ~sum & 0xffff
 }
 
-function readMark(packet: Buffer): number | 'sentinel' | undefined {
+function readMark(packet: Buffer): number | { readonly sentinel: number } | undefined {
   const v4 = packet[0]! >> 4 === 4
   const start = v4 ? 20 : 40
   const protocol = packet[v4 ? 9 : 6]!
@@ -196,5 +200,6 @@ function readMark(packet: Buffer): number | 'sentinel' | undefined {
   const isEcho = v4 ? protocol === 1 : protocol === 58
   if (isEcho && packet[start] !== (v4 ? 8 : 128)) return undefined
   const mark = packet.readUInt16BE(start + (isEcho ? 4 : 0))
-  return mark === firstPort - 1 ? 'sentinel' : mark < firstPort ? undefined : mark
+  if (mark === firstPort - 1) return { sentinel: packet.readUInt16BE(start + 2) }
+  return mark < firstPort ? undefined : mark
 }

@@ -1,12 +1,13 @@
 import type { Observation } from '../../explain/index.ts'
 import type { Rule } from '../cause.ts'
 
-const fields = {
+const fields: Readonly<Record<string, string>> = {
   frontend: 'nftables ip plumb-services',
   route: 'routes',
   neighbour: 'neighbours',
   conntrack: 'connections',
-} as const
+  policy: 'nftables ip plumb-policies',
+}
 
 /** A kernel does not hold what the model says, while its agent runs: something else changed it, or a round is stuck. */
 export const kernelDiffers: Rule = {
@@ -22,7 +23,7 @@ export const kernelDiffers: Rule = {
         {
           confidence: 'certain' as const,
           object: `node/${node}`,
-          field: fields[observation.kind],
+          field: fields[observation.kind] ?? observation.kind,
           value: addressIn(observation),
           says: `${node}: ${observed?.says ?? ''}, where the objects say: ${step.says}`,
           proof:
