@@ -1,4 +1,4 @@
-import { contains, findPrefix, type Prefix, parsePrefix } from '../addr/index.ts'
+import { type Address, contains, findPrefix, type Prefix, parsePrefix } from '../addr/index.ts'
 import type { Client, Informer } from '../client/index.ts'
 import type { OwnershipSource } from '../cluster/index.ts'
 import type { Network } from '../host/index.ts'
@@ -33,14 +33,40 @@ export function followServiceCidrs(client: Client, plan: NodePlan, onChange: () 
   return { stop }
 }
 
-/** Follows who holds which external address. */
+/** How long an owner that is gone without a successor counts on, in milliseconds. */
+const lingerMs = 2000
+
+/**
+ * Follows who holds which external address. In a move there is a moment without an owner; the former one passes packets on all the same,
+ * so for a while it stays the way out.
+ */
 export function followOwners(ownership: OwnershipSource, plan: NodePlan, onChange: () => void): { stop(): void } {
-  plan.setOwners(ownership.owners())
-  const stop = ownership.onChange(() => {
-    plan.setOwners(ownership.owners())
+  const timers = new Set<NodeJS.Timeout>()
+  let known: ReadonlyMap<Address, string> = ownership.owners()
+  plan.setOwners(known)
+  const tell = (owners: ReadonlyMap<Address, string>): void => {
+    known = owners
+    plan.setOwners(owners)
     onChange()
+  }
+  const stop = ownership.onChange(() => {
+    const owners = ownership.owners()
+    const gone = [...known.keys()].filter((address) => !owners.has(address))
+    tell(new Map([...known, ...owners]))
+    if (gone.length === 0) return
+    const timer = setTimeout(() => {
+      timers.delete(timer)
+      const now = ownership.owners()
+      tell(new Map([...known].filter(([address]) => !gone.includes(address) || now.has(address))))
+    }, lingerMs)
+    timers.add(timer)
   })
-  return { stop }
+  return {
+    stop() {
+      stop()
+      for (const timer of timers) clearTimeout(timer)
+    },
+  }
 }
 
 /** Node ports never answer there: replies could not leave the node, and link-local addresses are one per link. */

@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { dirname, join, resolve } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { parseAddress } from '../src/addr/index.ts'
+import { type Namespace, openHost } from '../src/host/index.ts'
+import { findPlace } from '../src/lab/index.ts'
+
+const run = promisify(execFile)
+const plumb = resolve(import.meta.dirname, '..', 'plumb')
+const lab = 'egress'
+const environment: NodeJS.ProcessEnv = { ...process.env, PLUMB_LAB: lab }
+const host = openHost()
+const outside = parseAddress('203.0.113.10')
+const request = `GET / HTTP/1.1\r\nHost: ${outside}\r\n\r\n`
+const open: { destroy(): void }[] = []
+let kubeconfig = ''
+
+async function cli(...words: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return run(plumb, words, { env: environment, maxBuffer: 1 << 24 }).then(
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+    (error: { code: number; stdout: string; stderr: string }) => error,
+  )
+}
+
+async function kubectl(...words: string[]): Promise<string> {
+  return (await run('kubectl', ['--kubeconfig', kubeconfig, ...words], { maxBuffer: 1 << 24 })).stdout.trim()
+}
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + 60_000
+  while (!(await holds())) {
+    assert.ok(performance.now() < end, what)
+    await pause(50)
+  }
+}
+
+const podsOf = async (namespace: string): Promise<string[]> =>
+  (await kubectl('-n', namespace, 'get', 'pods', '-o', 'jsonpath={.items[*].metadata.name}')).split(' ')
+const ownerOf = (name: string): Promise<string> => kubectl('get', 'egress', name, '-o', 'jsonpath={.status.egressNode}')
+const curl = async (namespace: string, pod: string, url = `http://${outside}/`): Promise<string> =>
+  (await cli('exec', '-n', namespace, pod, '--', 'curl', '-s', '-m', '20', url)).stdout.trim()
+
+async function podNamespace(namespace: string, pod: string): Promise<Namespace> {
+  const place = await findPlace(lab, { kind: 'pod', namespace, pod })
+  const init = readFileSync(join(dirname(kubeconfig), 'init.pid'), 'utf8').trim()
+  return host.openNamespace(`/proc/${init}/root${place}`)
+}
+
+/** The host's process id of a node's agent. */
+function findAgent(node: string): number | undefined {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .find((pid) => {
+      try {
+        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+        const ours = words.some((word) => word.startsWith(dirname(kubeconfig)))
+        return words.includes('agent') && words.includes(node) && ours
+      } catch {
+        return false
+      }
+    })
+}
+
+/** A connection that asks again and again, and the source that the server saw last. */
+class Caller {
+  readonly socket: Socket
+  source = ''
+  failure: Error | undefined
+  #heard: (() => void) | undefined
+
+  constructor(pod: Namespace) {
+    this.socket = new Socket({ fd: host.connectTcp(pod, outside, 80).fd })
+    open.push(this.socket)
+    this.socket.on('data', (data: Buffer) => {
+      this.source = /\r\n\r\n(\S+ \d+)/.exec(data.toString())?.[1] ?? this.source
+      this.#heard?.()
+    })
+    this.socket.on('error', (error) => this.#fail(error))
+    this.socket.on('close', () => this.#fail(new Error('closed')))
+  }
+
+  ask(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#heard = resolve
+      if (this.failure !== undefined) resolve()
+      else this.socket.write(request)
+    })
+  }
+
+  #fail(error: Error): void {
+    this.failure ??= error
+    this.#heard?.()
+  }
+}
+
+before(async () => {
+  const up = await cli('up', '-f', join(import.meta.dirname, '..', 'examples', 'egress'))
+  assert.equal(up.code, 0, up.stderr)
+  kubeconfig = (await cli('kubeconfig')).stdout.trim()
+  for (const name of ['red', 'blue']) await until(`${name} has an owner`, async () => (await ownerOf(name)) !== '')
+})
+after(async () => {
+  for (const one of open) one.destroy()
+  await cli('down')
+})
+
+test('each team leaves under its own addresses from every node, others under their node’s', async () => {
+  for (const [namespace, addresses] of [
+    ['red', ['172.30.0.100']],
+    ['blue', ['172.30.0.110', '172.30.0.111']],
+  ] as const) {
+    const pods = await podsOf(namespace)
+    const seen = await Promise.all(pods.map((pod) => curl(namespace, pod)))
+    for (const source of seen) assert.ok((addresses as readonly string[]).includes(source.split(' ')[0] ?? ''), source)
+    const who = await cli('egress', 'who', (seen[0] ?? '').replace(' ', ':'))
+    assert.equal(who.code, 0, who.stderr)
+    assert.match(who.stdout, new RegExp(`^pod/${namespace}/${pods[0]} on node-\\d, by egress/${namespace}: `, 'm'))
+  }
+  const [red = ''] = await podsOf('red')
+  assert.match(await curl('red', red, 'http://[2001:db8:113::10]/'), /^fd00:30::10\d \d+$/)
+  const [dns = ''] = await podsOf('kube-system')
+  assert.match(await curl('kube-system', dns), /^172\.30\.0\.1[123] /)
+  const why = await cli('why', '-n', 'red', `pod/${red}`, `${outside}:80`)
+  assert.match(why.stdout, /egress\/red selects pod\/red\//)
+  assert.match(why.stdout, /under 172\.30\.0\.100 and a port of \d+-\d+/)
+})
+
+test('a move and the death of the owner: of 300 connections none breaks, and the gap is told', async () => {
+  const pods = await Promise.all((await podsOf('red')).map((pod) => podNamespace('red', pod)))
+  const callers = Array.from({ length: 300 }, (_, i) => new Caller(pods[i % pods.length] ?? assert.fail()))
+  await Promise.all(callers.map((caller) => caller.ask()))
+  const sources = callers.map(({ source }) => source)
+  assert.deepEqual([...new Set(sources.map((source) => source.split(' ')[0]))], ['172.30.0.100'])
+  const former = await ownerOf('red')
+  const next = ['node-1', 'node-2', 'node-3'].find((node) => node !== former) ?? ''
+  const pulse = startPulse(pods[0] ?? assert.fail())
+  const moved = await cli('egress', 'move', '172.30.0.100', next)
+  assert.equal(moved.code, 0, moved.stderr)
+  await Promise.all(callers.map((caller) => caller.ask()))
+  const moveGap = pulse.longestGapMs()
+  await until('the new owner says so', async () => (await ownerOf('red')) === next)
+
+  process.kill(findAgent(next) ?? assert.fail('the owner has no agent'), 'SIGKILL')
+  await until('another owns it', async () => !['', next].includes(await ownerOf('red')))
+  await Promise.all(callers.map((caller) => caller.ask()))
+  console.log(
+    `longest silence of a connection: ${moveGap} ms in a move, ${pulse.longestGapMs()} ms when the owner's agent died`,
+  )
+  pulse.stop()
+  assert.deepEqual(
+    callers.filter(({ failure }) => failure !== undefined).map(({ failure }) => String(failure)),
+    [],
+  )
+  assert.deepEqual(
+    callers.map(({ source }) => source),
+    sources,
+  )
+})
+
+/** A connection that asks every few milliseconds. */
+function startPulse(pod: Namespace): { longestGapMs(): number; stop(): void } {
+  const caller = new Caller(pod)
+  let running = true
+  let longest = 0
+  const beat = async (): Promise<void> => {
+    while (running && caller.failure === undefined) {
+      const begun = performance.now()
+      await caller.ask()
+      longest = Math.max(longest, performance.now() - begun)
+      await pause(2)
+    }
+  }
+  void beat()
+  return {
+    longestGapMs() {
+      const gap = Math.round(longest)
+      longest = 0
+      return gap
+    },
+    stop: () => {
+      running = false
+    },
+  }
+}
