@@ -166,7 +166,10 @@ test('whatever pods come and go, every zone is served by hints or nobody has any
         assert.ok(hinted.length === 0 || hinted.length === ready.length, 'all ready endpoints or none')
         const { '': none, ...counts } = hintCounts(store)
         assert.equal(none, undefined)
-        if (hinted.length > 0) for (const zone of zoneNames) assert.ok((counts[zone] ?? 0) > 0, `${zone} is served`)
+        for (const [zone, share] of hinted.length > 0 ? (zones.shares ?? []) : []) {
+          const least = Math.ceil(ready.length * share * (1 / 1.2))
+          assert.ok((counts[zone] ?? 0) >= least, `${zone} has ${counts[zone]} of at least ${least}`)
+        }
       }
     }),
     { numRuns: 150 },

@@ -27,10 +27,23 @@ type Counts = Map<string, number>
  * Slices that need no other change keep their hints while no zone has more than it may. Without a fair part for each zone nobody gets hints.
  */
 export function allocateZoneHints(slices: HintedSlices, shares: ZoneShares | undefined): ZoneHints {
-  const all = [...slices.create, ...slices.update, ...slices.unchanged]
-  const total = all.reduce((sum, { endpoints }) => sum + endpoints.filter(isReady).length, 0)
-  const allocations = allocationsOf(total, shares)
+  const { create, update, unchanged } = slices
+  const all = [...create, ...update, ...unchanged]
+  const ready = all.flatMap(({ endpoints }) => endpoints.filter(isReady))
+  const allocations = allocationsOf(ready.length, shares)
   if (typeof allocations === 'string') return withoutHints(slices, allocations)
+  if (ready.some(({ zone }) => !zone)) return withoutHints(slices, 'One or more endpoints do not have a zone specified')
+  const hinted = spreadHints(slices, allocations)
+  // Hints that stay may leave a zone with less than its part: then all are given anew.
+  const short = [...allocations].some(([zone, { minimum }]) => (hinted.counts.get(zone) ?? 0) < minimum)
+  return short ? spreadHints({ create, update: [...update, ...unchanged], unchanged: [] }, allocations) : hinted
+}
+
+/** Hints for the slices that are written anyway, and for those whose hints cannot stay. */
+function spreadHints(
+  slices: HintedSlices,
+  allocations: ReadonlyMap<string, Allocation>,
+): ZoneHints & { readonly counts: Counts } {
   const unchanged: EndpointSlice[] = []
   const update = [...slices.update]
   const hinted: Counts = new Map()
@@ -43,12 +56,14 @@ export function allocateZoneHints(slices: HintedSlices, shares: ZoneShares | und
     }
   }
   const open = [...slices.create, ...update]
-  const zones = open.flatMap(({ endpoints }) => endpoints.filter(isReady).map(({ zone }) => zone))
-  if (zones.some((zone) => !zone)) return withoutHints(slices, 'One or more endpoints do not have a zone specified')
-  for (const zone of zones) add(hinted, zone as string, 1)
+  for (const { endpoints } of open) for (const { zone = '' } of endpoints.filter(isReady)) add(hinted, zone, 1)
   const { giving, receiving } = exchange(allocations, hinted)
   const hint = (slice: EndpointSlice) => redistribute(slice, giving, receiving)
-  return { create: slices.create.map(hint), update: update.map(hint), unchanged, disabled: undefined }
+  const hints = { create: slices.create.map(hint), update: update.map(hint), unchanged, disabled: undefined }
+  const counts: Counts = new Map()
+  for (const { endpoints } of [...hints.create, ...hints.update, ...unchanged])
+    for (const { hints } of endpoints) for (const { name } of hints?.forZones ?? []) add(counts, name, 1)
+  return { ...hints, counts }
 }
 
 /** What each zone may have of `total` endpoints, or why that cannot be done fairly. */
@@ -112,7 +127,31 @@ function exchange(allocations: ReadonlyMap<string, Allocation>, hinted: Counts):
     add(receiving, to.zone, 1)
     add(lack, to.zone, -1)
   }
+  grantMinima(allocations, hinted, giving, receiving)
   return { giving, receiving }
+}
+
+/** Upstream's rounding may leave a zone with less than its least part, even without any; whoever has most to spare gives it. */
+function grantMinima(
+  allocations: ReadonlyMap<string, Allocation>,
+  hinted: Counts,
+  giving: Counts,
+  receiving: Counts,
+): void {
+  const spare: Counts = new Map()
+  for (const [zone, { minimum }] of allocations) {
+    const count = (hinted.get(zone) ?? 0) - (giving.get(zone) ?? 0) + (receiving.get(zone) ?? 0)
+    spare.set(zone, count - minimum)
+  }
+  for (const [zone, over] of spare) {
+    for (let lacks = -over; lacks > 0; lacks--) {
+      const from = most(spare)
+      if (from === undefined) return
+      add(giving, from.zone, 1)
+      add(spare, from.zone, -1)
+      add(receiving, zone, 1)
+    }
+  }
 }
 
 function most(counts: Counts): { zone: string; count: number } | undefined {
