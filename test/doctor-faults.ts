@@ -337,11 +337,12 @@ export const faults: readonly Fault[] = [
     name: 'source-ranges',
     rows: '49',
     says: 'the client is in none of loadBalancerSourceRanges',
-    objects:
-      app() +
-      client +
-      web('type: LoadBalancer\n  loadBalancerSourceRanges: [192.0.2.0/24]\n  loadBalancerIP: 203.0.113.1'),
-    expect: { rule: 'external-address', object: /^service\/source-ranges\/web$/, field: /./ },
+    objects: app() + client + web('type: LoadBalancer\n  loadBalancerSourceRanges: [192.0.2.0/24]'),
+    expect: {
+      rule: 'source-ranges',
+      object: /^service\/source-ranges\/web$/,
+      field: /^spec\.loadBalancerSourceRanges$/,
+    },
   },
   {
     name: 'pending',

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { faults } from './doctor-faults.ts'
 import { FaultLab, placeOf } from './doctor-lab.ts'
@@ -62,4 +65,21 @@ test('why --probe follows a real packet, and proves where it was lost', async ()
     /✓ it (left|came into) node\/node-\d as .* (never reached|did not leave it)/,
     denied.stdout,
   )
+})
+
+test('what was looked at fits into a file, and is judged alike without the cluster', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'plumb-capsule-')), 'selector.json')
+  try {
+    const live = await lab.cli('doctor', 'svc/web', '-n', 'selector', '--save', file, '--fix')
+    const again = await lab.cli('doctor', '--capsule', file, '--fix')
+    assert.equal(again.code, 1)
+    assert.equal(again.stdout, live.stdout)
+    assert.match(again.stdout, /✓ tried on the model: \d of \d probes that failed would get through/)
+    const why = await lab.cli('why', 'pod/client', 'svc/web', '-n', 'selector', '--capsule', file)
+    assert.equal(why.code, 1)
+    assert.match(why.stdout, /selector app=wbe matches none/)
+    assert.match((await lab.cli('doctor', '--capsule', import.meta.filename)).stderr, /is not JSON/)
+  } finally {
+    rmSync(dirname(file), { recursive: true })
+  }
 })

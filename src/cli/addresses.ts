@@ -35,6 +35,17 @@ export async function runAddresses(options: { name: string; output: 'text' | 'js
     process.exitCode = exit.unhealthy
 }
 
+/** Who holds each external address of a lab, and when it was last announced, in words. */
+export async function holdersOf(name: string): Promise<ReadonlyMap<string, string>> {
+  const lines = linesOf((await askAll(name)) ?? [])
+  return new Map(
+    lines.map(({ address, node, lastAnnouncedSeconds }) => {
+      const told = lastAnnouncedSeconds === undefined ? '' : `, announced ${Math.round(lastAnnouncedSeconds)} s ago`
+      return [address, node === undefined ? 'held by nobody' : `held by ${node}${told}`]
+    }),
+  )
+}
+
 /** `plumb addresses move ADDRESS NODE`: the holder hands it over; returns when the node says that it holds it. */
 export async function runMove(address: string, to: string, options: { name: string }): Promise<void> {
   const lab = await openLab(options.name)

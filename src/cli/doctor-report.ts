@@ -1,10 +1,10 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Diagnosis, renderDiagnosis, renderTrial, tryFix } from '../doctor/index.ts'
 import type { DoctorOptions } from './doctor.ts'
 import { exit, print } from './output.ts'
-import type { Cluster } from './read-cluster.ts'
 
-/** Prints what the doctor found and sets the exit status: the worst of all ports. */
-export function reportDiagnoses(cluster: Cluster, diagnoses: readonly Diagnosis[], options: DoctorOptions): void {
+/** Prints what the doctor found and sets the exit status: the worst of all. */
+export function report(diagnoses: readonly Diagnosis[], options: DoctorOptions): void {
   if (options.output === 'json')
     print(
       JSON.stringify(
@@ -14,14 +14,38 @@ export function reportDiagnoses(cluster: Cluster, diagnoses: readonly Diagnosis[
       ),
     )
   else print(diagnoses.map((one) => renderDiagnosis(one) + remedy(one, options)).join('\n\n'))
-  process.exitCode = statusOf(diagnoses, cluster)
+  process.exitCode = statusOf(diagnoses)
 }
 
-function statusOf(diagnoses: readonly Diagnosis[], { lab }: Cluster): number {
+function statusOf(diagnoses: readonly Diagnosis[]): number {
   if (diagnoses.some(({ kind }) => kind === 'sick')) return exit.found
   if (diagnoses.some(({ kind }) => kind === 'unexplained')) return exit.unhealthy
-  // Never well where nothing was tried.
-  return lab === undefined || diagnoses.some(({ unseen }) => unseen.length > 0) ? exit.cannot : exit.ok
+  // Never well where something was not tried.
+  return diagnoses.some(({ unseen }) => unseen.length > 0) ? exit.cannot : exit.ok
+}
+
+const watchMs = 5000
+
+/** Looks again and again, and tells what changed, with the time; ends when it is told to. */
+export async function watchDiagnoses(
+  look: () => Promise<readonly Diagnosis[] | undefined>,
+  options: DoctorOptions,
+): Promise<void> {
+  const before = new Map<string, string>()
+  let stopped = false
+  process.once('SIGINT', () => {
+    stopped = true
+  })
+  for (let first = true; !stopped; first = false) {
+    const found = (await look()) ?? []
+    if (first) report(found, options)
+    for (const { subject, kind, says } of found) {
+      const known = before.get(subject)
+      before.set(subject, `${kind} ${says}`)
+      if (known !== undefined && known !== `${kind} ${says}`) print(`${new Date().toISOString()}  ${kind}: ${says}`)
+    }
+    for (const end = Date.now() + watchMs; Date.now() < end && !stopped; ) await pause(100)
+  }
 }
 
 function remedy({ causes, examination }: Diagnosis, { fix }: DoctorOptions): string {

@@ -3,7 +3,8 @@ import { keyOf } from '../cluster/index.ts'
 import { type AskedRequest, type Diagnosis, diagnose, findClient, type Stand, subjectsOf } from '../doctor/index.ts'
 import { findEnd } from '../explain/index.ts'
 import { collect } from './collect.ts'
-import { reportDiagnoses } from './doctor-report.ts'
+import { diagnoseCapsule, loadCapsule, writeCapsule } from './doctor-capsule.ts'
+import { report, watchDiagnoses } from './doctor-report.ts'
 import { examineRequest, parseUrl, readGateways, requestsOf, withObjects } from './doctor-request.ts'
 import { exit, say } from './output.ts'
 import { type Cluster, openCluster } from './read-cluster.ts'
@@ -16,6 +17,9 @@ export interface DoctorOptions {
   from?: string
   path?: string
   fix: boolean
+  save?: string
+  capsule?: string
+  watch: boolean
   output: 'text' | 'json'
 }
 
@@ -26,22 +30,67 @@ type Target =
   | { readonly kind: 'request'; readonly request: Omit<AskedRequest, 'objects'> }
 
 /** `plumb doctor TARGET`: exit status 0 when it is well, 1 when a cause was found, 2 when none explains what fails, 3 when nothing could be tried. */
-export async function runDoctor(text: string, options: DoctorOptions): Promise<void> {
-  const target = readTarget(text, options.namespace)
-  if (typeof target === 'string') {
-    say(`plumb doctor: ${target}`)
-    process.exitCode = exit.usage
+export async function runDoctor(text: string | undefined, options: DoctorOptions): Promise<void> {
+  if (options.capsule !== undefined) {
+    fromCapsule(text, options.capsule, options)
     return
   }
+  if (text === undefined) {
+    usage('say what does not answer, as in: plumb doctor svc/web')
+    return
+  }
+  const target = readTarget(text, options.namespace)
+  if (typeof target === 'string') {
+    usage(target)
+    return
+  }
+  if (options.watch) {
+    await watchDiagnoses(() => look(target, options), options)
+    return
+  }
+  const found = await look(target, options)
+  if (found === undefined) return
+  report(found, options)
+  if (options.save === undefined) return
+  const bytes = writeCapsule(options.save, found)
+  say(
+    bytes === undefined
+      ? 'plumb doctor: nothing was collected to save'
+      : `saved to ${options.save}, ${Math.ceil(bytes / 1024)} KiB; plumb doctor --capsule ${options.save} judges it anywhere`,
+  )
+}
+
+function usage(says: string): void {
+  say(`plumb doctor: ${says}`)
+  process.exitCode = exit.usage
+}
+
+/** Reads the cluster anew and examines the target; undefined when that is told already. */
+async function look(target: Target, options: DoctorOptions): Promise<readonly Diagnosis[] | undefined> {
   const cluster = await openCluster('plumb doctor', options)
-  if (cluster === undefined) return
+  if (cluster === undefined) return undefined
   try {
     const found = await examine(cluster, target, options)
-    if (typeof found !== 'string') return reportDiagnoses(cluster, found, options)
+    if (typeof found !== 'string') return found
     say(`plumb doctor: ${found}`)
     process.exitCode = exit.cannot
+    return undefined
   } finally {
     cluster.client.close()
+  }
+}
+
+function fromCapsule(text: string | undefined, path: string, options: DoctorOptions): void {
+  const target = text === undefined ? undefined : readTarget(text, options.namespace)
+  if (typeof target === 'string') usage(target)
+  else if (target !== undefined && target.kind !== 'service') usage('a capsule is asked for a Service')
+  else {
+    const found = diagnoseCapsule(loadCapsule(path), target && `${target.namespace}/${target.name}`)
+    if (typeof found !== 'string') report(found, options)
+    else {
+      say(`plumb doctor: ${found}`)
+      process.exitCode = exit.cannot
+    }
   }
 }
 

@@ -72,6 +72,7 @@ program
   .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')
   .addOption(new Option('--protocol <protocol>', 'of the connection').choices(['tcp', 'udp', 'sctp']).default('tcp'))
   .addOption(new Option('--family <version>', 'IP family').choices(['4', '6']))
+  .option('--capsule <file>', 'answer from what plumb doctor --save has written, without a cluster')
   .option('--probe', 'send one real packet and follow it through pods and nodes', false)
   .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))
   .action(async (from: string, to: string, options) => (await import('./why.ts')).runWhy(from, to, options))
@@ -91,15 +92,18 @@ program
   .description(
     'find out why something does not answer: probes at every rung, who made an error, and which object to blame',
   )
-  .argument('<target>', 'svc/NAME[:PORT], ingress/NAME, or http(s)://HOST/PATH')
+  .argument('[target]', 'svc/NAME[:PORT], ingress/NAME, or http(s)://HOST/PATH')
   .addOption(labName())
   .addOption(kubeconfig())
   .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')
   .option('--from <pod>', 'the client; a pod that serves nobody unless named')
   .option('--path <path>', 'what HTTP probes ask for; the readiness probe’s path, or /')
   .option('--fix', 'print the remedy as a patch and try it on the model', false)
+  .option('--save <file>', 'write all that was looked at into one file')
+  .option('--capsule <file>', 'judge such a file, without a cluster')
+  .option('--watch', 'look again every few seconds and tell what changed', false)
   .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))
-  .action(async (target: string, options) => (await import('./doctor.ts')).runDoctor(target, options))
+  .action(async (target: string | undefined, options) => (await import('./doctor.ts')).runDoctor(target, options))
 
 program
   .command('flows')

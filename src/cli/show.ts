@@ -1,4 +1,5 @@
-import { findEnd, podView, renderPodView, renderWayIn, wayIn } from '../explain/index.ts'
+import { findEnd, podView, renderPodView, renderWayIn, wayIn, withHolders } from '../explain/index.ts'
+import { holdersOf } from './addresses.ts'
 import { exit, print, say } from './output.ts'
 import { type Cluster, openCluster } from './read-cluster.ts'
 import { parseTarget } from './why.ts'
@@ -28,7 +29,9 @@ export async function runShow(target: string, options: ShowOptions): Promise<voi
   const cluster = await openCluster('plumb show', options)
   if (cluster === undefined) return
   cluster.client.close()
-  const shown = show(cluster, end)
+  const held = cluster.lab !== undefined && isLoadBalancer(cluster, end)
+  const holders = held ? await holdersOf(options.name) : new Map()
+  const shown = show(cluster, end, holders)
   if (typeof shown === 'string') {
     say(`plumb show: ${shown}`)
     process.exitCode = exit.cannot
@@ -38,11 +41,20 @@ export async function runShow(target: string, options: ShowOptions): Promise<voi
   process.exitCode = shown.well ? exit.ok : exit.found
 }
 
-function show({ snapshot }: Cluster, end: Parameters<typeof findEnd>[1]): Shown | string {
+function isLoadBalancer({ snapshot }: Cluster, end: Parameters<typeof findEnd>[1]): boolean {
+  const found = findEnd(snapshot, end)
+  return found.kind === 'found' && found.service?.spec.type === 'LoadBalancer'
+}
+
+function show(
+  { snapshot }: Cluster,
+  end: Parameters<typeof findEnd>[1],
+  holders: ReadonlyMap<string, string>,
+): Shown | string {
   const found = findEnd(snapshot, end)
   if (found.kind === 'unknown') return found.says
   if (found.service !== undefined) {
-    const way = wayIn(snapshot, found.service)
+    const way = withHolders(wayIn(snapshot, found.service), holders)
     const well = way.health.kind === 'serves' || way.health.kind === 'ignored'
     return { data: way, text: renderWayIn(way), well }
   }

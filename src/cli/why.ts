@@ -20,6 +20,7 @@ interface WhyOptions {
   protocol: 'tcp' | 'udp' | 'sctp'
   family?: '4' | '6'
   probe: boolean
+  capsule?: string
   output: 'text' | 'json'
 }
 
@@ -31,6 +32,7 @@ export async function runWhy(from: string, to: string, options: WhyOptions): Pro
     process.exitCode = exit.usage
     return
   }
+  if (options.capsule !== undefined) return fromCapsule(question, options.capsule, options.output)
   const cluster = await openCluster('plumb why', options)
   if (cluster === undefined) return
   const { snapshot, servicePrefixes, client, lab } = cluster
@@ -40,6 +42,20 @@ export async function runWhy(from: string, to: string, options: WhyOptions): Pro
   const confirmed = lab === undefined ? model : confirm(model, await askNodes(lab, observationsOf(model)))
   const answer = options.probe ? await probe(confirmed, lab) : confirmed
   report(answer, options.output)
+}
+
+/** Answers from a capsule's objects and from what its kernels said, as far as they were asked the same. */
+async function fromCapsule(question: Question, path: string, output: WhyOptions['output']): Promise<void> {
+  const { loadCapsule } = await import('./doctor-capsule.ts')
+  const { snapshotOf } = await import('../cluster/index.ts')
+  const { objects, facts, subjects } = loadCapsule(path)
+  const model = explainConnection(snapshotOf(objects), question, facts)
+  const kernel = new Map(subjects.flatMap((one) => one.kernel))
+  const known = observationsOf(model).flatMap((one) => {
+    const found = kernel.get(JSON.stringify(one))
+    return found === undefined ? [] : [[one, found] as const]
+  })
+  report(known.length === 0 ? model : confirm(model, new Map(known)), output)
 }
 
 /** The answer with what a real packet met; unchanged, and said so, where none can be sent. */

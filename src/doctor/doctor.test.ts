@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { explainConnection } from '../explain/index.ts'
-import type { KubeObject, Service } from '../objects/index.ts'
+import type { KubeObject, Pod, Service } from '../objects/index.ts'
+import { openCapsule, readCapsule, saveCapsule } from './capsule.ts'
 import { collected, shapes } from './cluster.fixture.ts'
 import type { ControlResult } from './control.ts'
 import { diagnose } from './diagnose.ts'
@@ -277,4 +278,44 @@ for (const { says, gateway, pod, control: one, who, blame } of emitters) {
 
 test('no emitter is named where nobody saw a 5xx', () => {
   assert.equal(findEmitter([testedAs(gatewayProbe, status(200))], []), undefined)
+})
+
+test('a capsule is judged as the cluster was, anywhere, and holds no secrets', () => {
+  fc.assert(
+    fc.property(shapes, fc.array(outcomes, { minLength: 1, maxLength: 20 }), (one, some) => {
+      let at = 0
+      const before = collected(
+        one,
+        () => some[at++ % some.length]!,
+        (objects) =>
+          objects.map((object) =>
+            object.kind === 'Pod'
+              ? {
+                  ...object,
+                  spec: {
+                    ...(object as Pod).spec,
+                    containers: (object as Pod).spec.containers.map((c) => ({
+                      ...c,
+                      env: [{ name: 'TOKEN', value: 's3cret' }],
+                    })),
+                  },
+                }
+              : object,
+          ),
+      )
+      const text = JSON.stringify(saveCapsule(before.snapshot, before.facts, [before], '2026-01-01T00:00:00Z'))
+      assert.ok(!text.includes('s3cret'))
+      const capsule = readCapsule(text)
+      assert.ok(typeof capsule !== 'string')
+      const [after] = openCapsule(capsule)
+      assert.equal(renderDiagnosis(diagnose(after!)), renderDiagnosis(diagnose(before)))
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test('what is no capsule is refused with the reason', () => {
+  assert.equal(readCapsule('no'), 'is not JSON')
+  assert.match(String(readCapsule('{}')), /is no capsule of this version/)
+  assert.match(String(readCapsule('{"schema":"plumb.network/capsule/v1"}')), /lacks objects/)
 })

@@ -14,5 +14,5 @@ export { reachData, reachDot, reachMarkdown, reachRows } from './render-reach.ts
 export { renderWayIn } from './render-way-in.ts'
 export { nearestPods } from './selected-pods.ts'
 export { type SeenFlow, suggest } from './suggest.ts'
-export { wayIn } from './way-in.ts'
+export { wayIn, withHolders } from './way-in.ts'
 export { type Cast, castOf } from './workloads.ts'

@@ -28,10 +28,10 @@ export function renderWayIn(way: WayIn, limit = 8): string {
 
 function addresses(entrances: readonly Entrance[], limit: number): string[] {
   if (entrances.length === 0) return ['Addresses', '  none']
-  const rows = entrances.map(({ kind, address, port, protocol, portName, node }) => [
+  const rows = entrances.map(({ kind, address, port, protocol, portName, node, holder }) => [
     `${address.includes(':') ? `[${address}]` : address}:${port}/${protocol}`,
     kinds[kind],
-    [node, portName === '' ? undefined : `port ${portName}`].filter((word) => word !== undefined).join(', '),
+    [node, portName === '' ? undefined : `port ${portName}`, holder].filter((word) => word !== undefined).join(', '),
   ])
   return ['Addresses', ...cut(table(rows), limit, 'addresses')]
 }

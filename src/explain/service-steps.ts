@@ -10,6 +10,8 @@ export function serviceSteps(
   { address, port, transport }: Destination,
 ): Step[] {
   const inside = answer.steps.some(({ kind }) => kind === 'inside')
+  // Who may not come is dropped before the maps are asked: they hold the endpoints for everybody else.
+  const asks = !(answer.outcome.kind === 'drop' && answer.outcome.reason === 'source-not-allowed')
   const expect =
     answer.outcome.kind === 'balance'
       ? answer.outcome.targets.map((one) => ({ address: one.address, port: one.port }))
@@ -29,7 +31,7 @@ export function serviceSteps(
             node,
             says: one.says,
             because: one.because,
-            observation: { kind: 'frontend', node, address, transport, port, inside, expect },
+            ...(asks ? { observation: { kind: 'frontend', node, address, transport, port, inside, expect } } : {}),
           },
         ]
       case 'outcome':

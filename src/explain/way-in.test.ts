@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { snapshotOf } from '../cluster/index.ts'
 import type { EndpointSlice, KubeObject, Node, Pod, Service } from '../objects/index.ts'
-import { podView, renderPodView, renderWayIn, wayIn } from './index.ts'
+import { podView, renderPodView, renderWayIn, wayIn, withHolders } from './index.ts'
 
 const node = (index: number): Node => ({
   apiVersion: 'v1',
@@ -136,4 +136,14 @@ test('a pod tells its Services and policies', () => {
     [['service/shop/web', true]],
   )
   assert.match(renderPodView(view), /^✓ pod\/shop\/web-a on node-1: ready/)
+})
+
+test('who holds a load balancer’s address is told beside it', () => {
+  const service = { ...web({ type: 'LoadBalancer' }), status: { loadBalancer: { ingress: [{ ip: '203.0.113.80' }] } } }
+  const way = withHolders(
+    show(service, ...base, slice(['10.244.1.3', 1])),
+    new Map([['203.0.113.80', 'held by node-2, announced 3 s ago']]),
+  )
+  assert.equal(way.health.kind, 'serves')
+  assert.match(renderWayIn(way), /203\.0\.113\.80:80\/tcp +load balancer +port http, held by node-2, announced 3 s ago/)
 })

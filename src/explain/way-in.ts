@@ -16,6 +16,8 @@ export interface Entrance {
   readonly portName: string
   /** Node ports alone: the node that has the address. */
   readonly node?: string
+  /** Load balancers' addresses alone: which node holds it and when it last told so, as far as nodes could be asked. */
+  readonly holder?: string
   readonly because: Because
 }
 
@@ -58,6 +60,15 @@ export interface WayIn {
   readonly slices: readonly SliceSummary[]
   readonly nodes: readonly NodeUse[]
   readonly findings: readonly Finding[]
+}
+
+/** The same with what nodes say of who holds the external addresses. */
+export function withHolders(way: WayIn, holders: ReadonlyMap<string, string>): WayIn {
+  const entrances = way.entrances.map((one): Entrance => {
+    const holder = one.kind === 'load-balancer-ip' ? holders.get(one.address) : undefined
+    return holder === undefined ? one : { ...one, holder }
+  })
+  return { ...way, entrances }
 }
 
 const order: readonly FrontendKind[] = ['external-ip', 'load-balancer-ip', 'node-port', 'cluster-ip']
