@@ -97,6 +97,7 @@ export class EgressRig {
     network.addAddress('out', parseAddress('203.0.113.1'), 24)
     network.addAddress('out', parseAddress('2001:db8:113::1'), 64)
     this.#join(this.server, outside, { 4: '203.0.113.1', 6: '2001:db8:113::1' })
+    this.server.network.addAddress('eth0', parseAddress('203.0.113.11'), 24)
     for (let i = 1; i <= count; i++) {
       const node = this.create()
       network.addVeth({ name: `node-${i}`, peerName: 'eth0', peerNamespace: node })
@@ -219,7 +220,8 @@ export class EgressRig {
         this.seen.push({ address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0, text: '' })
         socket.pipe(socket)
       })
-      server.listen({ fd: host.listenTcp(this.server, outside[family], port).fd })
+      const anywhereHere = parseAddress(family === 4 ? '0.0.0.0' : '::')
+      server.listen({ fd: host.listenTcp(this.server, anywhereHere, port).fd })
       const udp = createSocket(family === 4 ? 'udp4' : 'udp6')
       udp.on('message', (text, from) => {
         this.seen.push({ address: from.address, port: from.port, text: text.toString() })

@@ -207,12 +207,19 @@ test('Services: a ClusterIP whose endpoint is outside is reached under the egres
   })
   rig.objects.put(service('away', '10.96.0.20', { ports: [{ port: 80, protocol: 'TCP' }] }))
   rig.objects.put(slice('away', outside[4], port))
+  // What the API server's Service leads to sees the node, so that pods reach it whoever owns what.
+  const api: EndpointSlice = { ...slice('kubernetes', '203.0.113.11', port) }
+  api.metadata = { ...api.metadata, namespace: 'default' }
+  rig.objects.put(api)
   rig.objects.put(service('here', '10.96.0.21', { type: 'NodePort', externalTrafficPolicy: 'Local' }))
   rig.objects.put(slice('here', pod.addresses[0] ?? '', 8080))
   await rig.settled()
   const away = new Socket({ fd: host.connectTcp(pod.namespace, parseAddress('10.96.0.20'), 80).fd })
   assert.equal(addressOf(await firstLine(away, 20_000)), red[0])
   away.destroy()
+  const direct = new Socket({ fd: host.connectTcp(pod.namespace, parseAddress('203.0.113.11'), port).fd })
+  assert.equal(addressOf(await firstLine(direct, 20_000)), '172.30.0.13')
+  direct.destroy()
   const { fd } = host.listenTcp(pod.namespace, pod.addresses[0] ?? assert.fail(), 8080)
   const server = createServer((socket) => socket.end(`${socket.remoteAddress} here\n`)).listen({ fd })
   const client = new Socket({ fd: host.connectTcp(rig.server, parseAddress('172.30.0.13'), 30080).fd })
@@ -236,6 +243,30 @@ test('ports run out: what finds none is dropped, and another pod’s ports stay 
   assert.equal(addressOf(source), blue[0])
   assert.ok(!ports.includes(portOf(source)))
   assert.equal(leaks(), 0)
+})
+
+test('bandwidth: what is above the rate of an address is dropped at its nodes, and nobody else’s', async () => {
+  const slow = parseAddress('172.30.0.220')
+  rig.objects.put(egressObject('slow', { egressIP: slow, bandwidth: { rate: '800k', burst: '160k' } }))
+  rig.owners.move(slow, 'node-2')
+  const pods = [await rig.addPod('slow', 1, { egress: 'slow' }), await rig.addPod('fast', 1, { egress: 'red' })]
+  const packet = Buffer.alloc(1000, 'x')
+  const received = (address: Address | undefined) =>
+    rig.seen.filter((one) => one.address === address && one.text.length === 1000)
+  const begun = performance.now()
+  for (const pod of pods) {
+    const udp = rig.datagrams(pod)
+    for (let i = 0; i < 600; i++) {
+      udp.send(packet, port, outside[4])
+      // Few at a time: sockets drop what they cannot hold.
+      if (i % 10 === 9) await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+  }
+  await until(() => received(red[0]).length >= 570)
+  const seconds = (performance.now() - begun) / 1000
+  const bytes = received(slow).length * 1028
+  // nft's bucket holds a second's worth beside the burst (nft_limit_init).
+  assert.ok(bytes >= 15_000 && bytes <= 125_000 + 100_000 * seconds, `${bytes} bytes in ${seconds} s`)
 })
 
 test('an agent that starts anew under load opens no window and breaks nothing', async () => {
@@ -271,4 +302,10 @@ function echo(pod: EgressPod, address: Address): string {
     while (recv($s, my $got, 1500, 0)) { last if unpack('C', $six ? $got : substr($got, 20)) == ($six ? 129 : 0) } print 'answered'`
   const words = [address, ...(address.includes(':') ? ['6'] : [])]
   return pod.namespace.run(() => execFileSync('perl', ['-e', script, ...words], { encoding: 'utf8' }))
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  const end = performance.now() + 20_000
+  while (!holds() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 10))
+  assert.ok(holds())
 }

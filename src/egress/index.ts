@@ -1,3 +1,4 @@
+export { apiServer, apiServerAddresses } from './api-server.ts'
 export { egressClaims } from './claims.ts'
 export { explainExit, ownersTold } from './explain.ts'
 export { type Grant, isRevoked } from './grant.ts'

@@ -26,7 +26,7 @@ export interface EgressPlan {
 
 /** What of the cluster egress depends on, beside objects. */
 export interface EgressSurroundings {
-  /** Destinations that always see the pod itself: pods, nodes, Services. */
+  /** Destinations that always see the pod itself: pods, nodes, Services, the API server. */
   readonly cluster: readonly Prefix[]
   /** The prefixes of this node's pods: what is not known to be a pod that no Egress selects does not leave. */
   readonly own: readonly Prefix[]

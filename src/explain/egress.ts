@@ -1,6 +1,6 @@
 import { type Address, contains, familyOf } from '../addr/index.ts'
 import type { Snapshot } from '../cluster/index.ts'
-import { explainExit, ownersTold } from '../egress/index.ts'
+import { apiServer, apiServerAddresses, explainExit, ownersTold } from '../egress/index.ts'
 import { nodeAddresses, type PodNetwork } from '../pods/index.ts'
 import type { Step, Verdict } from './answer.ts'
 import type { Source } from './end.ts'
@@ -23,6 +23,11 @@ export function egressSteps(
   // Packets of a pod with its node's network are its node's.
   if (pod === undefined || pod.spec.hostNetwork === true || snapshot.egresses.size === 0)
     return { steps: [], denied: undefined, isRouted: false }
+  if (apiServerAddresses(snapshot).includes(destination)) {
+    const because = { object: `service/${apiServer}`, field: 'endpoints', value: destination }
+    const says = `${destination} is the API server, which never sees an egress address`
+    return { steps: [{ stage: 'egress', node, says, because }], denied: undefined, isRouted: false }
+  }
   const isTaken = (address: Address) => network.unmasqueraded.some((prefix) => contains(prefix, address))
   const { kind, owner, reasons } = explainExit(snapshot, pod, destination, {
     addressesOf: nodeAddresses,

@@ -1,7 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type Address, contains, type Family, type Prefix } from '../addr/index.ts'
+import { type Address, contains, type Family, hostPrefix, type Prefix } from '../addr/index.ts'
 import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
-import { type EgressPlan, EgressTables, egressTableName, type Grant, isRevoked } from '../egress/index.ts'
+import {
+  apiServerAddresses,
+  type EgressPlan,
+  EgressTables,
+  egressTableName,
+  type Grant,
+  isRevoked,
+} from '../egress/index.ts'
 import type { Operation, Transaction } from '../nft/index.ts'
 import { compilePodNetwork, nodeAddresses, type PodNetwork } from '../pods/index.ts'
 import { PolicyTables, policyTableName } from '../policies/index.ts'
@@ -305,7 +312,11 @@ export class NodePlan {
   }
 
   #takeEgress(snapshot: Snapshot, changes: Changes | undefined): EgressPlan | undefined {
-    const cluster = [...this.#pods.unmasqueraded, ...this.#servicePrefixes]
+    const cluster = [
+      ...this.#pods.unmasqueraded,
+      ...this.#servicePrefixes,
+      ...apiServerAddresses(snapshot).map(hostPrefix),
+    ]
     const around = { cluster, own: this.#pods.prefixes, addressesOf: nodeAddresses }
     return this.#egress?.update(snapshot, around, changes)
   }
