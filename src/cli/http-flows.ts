@@ -21,7 +21,7 @@ export const requests: FlowKind<HttpFlow> = {
     flow.method === '' ? flow.sni || 'stream' : `${flow.method} ${flow.host}${flow.path}`,
     flow.client,
     flow.route || flow.entrance,
-    flow.server || 'none',
+    flow.pod || flow.server || 'none',
     String(flow.totalMs),
     flow.by === 'nobody' ? '' : `${flow.by}: ${flow.says}`,
   ],

@@ -91,7 +91,11 @@ export class Backends {
 }
 
 /** What tells apart backends of one Service port that are spoken to in different ways. */
-function variantOf(protocol: BackendModel['protocol'], appProtocol: string | undefined, particular: object): string {
+export function variantOf(
+  protocol: BackendModel['protocol'],
+  appProtocol: string | undefined,
+  particular: object,
+): string {
   const spoken = protocol === protocolOf(appProtocol) ? '' : `.${protocol}`
   if (Object.keys(particular).length === 0) return spoken
   return `${spoken}.${createHash('sha256').update(JSON.stringify(particular)).digest('hex').slice(0, 8)}`

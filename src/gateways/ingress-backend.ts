@@ -1,4 +1,6 @@
+import type { IngressSettings } from './annotations.ts'
 import { findPort, protocolOf } from './backend.ts'
+import { variantOf } from './backend-reference.ts'
 import type { IngressBackend } from './ingress.ts'
 import type { BackendModel, Because, Finding, Target } from './model.ts'
 import type { Sources } from './sources.ts'
@@ -9,6 +11,7 @@ export function compileBackend(
   namespace: string,
   because: Because,
   services: Sources['services'],
+  particular: IngressSettings['particular'] = {},
 ): { readonly target: Target; readonly backend?: BackendModel; readonly finding?: Finding } {
   const broken = (code: string, field: string, says: string, remedy: string) => ({
     target: { kind: 'broken', because, says } as const,
@@ -37,8 +40,8 @@ export function compileBackend(
     const says = `Service "${wanted.name}" has no port "${asked}"`
     return broken('BackendPortMissing', 'service.port', says, `name one of its ports: ${has.join(', ')}`)
   }
-  const id = `${namespace}:${wanted.name}:${port.port}`
-  const protocol = protocolOf(port.appProtocol)
-  const backend: BackendModel = { id, service: key, portName: port.name ?? '', protocol, because }
+  const { protocol = protocolOf(port.appProtocol), ...rest } = particular
+  const id = `${namespace}:${wanted.name}:${port.port}${variantOf(protocol, port.appProtocol, rest)}`
+  const backend: BackendModel = { id, service: key, portName: port.name ?? '', protocol, ...rest, because }
   return { target: { kind: 'backend', id }, backend }
 }

@@ -23,6 +23,10 @@ function operationsOf(filter: Filter): string[] {
         ...(filter.host === undefined ? [] : [operation('host', filter.host)]),
         ...(filter.path === undefined ? [] : [operation('path', ...pathWords(filter.path))]),
       ]
+    case 'sources':
+      return [operation('sources', filter.allow.join(' '), filter.deny.join(' '))]
+    case 'body-limit':
+      return [operation('body-limit', String(filter.bytes))]
     case 'mirror':
       return [operation('mirror', filter.backend, String(filter.numerator), String(filter.denominator))]
     case 'cors':
@@ -52,7 +56,16 @@ function headerOperations(of: 'request' | 'response', { set, add, remove }: Head
 
 function pathWords(path: PathChange | undefined): string[] {
   if (path === undefined) return ['', '', '']
-  return path.kind === 'full' ? ['full', path.path, ''] : ['prefix', path.path, path.prefix]
+  switch (path.kind) {
+    case 'full':
+      return ['full', path.path, '']
+    case 'prefix':
+      return ['prefix', path.path, path.prefix]
+    case 'regex':
+      return ['regex', path.path, path.pattern]
+    default:
+      return path satisfies never
+  }
 }
 
 function operation(name: string, ...given: readonly string[]): string {

@@ -125,6 +125,8 @@ export interface HeaderChange {
 export type PathChange =
   | { readonly kind: 'full'; readonly path: string }
   | { readonly kind: 'prefix'; readonly prefix: string; readonly path: string }
+  /** What the pattern matches becomes `path`, in which `\\1` is its first group. */
+  | { readonly kind: 'regex'; readonly pattern: string; readonly path: string }
 
 export type Filter =
   | { readonly kind: 'request-headers'; readonly change: HeaderChange }
@@ -138,6 +140,10 @@ export type Filter =
       readonly path?: PathChange
     }
   | { readonly kind: 'rewrite'; readonly host?: string; readonly path?: PathChange }
+  /** Clients of other addresses get 403; without `allow` all that are not denied may come. Prefixes as text. */
+  | { readonly kind: 'sources'; readonly allow: readonly string[]; readonly deny: readonly string[] }
+  /** Requests that announce a longer body get 413. */
+  | { readonly kind: 'body-limit'; readonly bytes: number }
   | { readonly kind: 'mirror'; readonly backend: string; readonly numerator: number; readonly denominator: number }
   | {
       readonly kind: 'cors'
@@ -182,8 +188,8 @@ export interface BackendModel {
 export interface BackendTls {
   /** Sent as SNI, and what the certificate must be for unless `names` is given. */
   readonly host: string
-  /** The id of an authority, or the system's. */
-  readonly authority: string | 'system'
+  /** The id of an authority, or the system's; `unchecked` takes any certificate. */
+  readonly authority: string | 'system' | 'unchecked'
   /** Id of the certificate that the gateway shows (Gateway `spec.tls.backend`). */
   readonly clientCertificate?: string
   /** One of these must be in the certificate (`subjectAltNames`). */

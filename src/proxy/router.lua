@@ -123,9 +123,10 @@ local function action_of(txn)
   return text and parse_action(text) or {}
 end
 
--- A path changed by `full` or `prefix`, without the query.
-local function changed_path(path, kind, to, prefix)
+-- A path changed by `full`, `regex` or `prefix`, without the query.
+local function changed_path(txn, path, kind, to, prefix)
   if kind == 'full' then return to end
+  if kind == 'regex' then return txn.c:regsub(path, prefix, to) end
   if kind ~= 'prefix' then return path end
   local rest = path:sub(#prefix + 1):gsub('^/', '')
   local base = to:gsub('/+$', '')
@@ -153,7 +154,7 @@ local function redirect(txn, words, scheme, port)
   local new_port = to_port
   if new_port == '' then new_port = to_scheme ~= '' and default_ports[new_scheme] or port end
   if new_port == default_ports[new_scheme] then new_port = '' else new_port = ':' .. new_port end
-  local new_path = with_query(txn, changed_path(txn.sf:path(), kind, path, prefix))
+  local new_path = with_query(txn, changed_path(txn, txn.sf:path(), kind, path, prefix))
   local reply = txn:reply()
   reply:set_status(tonumber(status))
   reply:add_header('location', new_scheme .. '://' .. host .. new_port .. new_path)
@@ -206,6 +207,35 @@ local function cors(txn, words)
   txn:done(reply)
 end
 
+local function refuse(txn, status, says)
+  local reply = txn:reply()
+  reply:set_status(status)
+  reply:add_header('proxy-status', 'plumb; error=http_request_denied; details="' .. says .. '"')
+  reply:add_header('content-length', '0')
+  txn:done(reply)
+end
+
+local function is_within(address, prefixes)
+  for prefix in prefixes:gmatch('%S+') do
+    if core.match_addr(address, core.parse_addr(prefix)) then return true end
+  end
+  return false
+end
+
+-- Clients of other addresses are refused.
+local function sources(txn, words)
+  local address = core.parse_addr(txn.sf:src())
+  local allow, deny = words[2], words[3]
+  if is_within(address, deny) or allow ~= '' and not is_within(address, allow) then
+    refuse(txn, 403, 'not from this address')
+  end
+end
+
+local function body_limit(txn, words)
+  local announced = tonumber(txn.sf:req_fhdr('content-length') or '')
+  if announced ~= nil and announced > tonumber(words[2]) then refuse(txn, 413, 'the body is too long') end
+end
+
 local bodiless = { GET = 'get', HEAD = 'head', DELETE = 'delete', POST = 'post', PUT = 'put' }
 
 -- Sends a copy to another backend and forgets about it.
@@ -239,6 +269,9 @@ core.register_action('act', { 'http-req' }, function(txn)
   local path = txn.sf:path()
   local operations = action_of(txn)
   for _, words in ipairs(operations) do
+    if words[1] == 'sources' then sources(txn, words) end
+  end
+  for _, words in ipairs(operations) do
     if words[1] == 'cors' then cors(txn, words) end
   end
   for _, words in ipairs(operations) do
@@ -247,8 +280,9 @@ core.register_action('act', { 'http-req' }, function(txn)
     elseif name == 'request-add' then http:req_add_header(words[2], words[3])
     elseif name == 'request-remove' then http:req_del_header(words[2])
     elseif name == 'host' then http:req_set_header('host', words[2])
-    elseif name == 'path' then http:req_set_path(changed_path(path, words[2], words[3], words[4]))
+    elseif name == 'path' then http:req_set_path(changed_path(txn, path, words[2], words[3], words[4]))
     elseif name == 'timeout' then txn:set_var('txn.timeout', tonumber(words[2]))
+    elseif name == 'body-limit' then body_limit(txn, words)
     elseif name == 'mirror' then mirror(txn, words)
     elseif name == 'redirect' then redirect(txn, words, scheme, port)
     end

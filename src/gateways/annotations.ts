@@ -1,0 +1,173 @@
+import { unfollowed } from './annotation-names.ts'
+import { AnnotationReader, annotationPrefixes } from './annotation-reader.ts'
+import { type Canary, readCanary } from './canary.ts'
+import { type Ingress, objectOf } from './ingress.ts'
+import type { BackendModel, Filter, Finding } from './model.ts'
+
+/** What the annotations of an Ingress ask for, of all its paths. */
+export interface IngressSettings {
+  /** Paths but Exact ones are regular expressions, of which the beginning of a request's path has to match. */
+  readonly isRegex: boolean
+  /** The path that requests go on with; `$1` is a group of the path's expression. */
+  readonly rewrite?: string
+  /** For all requests, before they go on. */
+  readonly filters: readonly Filter[]
+  /** Answers all requests. */
+  readonly redirect?: Filter
+  /** Which HTTP requests are redirected to HTTPS. */
+  readonly secure: 'none' | 'with-tls' | 'all'
+  /** Where requests for `/` are redirected to. */
+  readonly appRoot?: string
+  /** More hosts with the same paths, where nobody has them. */
+  readonly aliases: readonly string[]
+  /** Whether `www.HOST` is redirected to HOST, and the other way round. */
+  readonly isWwwRedirected: boolean
+  readonly timeoutMs?: number
+  readonly particular: Pick<BackendModel, 'tls' | 'retry' | 'persistence'> & { readonly protocol?: 'http1' | 'h2c' }
+  readonly isPassthrough: boolean
+  readonly canary?: Canary
+  /** Why requests get 500: something that was to keep others out cannot be done. */
+  readonly blocked?: string
+}
+
+export function readAnnotations(ingress: Ingress): { settings: IngressSettings; findings: readonly Finding[] } {
+  const annotations = ingress.metadata.annotations ?? {}
+  const read = new AnnotationReader(annotations, objectOf(ingress))
+  const rewrite = read.like('rewrite-target', /^\/[^\s\\?#]*$/, 'a path without a query')
+  const blocked = blockedBy(read, annotations)
+  const appRoot = read.like('app-root', /^\/[^\s\\#]*$/, 'a path')
+  const readSeconds = read.integer('proxy-read-timeout', 1, 86_400)
+  const sendSeconds = read.integer('proxy-send-timeout', 1, 86_400)
+  const seconds = Math.max(readSeconds ?? 0, sendSeconds ?? 0)
+  const redirect = redirectOf(read)
+  const canary = readCanary(read)
+  const settings: IngressSettings = {
+    isRegex: (read.flag('use-regex') ?? false) || /\$\d/.test(rewrite ?? ''),
+    filters: filtersOf(read),
+    secure: read.flag('force-ssl-redirect') ? 'all' : read.flag('ssl-redirect') ? 'with-tls' : 'none',
+    aliases: read.list('server-alias') ?? [],
+    isWwwRedirected: read.flag('from-to-www-redirect') ?? false,
+    particular: particularOf(read),
+    isPassthrough: read.flag('ssl-passthrough') ?? false,
+    ...(rewrite !== undefined && { rewrite }),
+    ...(redirect && { redirect }),
+    ...(appRoot !== undefined && { appRoot }),
+    ...(seconds > 0 && { timeoutMs: seconds * 1000 }),
+    ...(canary && { canary }),
+    ...(blocked !== undefined && { blocked }),
+  }
+  return { settings, findings: read.findings }
+}
+
+/** The names that are followed, each by the function that reads it. */
+const followed = new Set(
+  `rewrite-target use-regex ssl-redirect force-ssl-redirect permanent-redirect permanent-redirect-code temporal-redirect
+  temporal-redirect-code app-root backend-protocol proxy-body-size proxy-read-timeout proxy-send-timeout proxy-next-upstream-tries
+  whitelist-source-range denylist-source-range enable-cors cors-allow-origin cors-allow-methods cors-allow-headers
+  cors-expose-headers cors-allow-credentials cors-max-age affinity session-cookie-name session-cookie-max-age session-cookie-expires
+  canary canary-weight canary-weight-total canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie
+  upstream-vhost x-forwarded-prefix proxy-ssl-verify proxy-ssl-name proxy-ssl-server-name ssl-passthrough from-to-www-redirect
+  server-alias`.split(/\s+/),
+)
+
+/** Tells of annotations that are not followed; answers why the Ingress must not be served without one. */
+function blockedBy(read: AnnotationReader, annotations: Readonly<Record<string, string>>): string | undefined {
+  let blocked: string | undefined
+  for (const key of Object.keys(annotations)) {
+    const prefix = annotationPrefixes.find((one) => key.startsWith(one))
+    if (prefix === undefined) continue
+    const name = key.slice(prefix.length)
+    const known = unfollowed.get(name)
+    if (known !== undefined) {
+      const codes = { ignored: 'AnnotationIgnored', guard: 'AnnotationNotServed', refused: 'AnnotationRefused' }
+      read.refuse(name, known.says, known.try, codes[known.kind])
+      if (known.kind === 'guard' && !/^(false|off)$/.test(annotations[key]!)) blocked ??= `${key}: ${known.says}`
+    } else if (prefix !== 'plumb.network/' && !followed.has(name)) {
+      read.refuse(name, `${key} is not known`, 'take the annotation away', 'AnnotationIgnored')
+    }
+  }
+  if (read.flag('proxy-ssl-verify')) {
+    const says = 'certificates of pods are checked by a BackendTLSPolicy only, which is for HTTPRoutes'
+    read.refuse('proxy-ssl-verify', says, 'use an HTTPRoute and a BackendTLSPolicy', 'AnnotationNotServed')
+    blocked ??= says
+  }
+  // Who asked for a fence and wrote it wrong does not want none.
+  for (const name of ['whitelist-source-range', 'denylist-source-range'])
+    if (read.text(name) !== undefined && new AnnotationReader(annotations, '').prefixes(name) === undefined)
+      blocked ??= `${name} cannot be read`
+  return blocked
+}
+
+function filtersOf(read: AnnotationReader): Filter[] {
+  const allow = read.prefixes('whitelist-source-range') ?? []
+  const deny = read.prefixes('denylist-source-range') ?? []
+  const bytes = read.bytes('proxy-body-size') ?? 0
+  const host = read.like('upstream-vhost', /^[\w.-]+(:\d{1,5})?$/, 'a host')
+  const prefix = read.like('x-forwarded-prefix', /^\/[\x21-\x7e]*$/, 'a path')
+  const cors = read.flag('enable-cors') ? corsOf(read) : undefined
+  const forwarded = { set: [['x-forwarded-prefix', prefix ?? ''] as const], add: [], remove: [] }
+  return [
+    ...(allow.length + deny.length > 0 ? [{ kind: 'sources', allow, deny } as const] : []),
+    ...(cors === undefined ? [] : [cors]),
+    // 0 is no limit.
+    ...(bytes > 0 ? [{ kind: 'body-limit', bytes } as const] : []),
+    ...(prefix === undefined ? [] : [{ kind: 'request-headers', change: forwarded } as const]),
+    ...(host === undefined ? [] : [{ kind: 'rewrite', host } as const]),
+  ]
+}
+
+/** Unless told, what ingress-nginx allows. */
+function corsOf(read: AnnotationReader): Filter {
+  const headers =
+    'DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,Authorization'
+  return {
+    kind: 'cors',
+    origins: read.list('cors-allow-origin') ?? ['*'],
+    methods: read.list('cors-allow-methods') ?? 'GET,PUT,POST,DELETE,PATCH,OPTIONS'.split(','),
+    headers: read.list('cors-allow-headers') ?? headers.split(','),
+    expose: read.list('cors-expose-headers') ?? [],
+    credentials: read.flag('cors-allow-credentials') ?? true,
+    maxAgeSeconds: read.integer('cors-max-age', 0, 999_999_999) ?? 1_728_000,
+  }
+}
+
+function redirectOf(read: AnnotationReader): Filter | undefined {
+  for (const [name, standard] of [
+    ['permanent-redirect', 301],
+    ['temporal-redirect', 302],
+  ] as const) {
+    const text = read.like(name, /^https?:\/\/[^\s?#\\"]+$/i, 'an http(s) URL without a query')
+    const url = text === undefined ? null : URL.parse(text)
+    if (url === null) continue
+    const status = read.integer(`${name}-code`, 300, 308) ?? standard
+    return {
+      kind: 'redirect',
+      status,
+      scheme: url.protocol.slice(0, -1),
+      host: url.hostname,
+      ...(url.port !== '' && { port: Number(url.port) }),
+      path: { kind: 'full', path: url.pathname },
+    }
+  }
+  return undefined
+}
+
+function particularOf(read: AnnotationReader): IngressSettings['particular'] {
+  const spoken = read.like('backend-protocol', /^(HTTP|HTTPS|GRPC|GRPCS|AUTO_HTTP)$/i, 'HTTP, HTTPS, GRPC or GRPCS')
+  const name = read.like('proxy-ssl-name', /^[\w.-]+$/, 'a host')
+  const tries = read.integer('proxy-next-upstream-tries', 1, 10)
+  const isCookie = read.like('affinity', /^cookie$/, 'cookie') === 'cookie'
+  const cookie = read.like('session-cookie-name', /^[\w-]{1,64}$/, 'a name of letters, digits, _ and -')
+  const maxAgeSeconds =
+    read.integer('session-cookie-max-age', 1, 999_999_999) ?? read.integer('session-cookie-expires', 1, 999_999_999)
+  const upper = spoken?.toUpperCase() ?? ''
+  return {
+    ...(upper.startsWith('GRPC') && { protocol: 'h2c' }),
+    ...(/^(HTTP|HTTPS)$/.test(upper) && { protocol: 'http1' }),
+    ...(/S$/.test(upper) && { tls: { host: name ?? '', authority: 'unchecked', names: [] } }),
+    ...(tries !== undefined && { retry: { attempts: tries - 1, codes: [] } }),
+    ...(isCookie && {
+      persistence: { kind: 'cookie', name: cookie ?? 'INGRESSCOOKIE', ...(maxAgeSeconds && { maxAgeSeconds }) },
+    }),
+  }
+}

@@ -1,0 +1,236 @@
+import { type IngressSettings, readAnnotations } from './annotations.ts'
+import { type HostPattern, hostText, parseHost } from './host.ts'
+import { type Ingress, type IngressBackend, objectOf } from './ingress.ts'
+import { regexFault } from './match.ts'
+import type { Because, Filter, Finding, PathPattern, ValueMatch } from './model.ts'
+
+type Entry = 'http' | 'https'
+
+/** Requests of hosts and paths, as one Ingress wants them served. */
+export interface Claim {
+  readonly ingress: Ingress
+  readonly settings: IngressSettings
+  readonly entries: readonly Entry[]
+  readonly host: HostPattern
+  readonly path: PathPattern
+  readonly headers: readonly ValueMatch[]
+  readonly filters: readonly Filter[]
+  /** Empty when the filters answer. */
+  readonly backends: readonly ClaimBackend[]
+  readonly because: Because
+}
+
+export interface ClaimBackend {
+  readonly weight: number
+  readonly backend: IngressBackend
+  readonly because: Because
+}
+
+const both: readonly Entry[] = ['http', 'https']
+
+/**
+ * What Ingresses claim, oldest first: no two claims that are served have the same entry, host, path and conditions. Rules have it
+ * before aliases, and those before default backends. A canary shares in the claim of the Ingress that it is for.
+ */
+export function compileClaims(ingresses: readonly Ingress[]): { claims: readonly Claim[]; findings: Finding[] } {
+  const findings: Finding[] = []
+  const read = ingresses.map((ingress) => {
+    const { settings, findings: told } = readAnnotations(ingress)
+    findings.push(...told)
+    return { ingress, settings }
+  })
+  const plain = read.filter(({ settings }) => settings.canary === undefined)
+  const served = new Map<string, Claim>()
+  for (const claimsOf of [ruleClaims, moreClaims, defaultClaims]) {
+    for (const claim of plain.flatMap((one) => claimsOf(one, findings)).flatMap(secured)) {
+      const free = claim.entries.filter((entry) => !served.has(keyOf(claim, entry)))
+      for (const entry of free) served.set(keyOf(claim, entry), { ...claim, entries: [entry] })
+      const taken = claim.entries.map((entry) => served.get(keyOf(claim, entry))!).find((one) => !isOf(one, claim))
+      // Aliases and default backends step back without a word: that is what they are for.
+      if (free.length < claim.entries.length && taken !== undefined && claimsOf === ruleClaims)
+        findings.push(takenBy(taken, claim))
+    }
+  }
+  const canaries = read.filter(({ settings }) => settings.canary !== undefined)
+  for (const one of canaries) for (const claim of ruleClaims(one, findings)) addCanary(claim, served, findings)
+  return { claims: joined([...served.values()]), findings }
+}
+
+type Read = Pick<Claim, 'ingress' | 'settings'>
+
+function isOf(a: Claim, b: Claim): boolean {
+  return a.ingress === b.ingress && a.because.field === b.because.field
+}
+
+function keyOf({ host, path, headers }: Claim, entry: Entry): string {
+  return `${entry} ${hostText(host)} ${path.kind} ${path.value} ${headers.length === 0 ? '' : JSON.stringify(headers)}`
+}
+
+/** Claims that came to be the same at both entries are one again. */
+function joined(claims: readonly Claim[]): Claim[] {
+  const groups = Map.groupBy(claims, (claim) => `${keyOf(claim, 'http')} ${JSON.stringify(claim.because)}`)
+  return [...groups.values()].flatMap((own) => {
+    const [first, second] = own
+    const isSame =
+      second !== undefined &&
+      JSON.stringify([first!.filters, first!.backends]) === JSON.stringify([second.filters, second.backends])
+    return isSame ? [{ ...first!, entries: both }] : own
+  })
+}
+
+function ruleClaims({ ingress, settings }: Read, findings: Finding[]): Claim[] {
+  const object = objectOf(ingress)
+  const hosts = new Map<string, HostPattern>()
+  const claims = (ingress.spec?.rules ?? []).flatMap((rule, at) =>
+    (rule.http?.paths ?? []).flatMap(({ path = '', pathType, backend }, index): Claim[] => {
+      const field = `spec.rules[${at}].http.paths[${index}]`
+      const pattern = patternOf(path, pathType, settings.isRegex)
+      const fault = faultOf(path, pattern)
+      if (fault !== undefined) {
+        findings.push({ code: 'PathNeverMatches', object, field: `${field}.path`, ...fault })
+        return []
+      }
+      const because = { object, field: `${field}.backend`, value: path }
+      const host = parseHost(rule.host, 'wildcard')
+      hosts.set(hostText(host), host)
+      return [claimOf({ ingress, settings }, host, pattern, path, backend, because)]
+    }),
+  )
+  const { appRoot } = settings
+  if (appRoot === undefined) return claims
+  const because = { object, field: 'metadata.annotations', value: appRoot }
+  const filter: Filter = { kind: 'redirect', status: 302, path: { kind: 'full', path: appRoot } }
+  const path: PathPattern = { kind: 'exact', value: '/' }
+  const roots = [...hosts.values()].map((host) => answeredClaim({ ingress, settings }, host, path, filter, because))
+  return [...roots, ...claims.filter(({ path }) => path.kind !== 'exact' || path.value !== '/')]
+}
+
+/** The other hosts that annotations give to an Ingress. */
+function moreClaims({ ingress, settings }: Read): Claim[] {
+  const { aliases, isWwwRedirected } = settings
+  const object = objectOf(ingress)
+  const rules = ingress.spec?.rules ?? []
+  const aliased = aliases.flatMap((alias) => {
+    const spec = { ...ingress.spec, rules: rules.map((rule) => ({ ...rule, host: alias })) }
+    return ruleClaims({ ingress: { ...ingress, spec }, settings }, []).map((claim) => ({ ...claim, ingress }))
+  })
+  if (!isWwwRedirected) return aliased
+  const names = [...new Set(rules.flatMap(({ host }) => (host === undefined || host.includes('*') ? [] : [host])))]
+  const www = names.map((name) => {
+    const other = name.startsWith('www.') ? name.slice(4) : `www.${name}`
+    const because = { object, field: 'metadata.annotations', value: 'from-to-www-redirect' }
+    const filter: Filter = { kind: 'redirect', status: 308, host: name }
+    return answeredClaim({ ingress, settings }, parseHost(other, 'wildcard'), everyPath, filter, because)
+  })
+  return [...aliased, ...www]
+}
+
+const everyPath: PathPattern = { kind: 'prefix', value: '' }
+
+/** A default backend serves what no rule takes: of the Ingress's own hosts, and of all hosts. */
+function defaultClaims({ ingress, settings }: Read): Claim[] {
+  const backend = ingress.spec?.defaultBackend
+  if (backend === undefined) return []
+  const because = { object: objectOf(ingress), field: 'spec.defaultBackend', value: backend.service?.name ?? '' }
+  const named = (ingress.spec?.rules ?? []).map(({ host }) => parseHost(host, 'wildcard'))
+  const hosts: HostPattern[] = [...named, { kind: 'any' }]
+  const unique = new Map(hosts.map((host) => [hostText(host), host]))
+  return [...unique.values()].map((host) => claimOf({ ingress, settings }, host, everyPath, '/', backend, because))
+}
+
+function claimOf(
+  one: Read,
+  host: HostPattern,
+  path: PathPattern,
+  text: string,
+  backend: IngressBackend,
+  because: Because,
+): Claim {
+  const { filters, redirect, rewrite } = one.settings
+  if (redirect !== undefined) return answeredClaim(one, host, path, redirect, because)
+  const change =
+    path.kind === 'regex'
+      ? { kind: 'regex' as const, pattern: `^(?:${text}).*$`, path: (rewrite ?? '').replace(/\$(\d)/g, '\\$1') }
+      : { kind: 'full' as const, path: rewrite ?? '' }
+  const rewriting: Filter[] = rewrite === undefined ? [] : [{ kind: 'rewrite', path: change }]
+  const backends = [{ weight: 1, backend, because }]
+  return { ...one, entries: both, host, path, headers: [], filters: [...filters, ...rewriting], backends, because }
+}
+
+/** What is answered without a pod; who may not come in is not answered so either. */
+function answeredClaim(one: Read, host: HostPattern, path: PathPattern, filter: Filter, because: Because): Claim {
+  const fences = one.settings.filters.filter(({ kind }) => kind === 'sources')
+  return { ...one, entries: both, host, path, headers: [], filters: [...fences, filter], backends: [], because }
+}
+
+/** Where HTTPS is asked for, HTTP is only redirected to it. */
+function secured(claim: Claim): Claim[] {
+  const { ingress, settings, host } = claim
+  const { secure } = settings
+  const tls = ingress.spec?.tls ?? []
+  const hasTls = tls.some(({ hosts = [] }) => hosts.length === 0 || hosts.some((one) => one === hostText(host)))
+  if (secure === 'none' || (secure === 'with-tls' && !hasTls)) return [claim]
+  const filter: Filter = { kind: 'redirect', status: 308, scheme: 'https' }
+  const redirect = answeredClaim({ ingress, settings }, host, claim.path, filter, claim.because)
+  return [
+    { ...redirect, entries: ['http'] },
+    { ...claim, entries: ['https'] },
+  ]
+}
+
+/** A claim of a canary becomes a share of the one for the same host and path, and conditions before it. */
+function addCanary(claim: Claim, served: Map<string, Claim>, findings: Finding[]): void {
+  const canary = claim.settings.canary!
+  let found = false
+  for (const entry of both) {
+    const key = keyOf(claim, entry)
+    const main = served.get(key)
+    if (main === undefined || main.ingress.metadata.namespace !== claim.ingress.metadata.namespace) continue
+    found = true
+    if (main.backends.length === 0) continue
+    const rest = canary.total - canary.weight
+    const weigh = (all: readonly ClaimBackend[], weight: number) => all.map((one) => ({ ...one, weight }))
+    const backends = [...weigh(main.backends, rest), ...weigh(claim.backends, canary.weight)]
+    const chosen = canary.choices.filter(({ match }) => match.kind === 'exact' || regexFault(match.value) === undefined)
+    const conditions = chosen.map(({ match, takes }): Claim => {
+      const to = takes ? claim.backends : main.backends
+      return { ...main, headers: [match], backends: to, because: claim.because }
+    })
+    // Those with conditions are looked at in this order, before those without.
+    served.set(key, { ...main, backends: backends.filter(({ weight }) => weight > 0) })
+    for (const one of conditions) served.set(keyOf(one, entry), one)
+  }
+  if (!found) {
+    const says = `no Ingress of ${claim.ingress.metadata.namespace} serves ${hostText(claim.host)}${claim.because.value}, so there is nothing to be a canary of`
+    const { object, field } = claim.because
+    findings.push({ code: 'CanaryAlone', object, field, says, try: 'give both Ingresses the same host and path' })
+  }
+}
+
+/** `/foo/` is the same prefix as `/foo`; what the implementation may decide is a prefix here. */
+function patternOf(path: string, pathType: string | undefined, isRegex: boolean): PathPattern {
+  if (pathType === 'Exact') return { kind: 'exact', value: path || '/' }
+  return isRegex ? { kind: 'regex', value: `(?:${path}).*` } : { kind: 'prefix', value: path.replace(/\/+$/, '') }
+}
+
+function faultOf(path: string, pattern: PathPattern): { says: string; try: string } | undefined {
+  if (pattern.kind !== 'regex') {
+    if (!/[\s#?]/.test(path)) return undefined
+    const says = `"${path}" has a character that no request's path has`
+    return { says, try: 'write it percent-encoded, and leave the query out' }
+  }
+  const fault = regexFault(pattern.value)
+  if (fault === undefined) return undefined
+  const says = `the regular expression ${JSON.stringify(path.slice(0, 80))} cannot be used: ${fault}`
+  return { says, try: 'write one that RE2, PCRE and ECMAScript all understand' }
+}
+
+function takenBy(taken: Claim, { host, path, because }: Claim): Finding {
+  return {
+    code: 'RouteTaken',
+    object: because.object,
+    field: because.field,
+    says: `${hostText(host)}${path.value || '/'} is served by ${taken.because.object} (${taken.because.field}) already`,
+    try: 'give one of the two another host or path',
+  }
+}
