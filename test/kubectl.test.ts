@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test'
 import { findKubectls, runKubectl, runScript, type Step } from '../src/apiserver/kubectl.fixture.ts'
 import { down, type LabSummary, up } from '../src/lab/index.ts'
 
-// Each kubectl of this machine against nodes with kubelets: what runs in pods, and what controllers answer.
+// The kubectls of this machine against nodes with kubelets: what runs in pods, and what controllers answer.
 const name = 'kubectl'
 const kubectls = findKubectls()
 let root: string
@@ -80,17 +80,25 @@ const script: readonly Step[] = [
   { words: 'cp HOME/folder box:/tmp/folder -c main' },
   { words: 'exec box -c main -- cat /tmp/folder/inner.txt', out: /^inner$/ },
   // run and attach.
-  { words: `run one -i --rm --restart=Never --image=busybox -- sh -c 'echo hello; exit 7'`, code: 7, out: /hello/ },
+  {
+    words: `run one -i --rm --restart=Never --image=busybox -- sh -c 'cat; echo hello; exit 7'`,
+    code: 7,
+    out: /hello/,
+  },
   {
     words: `run two -i --rm --restart=Never --image=busybox -- sh -c 'read line; echo got $line'`,
     input: 'typed\n',
     out: /got typed/,
   },
-  { words: 'run three -i --rm --restart=Never --image=busybox --command -- echo attached', out: /attached/ },
+  // What a program says before the client is there is lost, as upstream: these wait for the end of their input.
+  {
+    words: `run three -i --rm --restart=Never --image=busybox --command -- sh -c 'cat; echo attached'`,
+    out: /attached/,
+  },
   // debug: beside a container, as a copy, on a node.
   {
     since: 23,
-    words: `debug box -i --image=busybox -c peek --target=main -- sh -c 'hostname; tr "\\0" " " </proc/1/cmdline'`,
+    words: `debug box -i --image=busybox -c peek --target=main -- sh -c 'cat; hostname; tr "\\0" " " </proc/1/cmdline'`,
     out: /box\nsleep 100000/,
   },
   {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { configMap, makeCertificates, openClient, startTestServer, testOptions } from './server.fixture.ts'
 
 // How often the server is killed; the long tests set it.
-const rounds = Number(process.env.PLUMB_ROUNDS ?? 5)
+const rounds = Number(process.env.PLUMB_ROUNDS ?? 3)
 const folder = mkdtempSync(join(tmpdir(), 'plumb-crash-'))
 const children = new Set<ChildProcess>()
 after(() => {

@@ -3,13 +3,19 @@ import { execFile } from 'node:child_process'
 import { accessSync, constants, readdirSync, realpathSync } from 'node:fs'
 import { basename, delimiter, dirname, join } from 'node:path'
 
-/** Every kubectl of this machine: those on the PATH, or the versions that lie beside a dispatching one. */
+/**
+ * The kubectls of this machine: those on the PATH. Of the versions that lie beside a dispatching one these are the oldest and
+ * the newest; all of them with `PLUMB_KUBECTLS=all`.
+ */
 export function findKubectls(): string[] {
   const onPath = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'kubectl'))
   const real = new Set(onPath.filter(isExecutable).map((file) => realpathSync(file)))
   return [...real].flatMap((file) => {
-    const versions = readdirSync(dirname(file)).filter((name) => /^kubectl\.1\.\d+$/.test(name))
-    return versions.length === 0 ? [file] : versions.map((name) => join(dirname(file), name))
+    const minors = readdirSync(dirname(file)).flatMap((name) => /^kubectl\.1\.(\d+)$/.exec(name)?.[1] ?? [])
+    const sorted = minors.sort((a, b) => Number(a) - Number(b))
+    const chosen =
+      process.env.PLUMB_KUBECTLS === 'all' ? sorted : sorted.filter((minor, at) => at === 0 || minor === sorted.at(-1))
+    return chosen.length === 0 ? [file] : chosen.map((minor) => join(dirname(file), `kubectl.1.${minor}`))
   })
 }
 

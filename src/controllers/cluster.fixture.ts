@@ -116,11 +116,11 @@ function startPretendKubelets(client: Client): () => void {
   return () => informer.close()
 }
 
-/** Asks until the answer is true; 20 s at most. */
+/** Asks until the answer is true; 60 s at most. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + 20_000
+  const end = Date.now() + 60_000
   while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`not within 20 s: ${what}`)
+    if (Date.now() > end) throw new Error(`not within 60 s: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }

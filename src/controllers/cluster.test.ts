@@ -398,7 +398,7 @@ describe('a cluster of three nodes', () => {
 })
 
 test('a node whose heartbeat stops is unknown, and its pods leave the endpoints and then the node', async () => {
-  const cluster = await startCluster({ nodeMonitorGracePeriodMs: 400 }, 2)
+  const cluster = await startCluster({ nodeMonitorGracePeriodMs: 4000 }, 2)
   const { client } = cluster
   const renew = setInterval(() => {
     const metadata = { name: 'node-2', namespace: 'kube-node-lease' }
