@@ -97,8 +97,8 @@ test('a request is told with its route, pod and times, whatever is in it, and af
   const flow = await flowOf('odd')
   assert.equal(flow.path, odd)
   assert.deepEqual(
-    [flow.host, flow.backend, flow.server, flow.client, flow.entrance],
-    ['odd.example', 'ns:good:80', '10.244.2.2:8001', '203.0.113.2', 'ns:gw:80'],
+    [flow.host, flow.backend, flow.server, flow.pod, flow.client, flow.entrance],
+    ['odd.example', 'ns:good:80', '10.244.2.2:8001', 'ns/good-0', '203.0.113.2', 'ns:gw:80'],
   )
   assert.ok(flow.totalMs >= 0 && flow.connectMs >= 0 && flow.firstByteMs >= 0 && flow.time > 1.6e12)
   const { reloads } = gateway.module

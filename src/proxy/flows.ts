@@ -1,5 +1,6 @@
-import { rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
+import { dirname } from 'node:path'
 import { parseTermination } from '../haproxy/index.ts'
 
 /** One request or stream that the gateway of this node had, when it is over. Empty texts and -1 are what never came to be. */
@@ -17,6 +18,8 @@ export interface HttpFlow {
   readonly backend: string
   /** Address and port of the pod. */
   readonly server: string
+  /** `namespace/name` of the pod that has them now; empty where none has. */
+  readonly pod: string
   readonly id: string
   readonly method: string
   readonly host: string
@@ -53,7 +56,7 @@ const longestLine = 16_384
 
 /** The last requests of a node, as HAProxy tells them over a unix socket, one line of JSON each. */
 export class FlowLog {
-  readonly #flows: HttpFlow[] = []
+  readonly #flows: Omit<HttpFlow, 'pod'>[] = []
   readonly #path: string
   #last = 0
   #server: Server | undefined
@@ -66,6 +69,7 @@ export class FlowLog {
   async start(): Promise<void> {
     if (this.#server !== undefined) return
     // What an agent that was killed left behind.
+    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 })
     rmSync(this.#path, { force: true })
     const server = createServer((socket) => {
       let rest = ''
@@ -86,14 +90,16 @@ export class FlowLog {
     await promise
   }
 
-  answer(request: HttpFlowsRequest): HttpFlowsResponse {
+  /** `podOf` names who has an address and port. */
+  answer(request: HttpFlowsRequest, podOf: (server: string) => string | undefined): HttpFlowsResponse {
     const after = Number.isInteger(request?.after) ? request.after! : 0
     const { namespace } = request ?? {}
     // One who counts on from an earlier life of the agent begins anew.
     const flows = this.#flows.filter(({ sequence }) => sequence > (after > this.#last ? 0 : after))
-    const isWanted = ({ route, backend }: HttpFlow): boolean =>
+    const isWanted = ({ route, backend }: Omit<HttpFlow, 'pod'>): boolean =>
       namespace === undefined || route.split('/')[1] === namespace || backend.startsWith(`${namespace}:`)
-    return { flows: flows.filter(isWanted), next: this.#last }
+    const named = flows.filter(isWanted).map((flow) => ({ ...flow, pod: podOf(flow.server) ?? '' }))
+    return { flows: named, next: this.#last }
   }
 
   close(): void {
@@ -117,7 +123,7 @@ export class FlowLog {
   }
 }
 
-function flowOf(told: Readonly<Record<string, unknown>>, sequence: number): HttpFlow {
+function flowOf(told: Readonly<Record<string, unknown>>, sequence: number): Omit<HttpFlow, 'pod'> {
   const text = (name: string): string => {
     const value = String(told[name] ?? '')
     return value === '-' || value === '<NOSRV>' || value === '<BADREQ>' ? '' : value

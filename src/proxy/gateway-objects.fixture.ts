@@ -69,7 +69,11 @@ export function sliceOf(name: string, port: number, ...stations: readonly Statio
     kind: 'EndpointSlice',
     metadata: { name, namespace: 'ns', labels: { 'kubernetes.io/service-name': name } },
     addressType: 'IPv4',
-    endpoints: stations.map(({ addresses }) => ({ addresses: [addresses[4]], conditions: { ready: true } })),
+    endpoints: stations.map(({ addresses }, at) => ({
+      addresses: [addresses[4]],
+      conditions: { ready: true },
+      targetRef: { kind: 'Pod', name: `${name}-${at}`, namespace: 'ns' },
+    })),
     ports: [{ name: '', port, protocol: 'TCP' }],
   }
 }
