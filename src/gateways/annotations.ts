@@ -23,7 +23,9 @@ export interface IngressSettings {
   /** Whether `www.HOST` is redirected to HOST, and the other way round. */
   readonly isWwwRedirected: boolean
   readonly timeoutMs?: number
-  readonly particular: Pick<BackendModel, 'tls' | 'retry' | 'persistence'> & { readonly protocol?: 'http1' | 'h2c' }
+  readonly particular: Pick<BackendModel, 'tls' | 'retry' | 'persistence'> & {
+    readonly protocol?: BackendModel['protocol']
+  }
   readonly isPassthrough: boolean
   readonly canary?: Canary
   /** Why requests get 500: something that was to keep others out cannot be done. */

@@ -32,7 +32,12 @@ const both: readonly Entry[] = ['http', 'https']
  * What Ingresses claim, oldest first: no two claims that are served have the same entry, host, path and conditions. Rules have it
  * before aliases, and those before default backends. A canary shares in the claim of the Ingress that it is for.
  */
-export function compileClaims(ingresses: readonly Ingress[]): { claims: readonly Claim[]; findings: Finding[] } {
+export function compileClaims(ingresses: readonly Ingress[]): {
+  claims: readonly Claim[]
+  /** Hosts whose TLS goes on to pods as it comes, each once. */
+  passthrough: readonly Claim[]
+  findings: Finding[]
+} {
   const findings: Finding[] = []
   const read = ingresses.map((ingress) => {
     const { settings, findings: told } = readAnnotations(ingress)
@@ -51,9 +56,14 @@ export function compileClaims(ingresses: readonly Ingress[]): { claims: readonly
         findings.push(takenBy(taken, claim))
     }
   }
+  const passthrough = new Map<string, Claim>()
+  for (const claim of plain.filter(({ settings }) => settings.isPassthrough).flatMap((one) => ruleClaims(one, []))) {
+    const isAll = claim.path.kind === 'prefix' && claim.path.value === ''
+    if (isAll && !passthrough.has(hostText(claim.host))) passthrough.set(hostText(claim.host), claim)
+  }
   const canaries = read.filter(({ settings }) => settings.canary !== undefined)
   for (const one of canaries) for (const claim of ruleClaims(one, findings)) addCanary(claim, served, findings)
-  return { claims: joined([...served.values()]), findings }
+  return { claims: joined([...served.values()]), passthrough: [...passthrough.values()], findings }
 }
 
 type Read = Pick<Claim, 'ingress' | 'settings'>
@@ -163,19 +173,17 @@ function answeredClaim(one: Read, host: HostPattern, path: PathPattern, filter: 
   return { ...one, entries: both, host, path, headers: [], filters: [...fences, filter], backends: [], because }
 }
 
-/** Where HTTPS is asked for, HTTP is only redirected to it. */
+/** Where HTTPS is asked for, HTTP is only redirected to it; and where it is passed on, nobody looks at its requests. */
 function secured(claim: Claim): Claim[] {
   const { ingress, settings, host } = claim
   const { secure } = settings
   const tls = ingress.spec?.tls ?? []
   const hasTls = tls.some(({ hosts = [] }) => hosts.length === 0 || hosts.some((one) => one === hostText(host)))
-  if (secure === 'none' || (secure === 'with-tls' && !hasTls)) return [claim]
+  if (!settings.isPassthrough && (secure === 'none' || (secure === 'with-tls' && !hasTls))) return [claim]
   const filter: Filter = { kind: 'redirect', status: 308, scheme: 'https' }
   const redirect = answeredClaim({ ingress, settings }, host, claim.path, filter, claim.because)
-  return [
-    { ...redirect, entries: ['http'] },
-    { ...claim, entries: ['https'] },
-  ]
+  const redirected: Claim = { ...redirect, entries: ['http'] }
+  return settings.isPassthrough ? [redirected] : [redirected, { ...claim, entries: ['https'] }]
 }
 
 /** A claim of a canary becomes a share of the one for the same host and path, and conditions before it. */

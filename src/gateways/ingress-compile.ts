@@ -5,7 +5,16 @@ import { compileBackend } from './ingress-backend.ts'
 import { type Claim, compileClaims } from './ingress-claims.ts'
 import { compare, ownershipOf } from './ingress-class.ts'
 import { compileTls } from './ingress-tls.ts'
-import type { BackendModel, Entrance, Finding, GatewayModel, HttpAction, HttpRule, WeightedTarget } from './model.ts'
+import type {
+  BackendModel,
+  Entrance,
+  Finding,
+  GatewayModel,
+  HttpAction,
+  HttpRule,
+  StreamRoute,
+  WeightedTarget,
+} from './model.ts'
 import type { Sources } from './sources.ts'
 import { compileTiers, type Claim as TierClaim } from './tiers.ts'
 
@@ -21,14 +30,15 @@ export function compileIngresses(sources: Sources, ports: { http: number; https:
     if (ownership.kind === 'unknown-class') findings.push(ownership.finding)
     return ownership.kind === 'ours'
   })
-  const { claims, findings: told } = compileClaims(ours)
+  const { claims, passthrough, findings: told } = compileClaims(ours)
   findings.push(...told)
   const { rules, backends } = compileRules(claims, sources, findings)
   const tls = compileTls(ours, sources.secrets)
+  const streams = compilePassthrough(passthrough, sources, findings)
   return {
     wanted: ours.length > 0,
-    entrances: ours.length > 0 ? entrancesOf(rules, tls.listeners, ports) : [],
-    backends,
+    entrances: ours.length > 0 ? entrancesOf(rules, tls.listeners, streams.routes, ports) : [],
+    backends: [...backends, ...streams.backends],
     certificates: tls.certificates,
     authorities: [],
     findings: [...findings, ...tls.findings],
@@ -37,7 +47,12 @@ export function compileIngresses(sources: Sources, ports: { http: number; https:
 
 type Rules = Readonly<Record<'http' | 'https', readonly TierClaim[]>>
 
-function entrancesOf(rules: Rules, tls: Entrance['listeners'], ports: { http: number; https: number }): Entrance[] {
+function entrancesOf(
+  rules: Rules,
+  tls: Entrance['listeners'],
+  streams: readonly StreamRoute[],
+  ports: { http: number; https: number },
+): Entrance[] {
   const because = { object: 'ingress', field: 'spec', value: '' }
   const anyHost: Entrance['listeners'] = [{ id: '', host: { kind: 'any' }, mode: 'http', certificates: [], because }]
   const entrance = (id: 'http' | 'https', listeners: Entrance['listeners']): Entrance => ({
@@ -49,10 +64,15 @@ function entrancesOf(rules: Rules, tls: Entrance['listeners'], ports: { http: nu
     listeners,
     // Hosts are told apart by their certificates, but routes are for all of them.
     tiers: compileTiers([{ id: '', host: { kind: 'any' } }], rules[id]),
-    streams: [],
+    streams: id === 'http' ? [] : streams,
     because,
   })
-  return [entrance('http', anyHost), entrance('https', tls)]
+  const passed = streams.map(({ host, listener, because: by }): Entrance['listeners'][number] => {
+    return { id: listener, host, mode: 'passthrough', certificates: [], because: by }
+  })
+  const names = new Set(streams.map(({ host }) => hostText(host)))
+  const ended = tls.filter(({ host }) => !names.has(hostText(host)))
+  return [entrance('http', anyHost), entrance('https', [...ended, ...passed])]
 }
 
 function compileRules(claims: readonly Claim[], sources: Sources, findings: Finding[]) {
@@ -105,6 +125,25 @@ function compileRules(claims: readonly Claim[], sources: Sources, findings: Find
     })
   }
   return { backends: [...backends.values()], rules: { http: tiers('http'), https: tiers('https') } }
+}
+
+/** TLS that goes on to pods by the name that clients ask for. */
+function compilePassthrough(claims: readonly Claim[], sources: Sources, findings: Finding[]) {
+  const backends: BackendModel[] = []
+  const routes = claims.flatMap((claim): StreamRoute[] => {
+    const { host, ingress, because, settings } = claim
+    const { backend: reference } = claim.backends[0] ?? {}
+    if (reference === undefined || settings.blocked !== undefined) return []
+    const namespace = ingress.metadata.namespace ?? ''
+    const { target, backend, finding } = compileBackend(reference, namespace, because, sources.services, {
+      protocol: 'tcp',
+    })
+    if (finding !== undefined) findings.push(finding)
+    if (backend !== undefined) backends.push(backend)
+    const action = { id: objectOf(ingress), targets: [{ weight: 1, target, filters: [] }] }
+    return [{ host, listener: `passthrough/${hostText(host)}`, mode: 'passthrough', action, because }]
+  })
+  return { routes, backends: [...new Map(backends.map((one) => [one.id, one])).values()] }
 }
 
 function brokenTarget({ because }: Claim, says: string): WeightedTarget {

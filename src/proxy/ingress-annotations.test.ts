@@ -250,6 +250,8 @@ test('what pods are spoken to in: gRPC, TLS without a check; sessions keep their
     sliceOf('slow', 8005, one),
     ingress('grpc', 'grpc.example', { 'backend-protocol': 'GRPC' }, to('grpc')),
     ingress('tls', 'https.example', { 'backend-protocol': 'HTTPS' }, to('tls')),
+    ingress('pass', 'pass.example', { 'ssl-passthrough': 'true' }, to('tls')),
+    ingress('ended', 'secret.example', {}, to('a'), { tls: [{ hosts: ['secret.example'], secretName: 'secret' }] }),
     ingress('slow', 'slow.example', { 'proxy-read-timeout': '1' }, to('slow')),
     ingress('sticky', 'sticky.example', { affinity: 'cookie', 'session-cookie-name': 'route' }, to('a')),
   ]
@@ -257,6 +259,15 @@ test('what pods are spoken to in: gRPC, TLS without a check; sessions keep their
     await serving(objects, async () => {
       assert.equal((await ask('http://grpc.example/')).from, 'backend-1:8003', trouble())
       assert.equal((await ask('http://https.example/')).from, 'tls')
+      const passed = await gateway.curl(
+        '-kv',
+        '--connect-to',
+        'pass.example:443:203.0.113.1:443',
+        'https://pass.example/x',
+      )
+      assert.equal(passed, '{"from":"tls"}')
+      assert.equal((await ask('http://pass.example/x')).status, 308)
+      assert.match((await ask('https://secret.example/')).head, /^HTTP\/2 200/)
       assert.equal((await ask('http://slow.example/')).status, 504)
       const first = await ask('http://sticky.example/')
       const cookie = /^set-cookie: (route=[^;]+)/im.exec(first.head)?.[1]
