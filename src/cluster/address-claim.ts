@@ -28,3 +28,9 @@ export interface OwnershipHooks {
   /** This node does not answer for the address any more; connections in flight may still pass for the drain time. */
   released(address: Address): void
 }
+
+/**
+ * Marks of packets that belong to a connection of before a planned move of an external address, on their way to the node that had
+ * it: the upper half says so, the lower half which node.
+ */
+export const movedMark = { base: 0x504d_0000, mask: 0xffff_0000 } as const

@@ -1,4 +1,5 @@
 import type { Family } from '../addr/index.ts'
+import { movedMark } from '../cluster/index.ts'
 import type { Chain, Operation, Rule, SetDeclaration, Statement, TableFamily } from './lower.ts'
 import type { Direction } from './model.ts'
 
@@ -98,6 +99,12 @@ export function createTable(family: Family): readonly Operation[] {
   const state = (right: string | { of: readonly string[] }): Statement => {
     return { kind: 'match', left: { kind: 'ct', key: 'state' }, operator: '==', right }
   }
+  const moved: Statement = {
+    kind: 'match',
+    left: { kind: 'bitwise', of: { kind: 'meta', key: 'mark' }, mask: movedMark.mask, xor: 0 },
+    operator: '==',
+    right: `0x${movedMark.base.toString(16)}`,
+  }
   const discovery: Rule[] = [
     {
       comment: 'neighbour discovery',
@@ -125,6 +132,10 @@ export function createTable(family: Family): readonly Operation[] {
     hook: { type: 'filter', hook: 'forward', priority: 10, policy: 'drop' },
     rules: [
       { statements: [state('established,related'), accept] },
+      {
+        comment: 'a connection of before a move, on its way to the node that knows it',
+        statements: [moved, { ...source, operator: '!=' }, accept],
+      },
       { statements: [state('invalid'), drop] },
       ...(family === 6 ? discovery : []),
       { statements: [pair, accept] },

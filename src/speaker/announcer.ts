@@ -10,6 +10,10 @@ const probeGapMs = 100
 /** RFC 5227: an address is defended this often at most, in milliseconds. */
 const defendMs = 10_000
 
+/** When a link that failed is tried again, in milliseconds. */
+const reopenMs = 500
+const lossMs = 60_000
+
 /** An address that this node answers for, or is about to. */
 interface Held {
   /** All that lead to other machines when undefined. */
@@ -46,8 +50,10 @@ export class Announcer {
   readonly #watch: { close(): void }
   #ownMacs: ReadonlySet<string> = new Set()
   #timer: NodeJS.Timeout | undefined
+  #reopening: NodeJS.Timeout | undefined
   #gatewaysKnown: ReadonlyMap<string, { address: Address; mac: string }[]> = new Map()
   #gatewaysAt = Number.NEGATIVE_INFINITY
+  #lossTold = Number.NEGATIVE_INFINITY
 
   constructor(network: Network, events: AnnouncerEvents) {
     this.#network = network
@@ -100,6 +106,7 @@ export class Announcer {
 
   close(): void {
     clearTimeout(this.#timer)
+    clearTimeout(this.#reopening)
     this.#watch.close()
     this.#held.clear()
     for (const speaker of this.#speakers.values()) speaker.close()
@@ -186,10 +193,15 @@ export class Announcer {
       speaker = new LinkSpeaker(this.#network, link, link.mac ?? '', {
         mayAnswer: (address, on) => this.#mayAnswer(address, on),
         onClaim: (address, mac, on) => this.#onClaim(address, mac, on),
-        onDown: () => this.#speakers.delete(name),
+        onLost: (reason) => this.#tellLoss(reason),
+        onDown: () => {
+          this.#speakers.delete(name)
+          this.#reopenSoon()
+        },
       })
     } catch (error) {
       this.#events.onTrouble(`${name} cannot be spoken on: ${String(error)}`)
+      this.#reopenSoon()
       return
     }
     this.#speakers.set(name, speaker)
@@ -198,6 +210,21 @@ export class Announcer {
       speaker.join(address)
       if (!held.probing && this.#events.mayAnswer(address)) this.#tell(address, held)
     }
+  }
+
+  /** Once a minute at most: a link that takes nothing loses every frame. */
+  #tellLoss(reason: string): void {
+    const now = performance.now()
+    if (now - this.#lossTold < lossMs) return
+    this.#lossTold = now
+    this.#events.onTrouble(reason)
+  }
+
+  /** A link that comes back says so; one that only failed does not. */
+  #reopenSoon(): void {
+    clearTimeout(this.#reopening)
+    this.#reopening = setTimeout(() => this.#followLinks(), reopenMs)
+    this.#reopening.unref()
   }
 
   /** The default gateways that the kernel knows the MAC address of, by link; looked up once a second when many addresses move. */

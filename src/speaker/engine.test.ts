@@ -89,12 +89,13 @@ test('a node that the others do not hear falls silent before another answers', {
   assert.equal(old.events.slice(lostAt).filter(({ kind }) => kind === 'taken').length, 0)
 })
 
-async function cutHeartbeats({ namespace }: Machine): Promise<void> {
+async function cutHeartbeats(machine: Machine): Promise<void> {
+  await nft(machine, 'table inet cut {\nchain out {\ntype filter hook output priority 0;\nudp dport 10261 drop\n}\n}')
+}
+
+async function nft({ namespace }: Machine, rules: string): Promise<void> {
   const { spawnSync } = await import('node:child_process')
-  const rules = 'table inet cut { chain out { type filter hook output priority 0; udp dport 10261 drop; }; }'
-  const done = namespace.run(() =>
-    spawnSync('nft', ['-f', '-'], { input: rules.replaceAll('; }', '\n}'), encoding: 'utf8' }),
-  )
+  const done = namespace.run(() => spawnSync('nft', ['-f', '-'], { input: rules, encoding: 'utf8' }))
   assert.equal(done.status, 0, done.stderr)
 }
 
@@ -120,6 +121,26 @@ test('a link that goes down is noticed by the others, and one that comes back is
   })
   old.engine?.command({ kind: 'prepared', address, from: next.name })
   await until('moved back', () => lastOf(old.events, address) === 'taken')
+  await answers(segment, address, old)
+})
+
+test('a node that could send nothing for a while takes part again', { timeout: 60_000 }, async (t) => {
+  const segment = makeSegment(t, 3)
+  if (segment === undefined) return
+  const old = await started(segment)
+  const [address] = addresses as [Address]
+  const chain = (name: string, hook: string) =>
+    `chain ${name} {\ntype filter hook ${hook} device "eth0" priority 0; policy drop;\n}\n`
+  await nft(old, `table netdev cut {\n${chain('in', 'ingress')}${chain('out', 'egress')}}`)
+  await until('it is lost', () => lastOf(old.events, address) === 'lost')
+  const taken = (one: Machine): boolean => one !== old && lastOf(one.events, address) === 'taken'
+  const next = await until('another takes it', () => segment.machines.find(taken))
+  await nft(old, 'delete table netdev cut')
+  await until('it is handed back', () => {
+    next.engine?.command({ kind: 'move', address, to: old.name })
+    return lastOf(old.events, address) === 'prepare'
+  })
+  old.engine?.command({ kind: 'prepared', address, from: next.name })
   await answers(segment, address, old)
 })
 

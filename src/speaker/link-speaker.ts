@@ -23,6 +23,8 @@ export interface LinkEvents {
   mayAnswer(address: Address, link: string): boolean
   /** A frame by which another machine says that the address is its own. */
   onClaim(address: Address, mac: string, link: string): void
+  /** A frame could not be sent. */
+  onLost(reason: string): void
   /** The link went down or away; this speaker is closed. */
   onDown(reason: string): void
 }
@@ -156,14 +158,13 @@ export class LinkSpeaker {
     this.#send(this.#discovery, encodeNeighbourFrame({ ...ether, source, destination, target, message }))
   }
 
-  /** A link that has just gone down is told by its socket; what is not sent then is sent when it is back. */
+  /** A frame that cannot be sent is lost, as on the wire; a link that goes down is told by its sockets. */
   #send(socket: FrameSocket, frame: Uint8Array): void {
     if (this.#closed) return
     try {
       socket.send(frame)
     } catch (error) {
-      this.close()
-      this.#events.onDown(String(error))
+      this.#events.onLost(String(error))
     }
   }
 }

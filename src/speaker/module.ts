@@ -13,6 +13,7 @@ import { ArbiterLease } from './arbiter-lease.ts'
 import { tellAssigned } from './assigned-event.ts'
 import type { EngineEvent, EngineState } from './engine.ts'
 import { type EngineHandle, startEngine } from './engine-handle.ts'
+import { FormerHolders } from './former-holders.ts'
 import { ipAddressPools, l2Advertisements, secrets, speakerObjects } from './resources.ts'
 
 /** UDP port of the heartbeats. */
@@ -60,7 +61,8 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
   readonly #announcements = new Announcements()
   readonly #arbiter: ArbiterLease
   readonly #listeners = new Set<(changed: readonly Address[]) => void>()
-  readonly #hooks: OwnershipHooks[] = []
+  readonly #former: FormerHolders
+  readonly #hooks: OwnershipHooks[]
   readonly #foreign = new Map<Address, Finding>()
   #snapshot: Snapshot | undefined
   #engine: EngineHandle | undefined
@@ -70,7 +72,9 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
 
   constructor(options: SpeakerOptions) {
     this.#options = options
-    const { client, nodeName } = options
+    const { client, nodeName, namespace: node } = options
+    this.#former = new FormerHolders(node.network, nodeName)
+    this.#hooks = [this.#former]
     this.#pools = client.informer<IPAddressPool>(ipAddressPools, { optional: true })
     this.#advertisements = client.informer<L2Advertisement>(l2Advertisements, { optional: true })
     const { namespace, name } = speakerObjects
@@ -159,7 +163,10 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     if (this.#engine === undefined || !(hasNews || isNew)) return
     const members = membersOf(snapshot.nodes.values())
     const membersText = JSON.stringify(members)
-    if (isNew || membersText !== this.#membersText) this.#engine.command({ kind: 'members', members })
+    if (isNew || membersText !== this.#membersText) {
+      this.#engine.command({ kind: 'members', members })
+      this.#former.setMembers(members)
+    }
     this.#membersText = membersText
     const { nodeName } = this.#options
     const isDraining = snapshot.nodes.get(nodeName)?.metadata.annotations?.[drainAnnotation] !== undefined

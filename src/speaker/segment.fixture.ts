@@ -146,7 +146,7 @@ async function whoAnswers({ client, machines }: Segment, address: Address, forMs
     () => undefined,
   )
   const { LinkSpeaker } = await import('./link-speaker.ts')
-  const silent = { mayAnswer: () => false, onClaim: () => undefined, onDown: () => undefined }
+  const silent = { mayAnswer: () => false, onClaim: () => undefined, onLost: () => undefined, onDown: () => undefined }
   const speaker = new LinkSpeaker(network, link, link.mac ?? '', silent)
   try {
     for (let i = 0; i < 3; i++) {
