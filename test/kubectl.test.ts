@@ -98,7 +98,7 @@ const script: readonly Step[] = [
   // debug: beside a container, as a copy, on a node.
   {
     since: 23,
-    words: `debug box -i --image=busybox -c peek --target=main -- sh -c 'cat; hostname; tr "\\0" " " </proc/1/cmdline'`,
+    words: `debug box -i --image=busybox -c peek --target=main -- sh -c 'hostname; tr "\\0" " " </proc/1/cmdline'`,
     out: /box\nsleep 100000/,
   },
   {
