@@ -139,13 +139,11 @@ function routing(entrance: Entrance, paths: Paths): Line[] {
 export const errors: readonly Line[] = [
   ['http-response', 'set-var(txn.answered)', 'bool(true)'],
   ...Object.entries({
-    400: 'http_request_error',
-    408: 'http_request_error',
-    413: 'http_request_error',
-    500: 'proxy_internal_error',
-    502: 'connection_terminated',
-    503: 'destination_unavailable',
-    504: 'http_response_timeout',
+    '502': 'connection_terminated',
+    '503': 'destination_unavailable',
+    '504': 'http_response_timeout',
+    '400:499': 'http_request_error',
+    '500:599': 'proxy_internal_error',
   }).map(
     ([status, error]): Line => [
       ...words('http-after-response set-header proxy-status'),
