@@ -163,6 +163,32 @@ test('a move and the death of the owner: of 300 connections none breaks, and the
   )
 })
 
+test('the owner’s link goes down: connections of the other nodes’ pods go on through the next one', async () => {
+  const former = await ownerOf('red')
+  const names = await podsOf('red')
+  const nodes = await Promise.all(
+    names.map((pod) => kubectl('-n', 'red', 'get', 'pod', pod, '-o', 'jsonpath={.spec.nodeName}')),
+  )
+  const others = names.filter((_, i) => nodes[i] !== former)
+  assert.ok(others.length > 0, 'no pod is on another node')
+  const pods = await Promise.all(others.map((pod) => podNamespace('red', pod)))
+  const callers = Array.from({ length: 100 }, (_, i) => new Caller(pods[i % pods.length] ?? assert.fail()))
+  await Promise.all(callers.map((caller) => caller.ask()))
+  const pulse = startPulse(pods[0] ?? assert.fail())
+  await pause(50)
+  pulse.longestGapMs()
+  await cli('exec', '--node', former, '--', 'ip', 'link', 'set', 'eth0', 'down')
+  await Promise.all(callers.map((caller) => caller.ask()))
+  await until('another owns it', async () => !['', former].includes(await ownerOf('red')))
+  await Promise.all(callers.map((caller) => caller.ask()))
+  console.log(`longest silence of a connection: ${pulse.longestGapMs()} ms when the owner’s link went down`)
+  pulse.stop()
+  assert.deepEqual(
+    callers.filter(({ failure }) => failure !== undefined).map(({ failure }) => String(failure)),
+    [],
+  )
+})
+
 /** A connection that asks every few milliseconds. */
 function startPulse(pod: Namespace): { longestGapMs(): number; stop(): void } {
   const caller = new Caller(pod)

@@ -141,7 +141,11 @@ export class EgressRig {
     for (const [i] of this.nodes.entries()) await this.startNode(i + 1, policies)
   }
 
-  async startNode(number: number, policies: 'strict' | 'off' = 'strict'): Promise<void> {
+  async startNode(
+    number: number,
+    policies: 'strict' | 'off' = 'strict',
+    ownership: OwnershipSource = this.owners,
+  ): Promise<void> {
     const namespace = this.node(`node-${number}`)
     const pods = new PodsModule(host, namespace, 1500)
     const agent = await startAgent({
@@ -149,7 +153,7 @@ export class EgressRig {
       host,
       namespace,
       nodeName: `node-${number}`,
-      options: { servicePrefixes, log: this.log, policies, modules: [pods], egress: true, ownership: this.owners },
+      options: { servicePrefixes, log: this.log, policies, modules: [pods], egress: true, ownership },
     })
     await agent.ready
     this.agents[number - 1] = agent

@@ -290,6 +290,22 @@ test('an agent that starts anew under load opens no window and breaks nothing', 
   assert.equal(leaks(), 0)
 })
 
+test('an agent that has heard of no owner yet goes by what Egresses say, and lets connections go on', async () => {
+  for (const address of red) rig.owners.move(address, 'node-2')
+  const pod = await rig.addPod('early', 1, { egress: 'red' })
+  const { socket } = await rig.connect(pod)
+  const status = { addresses: red.map((address) => ({ address, node: 'node-2' })) }
+  rig.objects.put({ ...egressObject('red', { egressIPs: [...red] }), status } as KubeObject)
+  await rig.settled()
+  const leaks = rig.watchLeaks([...red])
+  await rig.agents[0]?.stop()
+  await rig.startNode(1, 'strict', { owners: () => new Map(), onChange: () => () => undefined })
+  const answer = firstLine(socket, 4000)
+  socket.write('still there?\n')
+  assert.equal(await answer, 'still there?')
+  assert.equal(leaks(), 0)
+})
+
 /** One ICMP echo from a pod, by perl because nothing that comes with Node has raw sockets. */
 function echo(pod: EgressPod, address: Address): string {
   const script = `use Socket; my ($to, $six) = @ARGV;

@@ -1,4 +1,4 @@
-import { type Address, contains, findPrefix, type Prefix, parsePrefix } from '../addr/index.ts'
+import { contains, findPrefix, type Prefix, parsePrefix } from '../addr/index.ts'
 import type { Client, Informer } from '../client/index.ts'
 import type { OwnershipSource } from '../cluster/index.ts'
 import type { Network } from '../host/index.ts'
@@ -35,32 +35,35 @@ export function followServiceCidrs(client: Client, plan: NodePlan, onChange: () 
 
 /** How long an owner that is gone without a successor counts on, in milliseconds. */
 const lingerMs = 2000
+/** How long after the start nobody need be known as an owner, in milliseconds: what Egresses say of former times counts until then. */
+const learnMs = 5000
 
 /**
- * Follows who holds which external address. In a move there is a moment without an owner; the former one passes packets on all the same,
- * so for a while it stays the way out.
+ * Follows who holds which external address. In a move there is a moment without an owner, and an agent that starts has heard of none; the
+ * former one passes packets on all the same, so for a while it stays the way out.
  */
 export function followOwners(ownership: OwnershipSource, plan: NodePlan, onChange: () => void): { stop(): void } {
   const timers = new Set<NodeJS.Timeout>()
-  let known: ReadonlyMap<Address, string> = ownership.owners()
-  plan.setOwners(known)
-  const tell = (owners: ReadonlyMap<Address, string>): void => {
-    known = owners
-    plan.setOwners(owners)
-    onChange()
-  }
-  const stop = ownership.onChange(() => {
-    const owners = ownership.owners()
-    const gone = [...known.keys()].filter((address) => !owners.has(address))
-    tell(new Map([...known, ...owners]))
-    if (gone.length === 0) return
+  const later = (ms: number, work: () => void): void => {
     const timer = setTimeout(() => {
       timers.delete(timer)
-      const now = ownership.owners()
-      tell(new Map([...known].filter(([address]) => !gone.includes(address) || now.has(address))))
-    }, lingerMs)
+      work()
+      onChange()
+    }, ms)
     timers.add(timer)
+  }
+  const take = (): void => {
+    const owners = ownership.owners()
+    const gone = [...plan.owners.keys()].filter((address) => !owners.has(address))
+    plan.setOwners(new Map([...plan.owners, ...owners]))
+    if (gone.length > 0) later(lingerMs, () => plan.setOwners(ownership.owners()))
+  }
+  const stop = ownership.onChange(() => {
+    take()
+    onChange()
   })
+  if (ownership.owners().size > 0) plan.setOwners(ownership.owners())
+  else later(learnMs, () => plan.setOwners(ownership.owners()))
   return {
     stop() {
       stop()

@@ -23,14 +23,17 @@ export function claimsOf(models: Iterable<EgressModel>, nodes: Iterable<Node>): 
   return [...claims.values()]
 }
 
-/** Who holds what where nobody announces: the first eligible node that is Ready. */
-export function ownersByCondition(
+/** Who holds what while nobody has told: the node that wrote so on the Egress, else the first eligible node that is Ready. */
+export function guessOwners(
   claims: readonly AddressClaim[],
+  written: ReadonlyMap<Address, string>,
   nodes: ReadonlyMap<string, Node>,
 ): ReadonlyMap<Address, string> {
   const owners = new Map<Address, string>()
   for (const { address, eligible } of claims) {
-    const owner = eligible.find((name) => isReady(nodes.get(name)))
+    const last = written.get(address)
+    const known = last !== undefined && eligible.includes(last)
+    const owner = known ? last : eligible.find((name) => isReady(nodes.get(name)))
     if (owner !== undefined) owners.set(address, owner)
   }
   return owners

@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Address, contains, type Family, families, familyOf, type Prefix } from '../addr/index.ts'
 import { type Changes, type Finding, type ObjectKey, type Snapshot, splitKey } from '../cluster/index.ts'
 import type { Node } from '../objects/index.ts'
-import { claimsOf, ownersByCondition } from './claims.ts'
+import { claimsOf, guessOwners } from './claims.ts'
 import { Dispatch } from './dispatch.ts'
 import { EgressIndex } from './egress-index.ts'
+import { ownersTold } from './explain.ts'
 import type { Grant } from './grant.ts'
 import { HeldTable } from './held-table.ts'
 import { grantOf, type Held, holdPod } from './holding.ts'
@@ -80,6 +81,11 @@ export class EgressTables {
     return this.#index.models
   }
 
+  /** Who holds which address, as the last update took it. */
+  get owners(): ReadonlyMap<Address, string> {
+    return this.#owners
+  }
+
   /** Which pods of this node may leave under which addresses and ports. */
   get portUses(): readonly PortUse[] {
     return [...this.#held.values()].flatMap(({ uses }) => uses)
@@ -97,7 +103,7 @@ export class EgressTables {
     return { pods: this.#held.size, chains: sum(({ chains }) => chains), elements: sum(({ elements }) => elements) }
   }
 
-  /** Who holds which address from the next update on; until the first call, nodes' conditions say. */
+  /** Who holds which address from the next update on; until the first call, Egresses' statuses and nodes' conditions say. */
   setOwners(owners: ReadonlyMap<Address, string>): void {
     this.#told = owners
   }
@@ -194,7 +200,8 @@ export class EgressTables {
     const before = this.#owners
     if (this.#told !== undefined) this.#owners = this.#told
     else if (mayHaveMoved) {
-      this.#owners = ownersByCondition(claimsOf(this.#index.models, snapshot.nodes.values()), snapshot.nodes)
+      const claims = claimsOf(this.#index.models, snapshot.nodes.values())
+      this.#owners = guessOwners(claims, ownersTold(snapshot), snapshot.nodes)
     }
     const now = this.#owners
     if (now === before) return new Set()

@@ -205,6 +205,11 @@ export class NodePlan {
     return holders.length === 0 || (this.#confirmed && addresses.every((one) => holders.every((of) => of.knows(one))))
   }
 
+  /** Who holds which egress address, as the last round took it. */
+  get owners(): ReadonlyMap<Address, string> {
+    return this.#egress?.owners ?? new Map()
+  }
+
   /** Who holds which external address, from the next round on. */
   setOwners(owners: ReadonlyMap<Address, string>): void {
     this.#egress?.setOwners(owners)
