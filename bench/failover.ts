@@ -89,6 +89,8 @@ async function one(wires: Wires, keeper: Keeper, client: Client, fault: Fault): 
   const mend = breakDown(wires, keeper, owner, fault)
   const end = performance.now() + 15_000
   while (performance.now() < end && (findOwner(wires) ?? owner) === owner) await pause(5)
+  // Until what was sent during the gap has been judged.
+  await pause(1000)
   await client.untilCalm(`after ${fault} of ${owner.name}`)
   const gap = client.gapSince(begun)
   mend()

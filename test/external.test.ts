@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -35,6 +36,36 @@ spec:
   ipFamilyPolicy: RequireDualStack
   selector: {app: web}
   ports: [{port: 80}]
+`
+
+/** Opens connections to an address and asks on each; asks on the same ones again at each line that comes. */
+const clients = `
+import { Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+const [host, count] = process.argv.slice(2)
+const ask = (socket) => new Promise((resolve) => {
+  let text = ''
+  const end = (answer) => { socket.removeAllListeners(); socket.on('error', () => {}); clearTimeout(timer); resolve(answer) }
+  const timer = setTimeout(() => end(undefined), 10_000)
+  socket.on('data', (data) => {
+    text += data
+    const pod = /pod: (\\S+)\\n[^]*accept: /.exec(text)
+    if (pod) end(pod[1])
+  })
+  socket.on('error', () => end(undefined))
+  socket.on('close', () => end(undefined))
+  socket.write('GET / HTTP/1.1\\r\\nHost: web\\r\\nAccept: x\\r\\n\\r\\n')
+})
+const sockets = []
+for (let i = 0; i < Number(count); i++) {
+  const socket = new Socket().connect(80, host)
+  sockets.push({ socket, pod: await ask(socket) })
+}
+console.log('open')
+for await (const _ of createInterface({ input: process.stdin })) {
+  const again = await Promise.all(sockets.map(async ({ socket, pod }) => pod !== undefined && pod === (await ask(socket))))
+  console.log(again.filter(Boolean).length + ' answered by the pod that answered before')
+}
 `
 
 interface Outcome {
@@ -150,6 +181,24 @@ test('a move, a drain and its end; nobody who may not takes one', async () => {
   assert.equal((await cli('addresses', 'move', address, to)).code, 2, 'a drained node takes nothing')
   assert.equal((await cli('node', 'drain', to, '--undo')).code, 0)
   assert.match(await fromOutside(address), /^pod: web-/)
+})
+
+test('a planned move, and one more, break no TCP connection', { timeout: 120_000 }, async () => {
+  writeFileSync(join(folder, 'clients.mjs'), clients)
+  for (const { address } of await settled('held')) {
+    const words = ['exec', '--outside', '--', process.execPath, join(folder, 'clients.mjs'), address, '100']
+    const child = spawn(plumb, words, { env: environment, stdio: ['pipe', 'pipe', 'inherit'] })
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+    assert.equal((await lines.next()).value, 'open')
+    for (let i = 0; i < 2; i++) {
+      const from = (await settled('held')).find((one) => one.address === address)?.node
+      const to = ['node-1', 'node-2', 'node-3'].find((node) => node !== from) ?? ''
+      assert.equal((await cli('addresses', 'move', address, to)).code, 0)
+      child.stdin.write('again\n')
+      assert.equal((await lines.next()).value, '100 answered by the pod that answered before')
+    }
+    child.kill()
+  }
 })
 
 test('with policy Local the address is where endpoints are; without endpoints nobody answers', async () => {

@@ -26,6 +26,8 @@ export class FormerHolders implements OwnershipHooks {
   readonly #network: Network
   readonly #node: string
   readonly #numbers = new Map<string, number>()
+  /** Whom this node leads to, by address. */
+  readonly #leads = new Map<Address, string>()
   #members: readonly Member[] = []
   #begun = false
 
@@ -59,6 +61,17 @@ export class FormerHolders implements OwnershipHooks {
       },
       { kind: 'add-elements', ...at, set: self, elements: [{ key: address, value: address }] },
     ])
+    this.#leads.set(address, from)
+  }
+
+  /** The node to which this one leads has the address again: what neither knows would go to and fro. */
+  async hasOwner(address: Address, node: string | undefined): Promise<void> {
+    if (node === undefined || this.#leads.get(address) !== node) return
+    this.#leads.delete(address)
+    const family = familyOf(address)
+    const at = { family: words[family].family, table: movedTable }
+    const set = setsOf(family).former
+    await this.#network.commit([{ kind: 'delete-elements', ...at, set, elements: [{ key: address }] }])
   }
 
   taken(): void {

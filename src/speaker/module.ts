@@ -245,6 +245,11 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     const changed = [...new Set([...before.keys(), ...owners.keys()])].filter(
       (address) => before.get(address) !== owners.get(address),
     )
+    for (const address of changed) {
+      this.#former.hasOwner(address, owners.get(address)).catch((error: unknown) => {
+        this.#options.log.warn({ address, error: String(error) }, 'connections of before a move go on being led')
+      })
+    }
     if (changed.length > 0) for (const listener of this.#listeners) listener(changed)
   }
 
