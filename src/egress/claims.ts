@@ -1,21 +1,25 @@
 import type { Address } from '../addr/index.ts'
-import type { AddressClaim } from '../cluster/index.ts'
+import { type AddressClaim, matches } from '../cluster/index.ts'
 import type { Egress, Node } from '../objects/index.ts'
 import { compileEgress } from './compile.ts'
 import type { EgressModel } from './model.ts'
 import { indexOf } from './node-index.ts'
 import { byAge } from './select.ts'
 
-/** Who may hold each egress address: every node that has a share of its ports, because any of them passes what comes for all. */
+/** Who may hold each egress address: of the nodes that its Egress selects, those that have a share of its ports. */
 export function egressClaims(egresses: Iterable<Egress>, nodes: Iterable<Node>): AddressClaim[] {
   return claimsOf([...egresses].map(compileEgress).sort(byAge), nodes)
 }
 
 /** The same of what is compiled, the oldest Egress first. */
 export function claimsOf(models: Iterable<EgressModel>, nodes: Iterable<Node>): AddressClaim[] {
-  const eligible = [...nodes].flatMap((node) => (indexOf(node) === undefined ? [] : [node.metadata.name])).sort()
+  const able = [...nodes].filter((node) => indexOf(node) !== undefined).sort(byName)
+  const everyone = able.map(({ metadata }) => metadata.name)
   const claims = new Map<Address, AddressClaim>()
-  for (const { addresses } of models) {
+  for (const { addresses, holders } of models) {
+    const chosen = (): readonly string[] =>
+      able.flatMap(({ metadata }) => (matches(holders, metadata.labels) ? [metadata.name] : []))
+    const eligible = holders === undefined ? everyone : chosen()
     for (const { address, because } of addresses) {
       if (!claims.has(address)) claims.set(address, { address, eligible, use: 'Egress', because })
     }
@@ -41,4 +45,8 @@ export function guessOwners(
 
 function isReady(node: Node | undefined): boolean {
   return node?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
+}
+
+function byName(a: Node, b: Node): number {
+  return a.metadata.name < b.metadata.name ? -1 : 1
 }

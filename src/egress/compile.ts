@@ -25,6 +25,7 @@ export function compileEgress(egress: Egress): EgressModel {
     created: egress.metadata.creationTimestamp ?? '',
     selects: { pods: podSelector, namespaces: namespaceSelector },
     addresses: readAddresses(object, egress, findings),
+    holders: spec.nodeSelector,
     scope: {
       // Of destinations none of which can be read, all are meant rather than none: none would let packets out under the node's address.
       destinations: destinations.length === 0 ? undefined : destinations,

@@ -184,10 +184,12 @@ test('two nodes with one index: the first by name has it, the other none', () =>
     egressRoutes('n1', nodes.values()).map(({ node: of, mark }) => [of, mark.toString(16)]),
     [['n3', '50c00005']],
   )
-  assert.deepEqual(egressClaims([egress('e', { egressIP: red })], [node(1), node(2), node(3, 'none')])[0]?.eligible, [
-    'n1',
-    'n2',
-  ])
+  const gateway = { ...node(4), metadata: { ...node(4).metadata, labels: { role: 'exit' } } }
+  const eligible = (spec: Partial<Egress['spec']>) =>
+    egressClaims([egress('e', { egressIP: red, ...spec })], [node(1), node(2), node(3, 'none'), gateway])[0]?.eligible
+  assert.deepEqual(eligible({}), ['n1', 'n2', 'n4'])
+  assert.deepEqual(eligible({ nodeSelector: { matchLabels: { role: 'exit' } } }), ['n4'])
+  assert.deepEqual(eligible({ nodeSelector: { matchLabels: { role: 'none' } } }), [])
 })
 
 test('grants: what leaves under an address that is not its pod’s ends, what is none of the Egress’ business goes on', () => {

@@ -13,6 +13,8 @@ export interface EgressModel {
   readonly selects: { readonly pods: LabelSelector | undefined; readonly namespaces: LabelSelector | undefined }
   /** In the order of the object; a pod gets one per family. */
   readonly addresses: readonly EgressAddress[]
+  /** Nodes that may hold the addresses; all of them when absent. */
+  readonly holders: LabelSelector | undefined
   readonly scope: Scope
   readonly ports: PortPlan
   /** What may leave under each address. */

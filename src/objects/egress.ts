@@ -4,6 +4,7 @@ import type { Condition, KubeObject, LabelSelector } from './types.ts'
 export interface Egress extends KubeObject {
   spec: {
     appliedTo?: { podSelector?: LabelSelector; namespaceSelector?: LabelSelector }
+    nodeSelector?: LabelSelector
     egressIP?: string
     egressIPs?: string[]
     externalIPPool?: string
