@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { parseAddress } from '../src/addr/index.ts'
 import { defaultTiming, type Timing } from '../src/announce/index.ts'
 import type { Namespace } from '../src/host/index.ts'
@@ -273,7 +274,7 @@ class Speakers extends Processes implements Keeper {
       key: 'a key for the bench',
       port: 10_261,
     }
-    const script = join(import.meta.dirname, '../src/speaker/engine-process.fixture.ts')
+    const script = fileURLToPath(new URL('../src/speaker/engine-process.fixture.ts', import.meta.url))
     const child = spawnIn(machine.namespace, process.execPath, [script, JSON.stringify(options)], {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
