@@ -30,6 +30,11 @@ export class HeldTable {
     for (const chain of chains) this.#chains.set(chain.name, chain)
   }
 
+  /** `ip plumb-egress` */
+  get name(): string {
+    return `${this.#at.family} ${this.#at.table}`
+  }
+
   /** How much is held beside what is always there. */
   get size(): { readonly chains: number; readonly elements: number } {
     const elements = [...this.#sets.values()].reduce((sum, set) => sum + set.elements.size, 0)
@@ -112,6 +117,11 @@ export class HeldTable {
     ]
     this.#settle()
     return operations
+  }
+
+  /** Takes the whole table away. */
+  remove(): Operation {
+    return { kind: 'delete-table', ...this.#at }
   }
 
   /** Everything, for a table that is not there. */

@@ -12,7 +12,7 @@ import { grantOf, type Held, holdPod } from './holding.ts'
 import { clusterElements, fixedChains, fixedSets, prefixElements } from './layout.ts'
 import { localPod } from './local-pods.ts'
 import type { Operation } from './lower.ts'
-import type { EgressModel, EgressNode, EgressWorld } from './model.ts'
+import type { EgressNode, EgressWorld } from './model.ts'
 import { readEgressNodes } from './node-index.ts'
 import type { PortUse } from './port-journal.ts'
 import { Slots } from './slots.ts'
@@ -51,6 +51,7 @@ export class EgressTables {
   readonly #dispatch: Dispatch
   #nodes: ReadonlyMap<string, EgressNode> = new Map()
   #nodeFindings: readonly Finding[] = []
+  #isNeeded = false
   #nodesText = ''
   #clusterText = ''
   #ownText = ''
@@ -77,8 +78,9 @@ export class EgressTables {
     ]
   }
 
-  get models(): readonly EgressModel[] {
-    return this.#index.models
+  /** The tables that are wanted now, as `ip plumb-egress`. */
+  get names(): readonly string[] {
+    return this.#isNeeded ? [...this.#tables.values()].map(({ name }) => name) : []
   }
 
   /** Who holds which address, as the last update took it. */
@@ -138,12 +140,21 @@ export class EgressTables {
     const regranted = new Map<Address, Grant>()
     const world = { node: this.#node, nodes: this.#nodes, owners: this.#owners }
     for (const key of dirty) this.#settlePod(snapshot, world, key, regranted, changes === undefined)
-    return { operations: [...this.#tables.values()].flatMap((table) => table.take()), regranted }
+    return { operations: this.#takeOperations(), regranted }
   }
 
   /** Everything, for tables that are not there. */
   full(): readonly Operation[] {
-    return [...this.#tables.values()].flatMap((table) => table.full())
+    return this.#isNeeded ? [...this.#tables.values()].flatMap((table) => table.full()) : []
+  }
+
+  /** Without an Egress there are no tables, and packets pay nothing. */
+  #takeOperations(): readonly Operation[] {
+    const was = this.#isNeeded
+    this.#isNeeded = this.#index.models.length > 0
+    const changes = [...this.#tables.values()].flatMap((table) => table.take())
+    if (this.#isNeeded) return was ? changes : this.full()
+    return was ? [...this.#tables.values()].map((table) => table.remove()) : []
   }
 
   #isLocal(snapshot: Snapshot, key: ObjectKey): boolean {

@@ -163,13 +163,9 @@ export class NodePlan {
   /** The tables that a round makes, as `ip plumb-services`. */
   get tables(): readonly string[] {
     const { families = [4, 6] } = this.#options
-    const names = [
-      tableName,
-      ...(this.#policies === undefined ? [] : [policyTableName]),
-      ...(this.#egress === undefined ? [] : [egressTableName]),
-    ]
+    const names = this.#policies === undefined ? [tableName] : [tableName, policyTableName]
     const own = families.flatMap((family) => names.map((name) => `${tableOf(family).family} ${name}`))
-    return [...own, ...this.#podTables.names]
+    return [...own, ...this.#podTables.names, ...(this.#egress?.names ?? [])]
   }
 
   /** Whether clients may have kept this seat of the set `affinity` from before. */
