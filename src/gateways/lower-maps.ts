@@ -47,7 +47,7 @@ export function lowerMaps({ entrances }: GatewayModel, paths: Paths): Map<string
       for (const listener of entrance.listeners)
         put(names, nameSuffixes, listener.host, `${listener.mode}|${listener.id}`)
     for (const { host, action } of entrance.streams)
-      put(streams, streamSuffixes, host, hits.of({ ...action, filters: [] }))
+      put(streams, streamSuffixes, host, hits.of({ ...action, filters: [] }, answering.closed))
   }
   const all: [string, Entries][] = [
     [paths.hosts, hosts],
@@ -127,11 +127,12 @@ class Hits {
     return `?${encode(key)}`
   }
 
-  of(action: HttpAction): string {
+  /** `broken` answers for what cannot be. */
+  of(action: HttpAction, broken: string = answering.broken): string {
     const known = this.#known.get(action)
     if (known !== undefined) return known
     const hits = action.targets.map((target, at) =>
-      this.#hitOf(action, target, action.targets.length > 1 ? `.${at}` : ''),
+      this.#hitOf(action, target, broken, action.targets.length > 1 ? `.${at}` : ''),
     )
     const hit = hits.length === 0 ? this.#answered(action) : hits.length === 1 ? hits[0]! : this.#shared(action, hits)
     this.#known.set(action, hit)
@@ -141,11 +142,11 @@ class Hits {
   /** No backend is asked: either a filter answers, or nobody can. */
   #answered(action: HttpAction): string {
     const backend = action.filters.length > 0 ? answering.filters : answering.closed
-    return this.#hitOf(action, { weight: 1, target: { kind: 'backend', id: backend }, filters: [] }, '')
+    return this.#hitOf(action, { weight: 1, target: { kind: 'backend', id: backend }, filters: [] }, backend, '')
   }
 
-  #hitOf(action: HttpAction, { target, filters }: WeightedTarget, suffix: string): string {
-    const backend = target.kind === 'backend' ? target.id : answering.broken
+  #hitOf(action: HttpAction, { target, filters }: WeightedTarget, broken: string, suffix: string): string {
+    const backend = target.kind === 'backend' ? target.id : broken
     const all = [...action.filters, ...filters]
     if (all.length === 0 && action.timeoutMs === undefined) return `=|${backend}|${action.id}`
     const id = encode(`${action.id}${suffix}`)

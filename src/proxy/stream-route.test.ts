@@ -97,9 +97,15 @@ test('on one port TLS passes through, or ends and becomes bytes or requests, eac
   assert.equal(headers['x-forwarded-port'], '443')
 })
 
-test('a name of nobody, none at all, and a name without a route come to nothing', async () => {
-  for (const name of ['b.pass.example', 'no.example', undefined])
-    assert.doesNotMatch(await shake(name), /subject=|inner|backend/, name ?? 'no name')
+test('a name of nobody, none at all, a name without a route or with one to nowhere come to nothing', async () => {
+  await gateway.change([
+    routeOf('TLSRoute', 'gone', [{ backendRefs: [to('gone')] }], { hostnames: ['gone.pass.example'] }),
+  ])
+  for (const name of ['b.pass.example', 'gone.pass.example', 'no.example', undefined]) {
+    const said = await shake(name)
+    assert.doesNotMatch(said, /subject=|inner|backend/, name ?? 'no name')
+    assert.match(said, /read 0 bytes/, name ?? 'no name')
+  }
 })
 
 test('a ClientHello in many pieces is read whole', async () => {
