@@ -5,6 +5,7 @@ import { admitDefinition } from './definition-admission.ts'
 import { Refusal } from './refusal.ts'
 import { keyOf, type Scope } from './scope.ts'
 import type { ServiceAllocator } from './service-allocation.ts'
+import { followRanges } from './service-cidr.ts'
 import type { Transaction } from './store.ts'
 import { copyOf, isRecord, timestamp } from './value.ts'
 import { removeObject, type Written } from './write.ts'
@@ -69,7 +70,9 @@ export function deleteObject(
   const changed = mark(kind, object, graceSeconds) || JSON.stringify(object) !== current.json.toString()
   if (!changed) return { entry: current, removed: false }
   admitDefinition(scope, object, transaction)
-  return { entry: transaction.put(collection, key, object), removed: false }
+  const entry = transaction.put(collection, key, object)
+  followRanges(collection, allocator, transaction)
+  return { entry, removed: false }
 }
 
 /** Sets the marks of deletion; an earlier deadline replaces a later one, never the other way round. */

@@ -159,3 +159,20 @@ test('get -w and wait', { skip }, async () => {
     child.kill()
   }
 })
+
+test('kubectl apply of a second ServiceCIDR gives Services addresses out of it', async () => {
+  const cidr = {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'ServiceCIDR',
+    metadata: { name: 'more' },
+    spec: { cidrs: ['10.112.0.0/24'] },
+  }
+  const applied = await kubectl('apply -f -', JSON.stringify(cidr))
+  assert.match(applied.out, /servicecidr.networking.k8s.io\/more created/, applied.err)
+  assert.match((await kubectl('apply -f -', JSON.stringify(cidr))).out, /more unchanged/)
+  const created = await kubectl('create service clusterip far --tcp=80 --clusterip=10.112.0.5')
+  assert.match(created.out, /service\/far created/, created.err)
+  await kubectl('delete service far')
+  const deleted = await kubectl('delete servicecidr more')
+  assert.match(deleted.out, /"more" deleted/, deleted.err)
+})

@@ -22,7 +22,7 @@ export async function seed(core: Core, options: ApiServerOptions): Promise<void>
   const customDefinitions = await missingDefinitions(core, options.definitions ?? [])
   await core.store.write((transaction) => {
     for (const name of namespaces) ensure(core, transaction, namespaceObject(name))
-    ensure(core, transaction, serviceCidr(prefixes))
+    ensureServiceCidr(core, transaction, prefixes)
     for (const object of defaultRoles()) ensure(core, transaction, object)
     ensure(core, transaction, kubernetesService(prefixes, options.advertise?.port ?? 6443))
     for (const object of kubernetesEndpoints(prefixes[0]!, options.advertise)) ensure(core, transaction, object, true)
@@ -86,9 +86,10 @@ function namespaceObject(name: string): KubeObject {
   return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { 'kubernetes.io/metadata.name': name } } }
 }
 
-function serviceCidr(prefixes: readonly Prefix[]): KubeObject {
+/** Makes the ServiceCIDR `kubernetes` when it is missing; one that is there stays as it is. */
+export function ensureServiceCidr(core: Core, transaction: Transaction, cidrs: readonly string[]): void {
   const head = { apiVersion: 'networking.k8s.io/v1', kind: 'ServiceCIDR', metadata: { name: 'kubernetes' } }
-  return { ...head, spec: { cidrs: prefixes } } as KubeObject
+  ensure(core, transaction, { ...head, spec: { cidrs: cidrs.map(parsePrefix) } } as KubeObject)
 }
 
 function kubernetesService(prefixes: readonly Prefix[], port: number): KubeObject {

@@ -21,6 +21,8 @@ import { startAggregation } from './role-aggregation.ts'
 import { route } from './router.ts'
 import { seed } from './seed.ts'
 import { ServiceAllocator } from './service-allocation.ts'
+import { followRanges, serviceCidrs } from './service-cidr.ts'
+import { startServiceCidrGuard } from './service-cidr-guard.ts'
 import { startServiceRepair } from './service-repair.ts'
 import { StorageFault } from './storage-fault.ts'
 import { Store } from './store.ts'
@@ -42,11 +44,14 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const audit = options.audit && (await openAuditLog(options.audit, () => metrics.count('apiserver_audit_error_total')))
   const path = options.dataDir === ':memory:' ? ':memory:' : storePath(options.dataDir)
   const store = new Store(path, options.historyEvents)
-  for (const entry of store.collection('/services').range('')) allocator.load(entry.value as Service)
   const reader: Reader = {
     find: (collection, key) => store.collection(collection).find(key),
     range: (collection, prefix) => store.collection(collection).range(prefix),
   }
+  await store.write((transaction) => {
+    followRanges(serviceCidrs, allocator, transaction)
+    for (const { value } of transaction.range('/services', '')) allocator.load(value as Service)
+  })
   const core: Core = {
     store,
     registry: openRegistry(store),
@@ -65,6 +70,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     await seed(core, options)
     startCleanup(core)
     startAggregation(core)
+    startServiceCidrGuard(core, options.serviceCidrs)
     repair = startServiceRepair(core)
     for (const listener of options.listeners) servers.push(await listen(core, options, listener))
   } catch (error) {

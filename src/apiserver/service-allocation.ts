@@ -1,5 +1,13 @@
-import { type Address, contains, findAddress, type Prefix, prefixFamily } from '../addr/index.ts'
-import { AddressPool, type AllocationFailure, type Pick, PortPool, type PortRange } from '../ipam/index.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { type Address, findAddress, type Prefix, prefixFamily } from '../addr/index.ts'
+import {
+  AddressPools,
+  type AddressRange,
+  type AllocationFailure,
+  type Pick,
+  PortPool,
+  type PortRange,
+} from '../ipam/index.ts'
 import { errors, type FieldError, type Service } from '../objects/index.ts'
 import { findRecord, forgetAddress, isOf, recordAddress } from './ip-address.ts'
 import { Refusal } from './refusal.ts'
@@ -11,46 +19,62 @@ import {
   needsHealthCheckPort,
   needsNodePort,
 } from './service-families.ts'
+import { addressesOf, portsOf } from './service-holdings.ts'
 import type { Transaction } from './store.ts'
 
-type Spec = Service['spec']
+const kind = { group: '', kind: 'Service' }
 
-const addressWords: Record<AllocationFailure, (pool: AddressPool, text: string) => string> = {
+const addressWords: Record<AllocationFailure, (pools: AddressPools, text: string) => string> = {
   allocated: () => 'provided IP is already allocated',
   full: () => 'range is full',
-  outside: (pool, text) =>
-    `the provided IP (${text}) is not in the valid range. The range of valid IPs is ${pool.prefix}`,
+  outside: ({ prefixes }, text) =>
+    `the provided IP (${text}) is not in the valid range. The range of valid IPs is ${prefixes.join(', ')}`,
 }
 
 /** Hands out ClusterIPs, node ports and health check ports. Its memory is rebuilt from the stored Services; each step can be undone. */
 export class ServiceAllocator {
   readonly families: readonly IpFamily[]
-  readonly #addresses = new Map<IpFamily, AddressPool>()
+  #ranges: readonly AddressRange[]
+  #addresses: ReadonlyMap<IpFamily, AddressPools>
   #ports: PortPool
   readonly #pick: Pick
 
+  /** The families are those of `prefixes`, which give addresses out until ServiceCIDRs are told. */
   constructor(
     prefixes: readonly Prefix[],
     ports: PortRange,
     pick: Pick = (below) => Math.floor(Math.random() * below),
   ) {
-    for (const prefix of prefixes)
-      this.#addresses.set(prefixFamily(prefix) === 4 ? 'IPv4' : 'IPv6', new AddressPool(prefix))
-    this.families = [...this.#addresses.keys()]
+    this.families = [...new Set(prefixes.map((prefix): IpFamily => (prefixFamily(prefix) === 4 ? 'IPv4' : 'IPv6')))]
+    this.#ranges = prefixes.map((prefix) => ({ prefix, open: true }))
+    this.#addresses = this.#openPools(this.#ranges)
     this.#ports = new PortPool(ports)
     this.#pick = pick
   }
 
+  /** From now on ClusterIPs come from these prefixes, as far as they are of the cluster's families. */
+  setRanges(ranges: readonly AddressRange[], transaction: Transaction): void {
+    if (isDeepStrictEqual(ranges, this.#ranges)) return
+    const before = { ranges: this.#ranges, addresses: this.#addresses }
+    transaction.onUndo(() => {
+      this.#ranges = before.ranges
+      this.#addresses = before.addresses
+    })
+    this.#ranges = ranges
+    this.#addresses = this.#openPools(ranges)
+    for (const { value } of transaction.range('/services', '')) this.#loadAddresses(value as Service)
+  }
+
   /** Takes what a stored Service holds. */
-  load({ spec }: Service): void {
-    for (const address of addressesOf(spec)) this.#poolOf(address)?.take(address)
-    for (const port of portsOf(spec)) this.#ports.take(port)
+  load(service: Service): void {
+    this.#loadAddresses(service)
+    for (const port of portsOf(service.spec)) this.#ports.take(port)
   }
 
   /** Gives the Service what it needs and takes back what it no longer holds; 422 or 500 in upstream's words. */
   allocate(service: Service, old: Service | undefined, transaction: Transaction): void {
     const refused = fillFamilies(service.spec, old?.spec, this.families)
-    if (refused.length > 0) throw invalid(service, refused)
+    if (refused.length > 0) throw new Refusal(errors.invalid(kind, service.metadata.name, refused))
     const held = { addresses: new Set(old ? addressesOf(old.spec) : []), ports: new Set(old ? portsOf(old.spec) : []) }
     this.#allocateAddresses(service, held.addresses, transaction)
     this.#allocatePorts(service, held.ports, transaction)
@@ -72,8 +96,7 @@ export class ServiceAllocator {
 
   /** Whether the address is within a prefix of the cluster's. */
   covers(address: Address): boolean {
-    const pool = this.#poolOf(address)
-    return pool !== undefined && contains(pool.prefix, address)
+    return this.#poolsOf(address)?.covers(address) === true
   }
 
   holdsPort(port: number): boolean {
@@ -86,12 +109,12 @@ export class ServiceAllocator {
 
   /** Remembers what these Services hold and nothing else. */
   recount(services: readonly Service[], transaction: Transaction): void {
-    const before = { addresses: new Map(this.#addresses), ports: this.#ports }
+    const before = { addresses: this.#addresses, ports: this.#ports }
     transaction.onUndo(() => {
-      for (const [family, pool] of before.addresses) this.#addresses.set(family, pool)
+      this.#addresses = before.addresses
       this.#ports = before.ports
     })
-    for (const [family, { prefix }] of before.addresses) this.#addresses.set(family, new AddressPool(prefix))
+    this.#addresses = this.#openPools(this.#ranges)
     this.#ports = new PortPool(before.ports.range)
     for (const service of services) this.load(service)
   }
@@ -101,57 +124,57 @@ export class ServiceAllocator {
     if (!needsClusterIp(spec) || isHeadless(spec)) return
     const wanted = spec.clusterIPs ?? []
     spec.clusterIPs = (spec.ipFamilies ?? []).map((family, index) => {
-      const pool = this.#addresses.get(family)
+      const pools = this.#addresses.get(family)
       const text = wanted[index] ?? ''
-      if (pool === undefined) return text
-      return this.#takeAddress(service, pool, text, held, transaction)
+      if (pools === undefined) return text
+      return this.#takeAddress(service, pools, text, held, transaction)
     })
     spec.clusterIP = spec.clusterIPs[0] ?? ''
   }
 
   #takeAddress(
     service: Service,
-    pool: AddressPool,
+    pools: AddressPools,
     text: string,
     held: ReadonlySet<Address>,
     transaction: Transaction,
   ): string {
     if (text === '') {
-      const next = this.#takeUnrecorded(pool, transaction)
+      const next = this.#takeUnrecorded(pools, transaction)
       if (next === undefined) throw new Refusal(errors.internalError('failed to allocate a serviceIP: range is full'))
-      transaction.onUndo(() => pool.release(next))
+      transaction.onUndo(() => pools.release(next))
       return next
     }
     const address = findAddress(text)
     if (address !== undefined && held.has(address)) return address
-    const failure = address === undefined ? 'outside' : this.#takeThis(service, pool, address, transaction)
+    const failure = address === undefined ? 'outside' : this.#takeThis(service, pools, address, transaction)
     if (failure === undefined) {
-      transaction.onUndo(() => pool.release(address!))
+      transaction.onUndo(() => pools.release(address!))
       return address!
     }
-    const message = `failed to allocate IP ${text}: ${addressWords[failure](pool, text)}`
-    throw invalid(service, [fieldError('spec.clusterIPs', JSON.stringify(service.spec.clusterIPs ?? [text]), message)])
+    const message = `failed to allocate IP ${text}: ${addressWords[failure](pools, text)}`
+    throw invalid(service, 'spec.clusterIPs', JSON.stringify(service.spec.clusterIPs ?? [text]), message)
   }
 
   /** An IPAddress that somebody else made takes its address, whoever it says it is for. */
-  #takeUnrecorded(pool: AddressPool, transaction: Transaction): Address | undefined {
+  #takeUnrecorded(pools: AddressPools, transaction: Transaction): Address | undefined {
     const passed: Address[] = []
-    let next = pool.takeNext(this.#pick)
-    for (; next !== undefined && findRecord(next, transaction) !== undefined; next = pool.takeNext(this.#pick)) {
+    let next = pools.takeNext(this.#pick)
+    for (; next !== undefined && findRecord(next, transaction) !== undefined; next = pools.takeNext(this.#pick)) {
       passed.push(next)
     }
-    for (const address of passed) pool.release(address)
+    for (const address of passed) pools.release(address)
     return next
   }
 
   #takeThis(
     service: Service,
-    pool: AddressPool,
+    pools: AddressPools,
     address: Address,
     transaction: Transaction,
   ): AllocationFailure | undefined {
     const record = findRecord(address, transaction)
-    return record !== undefined && !isOf(record, service) ? 'allocated' : pool.take(address)
+    return record !== undefined && !isOf(record, service) ? 'allocated' : pools.take(address)
   }
 
   #allocatePorts(service: Service, held: ReadonlySet<number>, transaction: Transaction): void {
@@ -187,7 +210,7 @@ export class ServiceAllocator {
       failure === 'outside'
         ? `provided port is not in the valid range. The range of valid ports is ${first}-${last}`
         : 'provided port is already allocated'
-    throw invalid(service, [fieldError(field, String(port), message)])
+    throw invalid(service, field, String(port), message)
   }
 
   #takeNextPort(what: string, transaction: Transaction): number {
@@ -199,10 +222,10 @@ export class ServiceAllocator {
 
   #releaseAddress(service: Service, address: Address, transaction: Transaction): void {
     forgetAddress(address, service, transaction)
-    const pool = this.#poolOf(address)
-    if (pool === undefined || !pool.has(address)) return
-    pool.release(address)
-    transaction.onUndo(() => pool.take(address))
+    const pools = this.#poolsOf(address)
+    if (pools === undefined || !pools.has(address)) return
+    pools.release(address)
+    transaction.onUndo(() => pools.load(address))
   }
 
   #releasePort(port: number, transaction: Transaction): void {
@@ -211,28 +234,21 @@ export class ServiceAllocator {
     transaction.onUndo(() => this.#ports.take(port))
   }
 
-  #poolOf(address: Address): AddressPool | undefined {
+  #openPools(ranges: readonly AddressRange[]): ReadonlyMap<IpFamily, AddressPools> {
+    const of = (family: IpFamily) => ranges.filter(({ prefix }) => prefix.includes(':') === (family === 'IPv6'))
+    return new Map(this.families.map((family) => [family, new AddressPools(of(family))]))
+  }
+
+  #loadAddresses({ spec }: Service): void {
+    for (const address of addressesOf(spec)) this.#poolsOf(address)?.load(address)
+  }
+
+  #poolsOf(address: Address): AddressPools | undefined {
     return this.#addresses.get(address.includes(':') ? 'IPv6' : 'IPv4')
   }
 }
 
-/** What a Service holds of the address pools. */
-export function addressesOf(spec: Spec): Address[] {
-  if (!needsClusterIp(spec) || isHeadless(spec)) return []
-  return (spec.clusterIPs ?? []).map(findAddress).filter((address) => address !== undefined)
-}
-
-/** What a Service holds of the port pool. */
-export function portsOf(spec: Spec): number[] {
-  const ports = needsNodePort(spec) ? (spec.ports ?? []).map((port) => port.nodePort ?? 0) : []
-  if (needsHealthCheckPort(spec)) ports.push(spec.healthCheckNodePort ?? 0)
-  return [...new Set(ports)].filter((port) => port !== 0)
-}
-
-function fieldError(field: string, value: string, message: string): FieldError {
-  return { reason: 'FieldValueInvalid', field, message: `Invalid value: ${value}: ${message}` }
-}
-
-function invalid(service: Service, causes: readonly FieldError[]): Refusal {
-  return new Refusal(errors.invalid({ group: '', kind: 'Service' }, service.metadata.name, causes))
+function invalid({ metadata }: Service, field: string, value: string, says: string): Refusal {
+  const cause: FieldError = { reason: 'FieldValueInvalid', field, message: `Invalid value: ${value}: ${says}` }
+  return new Refusal(errors.invalid(kind, metadata.name, [cause]))
 }

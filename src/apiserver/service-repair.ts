@@ -13,8 +13,8 @@ import {
   refersToService,
 } from './ip-address.ts'
 import { warnAbout } from './repair-event.ts'
-import { addressesOf, portsOf } from './service-allocation.ts'
 import { ipFamilyOf, isHeadless, needsClusterIp } from './service-families.ts'
+import { addressesOf, portsOf } from './service-holdings.ts'
 import type { Transaction } from './store.ts'
 
 const services = '/services'

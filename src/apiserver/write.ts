@@ -12,6 +12,7 @@ import { admitRole } from './role-admission.ts'
 import { keyOf, type Scope } from './scope.ts'
 import type { ServiceAllocator } from './service-allocation.ts'
 import { carryOver } from './service-carry-over.ts'
+import { admitServiceCidr, followRanges } from './service-cidr.ts'
 import type { Transaction } from './store.ts'
 import { copyOf, timestamp } from './value.ts'
 import { toStorage } from './version-view.ts'
@@ -60,9 +61,11 @@ export function createObject(
   if (service !== undefined) allocator.allocate(service, undefined, transaction)
   admitRole(scope, object, undefined, transaction)
   admitDefinition(scope, object, transaction)
+  admitServiceCidr(scope, object)
   gate?.validate(object, undefined)
   toStorage(kind, object)
   const entry = transaction.put(scope.collection, key, object)
+  followRanges(scope.collection, allocator, transaction)
   return { entry: transaction.dryRun ? tried(entry, undefined) : entry, removed: false }
 }
 
@@ -99,6 +102,7 @@ export function updateObject(
   if (service !== undefined) allocator.allocate(service, old as Service, transaction)
   admitRole(scope, object, old, transaction)
   admitDefinition(scope, object, transaction)
+  admitServiceCidr(scope, object)
   gate?.validate(object, current)
   return replaceState(scope, current, object, allocator, transaction)
 }
@@ -148,6 +152,7 @@ export function removeObject(
 ): Entry {
   const last = transaction.remove(scope.collection, key)
   if (isService(scope.kind)) allocator.release(last.value as Service, transaction)
+  followRanges(scope.collection, allocator, transaction)
   return last
 }
 

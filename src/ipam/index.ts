@@ -1,5 +1,6 @@
 export { AddressLedger } from './address-ledger.ts'
 export { AddressPool, addressBand, firstAddress } from './address-pool.ts'
+export { AddressPools, type AddressRange } from './address-pools.ts'
 export { rangeOf } from './address-range.ts'
 export type { AddressRequest, Allocation } from './address-request.ts'
 export { compilePools, type IPAddressPool, type ReservedRange } from './external-pool.ts'
