@@ -165,3 +165,25 @@ test('a watch continues over a restart', async () => {
   watch.close()
   await assert.rejects(startTestServer({ dataDir }), /cannot open the store .*: database is locked/)
 })
+
+test('states that were replaced before a restart are still listed and watched, until the history is full', async () => {
+  const dataDir = join(folder, 'replaced')
+  const first = await startTestServer({ dataDir, historyEvents: 40 })
+  const path = '/api/v1/namespaces/default/configmaps'
+  const labelled = { metadata: { name: 'a', labels: { seen: 'yes' } }, data: { n: '0' } }
+  const { body } = await first.client.call('POST', path, labelled)
+  await first.client.call('PATCH', `${path}/a`, { metadata: { labels: { seen: null } }, data: { n: '1' } })
+  await first[Symbol.asyncDispose]()
+  await using second = await startTestServer({ dataDir, historyEvents: 40 })
+  const { resourceVersion } = body.metadata
+  const exact = `${path}?resourceVersion=${resourceVersion}&resourceVersionMatch=Exact`
+  const before = await second.client.call('GET', exact)
+  assert.deepEqual(before.body.items.map((item: { data: object }) => item.data).at(0), { n: '0' })
+  const watch = await second.client.watch(`${path}?watch=true&labelSelector=seen&resourceVersion=${resourceVersion}`)
+  const left = await watch.next()
+  assert.equal(left.type, 'DELETED')
+  assert.deepEqual(left.object.data, { n: '0' })
+  watch.close()
+  for (let i = 0; i < 60; i++) await second.client.call('PATCH', `${path}/a`, { data: { n: `later ${i}` } })
+  assert.equal((await second.client.call('GET', exact)).code, 410)
+})

@@ -55,6 +55,7 @@ export class Database {
   readonly #insert: StatementSync
   readonly #forget: StatementSync
   readonly #setCompacted: StatementSync
+  readonly #read: StatementSync
 
   constructor(path: string) {
     if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
@@ -73,10 +74,31 @@ export class Database {
       throw storageFault(`open the store ${path}`, path, error)
     }
     this.#insert = this.#db.prepare('INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?)')
+    this.#read = this.#db.prepare(
+      'SELECT revision, collection, key, created, deleted, value, checksum FROM log WHERE revision = ?',
+    )
     this.#forget = this.#db.prepare('DELETE FROM log WHERE revision = ?')
     this.#setCompacted = this.#db.prepare(
       `INSERT INTO meta VALUES ('compacted', ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value`,
     )
+  }
+
+  /** The revisions of kept states that a later one of the same key has replaced. */
+  replaced(): Set<number> {
+    const statement = this.#db.prepare('SELECT revision, collection, key FROM log ORDER BY revision')
+    const latest = new Map<string, number>()
+    const replaced = new Set<number>()
+    try {
+      for (const { revision, collection, key } of statement.iterate() as unknown as Iterable<Row>) {
+        const name = `${collection} ${key}`
+        const before = latest.get(name)
+        if (before !== undefined) replaced.add(before)
+        latest.set(name, revision)
+      }
+      return replaced
+    } catch (error) {
+      throw storageFault(`read the store ${this.#path}`, this.#path, error)
+    }
   }
 
   /** Every state that is still kept, in the order of revisions. Throws `StorageFault` at one that is damaged. */
@@ -86,17 +108,32 @@ export class Database {
     )
     try {
       for (const row of statement.iterate() as unknown as Iterable<StoredRow>) {
-        if (row.checksum !== checksumOf(row)) {
-          const what = `${row.collection} ${row.key} at revision ${row.revision}`
-          const message = `the store ${this.#path} is damaged: the checksum of ${what} is wrong`
-          throw new StorageFault('damaged', `${message}; ${remedyOfDamage(this.#path)}`)
-        }
-        yield row
+        yield this.#checked(row)
       }
     } catch (error) {
       if (error instanceof StorageFault) throw error
       throw storageFault(`read the store ${this.#path}`, this.#path, error)
     }
+  }
+
+  /** The bytes of one kept state. Throws `StorageFault` when it is damaged or gone. */
+  valueAt(revision: number): Uint8Array {
+    try {
+      const row = this.#read.get(revision) as unknown as StoredRow | undefined
+      if (row !== undefined) return this.#checked(row).value
+    } catch (error) {
+      if (error instanceof StorageFault) throw error
+      throw storageFault(`read the store ${this.#path}`, this.#path, error)
+    }
+    const message = `the store ${this.#path} is damaged: revision ${revision} is gone`
+    throw new StorageFault('damaged', `${message}; ${remedyOfDamage(this.#path)}`)
+  }
+
+  #checked(row: StoredRow): Row {
+    if (row.checksum === checksumOf(row)) return row
+    const what = `${row.collection} ${row.key} at revision ${row.revision}`
+    const message = `the store ${this.#path} is damaged: the checksum of ${what} is wrong`
+    throw new StorageFault('damaged', `${message}; ${remedyOfDamage(this.#path)}`)
   }
 
   /** The highest revision whose history is gone. */

@@ -1,5 +1,8 @@
 import type { KubeObject } from '../objects/index.ts'
 
+/** The JSON of a state, or the way to read it from the store. */
+type Json = Buffer | ((revision: number) => Buffer)
+
 /** One stored state of an object: its JSON is encoded once and shared by every answer and watcher. Never changed after it was made. */
 export class Entry {
   /** `group/plural`, e.g. `/services` or `apps/deployments`. */
@@ -10,18 +13,33 @@ export class Entry {
   readonly revision: number
   /** The revision that created the object. */
   readonly created: number
-  readonly json: Buffer
+  #json: Json
   #value: KubeObject | undefined
   #used = false
 
-  constructor(collection: string, key: string, revision: number, created: number, json: Buffer, value?: KubeObject) {
+  constructor(collection: string, key: string, revision: number, created: number, json: Json, value?: KubeObject) {
     this.collection = collection
     this.key = key
     this.revision = revision
     this.created = created
-    this.json = json
+    this.#json = json
     this.#value = value
     if (value !== undefined) keep(this)
+  }
+
+  /** The object as JSON. A state that is not held is read from the store each time; throws `StorageFault` when that fails. */
+  get json(): Buffer {
+    return typeof this.#json === 'function' ? this.#json(this.revision) : this.#json
+  }
+
+  /** Holds the JSON again, because the store is about to forget it. */
+  takeBack(): void {
+    if (typeof this.#json !== 'function') return
+    try {
+      this.#json = this.#json(this.revision)
+    } catch {
+      // Whoever still wants this state is told; the write that makes it old goes on.
+    }
   }
 
   /** The object; shared, so it must not be changed. Decoded on need, and kept decoded while it is in use. */
@@ -29,6 +47,7 @@ export class Entry {
     this.#used = true
     if (this.#value !== undefined) return this.#value
     const value = this.decode()
+    if (typeof this.#json === 'function') return value
     this.#value = value
     keep(this)
     return value

@@ -3,9 +3,14 @@ import { Collection } from './collection.ts'
 import { Database, type Row } from './database.ts'
 import { Entry, type StoreEvent } from './entry.ts'
 import { defaultHistoryLimit, forgottenRows, History } from './history.ts'
+import { releaseMemory } from './release-memory.ts'
 
 /** At most so many pieces of work share one commit; the rest waits for the next turn. */
 const batchLimit = 1_000
+
+/** Reading so many rows leaves enough behind to be worth a collection, once the server has started. */
+const manyRows = 5_000
+const releaseAfterMs = 1_000
 
 interface Job {
   readonly work: (transaction: Transaction) => unknown
@@ -225,6 +230,8 @@ export class Store {
       value: entry.json,
     }))
     const excess = this.#history.excess()
+    // Somebody may still be reading them.
+    for (const { previous } of excess) previous?.takeBack()
     this.#database.commit(rows, excess.flatMap(forgottenRows), excess.at(-1)?.revision)
     this.#history.drop(excess)
     this.#history.add(events)
@@ -239,12 +246,16 @@ export class Store {
   }
 
   #load(): void {
+    let count = 0
+    const replaced = this.#database.replaced()
+    const read = (revision: number) => bufferOf(this.#database.valueAt(revision))
     for (const row of this.#database.rows()) {
-      const value = row.value
-      const json = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+      // History that few ask for: half of what a busy store would hold.
+      const json = replaced.has(row.revision) ? read : bufferOf(row.value)
       const entry = new Entry(row.collection, row.key, row.revision, row.created, json)
       const collection = this.collection(row.collection)
       const previous = collection.find(row.key)
+      count++
       if (row.deleted === 0) collection.set(entry)
       else collection.remove(row.key)
       this.#revision = row.revision
@@ -254,5 +265,10 @@ export class Store {
     }
     // After a restore revisions go on far beyond those that are stored.
     this.#revision = Math.max(this.#revision, this.#history.compacted)
+    if (count >= manyRows) setTimeout(releaseMemory, releaseAfterMs).unref()
   }
+}
+
+function bufferOf(value: Uint8Array): Buffer {
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
 }
