@@ -1,12 +1,11 @@
 import type { Address } from '../addr/index.ts'
 import type { AddressClaim } from '../cluster/index.ts'
+import { Ballot } from './ballot.ts'
+import { Claims } from './claims.ts'
 import type { Ack, Heartbeat, Message, Move } from './message.ts'
 import { Moves } from './moves.ts'
-import { Peers } from './peers.ts'
-import { rankNodes } from './rank.ts'
-import { Tally } from './tally.ts'
-import { type Timing, trustedPart } from './timing.ts'
-import { Voter } from './voter.ts'
+import { Patience } from './patience.ts'
+import type { Timing } from './timing.ts'
 
 /** What the election asks its surroundings to do. */
 export type Effect =
@@ -27,11 +26,6 @@ export interface ElectionOptions {
   readonly random: () => number
 }
 
-interface Claimed {
-  readonly claim: AddressClaim
-  readonly ranked: readonly string[]
-}
-
 /**
  * One node's part in deciding who holds which external address. Pure: time comes in as milliseconds of any clock that only
  * grows, and what is to be done comes out.
@@ -41,19 +35,13 @@ interface Claimed {
  */
 export class Election {
   readonly #options: ElectionOptions
-  readonly #voter: Voter
-  readonly #tally: Tally
-  readonly #peers: Peers
+  readonly #ballot: Ballot
   readonly #moves: Moves
-  readonly #claims = new Map<Address, Claimed>()
+  readonly #claims = new Claims()
+  readonly #patience = new Patience()
   readonly #held = new Set<Address>()
-  readonly #ownerless = new Map<Address, number>()
-  readonly #pausedUntil = new Map<Address, number>()
-  /** Since when an address is asked for without a majority. */
-  readonly #lackingSince = new Map<Address, number>()
   readonly #seenHeld = new Set<Address>()
   #blocked: ReadonlySet<Address> = new Set()
-  #members: readonly string[] = []
   #isDraining = false
   #nextHeartbeat: number
   #hasNews = false
@@ -61,29 +49,23 @@ export class Election {
 
   constructor(options: ElectionOptions, now: number) {
     this.#options = options
-    this.#voter = new Voter(options.node, now)
-    this.#tally = new Tally(options.node, options.timing.leaseMs * trustedPart)
-    this.#peers = new Peers(options.timing.leaseMs)
+    this.#ballot = new Ballot(options, now)
     this.#moves = new Moves()
     this.#nextHeartbeat = now
   }
 
   /** All nodes that vote, this one included; messages of others are passed over. */
   setMembers(names: Iterable<string>): void {
-    this.#members = [...new Set(names)]
-    this.#peers.keep(this.#members)
+    this.#ballot.setMembers(names)
   }
 
   /** The addresses that there are and who may hold them. One that this node may not hold any more goes to another, or is let go. */
   setClaims(claims: Iterable<AddressClaim>, now: number): readonly Effect[] {
-    const before = new Map(this.#claims)
-    this.#claims.clear()
-    for (const claim of claims) this.#claims.set(claim.address, rank(claim, before.get(claim.address)))
-    for (const address of before.keys()) if (!this.#claims.has(address)) this.#forget(address)
-    for (const address of this.#tally.wanted()) {
-      const claimed = this.#claims.get(address)
-      if (claimed === undefined) this.#release(address, 'nobody asks for it any more')
-      else if (!claimed.ranked.includes(this.#options.node)) this.#handOver(address, now, 'this node may not hold it')
+    for (const address of this.#claims.set(claims)) this.#forget(address)
+    for (const address of this.#ballot.wanted()) {
+      if (!this.#claims.has(address)) this.#release(address, 'nobody asks for it any more')
+      else if (!this.#claims.mayHold(address, this.#options.node))
+        this.#handOver(address, now, 'this node may not hold it')
     }
     return this.#flush(now)
   }
@@ -91,7 +73,7 @@ export class Election {
   /** Addresses that this node cannot announce just now, such as those of a link that is down: let go at once, and not taken. */
   setBlocked(addresses: ReadonlySet<Address>, now: number): readonly Effect[] {
     this.#blocked = addresses
-    for (const address of this.#tally.wanted())
+    for (const address of this.#ballot.wanted())
       if (addresses.has(address)) this.#release(address, 'this node cannot announce it')
     return this.#flush(now)
   }
@@ -106,30 +88,30 @@ export class Election {
 
   /** Until when this node has the API server's vote, which breaks the tie of an even number of nodes; by this node's clock. */
   setArbiter(until: number): void {
-    this.#tally.arbiterUntil = until
+    this.#ballot.setArbiter(until)
   }
 
   /** Whether the votes of other nodes alone are no majority, so that the API server's is needed. */
   needsArbiter(now: number): boolean {
-    return this.#hasArbiter() && this.#tally.contacts(this.#members, now) < this.#majority(now)
+    return this.#ballot.needsArbiter(now)
   }
 
   /** Whether this node may answer for the address at this moment; to be asked before every answer. */
   holds(address: Address, now: number): boolean {
-    return this.#held.has(address) && this.#hasMajority(address, now)
+    return this.#held.has(address) && this.#ballot.hasMajority(address, now)
   }
 
   /** Who holds what, as this node knows it. */
   owners(now: number): ReadonlyMap<Address, string> {
-    const owners = new Map(this.#peers.owners(now))
+    const owners = new Map(this.#ballot.peers.owners(now))
     for (const address of this.#held) if (this.holds(address, now)) owners.set(address, this.#options.node)
     return owners
   }
 
   /** Hands the address to a node that is alive, once that is ready for it. False when this node does not hold it, or that one cannot. */
   move(address: Address, to: string, now: number): { readonly done: boolean; readonly effects: readonly Effect[] } {
-    const isFit = to !== this.#options.node && this.#peers.isAble(to, now)
-    const done = isFit && this.holds(address, now) && this.#claims.get(address)?.ranked.includes(to) === true
+    const isFit = to !== this.#options.node && this.#ballot.peers.isAble(to, now)
+    const done = isFit && this.holds(address, now) && this.#claims.mayHold(address, to)
     if (done) this.#beginMove(address, to, now)
     return { done, effects: this.#flush(now) }
   }
@@ -141,7 +123,7 @@ export class Election {
   }
 
   receive(message: Message, now: number): readonly Effect[] {
-    if (message.from === this.#options.node || !this.#members.includes(message.from)) return []
+    if (!this.#ballot.isOther(message.from)) return []
     if (message.kind === 'heartbeat') this.#receiveHeartbeat(message, now)
     else if (message.to !== this.#options.node) return []
     else if (message.kind === 'ack') this.#receiveAck(message, now)
@@ -153,11 +135,11 @@ export class Election {
   tick(now: number): readonly Effect[] {
     this.#dropLost(now)
     for (const { address, to } of this.#moves.expired(now)) this.#abortMove(address, to)
-    const owners = this.#peers.owners(now)
-    for (const [address, { ranked }] of this.#claims) {
-      if (this.#tally.wants(address)) this.#giveUp(address, now)
-      else if (owners.has(address)) this.#ownerless.delete(address)
-      else this.#consider(address, ranked, now)
+    const owners = this.#ballot.peers.owners(now)
+    for (const address of this.#claims.addresses()) {
+      if (this.#ballot.wants(address)) this.#giveUp(address, now)
+      else if (owners.has(address)) this.#patience.hasOwner(address)
+      else this.#consider(address, now)
     }
     if (now >= this.#nextHeartbeat) this.#hasNews = true
     return this.#flush(now)
@@ -166,26 +148,26 @@ export class Election {
   /** When `tick` has something to do next. */
   nextAt(now: number): number {
     let next = this.#nextHeartbeat
-    for (const address of this.#claims.keys()) {
+    for (const address of this.#claims.addresses()) {
       if (this.#held.has(address)) continue
-      const taken = this.#voter.takenUntil(address, this.#options.node, now)
-      const due = Math.max(taken, this.#pausedUntil.get(address) ?? 0)
+      const taken = this.#ballot.takenUntil(address, now)
+      const due = Math.max(taken, this.#patience.pausedUntil(address))
       if (due > now && due < next) next = due
     }
     return Math.max(next, now)
   }
 
   #receiveHeartbeat(heartbeat: Heartbeat, now: number): void {
-    const ack = this.#voter.vote(heartbeat, now)
+    const ack = this.#ballot.vote(heartbeat, now)
     if (ack === undefined) return
     this.#send(heartbeat.from, ack)
-    this.#peers.hear(heartbeat, now)
     for (const { address, held } of heartbeat.wants) {
       if (held) this.#seenHeld.add(address)
-      if (held) this.#ownerless.delete(address)
-      if (!this.#tally.wants(address) || this.#hasMajority(address, now)) continue
+      if (held) this.#patience.hasOwner(address)
+      if (!this.#ballot.wants(address) || this.#ballot.hasMajority(address, now)) continue
       // Of two that ask at once the better one goes on; nobody goes on against a holder.
-      if (held || this.#isBetter(address, heartbeat.from)) this.#withdraw(address, now, heartbeat.from)
+      if (held || this.#claims.isBetter(address, heartbeat.from, this.#options.node))
+        this.#withdraw(address, now, heartbeat.from)
     }
     for (const { address } of this.#moves.expectedFrom(heartbeat.from, now)) {
       const stillThere = heartbeat.wants.some((want) => want.address === address)
@@ -194,10 +176,9 @@ export class Election {
   }
 
   #receiveAck(ack: Ack, now: number): void {
-    if (ack.boot !== this.#options.boot) return
-    this.#tally.count(ack, now)
+    if (!this.#ballot.count(ack, now)) return
     for (const { address, remainingMs } of ack.refused) {
-      if (!this.#tally.wants(address) || this.#hasMajority(address, now)) continue
+      if (!this.#ballot.wants(address) || this.#ballot.hasMajority(address, now)) continue
       // In a planned move the vote is given back within moments; else it runs out.
       const pauseMs = this.#moves.isExpected(address, now) ? 2 : Math.min(remainingMs + 1, this.#options.timing.leaseMs)
       this.#nextHeartbeat = Math.min(this.#nextHeartbeat, now + pauseMs)
@@ -206,7 +187,7 @@ export class Election {
   }
 
   #receiveMove({ phase, from, address }: Move, now: number): void {
-    if (phase === 'prepare' && this.#claims.get(address)?.ranked.includes(this.#options.node)) {
+    if (phase === 'prepare' && this.#claims.mayHold(address, this.#options.node)) {
       this.#moves.expect(address, from, now)
       this.#effects.push({ kind: 'prepare', address, from })
     }
@@ -221,45 +202,42 @@ export class Election {
   }
 
   /** Asks for an address that nobody has, if it is this node's turn. */
-  #consider(address: Address, ranked: readonly string[], now: number): void {
+  #consider(address: Address, now: number): void {
     const { node, timing } = this.#options
-    const since = this.#ownerless.get(address) ?? now
-    this.#ownerless.set(address, since)
-    if (!ranked.includes(node) || this.#blocked.has(address) || !this.#isAble(now)) return
-    if ((this.#pausedUntil.get(address) ?? 0) > now) return
-    if (this.#voter.takenUntil(address, node, now) > now) return
-    const able = ranked.filter((one) => one === node || this.#peers.isAble(one, now))
+    const ownerlessMs = this.#patience.ownerlessFor(address, now)
+    if (!this.#claims.mayHold(address, node) || this.#blocked.has(address) || !this.#isAble(now)) return
+    if (this.#patience.pausedUntil(address) > now) return
+    if (this.#ballot.takenUntil(address, now) > now) return
+    const able = this.#claims.ranked(address).filter((one) => one === node || this.#ballot.peers.isAble(one, now))
     // Whoever is first may see things otherwise, so the next ones do not wait for ever.
     const patienceMs = able.indexOf(node) * 2 * timing.leaseMs
-    if (now - since >= patienceMs) this.#ask(address)
+    if (ownerlessMs >= patienceMs) this.#ask(address)
   }
 
   #ask(address: Address): void {
-    if (this.#tally.wants(address) || this.#blocked.has(address) || !this.#claims.has(address)) return
-    this.#tally.want(address)
+    if (this.#ballot.wants(address) || this.#blocked.has(address) || !this.#claims.has(address)) return
+    this.#ballot.want(address)
     this.#hasNews = true
   }
 
   /** Votes that do not add up for a while are given back, for others to get a majority. */
   #giveUp(address: Address, now: number): void {
-    const since = this.#hasMajority(address, now) ? undefined : (this.#lackingSince.get(address) ?? now)
-    if (since === undefined) this.#lackingSince.delete(address)
-    else if (now - since > this.#options.timing.leaseMs) this.#withdraw(address, now, undefined)
-    else this.#lackingSince.set(address, since)
+    const lackingMs = this.#patience.lackingFor(address, this.#ballot.hasMajority(address, now), now)
+    if (lackingMs > this.#options.timing.leaseMs) this.#withdraw(address, now, undefined)
   }
 
   #withdraw(address: Address, now: number, for_: string | undefined): void {
     const pauseMs = this.#options.timing.intervalMs * (1 + this.#options.random())
-    this.#pausedUntil.set(address, now + pauseMs)
+    this.#patience.pause(address, now + pauseMs)
     this.#release(address, for_ === undefined ? 'no majority' : `${for_} has it`)
   }
 
   #takeWon(now: number): void {
-    for (const address of this.#tally.wanted()) {
-      if (this.#held.has(address) || !this.#hasMajority(address, now)) continue
+    for (const address of this.#ballot.wanted()) {
+      if (this.#held.has(address) || !this.#ballot.hasMajority(address, now)) continue
       this.#held.add(address)
       this.#moves.arrived(address)
-      this.#ownerless.delete(address)
+      this.#patience.hasOwner(address)
       this.#effects.push({ kind: 'taken', address, isFirst: !this.#seenHeld.has(address) })
       this.#seenHeld.add(address)
       this.#hasNews = true
@@ -268,7 +246,7 @@ export class Election {
 
   #dropLost(now: number): void {
     for (const address of this.#held) {
-      if (this.#hasMajority(address, now)) continue
+      if (this.#ballot.hasMajority(address, now)) continue
       this.#held.delete(address)
       this.#effects.push({ kind: 'lost', address, why: 'no majority' })
     }
@@ -276,9 +254,8 @@ export class Election {
 
   #handOver(address: Address, now: number, why: string): void {
     const { node } = this.#options
-    const ranked = this.#claims.get(address)?.ranked ?? []
     if (this.#moves.isGoing(address)) return
-    const to = ranked.find((one) => one !== node && this.#peers.isAble(one, now))
+    const to = this.#claims.ranked(address).find((one) => one !== node && this.#ballot.peers.isAble(one, now))
     if (to === undefined || !this.#held.has(address)) this.#release(address, why)
     else this.#beginMove(address, to, now)
   }
@@ -290,46 +267,25 @@ export class Election {
 
   #abortMove(address: Address, to: string): void {
     this.#moves.end(address)
-    const mayStay = !this.#isDraining && this.#claims.get(address)?.ranked.includes(this.#options.node) === true
+    const mayStay = !this.#isDraining && this.#claims.mayHold(address, this.#options.node)
     if (!mayStay) this.#release(address, `${to} did not get ready in time`)
   }
 
   #release(address: Address, why: string): void {
-    this.#tally.drop(address)
-    this.#lackingSince.delete(address)
+    this.#ballot.drop(address)
+    this.#patience.released(address)
     this.#hasNews = true
     if (this.#held.delete(address)) this.#effects.push({ kind: 'lost', address, why })
   }
 
   #forget(address: Address): void {
-    this.#ownerless.delete(address)
-    this.#pausedUntil.delete(address)
+    this.#patience.forget(address)
     this.#seenHeld.delete(address)
     this.#moves.end(address)
   }
 
-  #isBetter(address: Address, other: string): boolean {
-    const ranked = this.#claims.get(address)?.ranked ?? []
-    const theirs = ranked.indexOf(other)
-    return theirs >= 0 && theirs < ranked.indexOf(this.#options.node)
-  }
-
   #isAble(now: number): boolean {
-    return !this.#isDraining && this.#tally.contacts(this.#members, now, true) >= this.#majority(now)
-  }
-
-  #hasMajority(address: Address, now: number): boolean {
-    return this.#tally.votes(address, this.#members, now) >= this.#majority(now)
-  }
-
-  /** More than half of the nodes, and of the API server if they are even; of the most that any node in reach knows of, when members change. */
-  #majority(now: number): number {
-    const members = Math.max(this.#members.length, this.#peers.mostMembers(now))
-    return Math.floor(members / 2) + 1
-  }
-
-  #hasArbiter(): boolean {
-    return this.#members.length % 2 === 0
+    return !this.#isDraining && this.#ballot.isHeard(now)
   }
 
   #send(to: string, message: Message): void {
@@ -337,22 +293,11 @@ export class Election {
   }
 
   #heartbeat(now: number): void {
-    const { node, boot, timing } = this.#options
-    const wants = this.#tally.wanted().map((address) => ({ address, held: this.holds(address, now) }))
-    const heartbeat: Heartbeat = {
-      kind: 'heartbeat',
-      from: node,
-      boot,
-      sequence: this.#tally.sent(now),
-      leaseMs: timing.leaseMs,
-      members: this.#members.length,
-      able: this.#isAble(now),
-      wants,
-    }
+    const isHeld = (address: Address): boolean => this.holds(address, now)
+    const { heartbeat, own } = this.#ballot.heartbeat(now, this.#isAble(now), isHeld)
     this.#hasNews = false
-    this.#nextHeartbeat = now + timing.intervalMs
+    this.#nextHeartbeat = now + this.#options.timing.intervalMs
     this.#send('all', heartbeat)
-    const own = this.#voter.vote(heartbeat, now)
     if (own !== undefined) this.#receiveAck(own, now)
   }
 
@@ -361,13 +306,4 @@ export class Election {
     for (let i = 0; i < 2 && this.#hasNews; i++) this.#heartbeat(now)
     return this.#effects.splice(0)
   }
-}
-
-/** Ranking costs a hash per node, so that of a claim which did not change is kept. */
-function rank(claim: AddressClaim, known: Claimed | undefined): Claimed {
-  const isSame =
-    known !== undefined &&
-    known.claim.eligible.join() === claim.eligible.join() &&
-    JSON.stringify([...(known.claim.preference ?? [])]) === JSON.stringify([...(claim.preference ?? [])])
-  return { claim, ranked: isSame ? known.ranked : rankNodes(claim) }
 }

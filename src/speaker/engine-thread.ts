@@ -1,4 +1,5 @@
 /** The engine in a thread of its own: neither a garbage collection of the agent nor a large round keeps heartbeats back. */
+import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { openHost } from '../host/index.ts'
 import { Engine, type EngineCommand, type EngineOptions } from './engine.ts'
@@ -14,6 +15,7 @@ export type PlainOptions = Omit<EngineOptions, 'host' | 'namespace' | 'onEvent'>
 
 const port = parentPort
 if (port !== null) {
+  raisePriority()
   const host = openHost()
   const options = workerData as PlainOptions
   const engine = new Engine({ ...options, host, namespace: host.own, onEvent: (event) => port.postMessage({ event }) })
@@ -26,4 +28,13 @@ if (port !== null) {
       port.close()
     }
   })
+}
+
+/** Heartbeats of a node that is busy must not wait for a processor. Linux sets the priority of the calling thread alone; who may not has the usual one. */
+function raisePriority(): void {
+  try {
+    setPriority(-15)
+  } catch {
+    // It works without.
+  }
 }

@@ -13,6 +13,7 @@ import { ArbiterLease } from './arbiter-lease.ts'
 import { tellAssigned } from './assigned-event.ts'
 import type { EngineEvent, EngineState } from './engine.ts'
 import { type EngineHandle, startEngine } from './engine-handle.ts'
+import { foreignFinding, noKey } from './findings.ts'
 import { FormerHolders } from './former-holders.ts'
 import { ipAddressPools, l2Advertisements, secrets, speakerObjects } from './resources.ts'
 
@@ -263,21 +264,3 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
 }
 
 const nothing = { services: new Set<string>(), egresses: new Set<string>() }
-
-const noKey: Finding = {
-  code: 'NoSpeakerKey',
-  object: `secret/${speakerObjects.namespace}/${speakerObjects.name}`,
-  field: 'data.key',
-  says: 'nodes cannot trust one another, so no external address is announced',
-  try: `kubectl -n ${speakerObjects.namespace} create secret generic ${speakerObjects.name} --from-literal=key=$(openssl rand -hex 32)`,
-}
-
-function foreignFinding(node: string, event: Extract<EngineEvent, { kind: 'foreign' }>): Finding {
-  return {
-    code: 'AddressInUse',
-    object: `node/${node}`,
-    field: `address ${event.address}`,
-    says: `the machine with MAC address ${event.mac} on ${event.link} says that it has ${event.address} too`,
-    try: `take ${event.address} away from that machine, or out of its IPAddressPool`,
-  }
-}
