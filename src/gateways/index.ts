@@ -1,6 +1,7 @@
 export { compileServers } from './backend.ts'
 export { compileGateways } from './compile.ts'
 export { keepTimes } from './conditions.ts'
+export { convertIngresses, isIngress } from './convert.ts'
 export { explainRequest, type RequestAnswer } from './explain.ts'
 export type { ReferenceGrant } from './gateway-api.ts'
 export {

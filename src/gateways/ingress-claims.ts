@@ -61,8 +61,9 @@ export function compileClaims(ingresses: readonly Ingress[]): {
     const isAll = claim.path.kind === 'prefix' && claim.path.value === ''
     if (isAll && !passthrough.has(hostText(claim.host))) passthrough.set(hostText(claim.host), claim)
   }
+  const taken = new Map<string, Claim>()
   const canaries = read.filter(({ settings }) => settings.canary !== undefined)
-  for (const one of canaries) for (const claim of ruleClaims(one, findings)) addCanary(claim, served, findings)
+  for (const one of canaries) for (const claim of ruleClaims(one, findings)) addCanary(claim, served, taken, findings)
   return { claims: joined([...served.values()]), passthrough: [...passthrough.values()], findings }
 }
 
@@ -187,15 +188,19 @@ function secured(claim: Claim): Claim[] {
 }
 
 /** A claim of a canary becomes a share of the one for the same host and path, and conditions before it. */
-function addCanary(claim: Claim, served: Map<string, Claim>, findings: Finding[]): void {
+function addCanary(claim: Claim, served: Map<string, Claim>, taken: Map<string, Claim>, findings: Finding[]): void {
   const canary = claim.settings.canary!
   let found = false
   for (const entry of both) {
     const key = keyOf(claim, entry)
     const main = served.get(key)
     if (main === undefined || main.ingress.metadata.namespace !== claim.ingress.metadata.namespace) continue
+    const other = taken.get(key)
+    // One canary is all that an Ingress can have (ingress-nginx says the same).
+    if (other !== undefined && !found) findings.push(takenBy(other, claim))
     found = true
-    if (main.backends.length === 0) continue
+    if (main.backends.length === 0 || other !== undefined) continue
+    taken.set(key, claim)
     const rest = canary.total - canary.weight
     const weigh = (all: readonly ClaimBackend[], weight: number) => all.map((one) => ({ ...one, weight }))
     const backends = [...weigh(main.backends, rest), ...weigh(claim.backends, canary.weight)]
