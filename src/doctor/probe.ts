@@ -148,7 +148,8 @@ export function renderOutcome(outcome: Outcome): string {
       return outcome.says
     case 'refused': {
       const how = outcome.by === 'reset' ? 'RST' : outcome.by === 'icmp' ? `ICMP ${outcome.says}` : outcome.says
-      return `refused (${how}${outcome.from === undefined ? '' : ` from ${outcome.from}`})`
+      const words = [how, outcome.from === undefined ? '' : `from ${outcome.from}`].filter((word) => word !== '')
+      return words.length === 0 ? 'refused' : `refused (${words.join(' ')})`
     }
     case 'unreachable':
       return `unreachable (${outcome.says})`
