@@ -2,6 +2,7 @@ import { type Address, findAddress, findPrefix, type Prefix } from '../addr/inde
 import { type Finding, keyOf } from '../cluster/index.ts'
 import type { Egress } from '../objects/index.ts'
 import type { Bandwidth, EgressAddress, EgressModel, PortPlan } from './model.ts'
+import { readShape } from './shape.ts'
 
 /** Ports that one node has of an address unless the Egress says. */
 const defaultPerNode = 1024
@@ -16,7 +17,7 @@ export function compileEgress(egress: Egress): EgressModel {
   const key = keyOf(egress)
   const object = `egress/${key}`
   const findings: Finding[] = []
-  const { spec = {} as Egress['spec'] } = egress
+  const spec = readShape(object, egress, findings)
   const destinations = readPrefixes(object, 'destinationCIDRs', spec.destinationCIDRs, findings)
   const { podSelector, namespaceSelector } = spec.appliedTo ?? {}
   return {
@@ -24,7 +25,7 @@ export function compileEgress(egress: Egress): EgressModel {
     object,
     created: egress.metadata.creationTimestamp ?? '',
     selects: { pods: podSelector, namespaces: namespaceSelector },
-    addresses: readAddresses(object, egress, findings),
+    addresses: readAddresses(object, spec, egress.status?.egressIPs, findings),
     holders: spec.nodeSelector,
     scope: {
       // Of destinations none of which can be read, all are meant rather than none: none would let packets out under the node's address.
@@ -39,12 +40,13 @@ export function compileEgress(egress: Egress): EgressModel {
 }
 
 /** Those of the spec, or those that the controllers took from its pools. */
-function readAddresses(object: string, { spec, status }: Egress, findings: Finding[]): EgressAddress[] {
-  const fixed = spec?.egressIPs ?? (spec?.egressIP === undefined ? undefined : [spec.egressIP])
+function readAddresses(object: string, spec: Egress['spec'], allocated: unknown, findings: Finding[]): EgressAddress[] {
+  const fixed = spec.egressIPs ?? (spec?.egressIP === undefined ? undefined : [spec.egressIP])
   const field =
     fixed === undefined ? 'status.egressIPs' : spec.egressIPs === undefined ? 'spec.egressIP' : 'spec.egressIPs'
   const found = new Map<Address, EgressAddress>()
-  for (const [index, text] of (fixed ?? status?.egressIPs ?? []).entries()) {
+  const texts = fixed ?? (Array.isArray(allocated) ? allocated.filter((one) => typeof one === 'string') : [])
+  for (const [index, text] of texts.entries()) {
     const address = findAddress(text)
     const at = field === 'spec.egressIP' ? field : `${field}[${index}]`
     if (address !== undefined) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { type Address, parseAddress, parsePrefix } from '../addr/index.ts'
 import { ChangeFeed, LiveSnapshot } from '../cluster/index.ts'
 import { FakeNftables, type Packet, trace } from '../nft/index.ts'
@@ -102,6 +103,34 @@ test('compile: what cannot be read is told, and never widens what leaves under t
   const pooled = { ...egress('pooled', { externalIPPool: 'p' }), status: { egressIPs: [blue] } }
   assert.deepEqual(compileEgress(pooled).addresses[0]?.because.field, 'status.egressIPs[0]')
   assert.doesNotThrow(() => compileEgress({ kind: 'Egress', metadata: { name: 'x' } } as Egress))
+})
+
+test('compile is total: whatever a spec holds, and whatever becomes of it in the tables', () => {
+  const field = fc.oneof(fc.anything(), fc.constant({ matchExpressions: [{ key: 'a', operator: 'Near' }] }))
+  const names = ['appliedTo', 'nodeSelector', 'egressIP', 'egressIPs', 'destinationCIDRs', 'excludedCIDRs', 'ports']
+  const spec = fc.oneof(
+    fc.anything(),
+    fc.record(Object.fromEntries([...names, 'bandwidth', 'onUnavailable'].map((name) => [name, field])), {
+      requiredKeys: [],
+    }),
+  )
+  fc.assert(
+    fc.property(spec, fc.oneof(fc.anything(), fc.record({ addresses: fc.anything() })), (of, status) => {
+      const object = { ...egress('any', {}), spec: of, status } as Egress
+      assert.ok(Array.isArray(compileEgress(object).findings))
+      const one = world().put(object, pod('a', podAddress, { team: 'any' }))
+      one.round()
+    }),
+    { numRuns: 300 },
+  )
+  const unread = compileEgress({
+    ...egress('x', {}),
+    spec: { appliedTo: { podSelector: 'all' }, egressIPs: red } as never,
+  })
+  assert.deepEqual(
+    unread.findings.map(({ code, field: at }) => `${code} ${at}`),
+    ['WrongShape spec.appliedTo', 'WrongShape spec.egressIPs'],
+  )
 })
 
 test('of two Egresses the older holds, then the first by name; pods are spread and stay where they are', () => {

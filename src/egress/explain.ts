@@ -21,9 +21,11 @@ export interface ExitAnswer {
 export function ownersTold(snapshot: Pick<Snapshot, 'egresses'>): ReadonlyMap<Address, string> {
   const owners = new Map<Address, string>()
   for (const { status } of snapshot.egresses.values()) {
-    for (const { address, node } of status?.addresses ?? []) {
-      const parsed = findAddress(address)
-      if (parsed !== undefined && node !== undefined) owners.set(parsed, node)
+    const told: unknown = status?.addresses
+    for (const one of Array.isArray(told) ? told : []) {
+      const { address, node } = (one ?? {}) as { address?: unknown; node?: unknown }
+      const parsed = typeof address === 'string' ? findAddress(address) : undefined
+      if (parsed !== undefined && typeof node === 'string') owners.set(parsed, node)
     }
   }
   return owners
