@@ -86,6 +86,8 @@ async function one(wires: Wires, keeper: Keeper, client: Client, fault: Fault): 
   await client.untilCalm(`before ${fault}`)
   const owner = findOwner(wires)
   if (owner === undefined) throw new Error('the client does not know who has the address')
+  // At any moment between two heartbeats.
+  await pause(Math.random() * 400)
   const begun = performance.now()
   const mend = breakDown(wires, keeper, owner, fault)
   const end = performance.now() + 15_000

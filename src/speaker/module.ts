@@ -10,12 +10,12 @@ import type { IPAddressPool } from '../ipam/index.ts'
 import type { Secret } from '../objects/index.ts'
 import { Announcements, membersOf } from './announcements.ts'
 import { ArbiterLease } from './arbiter-lease.ts'
-import { tellAssigned } from './assigned-event.ts'
 import type { EngineEvent, EngineState } from './engine.ts'
 import { type EngineHandle, startEngine } from './engine-handle.ts'
 import { foreignFinding, noKey } from './findings.ts'
 import { FormerHolders } from './former-holders.ts'
 import { ipAddressPools, l2Advertisements, secrets, speakerObjects } from './resources.ts'
+import { assigned, type ServiceEvent, tellService, told } from './service-event.ts'
 
 /** UDP port of the heartbeats. */
 const heartbeatPort = 10_261
@@ -207,7 +207,7 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
         log.info({ address: event.address }, 'this node answers for the address')
         this.#foreign.delete(event.address)
         for (const hooks of this.#hooks) hooks.taken(event.address)
-        this.#tell(event.address)
+        this.#tell(event.address, assigned(nodeName))
         break
       case 'lost':
         log.info({ address: event.address, why: event.why }, 'this node does not answer for the address any more')
@@ -219,6 +219,7 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
       case 'foreign':
         log.warn({ ...event }, 'another machine has the address')
         this.#foreign.set(event.address, foreignFinding(nodeName, event))
+        this.#tell(event.address, told(foreignFinding(nodeName, event)))
         break
       case 'arbiter':
         this.#arbiter.setNeeded(event.isNeeded)
@@ -254,11 +255,11 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     if (changed.length > 0) for (const listener of this.#listeners) listener(changed)
   }
 
-  #tell(address: Address): void {
+  #tell(address: Address, event: ServiceEvent): void {
     const { client, nodeName } = this.#options
     for (const key of this.#announcements.servicesOf(address)) {
       const service = this.#snapshot?.services.get(key)
-      if (service !== undefined) tellAssigned(client, service, nodeName)
+      if (service !== undefined) tellService(client, service, nodeName, event)
     }
   }
 }
