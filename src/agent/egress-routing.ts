@@ -32,7 +32,7 @@ export class EgressRouting implements NodeModule {
 }
 
 /** Makes rules and routes what is wanted; touches only those of egress, told by priority and protocol number. */
-function applyEgressRoutes(network: Network, wanted: readonly EgressRoute[]): void {
+export function applyEgressRoutes(network: Network, wanted: readonly EgressRoute[]): void {
   const idOf = ({ family, table }: { family: number; table: number }) => `${family} ${table}`
   const routes = new Map(
     network.routes({ protocol: egressRouteProtocol }).map((route) => [`${route.table} ${route.destination}`, route]),

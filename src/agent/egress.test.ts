@@ -4,6 +4,7 @@ import { createServer, Socket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { type Address, parseAddress } from '../addr/index.ts'
 import type { EndpointSlice, KubeObject, Service } from '../objects/index.ts'
+import { cleanUpNode } from './clean-up.ts'
 import { type EgressPod, EgressRig, egressObject, firstLine, outside, port } from './egress.fixture.ts'
 import { host } from './rig.fixture.ts'
 
@@ -304,6 +305,19 @@ test('an agent that has heard of no owner yet goes by what Egresses say, and let
   socket.write('still there?\n')
   assert.equal(await answer, 'still there?')
   assert.equal(leaks(), 0)
+})
+
+test('a node that is cleaned up has neither tables nor rules of egress', async () => {
+  const [node] = rig.nodes
+  assert.ok(node !== undefined)
+  assert.equal(node.network.rules().filter(({ priority }) => priority === 20560).length, 4, 'two nodes, two families')
+  await rig.agents[0]?.stop()
+  await cleanUpNode(node)
+  assert.equal(node.network.rules().filter(({ priority }) => priority === 20560).length, 0)
+  assert.deepEqual(
+    (await node.network.tables()).filter(({ name }) => name.startsWith('plumb')),
+    [],
+  )
 })
 
 /** One ICMP echo from a pod, by perl because nothing that comes with Node has raw sockets. */
