@@ -4,6 +4,7 @@ import {
   confirm,
   type End,
   explainConnection,
+  explainRequestWay,
   observationsOf,
   type Question,
   renderAnswer,
@@ -20,12 +21,19 @@ interface WhyOptions {
   protocol: 'tcp' | 'udp' | 'sctp'
   family?: '4' | '6'
   probe: boolean
+  method?: string
+  header: string[]
+  sni?: string
   capsule?: string
   output: 'text' | 'json'
 }
 
 /** `plumb why FROM TO[:PORT]`: exit status 0 when it arrives, 1 when something refuses it, 3 when nobody could be asked. */
 export async function runWhy(from: string, to: string, options: WhyOptions): Promise<void> {
+  if (/^https?:\/\//.test(to)) {
+    await toUrl(from, to, options)
+    return
+  }
   const question = parseQuestion(from, to, options)
   if (typeof question === 'string') {
     say(`plumb why: ${question}`)
@@ -42,6 +50,45 @@ export async function runWhy(from: string, to: string, options: WhyOptions): Pro
   const confirmed = lab === undefined ? model : confirm(model, await askNodes(lab, observationsOf(model)))
   const answer = options.probe ? await probe(confirmed, lab) : confirmed
   report(answer, options.output)
+}
+
+/** The way of a request through a gateway, by the model and by the kernels on the way. */
+async function toUrl(from: string, url: string, options: WhyOptions): Promise<void> {
+  const source = parseEnd(from, options.namespace)
+  const wrong = options.header.find((one) => !one.includes(':'))
+  const mistake =
+    typeof source === 'string'
+      ? source
+      : !URL.canParse(url)
+        ? `"${url}" is no URL`
+        : wrong && `-H "${wrong}" is not NAME: VALUE`
+  if (typeof source === 'string' || mistake !== undefined) {
+    say(`plumb why: ${mistake}`)
+    process.exitCode = exit.usage
+    return
+  }
+  const cluster = await openCluster('plumb why', options)
+  if (cluster === undefined) return
+  const { readGateways } = await import('./doctor-request.ts')
+  const { model } = await readGateways(cluster).finally(() => cluster.client.close())
+  const headers = Object.fromEntries(
+    options.header.map((one) => [
+      one.slice(0, one.indexOf(':')).trim().toLowerCase(),
+      one.slice(one.indexOf(':') + 1).trim(),
+    ]),
+  )
+  const asked = {
+    url,
+    headers,
+    ...(options.method === undefined ? {} : { method: options.method }),
+    ...(options.sni === undefined ? {} : { sni: options.sni }),
+  }
+  const facts = { clusterDomain: 'cluster.local', servicePrefixes: cluster.servicePrefixes }
+  const answer = explainRequestWay(cluster.snapshot, source, asked, model, facts)
+  report(
+    cluster.lab === undefined ? answer : confirm(answer, await askNodes(cluster.lab, observationsOf(answer))),
+    options.output,
+  )
 }
 
 /** Answers from a capsule's objects and from what its kernels said, as far as they were asked the same. */

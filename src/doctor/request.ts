@@ -1,5 +1,6 @@
 import { type Address, findAddress, parseAddress } from '../addr/index.ts'
 import type { Finding, Snapshot } from '../cluster/index.ts'
+import { boundPort } from '../explain/index.ts'
 import { explainRequest, type GatewayModel, type RequestAnswer } from '../gateways/index.ts'
 import { nodeAddresses } from '../pods/index.ts'
 import type { Cause } from './cause.ts'
@@ -45,7 +46,7 @@ export interface RequestRule {
 /** Asks the model of the gateways what becomes of a request. */
 export function routeRequest(model: GatewayModel, request: AskedRequest, now: string): RoutedRequest {
   const { scheme, host, path, port } = request
-  const bound = port === undefined ? undefined : model.entrances.find((one) => one.shownPort === port)?.port
+  const bound = port === undefined ? undefined : boundPort(model, port)
   const answer = explainRequest(model, {
     host,
     path: path.split('?')[0] ?? path,

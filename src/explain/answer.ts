@@ -33,6 +33,7 @@ export interface Verdict {
 export type Stage =
   | 'name'
   | 'source'
+  | 'request'
   | 'service'
   | 'endpoint'
   | 'policy'

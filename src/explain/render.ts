@@ -29,6 +29,7 @@ export function renderAnswer(answer: Answer, limit = 8): string {
 
 /** `pod/shop/client → svc/shop/web:80/tcp` */
 export function renderQuestion({ from, to, port, transport }: Question): string {
+  if (to.kind === 'name') return `${renderEnd(from)} → ${to.name}`
   return `${renderEnd(from)} → ${renderEnd(to)}${port === undefined ? '' : `:${port}`}/${transport}`
 }
 

@@ -1,3 +1,4 @@
+import { decisiveFinding } from '../../explain/index.ts'
 import { hostText } from '../../gateways/index.ts'
 import type { RequestRule } from '../request.ts'
 import { findingsFor } from '../request.ts'
@@ -11,7 +12,7 @@ export const noRoute: RequestRule = {
     if (answer.kind === 'forwarded' || answer.kind === 'stream') return []
     const rule = 'rule' in answer ? answer.rule : undefined
     if (answer.kind === 'answered' && answer.status < 400) return []
-    const [finding] = findingsFor(examination)
+    const finding = decisiveFinding(findingsFor(examination), rule?.because)
     const url = `${request.scheme}://${request.host}${request.path}`
     const status = answer.kind === 'answered' ? `${answer.status}` : 'no connection'
     const proof = tested.slice(0, 2).map(proofOf)

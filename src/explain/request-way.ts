@@ -1,0 +1,190 @@
+import type { Because, Finding, Snapshot } from '../cluster/index.ts'
+import { compileServers, explainRequest, type GatewayModel, hostText, type RequestAnswer } from '../gateways/index.ts'
+import { nodeAddresses } from '../pods/index.ts'
+import type { Answer, Branch, End, Question, Step } from './answer.ts'
+import { base, type ClusterFacts } from './asked.ts'
+import { explainConnection } from './connection.ts'
+
+/** An HTTP request as a client sends it. */
+export interface RequestAsked {
+  readonly url: string
+  readonly method?: string
+  /** By name in lower case. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Unless told, the URL's host; empty for a client that sends none. */
+  readonly sni?: string
+}
+
+/**
+ * Which way an HTTP request goes through an Ingress or Gateway: to a node, by the rule that takes it, to the pods behind it; and
+ * why the other rules did not take it. `url` is one that `URL` reads.
+ */
+export function explainRequestWay(
+  snapshot: Snapshot,
+  from: End,
+  asked: RequestAsked,
+  model: GatewayModel,
+  facts: ClusterFacts,
+): Answer {
+  const { protocol, hostname, port, pathname, searchParams } = new URL(asked.url)
+  const tls = protocol === 'https:'
+  const question: Question = { from, to: { kind: 'name', name: asked.url }, transport: 'tcp' }
+  const bound = port === '' ? undefined : boundPort(model, Number(port))
+  const host = asked.headers?.host ?? hostname
+  const routed = explainRequest(model, {
+    host,
+    path: pathname,
+    query: Object.fromEntries(searchParams),
+    ...(bound === undefined ? {} : { port: bound }),
+    ...(tls ? { sni: asked.sni ?? hostname } : {}),
+    ...(asked.method === undefined ? {} : { method: asked.method }),
+    ...(asked.headers === undefined ? {} : { headers: asked.headers }),
+  })
+  const entry = enter(snapshot, from, routed.entrance?.port ?? (tls ? 443 : 80), facts)
+  const before = entry?.answer.steps ?? []
+  const node = entry?.node ?? ''
+  const steps = [...before, ...requestSteps(routed, node)]
+  const findings = findingsOf(model, routed, host)
+  const assumptions = [
+    ...base(question).assumptions,
+    `the name ${hostname} leads to a node, and the request to the gateway of ${node}`,
+  ]
+  const rest = { ...base(question), assumptions, findings }
+  if (entry !== undefined && entry.answer.verdict.kind === 'deny')
+    return { ...rest, verdict: entry.answer.verdict, steps: before, branches: [] }
+  const ended = endOf(routed, findings, host)
+  if (ended !== undefined) return { ...rest, verdict: ended, steps, branches: [] }
+  const branches = branchesOf(snapshot, routed, model, node, facts)
+  return { ...rest, verdict: verdictOf(routed, branches), steps, branches }
+}
+
+/** The way to a node's gateway; the first node by name, for no object says to which one the network hands it. */
+function enter(
+  snapshot: Snapshot,
+  from: End,
+  port: number,
+  facts: ClusterFacts,
+): { node: string; answer: Answer } | undefined {
+  const [first] = [...snapshot.nodes.values()].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+  const address = first && (nodeAddresses(first)[4] ?? nodeAddresses(first)[6])
+  if (first === undefined || address === undefined) return undefined
+  const answer = explainConnection(snapshot, { from, to: { kind: 'address', address }, transport: 'tcp', port }, facts)
+  return { node: first.metadata.name, answer }
+}
+
+function requestSteps({ entrance, listener, lost, ...answer }: RequestAnswer, node: string): Step[] {
+  const step = (says: string, because?: Because): Step => ({
+    stage: 'request',
+    node,
+    says,
+    ...(because === undefined ? {} : { because }),
+  })
+  const rule = 'rule' in answer ? answer.rule : undefined
+  return [
+    ...(entrance === undefined
+      ? []
+      : [step(`the gateway listens on ${entrance.shownPort} (${entrance.protocol})`, entrance.because)]),
+    ...(listener === undefined || listener.host.kind === 'any'
+      ? []
+      : [step(`listener ${hostText(listener.host)} takes the name`, listener.because)]),
+    ...lost.slice(0, 5).map((one) => step(`not taken: ${one.says}`, one.because)),
+    ...(rule === undefined
+      ? []
+      : [step(`${rule.path.kind} ${rule.path.value || '/'} takes the request`, rule.because)]),
+  ]
+}
+
+/** What nodes bind for a port that clients connect to; the same where nothing listens there. */
+export function boundPort({ entrances }: GatewayModel, port: number): number {
+  return entrances.find(({ shownPort }) => shownPort === port)?.port ?? port
+}
+
+/** Of findings about the objects of a request the one that explains its end: about the rule that took it, or, where none did, about no single rule. */
+export function decisiveFinding(findings: readonly Finding[], rule: Because | undefined): Finding | undefined {
+  if (rule === undefined) return findings.find(({ field }) => !/rules\[|paths\[|tls/.test(field))
+  return findings.find(({ object, field }) => object === rule.object && field.startsWith(rule.field))
+}
+
+/** What keeps a request from any pod. */
+function endOf(routed: RequestAnswer, findings: readonly Finding[], host: string): Answer['verdict'] | undefined {
+  if (routed.kind === 'forwarded' || routed.kind === 'stream') return undefined
+  const rule = 'rule' in routed ? routed.rule : undefined
+  const status = routed.kind === 'answered' ? `the gateway answers ${routed.status} itself` : 'the connection is closed'
+  const finding = decisiveFinding(findings, rule?.because)
+  const because = rule?.because ??
+    routed.lost[0]?.because ?? {
+      object: finding?.object ?? `request/${host}`,
+      field: finding?.field ?? 'host',
+      value: host,
+    }
+  const kind = routed.kind === 'answered' && routed.status < 400 ? 'allow' : 'deny'
+  return {
+    kind,
+    says: `${status}: ${finding?.says ?? routed.says}`,
+    because: finding === undefined ? because : { object: finding.object, field: finding.field, value: '' },
+  }
+}
+
+function findingsOf(model: GatewayModel, routed: RequestAnswer, host: string): readonly Finding[] {
+  const rule = 'rule' in routed ? routed.rule : undefined
+  const objects = [rule?.because.object, ...routed.lost.map(({ because }) => because.object)]
+  return model.findings.filter(({ object, says }) => objects.includes(object) || says.includes(host))
+}
+
+function branchesOf(
+  snapshot: Snapshot,
+  routed: RequestAnswer,
+  model: GatewayModel,
+  node: string,
+  facts: ClusterFacts,
+): readonly Branch[] {
+  const id = routed.kind === 'forwarded' || routed.kind === 'stream' ? routed.backend : undefined
+  const backend = model.backends.find((one) => one.id === id)
+  if (backend === undefined) return []
+  const servers = compileServers(backend, snapshot)
+  return servers.map(({ address, port, because }): Branch => {
+    const way = explainConnection(
+      snapshot,
+      { from: { kind: 'node', name: node }, to: { kind: 'address', address }, transport: 'tcp', port },
+      facts,
+    )
+    const pod = snapshot.findPod(address)
+    const key = pod === undefined ? undefined : `${pod.metadata.namespace}/${pod.metadata.name}`
+    return {
+      endpoint: {
+        address,
+        port,
+        ...(key === undefined ? {} : { pod: key }),
+        ...(pod?.spec.nodeName === undefined ? {} : { node: pod.spec.nodeName }),
+      },
+      share: { of: servers.length, one: 1 },
+      verdict: way.verdict,
+      steps: [{ stage: 'endpoint', says: `${address} port ${port} takes requests`, because }, ...way.steps.slice(1)],
+    }
+  })
+}
+
+function verdictOf(routed: RequestAnswer, branches: readonly Branch[]): Answer['verdict'] {
+  const backend = routed.kind === 'forwarded' || routed.kind === 'stream' ? routed.backend : ''
+  const [namespace = '', service = '', port = ''] = backend.split(':')
+  const object = `service/${namespace}/${service}`
+  const because = (routed.kind === 'forwarded' ? routed.rule.because : undefined) ?? {
+    object,
+    field: 'spec.ports',
+    value: port,
+  }
+  if (branches.length === 0)
+    return {
+      kind: 'deny',
+      says: `the gateway answers 503 itself: ${object} has no ready endpoint for port ${port}`,
+      because: { object, field: 'spec.selector', value: '' },
+    }
+  const denied = branches.filter(({ verdict }) => verdict.kind === 'deny')
+  if (denied.length === 0)
+    return { kind: 'allow', says: `reaches ${object} at one of ${branches.length} endpoints`, because }
+  return {
+    kind: 'deny',
+    says: `${denied.length} of ${branches.length} endpoints cannot be reached from the gateway: ${denied[0]!.verdict.says}`,
+    because: denied[0]!.verdict.because,
+  }
+}
