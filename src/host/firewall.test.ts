@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { closeSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import type { SetDeclaration, Transaction } from '../nft/index.ts'
+import { NETLINK_NETFILTER } from '../netlink/index.ts'
+import { encodeTransaction, type SetDeclaration, type Transaction } from '../nft/index.ts'
+import type { Namespace } from './contract.ts'
+import { Firewall } from './firewall.ts'
+import { libc } from './libc.ts'
+import { openNetlink } from './netlink-socket.ts'
+import { SOL_SOCKET, setOption } from './socket-options.ts'
 import { makeNamespaces } from './testing.ts'
 
 const where = { family: 'ip', table: 'plumb-services' } as const
@@ -196,4 +203,71 @@ test('in an unprivileged user namespace it goes in parts, and a refusal says so'
     refused: `${refused} (there is no none; the operations before it were applied: without CAP_NET_ADMIN a large transaction goes in parts)`,
     left: 120_000,
   })
+})
+
+const run = (namespace: Namespace, ...args: string[]): void => {
+  const { status, stderr } = namespace.run(() => spawnSync('nft', args, { encoding: 'utf8' }))
+  assert.equal(status, 0, stderr)
+}
+
+test('what another program changes while an own large transaction goes in is told as lost, and nothing else is', async (t) => {
+  const namespace = makeNamespaces(t, 1)?.namespaces[0]
+  if (namespace === undefined) return
+  const { network } = namespace
+  const told: string[] = []
+  const watch = network.watchTables(
+    (table) => told.push(table),
+    () => told.push('lost'),
+  )
+  t.after(() => watch.close())
+  await network.commit(base)
+  await network.commit([{ kind: 'add-elements', ...where, set: classes, elements: many(50_000) }])
+  assert.deepEqual(told, [])
+  const commit = network.commit([{ kind: 'delete-elements', ...where, set: classes, elements: many(50_000) }])
+  await Promise.resolve()
+  // The event loop stands still until the other program is done, so the own transaction cannot end before.
+  run(namespace, 'add', 'chain', 'ip', 'plumb-services', 'other')
+  await commit
+  await new Promise(setImmediate)
+  assert.deepEqual(told, ['lost'])
+})
+
+test('a batch that is cut off before its end changes nothing, and the socket goes on', async (t) => {
+  const namespace = makeNamespaces(t, 1)?.namespaces[0]
+  if (namespace === undefined) return
+  await namespace.network.commit(base)
+  const fd = namespace.run(() => openNetlink('cut', NETLINK_NETFILTER))
+  const firewall = new Firewall(fd, () => closeSync(fd))
+  const transaction: Transaction = [{ kind: 'add-elements', ...where, set: classes, elements: many(100) }]
+  const { bytes } = encodeTransaction(transaction, 1)
+  const message = bytes.readUInt32LE(20)
+  for (const length of [20 + message, bytes.length - 20, bytes.length - 40]) {
+    assert.equal(libc().send(fd, bytes.subarray(0, length), length, 0), length)
+    assert.deepEqual(
+      await namespace.network.elements('ip', 'plumb-services', classes),
+      [],
+      `${length} of ${bytes.length}`,
+    )
+  }
+  await firewall.commit(transaction)
+  assert.equal((await namespace.network.elements('ip', 'plumb-services', classes)).length, 100)
+  firewall.close()
+})
+
+test('an acknowledgement that does not fit into the socket’s buffer is an error of its own: what was applied is unknown', async (t) => {
+  const namespace = makeNamespaces(t, 1)?.namespaces[0]
+  if (namespace === undefined) return
+  await namespace.network.commit(base)
+  const fd = namespace.run(() => openNetlink('full', NETLINK_NETFILTER, { groups: 1 << 6 }))
+  const firewall = new Firewall(fd, () => closeSync(fd))
+  const receiveBuffer = 8
+  setOption('shrink', fd, SOL_SOCKET, receiveBuffer, 4096)
+  // News of others that nobody reads fill it.
+  const elements = Array.from({ length: 200 }, (_, at) => `10.9.0.${at} . tcp . 80 : 1:1`).join(', ')
+  run(namespace, 'add', 'element', 'ip', 'plumb-services', 'service-class', `{ ${elements} }`)
+  const change: Transaction = [{ kind: 'add-chain', ...where, chain: { name: 'late' } }]
+  await assert.rejects(firewall.commit(change), { errno: 'ENOBUFS', message: /what was applied is unknown/ })
+  await firewall.commit(change)
+  run(namespace, 'list', 'chain', 'ip', 'plumb-services', 'late')
+  firewall.close()
 })

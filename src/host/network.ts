@@ -147,12 +147,13 @@ export class LinuxNetwork implements Network {
     const listener: TableListener = (family, table, from) => {
       if (from !== portId) onChange(`${family} ${table}`)
     }
-    const watch = new TablesWatch(this.#namespace, listener, onLost)
+    const generation = () => nftables.readGeneration(this.#socket(NETLINK_NETFILTER))
+    const watch = new TablesWatch(this.#namespace, { listener, onLost }, generation)
     const stop = this.#firewall.spare(watch)
     return {
       close() {
         stop()
-        watch.deaf()
+        watch.close()
       },
     }
   }

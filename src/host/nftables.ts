@@ -1,10 +1,12 @@
-import type { Message } from '../netlink/index.ts'
+import { type Message, NFPROTO_UNSPEC, writeNetfilterHeader } from '../netlink/index.ts'
 import {
   decodeElements,
+  decodeGeneration,
   decodeTable,
   type Element,
   encodeElementsRequest,
   encodeTablesRequest,
+  generationRequest,
   type SetDeclaration,
   type TableFamily,
 } from '../nft/index.ts'
@@ -13,6 +15,12 @@ import type { NetlinkSocket } from './netlink-socket.ts'
 /** The tables of the families that Plumb speaks. */
 export function listTables(socket: NetlinkSocket): { family: TableFamily; name: string }[] {
   return socket.dumpEncoded('list nftables tables', encodeTablesRequest, decodeTable)
+}
+
+/** How many transactions there have been, whoever made them; see `decodeGeneration`. */
+export function readGeneration(socket: NetlinkSocket): number | undefined {
+  const header = (writer: Parameters<typeof writeNetfilterHeader>[0]) => writeNetfilterHeader(writer, NFPROTO_UNSPEC)
+  return socket.get('read the generation of nftables', generationRequest, header, decodeGeneration)
 }
 
 /** The elements of one set or map; `missing` when there is no such set. */

@@ -17,16 +17,34 @@ export class TablesWatch {
   readonly #namespace: Pick<Namespace, 'run'>
   readonly #listener: TableListener
   readonly #onLost: () => void
+  readonly #generation: () => number | undefined
   #watch: { close(): void } | undefined
+  /** The generation at the moment from which nothing was heard. */
+  #before: number | undefined
 
-  constructor(namespace: Pick<Namespace, 'run'>, listener: TableListener, onLost: () => void) {
+  constructor(
+    namespace: Pick<Namespace, 'run'>,
+    told: { readonly listener: TableListener; readonly onLost: () => void },
+    generation: () => number | undefined,
+  ) {
     this.#namespace = namespace
-    this.#listener = listener
-    this.#onLost = onLost
-    this.listen()
+    this.#listener = told.listener
+    this.#onLost = told.onLost
+    this.#generation = generation
+    this.#open()
   }
 
+  /** Hears again. When the own transaction was not the only one meanwhile, changes of others were lost. */
   listen(): void {
+    this.#open()
+    // A transaction moves the generation by one, past 0 when it overflows.
+    const now = this.#generation() ?? 0
+    const moved = (now - (this.#before ?? now)) >>> 0
+    // Not before whoever waits for the own transaction knows how it ended.
+    if (moved > 1) setImmediate(this.#onLost)
+  }
+
+  #open(): void {
     this.#watch ??= watchNetlink(
       this.#namespace,
       { step: 'watch nftables', protocol: NETLINK_NETFILTER, groups: nftablesGroup },
@@ -40,6 +58,11 @@ export class TablesWatch {
 
   /** Hears nothing until `listen`. */
   deaf(): void {
+    this.#before = this.#generation()
+    this.close()
+  }
+
+  close(): void {
     this.#watch?.close()
     this.#watch = undefined
   }

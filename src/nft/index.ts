@@ -12,6 +12,12 @@ export { renderTable } from './render.ts'
 
 export { renderRule } from './render-rule.ts'
 
-export { decodeTable, encodeElementsRequest, encodeTablesRequest } from './requests.ts'
+export {
+  decodeGeneration,
+  decodeTable,
+  encodeElementsRequest,
+  encodeTablesRequest,
+  generationRequest,
+} from './requests.ts'
 export { makeState, type State } from './state.ts'
 export { type Journey, type Trace, trace } from './trace.ts'

@@ -22,6 +22,7 @@ export const messages = {
   newElements: 12,
   getElements: 13,
   deleteElements: 14,
+  getGeneration: 16,
 } as const
 
 /** Families by number (NFPROTO_*). */

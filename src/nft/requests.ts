@@ -39,6 +39,14 @@ function encodeDump(type: number, family: number, sequence: number, fill: (write
   return writer.result()
 }
 
+/** The type of a request for the generation; `decodeGeneration` reads the answer. */
+export const generationRequest = nfnetlinkType(NFNL_SUBSYS_NFTABLES, messages.getGeneration)
+
+/** How many transactions the namespace has seen, modulo 2^32 and never 0 (NFTA_GEN_ID). */
+export function decodeGeneration({ buffer, start, end }: Message): number | undefined {
+  return readAttributes(buffer, start + NFGENMSG_LEN, end).u32be(1)
+}
+
 /** The table that an NFT_MSG_NEWTABLE message tells of; undefined for families that Plumb does not speak. */
 export function decodeTable({ buffer, start, end }: Message): { family: TableFamily; name: string } | undefined {
   const families = Object.keys(familyNumbers) as TableFamily[]
