@@ -110,9 +110,9 @@ export const apiScript: readonly Step[] = [
   { words: 'run alone --image=nginx --port=80 --labels=app=alone', out: /pod\/alone created/ },
   { words: 'expose pod alone --port=80 --name=exposed', out: /service\/exposed exposed/ },
   { words: 'expose deployment web --port=81 --target-port=8080 --name=exposed-too', out: /exposed-too exposed/ },
-  // Before 1.33 it wants autoscaling/v1.
-  { words: 'autoscale deployment web --min=1 --max=3', since: 33, out: /autoscaled/ },
-  { words: 'get hpa web -o jsonpath={.spec.maxReplicas}', since: 33, out: /^3$/ },
+  { words: 'autoscale deployment web --min=1 --max=3', out: /autoscaled/ },
+  { words: `get hpa web`, out: /Deployment\/web +.*1 +3 / },
+  { words: 'get hpa web -o jsonpath={.spec.maxReplicas}', out: /^3$/ },
   // Changes.
   { words: 'set image deployment/web app=web:7', out: /image updated/ },
   { words: 'set env deployment/web COLOUR=blue', out: /env updated/ },
@@ -210,6 +210,7 @@ export const apiScript: readonly Step[] = [
   { words: 'api-versions', out: /apps\/v1[\s\S]*rbac.authorization.k8s.io\/v1/ },
   { words: 'version -o json', out: /"serverVersion": \{[\s\S]*"gitVersion": "v1\./ },
   { words: 'cluster-info', out: /control plane.* is running at/ },
+  { words: 'cluster-info dump', out: /ReplicationControllerList[\s\S]*PodList/ },
   { words: 'auth can-i --list', out: /\*\.\*[\s\S]*\[\*\]/ },
   { words: 'auth can-i get pods --subresource=log -q' },
   { words: 'auth whoami', since: 28, out: /Username +admin/ },

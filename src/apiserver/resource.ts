@@ -17,7 +17,7 @@ import { keyOf, type Scope } from './scope.ts'
 import { parseSelector } from './selector.ts'
 import type { Transaction } from './store.ts'
 import { includeObjectOf, renderObject } from './table.ts'
-import { entryAs } from './version-view.ts'
+import { asStored, entryAs, storedScope } from './version-view.ts'
 import { createObject, updateObject, type Written } from './write.ts'
 
 /** An object in the form that the client accepts. */
@@ -63,11 +63,12 @@ export async function listObjects(core: Core, scope: Scope, call: Call): Promise
 /** POST of a new object. */
 export async function postObject(core: Core, scope: Scope, call: Call): Promise<Answer> {
   const value = await parseBody(await call.body(), call.headers['content-type'])
-  const object = decodeObject(scope.kind, value, fieldValidationOf(call.query), call.warn)
+  const object = asStored(scope.kind, decodeObject(scope.kind, value, fieldValidationOf(call.query), call.warn))
   const dryRun = dryRunOf(call.query.getAll('dryRun'))
-  const track = trackWrites(scope, call)
-  const written = await admitted(core, writtenBy(scope, call, dryRun), (transaction, gate) =>
-    createObject(scope, object, core.allocator, transaction, track, gate),
+  const stored = storedScope(scope)
+  const track = trackWrites(stored, call)
+  const written = await admitted(core, writtenBy(stored, call, dryRun), (transaction, gate) =>
+    createObject(stored, object, core.allocator, transaction, track, gate),
   )
   return objectAnswer(scope, call, written.entry, 201)
 }
@@ -97,18 +98,22 @@ export async function patchObject(core: Core, scope: Scope, call: Call): Promise
 
 async function answerWrite(core: Core, scope: Scope, call: Call, change: Parameters<typeof updateObject>[1]) {
   const dryRun = dryRunOf(call.query.getAll('dryRun'))
-  const track = trackWrites(scope, call)
-  const { entry } = await admitted(core, writtenBy(scope, call, dryRun), (transaction, gate) =>
-    updateObject(scope, change, core.allocator, transaction, track, gate),
+  const stored = storedScope(scope)
+  const track = trackWrites(stored, call)
+  const changeStored = (current: Entry) => asStored(scope.kind, change(current))
+  const { entry } = await admitted(core, writtenBy(stored, call, dryRun), (transaction, gate) =>
+    updateObject(stored, changeStored, core.allocator, transaction, track, gate),
   )
   return objectAnswer(scope, call, entry, 200)
 }
 
 async function applyObject(core: Core, scope: Scope, call: Call): Promise<Answer> {
-  const configuration = await readConfiguration(scope, call)
-  const written = writtenBy(scope, call, dryRunOf(call.query.getAll('dryRun')))
+  const { applied, ...options } = await readConfiguration(scope, call)
+  const configuration = { ...options, applied: asStored(scope.kind, applied) }
+  const stored = storedScope(scope)
+  const written = writtenBy(stored, call, dryRunOf(call.query.getAll('dryRun')))
   const { entry, created } = await admitted(core, written, (transaction, gate) =>
-    applyConfiguration(scope, configuration, core.allocator, transaction, gate),
+    applyConfiguration(stored, configuration, core.allocator, transaction, gate),
   )
   return objectAnswer(scope, call, entry, created ? 201 : 200)
 }
@@ -116,8 +121,10 @@ async function applyObject(core: Core, scope: Scope, call: Call): Promise<Answer
 /** DELETE of one object: a Status when it is gone, the object while something holds it. */
 export async function removeOne(core: Core, scope: Scope, call: Call): Promise<Answer> {
   const { options, value } = await readDeleteOptions(call)
-  const { entry, removed } = await admitted(core, writtenBy(scope, call, options.dryRun, value), (transaction, gate) =>
-    deleteObject(scope, options, core.allocator, transaction, gate),
+  const { entry, removed } = await admitted(
+    core,
+    writtenBy(storedScope(scope), call, options.dryRun, value),
+    (transaction, gate) => deleteObject(storedScope(scope), options, core.allocator, transaction, gate),
   )
   if (!removed) return objectAnswer(scope, call, entry, 200)
   return statusAnswer(errors.deleted(scope.kind, scope.name!, entry.value.metadata.uid ?? ''))
@@ -130,7 +137,9 @@ export async function removeCollection(core: Core, scope: Scope, call: Call): Pr
   const selector = parseSelector(scope.kind, query.get('labelSelector'), query.get('fieldSelector'))
   const prefix = scope.namespace === undefined ? '' : `${scope.namespace}/`
   const matching = (entries: Iterable<Entry>) =>
-    [...entries].filter((entry) => selector.matches(entry.value)).map((entry) => scopeOfEntry(scope, entry))
+    [...entries]
+      .filter((entry) => selector.matches(entry.value))
+      .map((entry) => scopeOfEntry(storedScope(scope), entry))
   let written: Written[]
   if (core.plans.idle) {
     written = await core.store.write(

@@ -8,7 +8,7 @@ interface Scalable extends KubeObject {
   status?: { replicas?: number }
 }
 
-/** The autoscaling/v1 Scale of a Deployment, ReplicaSet, StatefulSet, or of a custom object that has one. */
+/** The autoscaling/v1 Scale of a Deployment, ReplicaSet, ReplicationController, StatefulSet, or of a custom object that has one. */
 export function scaleOf(kind: Kind, object: KubeObject): KubeObject & { spec: { replicas: number } } {
   if (isCustom(kind) && kind.custom.scale !== undefined) return customScale(object, kind.custom.scale)
   const { metadata, spec, status } = object as Scalable
@@ -18,8 +18,15 @@ export function scaleOf(kind: Kind, object: KubeObject): KubeObject & { spec: { 
     kind: 'Scale',
     metadata: { name, namespace, uid, resourceVersion, creationTimestamp } as KubeObject['metadata'],
     spec: { replicas: spec?.replicas ?? 0 },
-    status: { replicas: status?.replicas ?? 0, selector: renderSelector(spec?.selector) },
+    status: { replicas: status?.replicas ?? 0, selector: renderSelector(selectorOf(kind, spec?.selector)) },
   } as KubeObject & { spec: { replicas: number } }
+}
+
+/** A ReplicationController's selector is a map of labels. */
+function selectorOf(kind: Kind, selector: LabelSelector | undefined): LabelSelector | undefined {
+  return kind.kind === 'ReplicationController' && kind.group === ''
+    ? { matchLabels: { ...(selector as Record<string, string> | undefined) } }
+    : selector
 }
 
 /** Puts the replicas of a Scale into a private copy of its object. */

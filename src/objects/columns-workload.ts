@@ -10,6 +10,7 @@ import type {
   LabelSelector,
   PodTemplate,
   ReplicaSet,
+  ReplicationController,
   StatefulSet,
 } from './types.ts'
 
@@ -57,6 +58,22 @@ export const replicaSetColumns: readonly Column[] = [
   containers,
   images,
   selector,
+]
+
+/** `kubectl get replicationcontrollers`. */
+export const replicationControllerColumns: readonly Column[] = [
+  nameColumn,
+  integer<ReplicationController>('Desired', 'Pods wanted.', ({ spec }) => spec?.replicas ?? 0),
+  integer<ReplicationController>('Current', 'Pods that exist.', ({ status }) => status?.replicas ?? 0),
+  integer<ReplicationController>('Ready', 'Pods that are ready.', ({ status }) => status?.readyReplicas ?? 0),
+  ageColumn,
+  containers,
+  images,
+  wide(
+    text<ReplicationController>('Selector', 'The labels that tell its pods.', ({ spec }) =>
+      renderLabels(spec?.selector),
+    ),
+  ),
 ]
 
 /** `kubectl get statefulsets`. */

@@ -38,6 +38,15 @@ export interface Kind {
   readonly columns: readonly Column[]
   /** Field selectors beyond metadata.name and metadata.namespace, with how to read them. */
   readonly selectableFields: Readonly<Record<string, (object: KubeObject) => string>>
+  /** Set on a version that is served beside the one in which objects are stored. */
+  readonly stored?: StoredVersion
+}
+
+/** How the objects of one version become those of the version that is stored, and the other way; neither changes what it is given. */
+export interface StoredVersion {
+  readonly kind: Kind
+  readonly toStored: (object: KubeObject) => KubeObject
+  readonly fromStored: (object: KubeObject) => KubeObject
 }
 
 /** One cause of a 422, as `field.Error` upstream. */

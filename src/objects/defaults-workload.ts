@@ -1,5 +1,14 @@
 import { defaultTemplate } from './defaults-pod.ts'
-import type { DaemonSet, Deployment, Job, KubeObject, PodTemplate, ReplicaSet, StatefulSet } from './types.ts'
+import type {
+  DaemonSet,
+  Deployment,
+  Job,
+  KubeObject,
+  PodTemplate,
+  ReplicaSet,
+  ReplicationController,
+  StatefulSet,
+} from './types.ts'
 
 /** Upstream's `SetDefaults_Deployment`. */
 export function defaultDeployment({ spec }: Deployment): void {
@@ -22,6 +31,19 @@ export function defaultReplicaSet({ spec }: ReplicaSet): void {
   if (spec === undefined) return
   defaultTemplate(spec.template)
   spec.replicas ??= 1
+}
+
+/** Upstream's `SetDefaults_ReplicationController`. */
+export function defaultReplicationController({ spec, metadata }: ReplicationController): void {
+  if (spec === undefined) return
+  if (spec.template !== undefined) defaultTemplate(spec.template)
+  const labels = spec.template?.metadata?.labels
+  if (labels !== undefined) {
+    if (Object.keys(spec.selector ?? {}).length === 0) spec.selector = { ...labels }
+    if (Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels }
+  }
+  spec.replicas ??= 1
+  spec.minReadySeconds ??= 0
 }
 
 interface FullStatefulSet extends StatefulSet {

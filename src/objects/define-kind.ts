@@ -30,6 +30,7 @@ export interface Definition<T extends KubeObject> {
   /** The whole table, NAME and AGE included; these two alone when left out. */
   readonly columns?: readonly Column[]
   readonly selectableFields?: Readonly<Record<string, (object: T) => string>>
+  readonly stored?: Kind['stored']
 }
 
 /** The kind that a definition describes, with metadata rules and the usual strategy around its own. */
@@ -60,5 +61,6 @@ export function defineKind<T extends KubeObject = KubeObject>(definition: Defini
     },
     columns: definition.columns ?? [nameColumn, ageColumn],
     selectableFields: (definition.selectableFields ?? {}) as Kind['selectableFields'],
+    ...(definition.stored && { stored: definition.stored }),
   }
 }

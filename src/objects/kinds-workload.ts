@@ -1,3 +1,10 @@
+import {
+  defaultAutoscaler,
+  fromAutoscalingV1,
+  type HorizontalPodAutoscaler,
+  toAutoscalingV1,
+  validateAutoscaler,
+} from './autoscaler.ts'
 import { priorityClassColumns } from './columns-cluster.ts'
 import {
   autoscalerColumns,
@@ -8,6 +15,7 @@ import {
   disruptionBudgetColumns,
   jobColumns,
   replicaSetColumns,
+  replicationControllerColumns,
   statefulSetColumns,
 } from './columns-workload.ts'
 import {
@@ -16,15 +24,32 @@ import {
   defaultDeployment,
   defaultJob,
   defaultReplicaSet,
+  defaultReplicationController,
   defaultStatefulSet,
 } from './defaults-workload.ts'
 import { defineKind } from './define-kind.ts'
 import { prepareNewJob, validateJob } from './job.ts'
-import type { DaemonSet, Deployment, Job, KubeObject, ReplicaSet, StatefulSet } from './types.ts'
-import { validateDaemonSet, validateDeployment, validateReplicaSet, validateStatefulSet } from './validate-workload.ts'
+import type { DaemonSet, Deployment, Job, KubeObject, ReplicaSet, ReplicationController, StatefulSet } from './types.ts'
+import {
+  validateDaemonSet,
+  validateDeployment,
+  validateReplicaSet,
+  validateReplicationController,
+  validateStatefulSet,
+} from './validate-workload.ts'
 
 const group = 'apps'
 const counted = { status: true, generation: true } as const
+const autoscaler = {
+  group: 'autoscaling',
+  kind: 'HorizontalPodAutoscaler',
+  plural: 'horizontalpodautoscalers',
+  shortNames: ['hpa'],
+  categories: ['all'],
+  subresources: ['status'],
+  strategy: { status: true },
+  columns: autoscalerColumns,
+} as const
 
 /** Rolling sets of interchangeable pods. */
 export const Deployments = defineKind<Deployment>({
@@ -52,6 +77,20 @@ export const ReplicaSets = defineKind<ReplicaSet>({
   defaults: defaultReplicaSet,
   validate: validateReplicaSet,
   columns: replicaSetColumns,
+  selectableFields: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
+})
+
+/** The elder of ReplicaSets; stored only. */
+export const ReplicationControllers = defineKind<ReplicationController>({
+  kind: 'ReplicationController',
+  plural: 'replicationcontrollers',
+  shortNames: ['rc'],
+  categories: ['all'],
+  subresources: ['scale', 'status'],
+  strategy: counted,
+  defaults: defaultReplicationController,
+  validate: validateReplicationController,
+  columns: replicationControllerColumns,
   selectableFields: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
 })
 
@@ -119,19 +158,17 @@ export const CronJobs = defineKind({
 })
 
 /** Replica counts by load; stored only. */
-export const HorizontalPodAutoscalers = defineKind<KubeObject & { spec?: { minReplicas?: number } }>({
-  group: 'autoscaling',
+export const HorizontalPodAutoscalers = defineKind<HorizontalPodAutoscaler>({
+  ...autoscaler,
   version: 'v2',
-  kind: 'HorizontalPodAutoscaler',
-  plural: 'horizontalpodautoscalers',
-  shortNames: ['hpa'],
-  categories: ['all'],
-  subresources: ['status'],
-  strategy: { status: true },
-  defaults: ({ spec }) => {
-    if (spec !== undefined) spec.minReplicas ??= 1
-  },
-  columns: autoscalerColumns,
+  defaults: defaultAutoscaler,
+  validate: validateAutoscaler,
+})
+
+/** The same objects, as older clients know them. */
+export const HorizontalPodAutoscalersV1 = defineKind({
+  ...autoscaler,
+  stored: { kind: HorizontalPodAutoscalers, toStored: fromAutoscalingV1, fromStored: toAutoscalingV1 },
 })
 
 /** How many pods an eviction must leave. */

@@ -11,7 +11,8 @@ export const kinds: readonly Kind[] = [core, workload, network, cluster, admissi
 )
 
 const byPath = new Map(kinds.map((kind) => [`${kind.group}/${kind.version}/${kind.plural}`, kind]))
-const byName = new Map(kinds.map((kind) => [kind.kind, kind]))
+const byType = new Map(kinds.map((kind) => [`${apiVersionOf(kind)} ${kind.kind}`, kind]))
+const byName = new Map(kinds.filter(({ stored }) => stored === undefined).map((kind) => [kind.kind, kind]))
 
 /** The kind served under group, version and plural, if any. */
 export function findKind(group: string, version: string, plural: string): Kind | undefined {
@@ -20,11 +21,10 @@ export function findKind(group: string, version: string, plural: string): Kind |
 
 /** The kind that an object's `apiVersion` and `kind` name, if it is built in. */
 export function findKindOf(apiVersion: string, kind: string): Kind | undefined {
-  const found = byName.get(kind)
-  return found !== undefined && apiVersionOf(found) === apiVersion ? found : undefined
+  return byType.get(`${apiVersion} ${kind}`)
 }
 
-/** The kind of that name, e.g. `Service`; throws when none is built in. */
+/** The kind of that name, e.g. `Service`, in the version that is stored; throws when none is built in. */
 export function getKind(name: string): Kind {
   const kind = byName.get(name)
   if (kind === undefined) throw new Error(`no built-in kind is called "${name}"`)

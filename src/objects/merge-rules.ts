@@ -100,6 +100,7 @@ const atomicStructs = new Set([
   'admissionregistration.v1.NamedRuleWithOperations',
   'admissionregistration.v1.ParamKind',
   'admissionregistration.v1.ParamRef',
+  'autoscaling.v1.CrossVersionObjectReference',
   'autoscaling.v2.CrossVersionObjectReference',
   'rbac.v1.RoleRef',
   'rbac.v1.Subject',

@@ -82,7 +82,8 @@ test('bodies of kubectl 1.32 decode to what it prints with --dry-run=client', ()
     const decoded = decodeProtobuf(bytes)
     // Clients do not own it, and Go prints its zeros.
     delete object.status
-    assert.deepEqual(withoutEmpty(decoded.object), withoutEmpty(object), command)
+    const { status: _, ...sent } = decoded.object
+    assert.deepEqual(withoutEmpty(sent), withoutEmpty(object), command)
     assert.deepEqual([decoded.apiVersion, decoded.kind], [object.apiVersion, object.kind])
     assert.deepEqual(decodeProtobuf(encodeProtobuf(decoded.object)), decoded, command)
   }

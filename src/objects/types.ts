@@ -362,6 +362,11 @@ export interface ReplicaSet extends KubeObject {
   }
 }
 
+export interface ReplicationController extends KubeObject {
+  spec?: { replicas?: number; selector?: Record<string, string>; template?: PodTemplate; minReadySeconds?: number }
+  status?: { replicas: number; readyReplicas?: number }
+}
+
 export interface StatefulSet extends KubeObject {
   spec: {
     replicas?: number

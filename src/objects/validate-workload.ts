@@ -2,7 +2,15 @@ import type { FieldError } from './contract.ts'
 import { complaints, forbidden, immutable, invalid, nonNegative, notSupported, required } from './field-error.ts'
 import { dns1123Subdomain } from './names.ts'
 import { sameMeaning } from './same-meaning.ts'
-import type { DaemonSet, Deployment, LabelSelector, PodTemplate, ReplicaSet, StatefulSet } from './types.ts'
+import type {
+  DaemonSet,
+  Deployment,
+  LabelSelector,
+  PodTemplate,
+  ReplicaSet,
+  ReplicationController,
+  StatefulSet,
+} from './types.ts'
 import { validateAnnotations, validateLabels } from './validate-metadata.ts'
 import { validatePodSpec } from './validate-pod.ts'
 import { isEmptySelector, selects, validateSelector } from './validate-selector.ts'
@@ -42,6 +50,22 @@ export function validateReplicaSet({ spec }: ReplicaSet, old: ReplicaSet | undef
     ...validateTemplated(spec, 'deployment'),
     ...validateFixedSelector(spec, old?.spec),
   ]
+}
+
+/** Upstream's `ValidateReplicationController`. */
+export function validateReplicationController({ spec = {} }: ReplicationController): FieldError[] {
+  const { selector = {}, template } = spec
+  const errors = [...nonNegative('spec.minReadySeconds', spec.minReadySeconds)]
+  const isEmpty = Object.keys(selector).length === 0
+  if (isEmpty) errors.push(required('spec.selector'))
+  if (spec.replicas === undefined) errors.push(required('spec.replicas'))
+  errors.push(...nonNegative('spec.replicas', spec.replicas))
+  if (template === undefined) return [...errors, required('spec.template')]
+  errors.push(...validateTemplate(template, isEmpty ? undefined : { matchLabels: selector }))
+  const policy = template.spec?.restartPolicy
+  if (policy !== undefined && policy !== 'Always')
+    errors.push(notSupported('spec.template.spec.restartPolicy', policy, ['Always']))
+  return errors
 }
 
 /** Upstream's `ValidateDaemonSet` and its update. */
