@@ -35,7 +35,7 @@ interface Keeper {
 
 /**
  * The gap that a client outside sees when the machine with an address fails: probes each millisecond to the address, answered
- * by whichever machine has it; keepalived on the same machines with as many heartbeats as fast.
+ * by whichever machine has it; keepalived on the same machines with as many heartbeats as fast, at the same priority.
  */
 export async function* bench(): AsyncIterable<Row> {
   const hasPeer = spawnSync('keepalived', ['--version']).error === undefined
@@ -370,6 +370,7 @@ class Keepalived extends Processes implements Keeper {
     const priority = 100 + this.#wires.machines.indexOf(machine)
     return `global_defs {
   vrrp_version 3
+  vrrp_priority -15
 }
 vrrp_instance bench {
   state BACKUP

@@ -1,4 +1,5 @@
 /** An engine as a process of its own, to be killed and stopped: options in the first argument, commands in lines of standard input, events in lines of standard output. */
+import { setPriority } from 'node:os'
 import { createInterface } from 'node:readline'
 import { openHost } from '../host/index.ts'
 import { Engine, type EngineCommand, type EngineOptions } from './engine.ts'
@@ -7,6 +8,8 @@ const { key, ...options } = JSON.parse(process.argv[2] ?? '') as Omit<
   EngineOptions,
   'host' | 'namespace' | 'onEvent' | 'key'
 > & { key: string }
+// As the agent's thread has it.
+setPriority(-15)
 const host = openHost()
 const engine = new Engine({
   ...options,
