@@ -139,7 +139,7 @@ test('health and metrics', async () => {
   assert.equal(code, 200)
   assert.match(
     body,
-    /^kubeproxy_sync_full_proxy_rules_duration_seconds_count 1$/m,
+    /^kubeproxy_sync_full_proxy_rules_duration_seconds_count\{ip_family="IPv6"\} 1$/m,
     'samples from before the first scrape count',
   )
   assert.match(body, /^kubeproxy_proxy_healthz_total\{code="503"\} 1$/m)
@@ -175,7 +175,7 @@ test('what waits, who has no endpoint here, and conntrack’s part are told by u
   assert.equal(await value('kubeproxy_sync_proxy_rules_endpoint_changes_pending'), '0')
   assert.equal(await value(`${none}{traffic_policy="internal"}`), '1')
   assert.equal(await value(`${none}{traffic_policy="external"}`), '0')
-  assert.ok(Number(await value('kubeproxy_conntrack_reconciler_sync_duration_seconds_count')) > 0)
+  assert.ok(Number(await value('kubeproxy_conntrack_reconciler_sync_duration_seconds_count{ip_family="IPv4"}')) > 0)
   objects.delete('Service', 'ns/away')
   await agent.settled()
   assert.equal(await value(`${none}{traffic_policy="internal"}`), '0')

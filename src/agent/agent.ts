@@ -43,7 +43,7 @@ export async function startAgent({
 }: AgentInput): Promise<Agent> {
   const log = options.log ?? (await openLog(nodeName))
   const { network } = namespace
-  const metrics = new Metrics()
+  const metrics = new Metrics(options.families ?? [4, 6])
   const feed = new ChangeFeed()
   const snapshot = new LiveSnapshot(feed)
   const { egress = false, ownership } = options
@@ -210,6 +210,7 @@ function account(metrics: Metrics, snapshot: Snapshot, report: RoundReport): voi
   metrics.record('kubeproxy_conntrack_reconciler_deleted_entries_total', report.forgotten)
   if (report.failure !== undefined) {
     metrics.record('kubeproxy_sync_proxy_rules_nftables_sync_failures_total', 1)
+    if (report.full) metrics.record('kubeproxy_sync_proxy_rules_nftables_cleanup_failures_total', 1)
     return
   }
   metrics.record('kubeproxy_sync_proxy_rules_last_timestamp_seconds', Date.now() / 1000)

@@ -122,6 +122,12 @@ for (const [name, what] of faults) {
       const began = performance.now()
       put('backend-1', 'backend-2')
       await agent.settled()
+      const { text } = await agent.metrics.scrape()
+      for (const kind of ['sync', 'cleanup']) {
+        const metric = `kubeproxy_sync_proxy_rules_nftables_${kind}_failures_total{ip_family="IPv4"}`
+        // It was a round of changes, so nothing was to be cleaned up.
+        assert.equal(text.includes(`${metric} 1\n`), kind === 'sync', metric)
+      }
       console.log(`${name}: made good after ${Math.round(performance.now() - began)} ms`)
       assert.equal(fault, undefined, 'it happened')
       assert.equal(nft('-s', 'list', 'ruleset'), wanted)

@@ -100,8 +100,9 @@ test('what another program changes inside the tables is made good at once, and i
   // Nobody looks for an hour: it is heard.
   const agent = await startOnRig(rig, objects, log, { tableCheckMs: 3_600_000 })
   const whole = async (): Promise<string> =>
-    ((await agent.metrics.scrape()).text.match(/^kubeproxy_sync_full_proxy_rules_duration_seconds_count (\d+)/m) ??
-      [])[1] ?? ''
+    ((await agent.metrics.scrape()).text.match(
+      /^kubeproxy_sync_full_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} (\d+)/m,
+    ) ?? [])[1] ?? ''
   try {
     await agent.ready
     const edits = [

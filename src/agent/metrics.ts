@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client'
+import type { Family } from '../addr/index.ts'
 
 /** Metrics by name, as kube-proxy calls those that mean the same, and `plumb_` for those that have no counterpart there. */
 const definitions = {
@@ -24,6 +25,10 @@ const definitions = {
     'traffic_policy',
   ],
   kubeproxy_sync_proxy_rules_nftables_sync_failures_total: ['counter', 'rounds that the kernel refused'],
+  kubeproxy_sync_proxy_rules_nftables_cleanup_failures_total: [
+    'counter',
+    'rounds refused by the kernel that were to take away whatever was there before',
+  ],
   kubeproxy_conntrack_reconciler_sync_duration_seconds: ['histogram', 'how long conntrack was looked through'],
   kubeproxy_conntrack_reconciler_deleted_entries_total: [
     'counter',
@@ -48,6 +53,18 @@ const definitions = {
 
 export type MetricName = keyof typeof definitions
 
+/** What a round does for all families in one transaction; kube-proxy has a round per family, and names it in `ip_family`. */
+const perFamily: ReadonlySet<MetricName> = new Set([
+  'kubeproxy_sync_proxy_rules_duration_seconds',
+  'kubeproxy_sync_full_proxy_rules_duration_seconds',
+  'kubeproxy_sync_partial_proxy_rules_duration_seconds',
+  'kubeproxy_sync_proxy_rules_last_timestamp_seconds',
+  'kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds',
+  'kubeproxy_sync_proxy_rules_nftables_sync_failures_total',
+  'kubeproxy_sync_proxy_rules_nftables_cleanup_failures_total',
+  'kubeproxy_conntrack_reconciler_sync_duration_seconds',
+])
+
 interface Sample {
   readonly name: MetricName
   readonly value: number
@@ -62,11 +79,16 @@ const backlog = 4096
  * the samples until then, at most 4096 of them; counters and gauges are kept by name and lose nothing.
  */
 export class Metrics {
+  readonly #families: readonly Family[]
   readonly #values = new Map<string, Sample>()
   #samples: Sample[] = []
   readonly #texts: (() => string)[] = []
   #registry: Promise<Registry> | undefined
   #take: ((sample: Sample) => void) | undefined
+
+  constructor(families: readonly Family[]) {
+    this.#families = families
+  }
 
   /** Adds to a counter, sets a gauge, or puts one sample (in seconds) into a histogram. */
   record(name: MetricName, value: number, ...labels: readonly string[]): void {
@@ -106,23 +128,29 @@ export class Metrics {
     const registry = new Registry()
     collectDefaultMetrics({ register: registry })
     const takers = new Map<MetricName, (sample: Sample) => void>()
-    for (const [name, [type, help, ...labelNames]] of Object.entries(definitions) as [
+    for (const [name, [type, help, ...own]] of Object.entries(definitions) as [
       MetricName,
       readonly [string, string, ...string[]],
     ][]) {
+      const families = perFamily.has(name) ? this.#families.map((family) => [`IPv${family}`]) : [[]]
+      const labelNames = [...(perFamily.has(name) ? ['ip_family'] : []), ...own]
       const common = { name, help, registers: [registry], labelNames }
-      const labels = (sample: Sample) =>
-        Object.fromEntries(labelNames.map((label, i) => [label, sample.labels[i] ?? '']))
+      const each = (sample: Sample, put: (labels: Record<string, string>) => void): void => {
+        for (const family of families) {
+          const values = [...family, ...sample.labels]
+          put(Object.fromEntries(labelNames.map((label, i) => [label, values[i] ?? ''])))
+        }
+      }
       if (type === 'counter') {
         const counter = new Counter(common)
-        takers.set(name, (sample) => counter.inc(labels(sample), sample.value))
+        takers.set(name, (sample) => each(sample, (labels) => counter.inc(labels, sample.value)))
       } else if (type === 'gauge') {
         const gauge = new Gauge(common)
-        takers.set(name, (sample) => gauge.set(labels(sample), sample.value))
+        takers.set(name, (sample) => each(sample, (labels) => gauge.set(labels, sample.value)))
       } else {
         const buckets = type === 'programming' ? programmingBuckets() : exponentialBuckets(0.001, 2, 15)
         const histogram = new Histogram({ ...common, buckets })
-        takers.set(name, (sample) => histogram.observe(labels(sample), sample.value))
+        takers.set(name, (sample) => each(sample, (labels) => histogram.observe(labels, sample.value)))
       }
     }
     this.#take = (sample) => takers.get(sample.name)?.(sample)
