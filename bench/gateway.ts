@@ -1,0 +1,367 @@
+import { type ChildProcess, spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Namespace, spawnIn } from '../src/host/index.ts'
+import type { KubeObject } from '../src/objects/index.ts'
+import { serviceOf, sliceOf } from '../src/proxy/gateway-objects.fixture.ts'
+import { GatewayRig, tlsSecret } from '../src/proxy/rig.fixture.ts'
+import type { Row } from './row.ts'
+
+const name = 'bench.example'
+const node = '203.0.113.1'
+const backendPort = 9000
+const services = Array.from({ length: 10 }, (_, at) => `s${at}`)
+const requestsEach = 20_000
+const rounds = 3
+
+/**
+ * What a request costs a gateway beside HAProxy configurations written by hand for the same routes and beside a Node proxy; how soon a
+ * route and an endpoint serve; what fails while both change. Load comes from h2load, in a namespace beyond the node's.
+ */
+export async function* bench(): AsyncIterable<Row> {
+  const lacking = ['h2load', 'haproxy'].filter((program) => spawnSync(program, ['-v']).error !== undefined)
+  if (lacking.length > 0) throw new Error(`${lacking.join(', ')} must be installed (Debian: nghttp2-client, haproxy)`)
+  for (const routes of [10, 10_000]) yield* costs(routes)
+  yield* changes(3000)
+}
+
+/** CPU time of each proxy for a request, in alternating rounds: of a noisy machine only that figure holds. */
+async function* costs(routes: number): AsyncIterable<Row> {
+  await using stand = await Stand.open()
+  await stand.serve(routes)
+  const proxies: Proxy[] = [
+    { title: 'Plumb', pids: () => treeOf(stand.gateway.module.pid!), http: 80, https: 443 },
+    { title: 'by hand, the same duties', ...(await stand.byHand('full', routes, 8080, true)) },
+    { title: 'by hand, bare', ...(await stand.byHand('bare', routes, 8081, false)) },
+    { title: 'Node proxy', ...(await stand.nodeProxy(routes, 8082)) },
+  ]
+  for (const scheme of ['http', 'https'] as const) {
+    const able = proxies.filter((one) => one[scheme] !== undefined)
+    const measured = new Map(able.map(({ title }) => [title, { cpu: [] as number[], rate: [] as number[] }]))
+    for (let round = 0; round <= rounds; round++) {
+      for (const proxy of round % 2 === 0 ? able : able.toReversed()) {
+        const { cpu, rate } = await stand.measure(proxy, scheme, routes)
+        // The first warms up.
+        if (round === 0) continue
+        measured.get(proxy.title)!.cpu.push(cpu)
+        measured.get(proxy.title)!.rate.push(rate)
+      }
+    }
+    const own = measured.get('Plumb')!
+    for (const [title, { cpu, rate }] of measured) {
+      const words = `${scheme}, ${routes} routes, ${title}`
+      const peer = (figure: (of: typeof own) => number): [string?, number?] =>
+        title === 'Plumb' ? [] : [title, figure(own) / figure({ cpu, rate })]
+      yield row(`${words}: CPU a request`, median(cpu), 'µs', ...peer((of) => median(of.cpu)))
+      yield row(`${words}: rate`, median(rate), 'req/s', ...peer((of) => median(of.rate)))
+    }
+  }
+}
+
+/** From the event at the informers until HAProxy has it, asked for once at once; then what fails under load. */
+async function* changes(routes: number): AsyncIterable<Row> {
+  await using stand = await Stand.open()
+  const { gateway } = stand
+  const [one, two] = gateway.rig.backends
+  gateway.serve(one, 8001)
+  gateway.serve(two, 8001)
+  const many = Array.from({ length: routes }, (_, at) => ingress(`many-${at}`, `h${at}.example`, ['/'], services))
+  await gateway.change([serviceOf('moving'), sliceOf('moving', 8001, one), ...many])
+  await gateway.change([ingress('moving', 'moving.example', ['/'], ['moving'])])
+  const routesMs: number[] = []
+  for (let at = 0; at < 100; at++) {
+    const begun = performance.now()
+    await gateway.change([ingress(`new-${at}`, `new-${at}.example`, ['/'], ['moving'])])
+    routesMs.push(performance.now() - begun)
+    const { status } = await gateway.ask(`new-${at}.example`, '/')
+    if (status !== 200) throw new Error(`a new route answered ${status}: ${gateway.log.lines.join('\n')}`)
+  }
+  for (const share of [50, 99])
+    yield row(`a new route at ${routes} serves, p${share}`, percentile(routesMs, share), 'ms')
+  const endpointsMs: number[] = []
+  for (let at = 0; at < 100; at++) {
+    const station = at % 2 === 0 ? two : one
+    const begun = performance.now()
+    await gateway.change([sliceOf('moving', 8001, station)])
+    endpointsMs.push(performance.now() - begun)
+    const { from } = await gateway.ask('moving.example', '/')
+    if (from !== `${station.name}:8001`) throw new Error(`an endpoint that is gone answered: ${from}`)
+  }
+  for (const share of [50, 99])
+    yield row(`an endpoint at ${routes} routes serves, p${share}`, percentile(endpointsMs, share), 'ms')
+  yield* underLoad(stand)
+}
+
+/**
+ * 1,000 route edits, and 10 reloads by new backends, while clients keep their connections or open one for each request. A request whose
+ * connection is closed in the moment it is used again is sent anew (RFC 9112, 9.3.1) and no failure.
+ */
+async function* underLoad(stand: Stand): AsyncIterable<Row> {
+  const { gateway } = stand
+  await stand.serve(10)
+  const [path = ''] = pathsOf(1)
+  const total = { requests: 0, failed: 0 }
+  let done = false
+  const ask = async (agent: ReturnType<GatewayRig['agent']>): Promise<void> => {
+    while (!done) {
+      const answer = await gateway.ask(name, path, agent).catch(() => undefined)
+      total.requests++
+      if (answer?.status !== 200) total.failed++
+    }
+    agent.destroy()
+  }
+  const clients = [true, true, true, true, false, false].map((keepAlive) => ask(gateway.agent(keepAlive)))
+  const reloads = gateway.module.reloads
+  const edits = 1000
+  const edit = (at: number): KubeObject => ingress('edited', `edited-${at}.example`, ['/'], services)
+  for (let at = 0; at < edits; at++) {
+    const more = [serviceOf(`more-${at}`), ingress(`more-${at}`, 'more.example', [`/${at}`], [`more-${at}`])]
+    await gateway.change(at % 100 === 0 ? [edit(at), ...more] : [edit(at)])
+  }
+  done = true
+  await Promise.all(clients)
+  const words = `${edits} edits and ${gateway.module.reloads - reloads} reloads`
+  yield row(`requests during ${words}`, total.requests, 'requests')
+  yield row('of them failed', total.failed, 'requests')
+}
+
+interface Proxy {
+  readonly title: string
+  readonly pids: () => number[]
+  readonly http?: number
+  readonly https?: number
+}
+
+/** A gateway of Plumb in namespaces, with a backend that costs little and is not the measured process. */
+class Stand {
+  readonly gateway = new GatewayRig()
+  readonly #directory = mkdtempSync(join(tmpdir(), 'plumb-bench-gateway-'))
+  readonly #children: ChildProcess[] = []
+  #pem = ''
+
+  static async open(): Promise<Stand> {
+    const stand = new Stand()
+    const backend = `defaults\n mode http\n timeout client 60s\n timeout http-keep-alive 60s\nfrontend f\n bind :${backendPort}\n http-request return status 200 content-type application/json string {}\n`
+    await stand.#haproxy('backend', stand.gateway.rig.backends[0].namespace, backend)
+    const secret = tlsSecret('bench', name, name)
+    stand.#pem = ['tls.crt', 'tls.key'].map((key) => Buffer.from(secret.data[key]!, 'base64').toString()).join('')
+    const [one] = stand.gateway.rig.backends
+    const objects = services.flatMap((service) => [serviceOf(service), sliceOf(service, backendPort, one)])
+    await stand.gateway.change([ourClass, secret, ...objects])
+    return stand
+  }
+
+  /** So many paths of one host. */
+  async serve(routes: number): Promise<void> {
+    await this.gateway.change([ingress('bench', name, pathsOf(routes), services, true)])
+    if (this.gateway.module.pid === undefined) throw new Error(this.gateway.log.lines.join('\n'))
+  }
+
+  /** `full` does what Plumb's does beside routing: a request id, forwarded headers, a log line in JSON. */
+  async byHand(title: string, routes: number, port: number, isFull: boolean): Promise<Omit<Proxy, 'title'>> {
+    const map = join(this.#directory, `${title}.map`)
+    const pem = join(this.#directory, 'bench.pem')
+    writeFileSync(
+      map,
+      pathsOf(routes)
+        .map((path, at) => `${name}${path}/ ${services[at % services.length]}\n`)
+        .join(''),
+    )
+    writeFileSync(pem, this.#pem)
+    const [{ addresses }] = this.gateway.rig.backends
+    const duties = [
+      ' http-request set-header x-request-id %[uuid]',
+      ' http-request set-header x-forwarded-for %[src]',
+      ' http-request set-header x-forwarded-proto %[ssl_fc,iif(https,http)]',
+      ' http-request set-header x-forwarded-port %[dst_port]',
+      ' http-request set-header x-forwarded-host %[req.hdr(host)]',
+      ' http-request del-header forwarded',
+      ' log ring@flows format raw local0',
+      ' log-format {"time":%Ts,"client":"%ci","backend":"%b","server":"%s","state":"%ts","bytes":%B,"method":"%HM","path":"%HPO","status":%ST,"connectMs":%Tc,"totalMs":%Tt}',
+    ]
+    const lines = [
+      'global',
+      ' ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets',
+      ...(isFull ? ['ring flows', ' format raw', ' maxlen 8192', ' size 1048576'] : []),
+      'defaults',
+      ' mode http',
+      ' timeout connect 3s',
+      ' timeout client 60s',
+      ' timeout server 60s',
+      'frontend f',
+      ` bind :${port}`,
+      ` bind :${port + 1000} ssl crt ${pem} alpn h2,http/1.1`,
+      ...(isFull ? duties : [' option forwardfor']),
+      ' http-request set-var(txn.host) req.hdr(host),lower,regsub(:[0-9]*$,,)',
+      ' http-request set-var(txn.path) path',
+      ` use_backend %[var(txn.host),concat(,txn.path,/),map_beg(${map})]`,
+      ...services.flatMap((service) => [`backend ${service}`, ` server one ${addresses[4]}:${backendPort}`]),
+      '',
+    ]
+    const child = await this.#haproxy(title, this.gateway.rig.node, lines.join('\n'))
+    return { pids: () => treeOf(child.pid!), http: port, https: port + 1000 }
+  }
+
+  async nodeProxy(routes: number, port: number): Promise<Omit<Proxy, 'title'>> {
+    const [{ addresses }] = this.gateway.rig.backends
+    const script = `
+      const { Agent, createServer, request } = require('node:http')
+      const agent = new Agent({ keepAlive: true })
+      const routes = new Set(${JSON.stringify(pathsOf(routes))})
+      createServer((asked, answer) => {
+        if (!routes.has(asked.url)) return answer.writeHead(404).end()
+        const { method, url: path, headers } = asked
+        const sent = request({ agent, host: '${addresses[4]}', port: ${backendPort}, method, path, headers }, (got) => {
+          answer.writeHead(got.statusCode, got.headers)
+          got.pipe(answer)
+        })
+        sent.on('error', () => answer.writeHead(502).end())
+        asked.pipe(sent)
+      }).listen(${port}, '0.0.0.0', () => console.log('ready'))`
+    const file = join(this.#directory, 'proxy.cjs')
+    writeFileSync(file, script)
+    const child = spawnIn(this.gateway.rig.node, process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#children.push(child)
+    await new Promise((resolve) => child.stdout!.once('data', resolve))
+    return { pids: () => [child.pid!], http: port }
+  }
+
+  /** Microseconds of CPU a request, and requests a second. */
+  async measure(proxy: Proxy, scheme: 'http' | 'https', routes: number): Promise<{ cpu: number; rate: number }> {
+    const before = cpuNs(proxy.pids())
+    const { requests, failed, rate } = await this.load(proxy[scheme]!, scheme, routes)
+    const spent = cpuNs(proxy.pids()) - before
+    if (failed > 0) throw new Error(`${proxy.title}: ${failed} of ${requests} requests failed`)
+    return { cpu: spent / 1000 / requests, rate }
+  }
+
+  /** HTTP/1.1 by 32 clients that keep their connections. */
+  async load(
+    port: number,
+    scheme: 'http' | 'https',
+    routes: number,
+  ): Promise<{ requests: number; failed: number; rate: number }> {
+    const uris = join(this.#directory, `${scheme}-${routes}.uris`)
+    const paths = pathsOf(routes)
+    const asked = Array.from({ length: Math.min(routes, 1000) }, (_, at) => paths[(at * 7919) % routes])
+    writeFileSync(uris, asked.map((path) => `${scheme}://${name}${path}\n`).join(''))
+    const words = [
+      '--h1',
+      '-n',
+      String(requestsEach),
+      '-c',
+      '32',
+      '-t',
+      '1',
+      '-T',
+      '10',
+      '-N',
+      '10',
+      '--connect-to',
+      `${node}:${port}`,
+      '-i',
+      uris,
+    ]
+    const said = await this.gateway.run('h2load', ...words)
+    const ok = Number(/(\d+) 2xx/.exec(said)?.[1] ?? Number.NaN)
+    const rate = Number(/([\d.]+) req\/s/.exec(said)?.[1] ?? Number.NaN)
+    if (Number.isNaN(ok)) throw new Error(`h2load said nothing that can be read:\n${said}`)
+    return { requests: requestsEach, failed: requestsEach - ok, rate }
+  }
+
+  async #haproxy(title: string, namespace: Namespace, config: string): Promise<ChildProcess> {
+    const file = join(this.#directory, `${title}.cfg`)
+    const pid = join(this.#directory, `${title}.pid`)
+    writeFileSync(file, config)
+    const child = spawnIn(namespace, 'haproxy', ['-W', '-db', '-p', pid, '-f', file], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    this.#children.push(child)
+    let said = ''
+    child.stderr!.on('data', (data: Buffer) => {
+      said += data.toString()
+    })
+    for (let tries = 0; tries < 500; tries++) {
+      if (child.exitCode !== null) throw new Error(said)
+      if (/Loading success/.test(said)) return child
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    throw new Error(`HAProxy does not start: ${said}`)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#children) child.kill('SIGTERM')
+    await this.gateway.close()
+    rmSync(this.#directory, { recursive: true })
+  }
+}
+
+const ourClass = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'IngressClass',
+  metadata: { name: 'plumb' },
+  spec: { controller: 'plumb.network/gateway' },
+} as KubeObject
+
+function pathsOf(routes: number): string[] {
+  return Array.from({ length: routes }, (_, at) => `/team-${at % 97}/route-${at}`)
+}
+
+/** An Ingress for a host; its paths lead to the services in turn. */
+function ingress(
+  title: string,
+  host: string,
+  paths: readonly string[],
+  to: readonly string[],
+  hasTls = false,
+): KubeObject {
+  const rules = paths.map((path, at) => ({
+    path,
+    pathType: 'Prefix',
+    backend: { service: { name: to[at % to.length], port: { number: 80 } } },
+  }))
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    metadata: { name: title, namespace: 'ns', creationTimestamp: '2026-01-01T00:00:00Z' },
+    spec: {
+      ingressClassName: 'plumb',
+      ...(hasTls && { tls: [{ hosts: [host], secretName: 'bench' }] }),
+      rules: [{ host, http: { paths: rules } }],
+    },
+  } as KubeObject
+}
+
+/** A process and those that it started. */
+function treeOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
+  return [pid, ...(children === '' ? [] : children.split(' ').flatMap((child) => treeOf(Number(child))))]
+}
+
+/** Nanoseconds that threads of processes have run. */
+function cpuNs(pids: readonly number[]): number {
+  return pids
+    .flatMap((pid) => readdirSync(`/proc/${pid}/task`).map((task) => `/proc/${pid}/task/${task}/schedstat`))
+    .reduce((sum, file) => sum + Number(readFileSync(file, 'utf8').split(' ', 1)[0]), 0)
+}
+
+function row(metric: string, value: number, unit: string, peer?: string, ratio?: number): Row {
+  return {
+    bench: 'gateway',
+    metric,
+    value,
+    unit,
+    ...(peer !== undefined && { peer }),
+    ...(ratio !== undefined && { ratio }),
+  }
+}
+
+function median(all: readonly number[]): number {
+  return percentile(all, 50)
+}
+
+function percentile(all: readonly number[], share: number): number {
+  const sorted = all.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * share) / 100))] ?? Number.NaN
+}
