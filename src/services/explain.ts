@@ -1,27 +1,10 @@
 import { type Address, contains, findAddress, type Prefix } from '../addr/index.ts'
-import { type ObjectKey, type Snapshot, splitKey } from '../cluster/index.ts'
+import type { Snapshot } from '../cluster/index.ts'
 import type { Service } from '../objects/index.ts'
+import type { ServiceAnswer, ServiceQuestion, ServiceStep, Share, Target } from './answer.ts'
 import { compileService } from './compile.ts'
 import { kinds, sayOutcome, sayUse } from './explain-words.ts'
-import {
-  type Because,
-  type Candidate,
-  type Frontend,
-  loopback,
-  mayRunOn,
-  type NodeView,
-  type ServiceModel,
-  type Transport,
-} from './model.ts'
-
-/** A new connection that stands on this node, on its way to somewhere. */
-export interface ServiceQuestion {
-  /** The address it comes from; a pod's own or the node's. */
-  readonly source: Address
-  readonly destination: Address
-  readonly protocol: Transport
-  readonly port: number
-}
+import { type Candidate, type Frontend, loopback, mayRunOn, type NodeView, type ServiceModel } from './model.ts'
 
 /** What the explanation is drawn from. */
 export interface ServiceContext {
@@ -34,57 +17,7 @@ export interface ServiceContext {
   readonly localAddresses?: readonly Address[]
 }
 
-export type ServiceStep =
-  | { readonly kind: 'not-a-service'; readonly says: string }
-  | { readonly kind: 'unallocated'; readonly says: string }
-  | { readonly kind: 'address'; readonly service: ObjectKey; readonly says: string; readonly because: Because }
-  | { readonly kind: 'port'; readonly says: string; readonly because: Because }
-  | { readonly kind: 'no-port'; readonly says: string; readonly because: Because }
-  | { readonly kind: 'sources'; readonly says: string; readonly because: Because }
-  | { readonly kind: 'inside'; readonly says: string; readonly because: Because }
-  | { readonly kind: 'affinity'; readonly says: string; readonly because: Because }
-  | { readonly kind: 'drain'; readonly says: string; readonly because: Because }
-  | { readonly kind: 'hashing'; readonly says: string; readonly because: Because }
-  | {
-      readonly kind: 'candidate'
-      readonly candidate: Candidate
-      readonly probability: number
-      readonly says: string
-      readonly because: Because
-    }
-  | { readonly kind: 'outcome'; readonly says: string; readonly because: Because }
-
-/** How many of how many connections. */
-interface Share {
-  readonly one: number
-  readonly of: number
-}
-
 const nothing = (): Share => ({ one: 0, of: 1 })
-
-/** Where a connection may end, each with its probability. */
-export interface Target {
-  readonly address: Address
-  readonly port: number
-  readonly probability: number
-  readonly share: Share
-  /** Under which address the endpoint sees the client: its own, or one of this node. */
-  readonly source: 'kept' | 'masqueraded'
-  readonly because: Because
-}
-
-export interface ServiceAnswer {
-  readonly steps: readonly ServiceStep[]
-  readonly outcome: /** The packet goes on as it is. */
-    | { readonly kind: 'pass' }
-    | { readonly kind: 'balance'; readonly service: ObjectKey; readonly targets: readonly Target[] }
-    | { readonly kind: 'reject'; readonly reason: 'no-endpoints' | 'no-such-port'; readonly because: Because }
-    | {
-        readonly kind: 'drop'
-        readonly reason: 'no-local-endpoints' | 'unallocated' | 'source-not-allowed'
-        readonly because: Because
-      }
-}
 
 /** The models of the Services that answer at `address` on this node. Looks at every Service: for questions, not for rounds. */
 export function servicesAt(snapshot: Snapshot, address: Address, node: NodeView): readonly ServiceModel[] {
@@ -253,10 +186,4 @@ function masquerades(who: Frontend['masquerade'], from: Place): boolean {
     default:
       return who satisfies never
   }
-}
-
-/** The namespace and name of the Service that an answer is about, if it is about one. */
-export function findSubject(answer: ServiceAnswer): { readonly namespace: string; readonly name: string } | undefined {
-  const step = answer.steps.find((one) => one.kind === 'address')
-  return step?.kind === 'address' ? splitKey(step.service) : undefined
 }

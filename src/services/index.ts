@@ -1,12 +1,6 @@
+export { findSubject, type ServiceAnswer, type ServiceQuestion } from './answer.ts'
 export { compileService } from './compile.ts'
-export {
-  explainService,
-  findSubject,
-  type ServiceAnswer,
-  type ServiceContext,
-  type ServiceQuestion,
-  servicesAt,
-} from './explain.ts'
+export { explainService, type ServiceContext, servicesAt } from './explain.ts'
 export { sayUse } from './explain-words.ts'
 export { type LoweredService, lowerService } from './lower.ts'
 export type {
@@ -20,6 +14,7 @@ export type {
   ServiceModel,
   Transport,
 } from './model.ts'
+export type { ServicesScope } from './scope.ts'
 export { classId, numberOf, readClass, type Sets, sets, tableName, tableOf } from './sets.ts'
 export type { StaleFlows } from './stale.ts'
-export { type ServicesScope, ServiceTables } from './tables.ts'
+export { ServiceTables } from './tables.ts'

@@ -1,21 +1,14 @@
-import {
-  type Address,
-  disjoint,
-  type Family,
-  families,
-  familyOf,
-  type Prefix,
-  prefixFamily,
-  renderPrefix,
-} from '../addr/index.ts'
+import { type Address, type Family, families, familyOf } from '../addr/index.ts'
 import type { Finding, ObjectKey } from '../cluster/index.ts'
 import { AffinityChains, type AffinityRequest } from './affinity.ts'
+import { conflictsOf, electOwner, type Slot } from './claims.ts'
 import { ElementChanges, ElementContents, type ElementSink, unheard } from './element-changes.ts'
 import { type Held, putAddress, putFrontend, removeAddress } from './held.ts'
 import { createTable, growClass, growLocalClass } from './layout.ts'
 import type { LoweredFrontend, LoweredService, Operation } from './lower.ts'
 import { placeEndpoints } from './place.ts'
-import { type Class, classId, sets } from './sets.ts'
+import { type ServicesScope, scopeElements } from './scope.ts'
+import { type Class, classId } from './sets.ts'
 import { findStale, type StaleFlows, staleFlows } from './stale.ts'
 
 /** What one round has to do. */
@@ -23,19 +16,6 @@ export interface ServicesPlan {
   readonly operations: readonly Operation[]
   /** To be looked through after the operations are in the kernel. Never TCP: it would break the closing of connections. */
   readonly stale: readonly StaleFlows[]
-}
-
-/** Prefixes that the tables tell apart. */
-export interface ServicesScope {
-  /** Sources that are pods: they reach endpoints under their own address. */
-  readonly podPrefixes: readonly Prefix[]
-  /** Addresses that only Services may have; packets to the rest are dropped. */
-  readonly servicePrefixes: readonly Prefix[]
-}
-
-interface Slot {
-  readonly claims: Map<ObjectKey, { readonly created: string; readonly frontend: LoweredFrontend }>
-  held?: Held
 }
 
 /**
@@ -87,11 +67,11 @@ export class ServiceTables {
   /** Takes new prefixes. */
   rescope(scope: ServicesScope): readonly Operation[] {
     const elements = new ElementChanges()
-    for (const { family, set, keys } of this.#scopeElements()) {
+    for (const { family, set, keys } of scopeElements(this.#families, this.#scope)) {
       for (const key of keys) elements.remove(family, set, { key })
     }
     this.#scope = scope
-    for (const { family, set, keys } of this.#scopeElements()) {
+    for (const { family, set, keys } of scopeElements(this.#families, this.#scope)) {
       for (const key of keys) elements.add(family, set, { key })
     }
     return elements.operations()
@@ -115,7 +95,7 @@ export class ServiceTables {
     }
     for (const address of this.#clusterIps.keys()) putAddress(elements, 'clusterIps', address)
     for (const address of this.#hairpins.keys()) putAddress(elements, 'hairpin', address)
-    for (const { family, set, keys } of this.#scopeElements()) {
+    for (const { family, set, keys } of scopeElements(this.#families, this.#scope)) {
       for (const key of keys) elements.add(family, set, { key })
     }
     return { operations: [...operations, ...elements.operations()], stale }
@@ -123,20 +103,7 @@ export class ServiceTables {
 
   /** Services that want a frontend which an older one has. */
   conflicts(): readonly Finding[] {
-    return [...this.#contested].flatMap((id) => {
-      const { claims, held } = this.#slots.get(id)!
-      const losers = [...claims].filter(([key]) => key !== held?.owner)
-      return losers.map(([key, { frontend }]) => ({
-        code: 'FrontendTaken',
-        object: `service/${key}`,
-        field: frontend.field,
-        says: `${id} belongs to the older service/${held?.owner}; this Service does not answer there`,
-        try:
-          frontend.reach === 'cluster-ip'
-            ? 'delete the Service and create it without spec.clusterIP'
-            : 'give it another address or port',
-      }))
-    })
+    return [...this.#contested].flatMap((id) => conflictsOf(id, this.#slots.get(id)!))
   }
 
   /** What is desired for a frontend, by its key in `service-class`. */
@@ -256,26 +223,4 @@ export class ServiceTables {
       if (by === 1 && count === 1) putAddress(elements, set, address)
     }
   }
-
-  #scopeElements(): { family: Family; set: (typeof sets)[Family]['podPrefixes']; keys: readonly string[] }[] {
-    return this.#families.flatMap((family) => {
-      const keys = (prefixes: readonly Prefix[]): string[] =>
-        disjoint(prefixes.filter((prefix) => prefixFamily(prefix) === family)).map(renderPrefix)
-      return [
-        { family, set: sets[family].podPrefixes, keys: keys(this.#scope.podPrefixes) },
-        { family, set: sets[family].servicePrefixes, keys: keys(this.#scope.servicePrefixes) },
-      ]
-    })
-  }
-}
-
-/** The oldest claim wins, and among equals the first by key, so that every node decides alike whatever it saw first. */
-function electOwner({ claims }: Slot): ObjectKey | undefined {
-  let best: { key: ObjectKey; created: string } | undefined
-  for (const [key, { created }] of claims) {
-    if (best === undefined || created < best.created || (created === best.created && key < best.key)) {
-      best = { key, created }
-    }
-  }
-  return best?.key
 }
