@@ -37,6 +37,10 @@ export class Ballot {
     return this.#tally.wanted()
   }
 
+  get wantCount(): number {
+    return this.#tally.size
+  }
+
   wants(address: Address): boolean {
     return this.#tally.wants(address)
   }

@@ -3,10 +3,12 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Address, parseAddress } from '../addr/index.ts'
 import type { AddressClaim } from '../cluster/index.ts'
+import { maximumWants } from './election.ts'
 import { partitions } from './partitions.fixture.ts'
 import { rankNodes } from './rank.ts'
 import { Simulation, settleMs } from './simulation.fixture.ts'
 import { defaultTiming } from './timing.ts'
+import { encodeMessage } from './wire.ts'
 
 const address = parseAddress('192.0.2.1')
 const quiet = { lossRate: 0, doubleRate: 0, slowRate: 0, slowMs: 0 }
@@ -147,4 +149,15 @@ test('of many addresses a node’s loss moves its own alone', () => {
     if (before.get(one) === 'n1') assert.ok(now !== undefined && now !== 'n1', `${one} has a new holder`)
     else assert.equal(now, before.get(one))
   }
+})
+
+test('a node holds as many addresses as one heartbeat can name, and no more', () => {
+  const many = Array.from({ length: 1000 }, (_, i) =>
+    parseAddress(`2001:db8:1111:2222:3333:4444:5555:${(0x1000 + i).toString(16)}`),
+  )
+  const { simulation } = start(1, (names) => many.map((one) => claim(names, undefined, one)))
+  assert.equal(many.filter((one) => simulation.holders(one).length === 1).length, maximumWants)
+  const wants = many.slice(0, maximumWants).map((one) => ({ address: one, held: false }))
+  const rest = { from: 'n'.repeat(253), boot: 'x'.repeat(16), sequence: 1e9, leaseMs: 600, members: 100, able: true }
+  assert.ok(encodeMessage({ kind: 'heartbeat', ...rest, wants }, Buffer.from('key')).length < 65_507)
 })

@@ -7,6 +7,9 @@ import { Moves } from './moves.ts'
 import { Patience } from './patience.ts'
 import type { Timing } from './timing.ts'
 
+/** A heartbeat names all that its sender holds, and is one datagram of 64 KiB: 900 IPv6 addresses at their longest fit. */
+export const maximumWants = 900
+
 /** What the election asks its surroundings to do. */
 export type Effect =
   | { readonly kind: 'send'; readonly to: string | 'all'; readonly message: Message }
@@ -216,6 +219,7 @@ export class Election {
 
   #ask(address: Address): void {
     if (this.#ballot.wants(address) || this.#blocked.has(address) || !this.#claims.has(address)) return
+    if (this.#ballot.wantCount >= maximumWants) return
     this.#ballot.want(address)
     this.#hasNews = true
   }

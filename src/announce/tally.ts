@@ -31,6 +31,10 @@ export class Tally {
     return [...this.#wanted.keys()]
   }
 
+  get size(): number {
+    return this.#wanted.size
+  }
+
   wants(address: Address): boolean {
     return this.#wanted.has(address)
   }
