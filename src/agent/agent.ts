@@ -11,6 +11,7 @@ import { follow } from './follow.ts'
 import { followDenied } from './follow-denied.ts'
 import { isFresh, serveHealth } from './health.ts'
 import { HealthPorts } from './health-ports.ts'
+import { learnNames } from './learn-names.ts'
 import { openLog } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { PolicyEvents, touchesPolicies } from './policy-events.ts'
@@ -139,6 +140,7 @@ export async function startAgent({
   }
   const denied =
     policies === 'off' ? undefined : followDenied({ client, network, snapshot, plan, nodeName, metrics }, log)
+  const names = policies === 'off' ? undefined : learnNames(network, plan, () => rounds.wake(), log)
   const servers: Server[] = []
   const health = options.health && serveHealth(host, namespace, options.health, source, metrics)
   if (health !== undefined) servers.push(health.server)
@@ -163,6 +165,7 @@ export async function startAgent({
     async stop() {
       following.stop()
       denied?.stop()
+      names?.close()
       for (const one of surroundings) one.stop()
       report?.close()
       draining.close()

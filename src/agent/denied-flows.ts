@@ -1,61 +1,44 @@
 import type { Address } from '../addr/index.ts'
 import { keyOf, type ObjectKey, type Snapshot } from '../cluster/index.ts'
-import { HostError, type Network } from '../host/index.ts'
+import type { Network } from '../host/index.ts'
 import { decodeIpPacket, type IpPacket, type LoggedPacket } from '../netlink/index.ts'
 import type { NodePlan } from '../nodeplan/index.ts'
 import { nodeAddresses } from '../pods/index.ts'
 import { deniedLogGroup, logPrefixes } from '../policies/index.ts'
 import type { Log } from './contract.ts'
 import { protocolOf } from './cut-denied.ts'
+import { listenToLog } from './logged-packets.ts'
 import type { DeniedFlow } from './observe.ts'
 
 /** Enough for the longest headers that ports come after. */
 const packetBytes = 128
-/** A group is one socket's: a former agent may hold it still. */
-const retryMs = 5000
 
 /** What the agent knows of a flow before it is counted. */
 export type NamedFlow = Omit<DeniedFlow, 'sequence' | 'firstSeen' | 'lastSeen' | 'packets'>
 
 /** Listens to the packets that policies' rules have logged, and hands each on by the names of its ends and of the policies. */
 export class DeniedFlows {
-  readonly #network: Network
   readonly #snapshot: Snapshot
   readonly #plan: Pick<NodePlan, 'blame'>
   readonly #onFlow: (flow: NamedFlow) => void
-  readonly #log: Log
-  #watch: { close(): void } | undefined
-  #retry: NodeJS.Timeout | undefined
-  #told = false
+  readonly #watch: { close(): void }
 
   constructor(
     sources: { readonly network: Network; readonly snapshot: Snapshot; readonly plan: Pick<NodePlan, 'blame'> },
     onFlow: (flow: NamedFlow) => void,
     log: Log,
   ) {
-    this.#network = sources.network
     this.#snapshot = sources.snapshot
     this.#plan = sources.plan
     this.#onFlow = onFlow
-    this.#log = log
-    this.#open()
+    // Policies hold all the same; only nobody is told of what they deny.
+    const trouble = 'denied flows cannot be followed yet'
+    const group = { group: deniedLogGroup, bytes: packetBytes, trouble }
+    this.#watch = listenToLog(sources.network, group, (packet) => this.#take(packet), log)
   }
 
   close(): void {
-    clearTimeout(this.#retry)
-    this.#watch?.close()
-  }
-
-  #open(): void {
-    try {
-      this.#watch = this.#network.watchLoggedPackets(deniedLogGroup, packetBytes, (packet) => this.#take(packet))
-    } catch (error) {
-      if (!(error instanceof HostError)) throw error
-      // Policies hold all the same; only nobody is told of what they deny.
-      if (!this.#told) this.#log.warn({ error: error.message }, 'denied flows cannot be followed yet')
-      this.#told = true
-      this.#retry = setTimeout(() => this.#open(), retryMs).unref()
-    }
+    this.#watch.close()
   }
 
   #take({ family, prefix, bytes }: LoggedPacket): void {

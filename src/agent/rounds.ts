@@ -7,6 +7,7 @@ import type { Log, NodeModule } from './contract.ts'
 import { cutDenied, refusePickUp } from './cut-denied.ts'
 import { cutRevoked } from './cut-revoked.ts'
 import { keptSeats } from './kept-seats.ts'
+import { keptNames } from './learn-names.ts'
 
 /** What one round took, in milliseconds from the moment it began. */
 export interface RoundReport {
@@ -149,7 +150,7 @@ export class Rounds {
     let cut = 0
     try {
       // Seats are worth two attempts; should it be they that the kernel refuses, serving comes first.
-      const kept = round.full && this.#retryMs <= 2 * firstRetryMs ? await this.#keptSeats() : []
+      const kept = round.full && this.#retryMs <= 2 * firstRetryMs ? await this.#kept() : []
       if (round.transaction.length > 0) await this.#network.commit([...round.transaction, ...kept])
       this.#plan.confirm()
     } catch (error) {
@@ -184,6 +185,22 @@ export class Rounds {
       failure,
     })
     return failure
+  }
+
+  async #kept(): Promise<Transaction> {
+    return [...(await this.#keptSeats()), ...(await this.#keptNames())]
+  }
+
+  async #keptNames(): Promise<Transaction> {
+    try {
+      return await keptNames(this.#network, this.#plan)
+    } catch (error) {
+      this.#log.warn(
+        { error: asError(error).message },
+        'addresses of names cannot be read; they count when DNS tells them again',
+      )
+      return []
+    }
   }
 
   async #keptSeats(): Promise<Transaction> {

@@ -1,84 +1,25 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Address, contains, type Family, hostPrefix, type Prefix } from '../addr/index.ts'
 import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
-import {
-  apiServerAddresses,
-  type EgressPlan,
-  EgressTables,
-  egressTableName,
-  type Grant,
-  isRevoked,
-} from '../egress/index.ts'
-import type { Operation, Transaction } from '../nft/index.ts'
+import { apiServerAddresses, type EgressPlan, EgressTables, type Grant, isRevoked } from '../egress/index.ts'
+import type { Operation } from '../nft/index.ts'
 import { compilePodNetwork, nodeAddresses, type PodNetwork } from '../pods/index.ts'
 import { PolicyTables, policyTableName } from '../policies/index.ts'
 import {
-  compileService,
   type Drain,
   type HealthCheck,
-  type LoweredService,
-  lowerService,
   type NodeView,
-  type ServiceModel,
   type ServicesScope,
-  ServiceTables,
+  type ServiceTables,
   type StaleFlows,
   tableName,
   tableOf,
 } from '../services/index.ts'
+import { cleanUp } from './clean-up.ts'
+import { NodeServices } from './node-services.ts'
+import type { NodePlanOptions } from './options.ts'
 import { PodTables } from './pod-tables.ts'
-
-export interface NodePlanOptions {
-  readonly node: string
-  /** Families to serve; both unless told. */
-  readonly families?: readonly Family[]
-  /** Addresses that only Services may have. */
-  readonly servicePrefixes: readonly Prefix[]
-  /** Sources that count as pods; the podCIDRs of all Nodes unless told. */
-  readonly podPrefixes?: readonly Prefix[]
-  /** Node ports answer at the node's addresses within these; at those that the Node object gives unless told. */
-  readonly nodePortAddresses?: readonly Prefix[]
-  /** Whether TCP node ports answer the node's own processes at 127.0.0.1; not unless told. */
-  readonly loopbackNodePorts?: boolean
-  /** Whether NetworkPolicies are enforced; the Snapshot must then have all Pods. */
-  readonly policies?: boolean
-  /** Whether Egresses are carried out; the Snapshot must then have Namespaces. */
-  readonly egress?: boolean
-}
-
-/** What one round does to the node. */
-export interface Round {
-  readonly transaction: Transaction
-  /** Whether the transaction replaces the tables whole. */
-  readonly full: boolean
-  /** UDP flows to look through once the transaction is in the kernel. */
-  readonly stale: readonly StaleFlows[]
-  /** Addresses of this node's pods whose live connections are to be judged again then. */
-  readonly tightened: ReadonlySet<Address>
-  /** Addresses of this node's pods whose live connections may leave under an address that is no longer theirs. */
-  readonly regranted: ReadonlyMap<Address, Grant>
-  /** What pod networking now means, when Nodes changed: its routes are not part of the transaction. */
-  readonly pods: PodNetwork | undefined
-  readonly compileMs: number
-  readonly loweringMs: number
-}
-
-/** Services compiled together: enough to time the stages apart, few enough that their models are soon forgotten. */
-const batch = 256
-
-/** No change: the first round looks at everything, whatever it is told. */
-export const nothing: Changes = {
-  services: new Set(),
-  slices: new Set(),
-  nodes: new Set(),
-  pods: new Set(),
-  namespaces: new Set(),
-  policies: new Set(),
-  clusterPolicies: new Set(),
-  adminPolicies: new Set(),
-  baselinePolicies: new Set(),
-  egresses: new Set(),
-}
+import type { Round } from './round.ts'
 
 /**
  * All that the concepts want in one node's kernel, and whether the kernel has it. Rounds go one after another:
@@ -86,23 +27,16 @@ export const nothing: Changes = {
  */
 export class NodePlan {
   readonly #options: NodePlanOptions
-  readonly #services: ServiceTables
+  readonly #services: NodeServices
   readonly #podTables = new PodTables()
   readonly #policies: PolicyTables | undefined
   readonly #egress: EgressTables | undefined
-  readonly #findings = new Map<ObjectKey, readonly Finding[]>()
   #pods: PodNetwork
   #view: NodeView
   #servicePrefixes: readonly Prefix[]
   #localAddresses: readonly Address[] = []
   /** Whether something beyond the Snapshot changed that Services depend on. */
   #surroundingsChanged = false
-  #healthChecks: ReadonlyMap<ObjectKey, HealthCheck> = new Map()
-  /** Services without endpoints here, by the policy Local that wants some. */
-  readonly #withoutLocal = { internal: new Set<ObjectKey>(), external: new Set<ObjectKey>() }
-  readonly #drains = new Map<ObjectKey, Drain>()
-  #scopeText: string | undefined
-  #findingCount = 0
   #compiled = false
   #confirmed = false
   /** Frontends that went in a round whose commit failed: a full round looks only through those that are there. */
@@ -112,7 +46,7 @@ export class NodePlan {
 
   constructor(options: NodePlanOptions) {
     this.#options = options
-    this.#services = new ServiceTables(options.families, options.loopbackNodePorts)
+    this.#services = new NodeServices(options.families, options.loopbackNodePorts)
     this.#policies = options.policies === true ? new PolicyTables(options.node, options.families) : undefined
     this.#egress = options.egress === true ? new EgressTables(options.node, options.families) : undefined
     this.#pods = compilePodNetwork(options.node, [])
@@ -135,17 +69,17 @@ export class NodePlan {
 
   /** `healthCheckNodePort` of the Services that have one, with what it has to answer; another map after each change. */
   get healthChecks(): ReadonlyMap<ObjectKey, HealthCheck> {
-    return this.#healthChecks
+    return this.#services.healthChecks
   }
 
   /** How many Services have a policy Local and no endpoint on this node, though elsewhere. */
   get withoutLocalEndpoints(): { readonly internal: number; readonly external: number } {
-    return { internal: this.#withoutLocal.internal.size, external: this.#withoutLocal.external.size }
+    return this.#services.withoutLocalEndpoints
   }
 
   /** Which endpoints of which Services go, where connections to them are to be cut. */
   get drains(): ReadonlyMap<ObjectKey, Drain> {
-    return this.#drains
+    return this.#services.drains
   }
 
   /** From the next round on, only Services have addresses in these; none given: those of the options again. */
@@ -175,13 +109,13 @@ export class NodePlan {
 
   get findings(): readonly Finding[] {
     const concepts = [...(this.#policies?.findings ?? []), ...(this.#egress?.findings ?? [])]
-    return [...[...this.#findings.values()].flat(), ...this.#pods.findings, ...this.#services.conflicts(), ...concepts]
+    return [...this.#services.findings, ...this.#pods.findings, ...this.#services.conflicts, ...concepts]
   }
 
   /** How many findings there are, without gathering them. */
   get findingCount(): number {
     const concepts = (this.#policies?.findingCount ?? 0) + (this.#egress?.findings.length ?? 0)
-    return this.#findingCount + this.#pods.findings.length + this.#services.conflicts().length + concepts
+    return this.#services.findingCount + this.#pods.findings.length + this.#services.conflicts.length + concepts
   }
 
   /** What is desired in the maps for `ADDRESS . PROTOCOL . PORT`. */
@@ -231,6 +165,16 @@ export class NodePlan {
     return this.#policies?.blame(...connection)
   }
 
+  /** The cluster's DNS told an address for a name; as `PolicyTables.learn`. */
+  learn(...answer: Parameters<PolicyTables['learn']>): boolean {
+    return this.#policies?.learn(...answer) ?? false
+  }
+
+  /** The sets of addresses that domain names of policies lead to. */
+  get nameSets(): PolicyTables['nameSets'] {
+    return this.#policies?.nameSets ?? []
+  }
+
   /** The next round: what changed since the last one, or everything at the start and after a doubt. */
   plan(snapshot: Snapshot, changes: Changes, now: () => number = () => performance.now()): Round {
     const first = !this.#compiled
@@ -240,7 +184,7 @@ export class NodePlan {
     const begun = now()
     const moved = nodesChanged && this.#takeNodes(snapshot)
     const compiledNodes = now()
-    if (nodesChanged) operations.push(...this.#podTables.update(this.#pods), ...this.#rescope())
+    if (nodesChanged) operations.push(...this.#podTables.update(this.#pods), ...this.#services.rescope(this.scope))
     if (nodesChanged) this.#policies?.setOwnPrefixes(this.#pods.prefixes)
     const policies = this.#policies?.update(snapshot, first ? undefined : changes)
     operations.push(...(policies?.operations ?? []))
@@ -249,7 +193,7 @@ export class NodePlan {
     let compileMs = compiledNodes - begun
     let loweringMs = now() - compiledNodes
     const keys = first || moved ? allKeys(snapshot, changes) : changes.services
-    const services = this.#takeServices(snapshot, keys, now)
+    const services = this.#services.take(snapshot, keys, { view: this.#view, known: this.#confirmed, now })
     operations.push(...services.operations)
     compileMs += services.compileMs
     loweringMs += services.loweringMs
@@ -321,77 +265,6 @@ export class NodePlan {
     const around = { cluster, own: this.#pods.prefixes, addressesOf: nodeAddresses }
     return this.#egress?.update(snapshot, around, changes)
   }
-
-  /** Nodes report often, and hardly ever other prefixes. */
-  #rescope(): readonly Operation[] {
-    const { scope } = this
-    const text = [...scope.podPrefixes, ...scope.servicePrefixes].join()
-    if (text === this.#scopeText) return []
-    this.#scopeText = text
-    return this.#services.rescope(scope)
-  }
-
-  #takeServices(
-    snapshot: Snapshot,
-    keys: Iterable<ObjectKey>,
-    now: () => number,
-  ): { operations: readonly Operation[]; stale: readonly StaleFlows[]; compileMs: number; loweringMs: number } {
-    const lowered = new Map<ObjectKey, LoweredService | undefined>()
-    let compileMs = 0
-    let loweringMs = 0
-    for (const some of batches(keys)) {
-      const start = now()
-      const models = some.map((key) => [key, this.#compile(snapshot, key)] as const)
-      const compiled = now()
-      for (const [key, model] of models) lowered.set(key, model && lowerService(model, this.#view.name))
-      compileMs += compiled - start
-      loweringMs += now() - compiled
-    }
-    const start = now()
-    const plan = this.#confirmed
-      ? this.#services.update(lowered)
-      : { operations: [], stale: this.#services.absorb(lowered) }
-    return { ...plan, compileMs, loweringMs: loweringMs + now() - start }
-  }
-
-  #noteSilence(key: ObjectKey, model: ServiceModel | undefined): void {
-    const { internal, external } = this.#withoutLocal
-    internal.delete(key)
-    external.delete(key)
-    for (const { kind, outcome } of model?.frontends ?? []) {
-      if (outcome.kind === 'drop') (kind === 'cluster-ip' ? internal : external).add(key)
-    }
-  }
-
-  #compile(snapshot: Snapshot, key: ObjectKey): ServiceModel | undefined {
-    const service = snapshot.services.get(key)
-    const model = service && compileService(service, snapshot.slicesOf(key), this.#view)
-    this.#findingCount += (model?.findings.length ?? 0) - (this.#findings.get(key)?.length ?? 0)
-    if (model === undefined || model.findings.length === 0) this.#findings.delete(key)
-    else this.#findings.set(key, model.findings)
-    this.#noteSilence(key, model)
-    if (model?.drain === undefined) this.#drains.delete(key)
-    else this.#drains.set(key, model.drain)
-    if (!isDeepStrictEqual(model?.healthCheck, this.#healthChecks.get(key))) {
-      const others = [...this.#healthChecks].filter(([other]) => other !== key)
-      this.#healthChecks = new Map(model?.healthCheck === undefined ? others : [...others, [key, model.healthCheck]])
-    }
-    return model
-  }
-}
-
-/** Takes the tables away, also those that are not there. */
-export function cleanUp(families: readonly Family[] = [4, 6]): Transaction {
-  return families.flatMap((family) =>
-    [tableName, 'plumb-pods', policyTableName, egressTableName].flatMap((table): Operation[] => {
-      const at = { ...tableOf(family), table }
-      return [
-        // Deleting what is not there is an error, adding what is there is none (and destroy needs Linux 6.3).
-        { kind: 'add-table', ...at },
-        { kind: 'delete-table', ...at },
-      ]
-    }),
-  )
 }
 
 function allKeys(snapshot: Snapshot, changes: Changes): Iterable<ObjectKey> {
@@ -399,15 +272,4 @@ function allKeys(snapshot: Snapshot, changes: Changes): Iterable<ObjectKey> {
   return changes.services.size === 0
     ? snapshot.services.keys()
     : new Set([...snapshot.services.keys(), ...changes.services])
-}
-
-function* batches(keys: Iterable<ObjectKey>): Generator<ObjectKey[]> {
-  let some: ObjectKey[] = []
-  for (const key of keys) {
-    some.push(key)
-    if (some.length < batch) continue
-    yield some
-    some = []
-  }
-  if (some.length > 0) yield some
 }

@@ -149,7 +149,7 @@ const cases: Readonly<Record<string, Case>> = {
     allowed: ['client>outside tcp/1'],
     denied: ['client>web tcp/1', 'web>outside tcp/1', 'web>client icmp/0'],
   },
-  'names accept nothing': {
+  'names accept nothing of which DNS has told no address': {
     policies: [
       { priority: 1, subject: web, egress: [{ action: 'Accept', to: [{ domainNames: ['example.com'] }] }] },
       { priority: 2, subject: web, egress: [{ action: 'Deny', to: [{ networks: ['0.0.0.0/0'] }] }] },
@@ -220,6 +220,16 @@ test('what cannot be read is told with field and remedy', () => {
       { tier: 'Admin', priority: 1, subject: everybody, egress: [{ action: 'Deny', to: [{ domainNames: ['a.b'] }] }] },
       'DomainNamesNotAccept',
       'spec.egress[0].to[0].domainNames',
+    ],
+    [
+      {
+        tier: 'Admin',
+        priority: 1,
+        subject: everybody,
+        egress: [{ action: 'Accept', to: [{ domainNames: ['a.b', '*'] }] }],
+      },
+      'BrokenDomainName',
+      'spec.egress[0].to[0].domainNames[1]',
     ],
     [
       { tier: 'Admin', priority: 1, subject: everybody, ingress: [{ action: 'Deny', from: [{ nodes: {} }] }] },

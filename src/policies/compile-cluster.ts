@@ -3,6 +3,7 @@ import type { ClusterNetworkPolicy, ClusterPolicyPeer, ClusterPolicyRule, LabelS
 import { isAudited } from './compile.ts'
 import { rangeOf } from './compile-peer.ts'
 import { compileProtocols } from './compile-protocol.ts'
+import { findDomainName } from './domain-name.ts'
 import type { ClusterPolicyModel, Direction, Peer, TierRule } from './model.ts'
 import { nobody, type Reader } from './reader.ts'
 import { isReadable, selectorId } from './selector-id.ts'
@@ -106,7 +107,7 @@ function compilePeer(
   }
   const at = `${field}.${kind}`
   if (kind === 'networks') return compileNetworks(reader, at, peer.networks ?? [])
-  if (kind === 'domainNames') return compileDomainNames(reader, at, action)
+  if (kind === 'domainNames') return compileDomainNames(reader, at, action, peer.domainNames ?? [])
   const chosen = kind === 'pods' ? (peer.pods?.namespaceSelector ?? {}) : (peer[kind] ?? {})
   const pods: LabelSelector = kind === 'pods' ? (peer.pods?.podSelector ?? {}) : {}
   if (!isReadable(chosen) || !isReadable(pods)) {
@@ -137,10 +138,23 @@ function compileNetworks(reader: Reader, field: string, networks: readonly strin
   })
 }
 
-function compileDomainNames(reader: Reader, field: string, action: TierRule['action']): Peer[] {
-  const [code, says, remedy] =
-    action === 'accept'
-      ? ['DomainNames', 'names are not resolved: nothing is accepted by name', 'write networks with the addresses']
-      : ['DomainNamesNotAccept', 'domainNames are for Accept alone', 'accept the names, and deny the rest after them']
-  return [nobody(reader, field, code, says, remedy)]
+function compileDomainNames(
+  reader: Reader,
+  field: string,
+  action: TierRule['action'],
+  names: readonly string[],
+): Peer[] {
+  if (action !== 'accept') {
+    const says = 'domainNames are for Accept alone'
+    return [nobody(reader, field, 'DomainNamesNotAccept', says, 'accept the names, and deny the rest after them')]
+  }
+  return names.map((text, index): Peer => {
+    const name = findDomainName(String(text))
+    const at = `${field}[${index}]`
+    if (name === undefined) {
+      const remedy = 'write it as example.com, or *.example.com for what is below it'
+      return nobody(reader, at, 'BrokenDomainName', `"${text}" is not a domain name`, remedy)
+    }
+    return { kind: 'name', name, because: { object: reader.object, field: at, value: name } }
+  })
 }

@@ -31,6 +31,8 @@ export interface Entry {
   readonly pods: readonly PodsPeer[]
   readonly blocks: Readonly<Record<Family, readonly AddressRange[]>>
   readonly nodes: readonly NodesPeer[]
+  /** Domain names, for whatever addresses DNS has told of them. */
+  readonly names: readonly string[]
   /** Keys of the policies whose rules are in here. */
   readonly policies: readonly string[]
 }
@@ -96,6 +98,7 @@ export function compose(policies: readonly PolicyModel[], direction: Direction, 
       pods: [...draft.pods.values()],
       blocks: { 4: mergeRanges(draft.blocks[4]), 6: mergeRanges(draft.blocks[6]) },
       nodes: [],
+      names: [],
       policies: [...draft.policies],
     }),
   )

@@ -295,6 +295,7 @@ function whyNot(peer: Peer, { address, pod }: Party): string {
     return family === peer.family ? `${address} is not in it` : `${address} is IPv${family}`
   }
   if (peer.kind === 'nodes') return `${address ?? pod?.key} is no node of these labels`
+  if (peer.kind === 'name') return `no answer of the cluster’s DNS is known to have told ${address ?? pod?.key} for it`
   if (pod === undefined) return `${address} is no pod`
   const { namespaces, pods } = peer
   if (namespaces.kind === 'one' && namespaces.namespace !== pod.namespace) return `it is in ${pod.namespace}`
@@ -312,6 +313,7 @@ function sayOnePeer(peer: Peer): string {
     case 'nodes':
       return `nodes ${sayLabels(peer.nodes)}`
     case 'block':
+    case 'name':
       return peer.because.value
     case 'nobody':
       return 'nobody'

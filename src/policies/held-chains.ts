@@ -8,6 +8,8 @@ interface HeldChain {
   readonly lowered: Readonly<Record<Family, LoweredChain>>
   readonly calls: readonly string[]
   readonly denies: boolean
+  /** Whether it asks for domain names, itself or by a chain that it leads to. */
+  readonly asksNames: boolean
   uses: number
 }
 
@@ -38,10 +40,16 @@ export class HeldChains {
     }
     const called = calls.map((one) => this.acquire(one))
     const lowered = { 4: plan.lower(4), 6: plan.lower(6) }
-    this.#chains.set(name, { lowered, calls: called, denies, uses: 1 })
+    const asksNames = lowered[4].needs.some(({ kind }) => kind === 'names') || called.some((one) => this.asksNames(one))
+    this.#chains.set(name, { lowered, calls: called, denies, asksNames, uses: 1 })
     this.#new.add(name)
     for (const family of this.#families) for (const need of lowered[family].needs) this.#sets.acquire(family, need)
     return name
+  }
+
+  /** Whether a chain, or one that it leads to, has rules for domain names. */
+  asksNames(name: string): boolean {
+    return this.#chains.get(name)?.asksNames ?? false
   }
 
   /** One pod (or chain) fewer needs a chain, which goes with the last, and lets its sets and those that it calls go. */

@@ -1,5 +1,15 @@
-import { disjoint, type Family, families, familyOf, type Prefix, prefixFamily, renderPrefix } from '../addr/index.ts'
+import {
+  type Address,
+  disjoint,
+  type Family,
+  families,
+  familyOf,
+  type Prefix,
+  prefixFamily,
+  renderPrefix,
+} from '../addr/index.ts'
 import { matches } from '../cluster/index.ts'
+import { meansName } from './domain-name.ts'
 import { elementsOf, HeldSet } from './held-set.ts'
 import { type FixedSets, fixedSets, tableOf } from './layout.ts'
 import type { Operation, SetNeed } from './lower.ts'
@@ -16,6 +26,7 @@ export class HeldSets {
   readonly #setsOf = new Map<Selection, Set<HeldSet>>()
   readonly #prefixes: Record<Family, ReadonlySet<string>> = { 4: new Set(), 6: new Set() }
   readonly #nodeSets = new Set<HeldSet>()
+  readonly #nameSets: Readonly<Record<Family, Map<string, HeldSet>>> = { 4: new Map(), 6: new Map() }
   #nodes: readonly PolicyNode[] = []
   readonly #touched = new Set<HeldSet>()
   readonly #new = new Set<HeldSet>()
@@ -25,12 +36,14 @@ export class HeldSets {
     this.#families = only
     this.#membership = membership
     const make = (family: Family) => {
-      const { egress, ingress, selves, ownPrefixes } = fixedSets[family]
+      const { egress, ingress, selves, ownPrefixes, resolvers, askers } = fixedSets[family]
       return {
         egress: new HeldSet(family, egress),
         ingress: new HeldSet(family, ingress),
         selves: new HeldSet(family, selves),
         ownPrefixes: new HeldSet(family, ownPrefixes),
+        resolvers: new HeldSet(family, resolvers),
+        askers: new HeldSet(family, askers),
       }
     }
     this.fixed = { 4: make(4), 6: make(6) }
@@ -59,6 +72,27 @@ export class HeldSets {
   setNodes(nodes: readonly PolicyNode[]): void {
     this.#nodes = nodes
     for (const set of this.#nodeSets) if (set.need?.kind === 'nodes') this.#fillNodes(set, set.need.peer)
+  }
+
+  /** The sets of domain names that chains need. */
+  get names(): readonly HeldSet[] {
+    return [...this.#nameSets[4].values(), ...this.#nameSets[6].values()]
+  }
+
+  /** An answer told an address for a name; tells whether a set has it longer than before. */
+  learn(asked: string, address: Address, untilMs: number): boolean {
+    let news = false
+    for (const [domain, set] of this.#nameSets[familyOf(address)]) {
+      if (!meansName(domain, asked) || !set.learn(address, untilMs)) continue
+      this.#touched.add(set)
+      news = true
+    }
+    return news
+  }
+
+  /** Until when an address counts for a domain name, in milliseconds since 1970; a time that has passed is remembered. */
+  countsUntil(domain: string, address: Address): number {
+    return Number(this.#nameSets[familyOf(address)].get(domain)?.get(address) ?? 0)
   }
 
   #fillNodes(set: HeldSet, peer: NodesPeer): void {
@@ -96,6 +130,10 @@ export class HeldSets {
       this.#fillNodes(set, need.peer)
       return
     }
+    if (need.kind === 'names') {
+      this.#nameSets[family].set(need.domain, set)
+      return
+    }
     const selection = this.#membership.acquire(need.peer)
     set.selection = selection
     const own = this.#setsOf.get(selection)
@@ -112,6 +150,7 @@ export class HeldSets {
     this.#gone.add(set)
     this.#touched.delete(set)
     this.#nodeSets.delete(set)
+    if (set.need?.kind === 'names') this.#nameSets[family].delete(set.need.domain)
     const { selection } = set
     if (selection === undefined) return
     this.#setsOf.get(selection)?.delete(set)

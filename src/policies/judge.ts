@@ -25,6 +25,8 @@ export interface Party {
   }
   /** The labels of the node that has the address. */
   readonly node?: Labels
+  /** Whether DNS has told the address for a name of `domainNames`; where nobody listens to DNS it has not. */
+  isCalled?(name: string): boolean
 }
 
 /** A new connection after the choice of an endpoint: policies see the pod's address and port, never a Service's. */
@@ -161,7 +163,8 @@ export function matchesPort(match: PortMatch, { protocol, port, destination }: A
 }
 
 /** Whether the other end of a connection is meant by a peer. */
-export function matchesPeer(peer: Peer, { address, pod, node }: Party): boolean {
+export function matchesPeer(peer: Peer, party: Party): boolean {
+  const { address, pod, node } = party
   switch (peer.kind) {
     case 'nobody':
       return false
@@ -169,6 +172,8 @@ export function matchesPeer(peer: Peer, { address, pod, node }: Party): boolean 
       return address !== undefined && inRanges(peer.family, peer.ranges, address)
     case 'nodes':
       return pod === undefined && node !== undefined && matches(peer.nodes, node)
+    case 'name':
+      return party.isCalled?.(peer.name) ?? false
     case 'pods': {
       if (pod === undefined) return false
       const { namespaces } = peer

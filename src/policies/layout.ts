@@ -31,6 +31,8 @@ export interface FixedSets {
   readonly ingress: SetDeclaration
   readonly selves: SetDeclaration
   readonly ownPrefixes: SetDeclaration
+  readonly resolvers: SetDeclaration
+  readonly askers: SetDeclaration
 }
 
 function declare({ address }: Words): FixedSets {
@@ -44,6 +46,12 @@ function declare({ address }: Words): FixedSets {
       flags: ['interval'],
       comment: 'addresses of this node’s pods, known or not',
     },
+    resolvers: {
+      name: 'resolvers',
+      key: [address, 'inet_proto', 'inet_service'],
+      comment: 'where the cluster’s DNS answers from',
+    },
+    askers: { name: 'askers', key: [address], comment: 'pods of this node with rules for domain names' },
   }
 }
 
@@ -55,6 +63,9 @@ export const toIngress = 'to-pods'
 
 /** The NFLOG group to which rules send packets that a policy denies, or would deny if it were not audited. */
 export const deniedLogGroup = 80
+
+/** The NFLOG group to which answers of the cluster's DNS go that pods with rules for domain names get. */
+export const answersLogGroup = 81
 
 /** The prefixes under which they do: what happened to which direction of the pod. */
 export const logPrefixes = {
@@ -156,7 +167,7 @@ export function createTable(family: Family): readonly Operation[] {
       { statements: [accept] },
     ],
   }
-  const chains = [...tellingChains('egress'), ...tellingChains('ingress'), pods, forward]
+  const chains = [...tellingChains('egress'), ...tellingChains('ingress'), pods, forward, answersChain(family)]
   return [
     { kind: 'add-table', ...at },
     ...Object.values(fixedSets[family]).map((set): Operation => ({ kind: 'add-set', ...at, set })),
@@ -165,6 +176,35 @@ export function createTable(family: Family): readonly Operation[] {
       rules.map((rule): Operation => ({ kind: 'add-rule', ...at, chain: name, rule })),
     ),
   ]
+}
+
+/** After `forward`: what is told here has passed. An answer is of a connection that its receiver began, so nobody can send one unasked. */
+function answersChain(family: Family): Chain {
+  const { resolvers, askers } = fixedSets[family]
+  const statements: Statement[] = [
+    matchSet(words[family].destination, askers.name),
+    { kind: 'match', left: { kind: 'ct', key: 'state' }, operator: '==', right: 'established' },
+    { kind: 'match', left: { kind: 'ct', key: 'direction' }, operator: '==', right: 'reply' },
+    {
+      kind: 'match',
+      left: {
+        kind: 'concat',
+        of: [
+          { kind: 'payload', field: words[family].source },
+          { kind: 'meta', key: 'l4proto' },
+          { kind: 'payload', field: 'th sport' },
+        ],
+      },
+      operator: '==',
+      right: { set: resolvers.name },
+    },
+    { kind: 'log', prefix: 'plumb dns', group: answersLogGroup },
+  ]
+  return {
+    name: 'answers',
+    hook: { type: 'filter', hook: 'forward', priority: 11, policy: 'accept' },
+    rules: [{ statements }],
+  }
 }
 
 /** RFC 4861: types 133 to 137. */

@@ -117,8 +117,16 @@ function ruleText({ action, entries }: TierEntry): unknown {
   return [action, entries.map(entryText)]
 }
 
-function entryText({ ports, anybody, pods, blocks, nodes, policies }: Entry): unknown {
+function entryText({ ports, anybody, pods, blocks, nodes, names, policies }: Entry): unknown {
   const ranges = ([4, 6] as const).map((family) => blocks[family].map((range) => renderRange(family, range)))
   const ids = nodes.length === 0 ? [] : [nodes.map(({ id }) => id)]
-  return [ports, anybody, pods.map(({ id }) => id), ranges, policies, ...ids]
+  return [
+    ports,
+    anybody,
+    pods.map(({ id }) => id),
+    ranges,
+    policies,
+    ...ids,
+    ...(names.length === 0 ? [] : [{ names }]),
+  ]
 }

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { Family } from '../addr/index.ts'
-import type { Chain, Operation, Rule, SetDeclaration, Statement, TableFamily } from '../nft/index.ts'
+import type { Chain, Element, Operation, Rule, SetDeclaration, Statement, TableFamily } from '../nft/index.ts'
 import { renderRange, wholeOf } from './address-ranges.ts'
 import type { Entry, EntryPorts } from './content.ts'
 import { matchSet, type Words, words } from './layout.ts'
 import type { AddressRange, Direction, NodesPeer, PodsPeer, Transport } from './model.ts'
 import { sayPeer } from './selector-id.ts'
 
-export type { Chain, Operation, Rule, SetDeclaration, Statement, TableFamily }
+export type { Chain, Element, Operation, Rule, SetDeclaration, Statement, TableFamily }
 
 /** A set that rules need, and what fills it. */
 export type SetNeed =
@@ -21,6 +21,7 @@ export type SetNeed =
       readonly declaration: SetDeclaration
     }
   | { readonly kind: 'nodes'; readonly name: string; readonly peer: NodesPeer; readonly declaration: SetDeclaration }
+  | { readonly kind: 'names'; readonly name: string; readonly domain: string; readonly declaration: SetDeclaration }
   | {
       readonly kind: 'block'
       readonly name: string
@@ -51,7 +52,7 @@ export function lowerEntry(
   on: Statement,
   needs: Map<string, SetNeed>,
 ): Rule[] {
-  const { ports, anybody, pods, blocks, nodes } = entry
+  const { ports, anybody, pods, blocks, nodes, names } = entry
   const peer = direction === 'egress' ? words[family].destination : words[family].source
   const need = (one: SetNeed): string => {
     needs.set(one.name, one)
@@ -85,6 +86,7 @@ export function lowerEntry(
     ...pods.map((one) => rule(...port, matchSet(peer, need(podsNeed(family, one))))),
     ...nodes.map((one) => rule(...port, matchSet(peer, need(nodesNeed(family, one))))),
     ...(block === undefined ? [] : [rule(...port, ...block)]),
+    ...names.map((one) => rule(...port, matchSet(peer, need(namesNeed(family, one))))),
   ]
 }
 
@@ -131,6 +133,14 @@ function nodesNeed(family: Family, peer: NodesPeer): SetNeed {
   const name = `nodes-${hash(peer.id)}`
   const declaration = { name, key: [words[family].address], comment: comment(`nodes ${peer.id || 'all'}`) } as const
   return { kind: 'nodes', name, peer, declaration }
+}
+
+/** Elements come with the time until which they count: the kernel keeps it, also while no agent runs. */
+function namesNeed(family: Family, domain: string): SetNeed {
+  const name = `names-${hash(domain)}`
+  const key = [words[family].address] as const
+  const declaration: SetDeclaration = { name, key, flags: ['timeout'], comment: comment(domain) }
+  return { kind: 'names', name, domain, declaration }
 }
 
 function namedNeed(

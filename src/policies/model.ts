@@ -43,7 +43,7 @@ export interface PolicyRule {
 
 export type Peers = { readonly kind: 'any' } | { readonly kind: 'some'; readonly peers: readonly Peer[] }
 
-export type Peer = PodsPeer | BlockPeer | NodesPeer | NobodyPeer
+export type Peer = PodsPeer | BlockPeer | NodesPeer | NamePeer | NobodyPeer
 
 /** Pods by labels: of one namespace, or of the namespaces that a selector selects. Never an address outside the cluster. */
 export interface PodsPeer {
@@ -71,6 +71,14 @@ export interface NodesPeer {
   readonly nodes: LabelSelector
   /** Equal for peers that select alike. */
   readonly id: string
+  readonly because: Because
+}
+
+/** Whatever addresses the cluster's DNS has told for a name. */
+export interface NamePeer {
+  readonly kind: 'name'
+  /** `example.com`, or `*.example.com` for every name below it. */
+  readonly name: string
   readonly because: Because
 }
 

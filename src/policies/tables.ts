@@ -1,9 +1,10 @@
-import { type Address, type Family, families, familyOf, type Prefix } from '../addr/index.ts'
+import { type Address, type Family, families, familyOf, findAddress, type Prefix } from '../addr/index.ts'
 import type { Changes, Finding, Labels, ObjectKey, Snapshot } from '../cluster/index.ts'
-import type { Pod } from '../objects/index.ts'
+import type { EndpointSlice, Pod } from '../objects/index.ts'
 import { type ClusterCollection, clusterKinds, clusterModelOf } from './cluster-models.ts'
 import { compilePolicy } from './compile.ts'
 import { HeldChains } from './held-chains.ts'
+import type { HeldSet } from './held-set.ts'
 import { HeldSets } from './held-sets.ts'
 import { type Attempt, judgeSide, type Party, type SideVerdict } from './judge.ts'
 import { createTable, openVerdict } from './layout.ts'
@@ -21,6 +22,20 @@ export interface PoliciesPlan {
   readonly operations: readonly Operation[]
   /** Addresses of this node's pods that may have lost permissions: their live connections are to be judged again. */
   readonly tightened: ReadonlySet<Address>
+}
+
+/** The Service that pods ask for names. */
+const clusterDns: ObjectKey = 'kube-system/kube-dns'
+
+/** `ADDRESS . PROTOCOL . PORT` of each endpoint. */
+function resolversOf(family: Family, { addressType, endpoints, ports = [] }: EndpointSlice): readonly string[] {
+  if (addressType !== `IPv${family}`) return []
+  const addresses = endpoints.flatMap((one) => one.addresses.slice(0, 1).flatMap((text) => findAddress(text) ?? []))
+  return addresses.flatMap((address) =>
+    ports.flatMap(({ protocol = 'TCP', port }) =>
+      port === undefined || protocol === 'SCTP' ? [] : [`${address} . ${protocol.toLowerCase()} . ${port}`],
+    ),
+  )
 }
 
 /** The chains that pods of a profile begin in; absent where they are open. */
@@ -43,6 +58,7 @@ export class PolicyTables {
   #findingCount = 0
   #nodes: ReadonlyMap<Address, Labels> = new Map()
   #nodesText = ''
+  #resolvers: Record<Family, ReadonlySet<string>> = { 4: new Set(), 6: new Set() }
 
   constructor(node: string, only: readonly Family[] = families) {
     this.#node = node
@@ -85,7 +101,7 @@ export class PolicyTables {
   /** Takes in what changed; everything when `changes` is absent. */
   update(
     snapshot: Snapshot,
-    changes?: Pick<Changes, 'pods' | 'namespaces' | 'policies' | 'nodes' | ClusterCollection>,
+    changes?: Pick<Changes, 'pods' | 'namespaces' | 'policies' | 'nodes' | 'slices' | ClusterCollection>,
   ): PoliciesPlan {
     const dirty = new Set<ObjectKey>()
     this.#takePolicies(snapshot, changes?.policies ?? snapshot.policies.keys(), dirty)
@@ -98,6 +114,9 @@ export class PolicyTables {
       if (this.#index.clusterModels.size > 0) this.#replan(name, dirty)
     }
     if (changes === undefined || changes.nodes.size > 0) this.#takeNodes(snapshot)
+    if (changes === undefined || [...changes.slices].some((key) => key.startsWith('kube-system/'))) {
+      this.#takeResolvers(snapshot)
+    }
     for (const key of changes?.pods ?? snapshot.pods.keys()) this.#takePod(key, snapshot.pods.get(key), dirty)
     const tightened = new Set<Address>()
     // Whatever one pod lets go another may take up: nothing is released before all have what they need.
@@ -119,9 +138,22 @@ export class PolicyTables {
     return { operations, tightened: new Set(this.#locals.addresses) }
   }
 
-  /** What the policies of this node's pods say to a connection between two addresses; egress and ingress where they are local. */
+  /** The cluster's DNS told an address for a name, until a moment in milliseconds since 1970; tells whether the next `update` has to say so. */
+  learn(asked: string, address: Address, untilMs: number): boolean {
+    return this.#families.includes(familyOf(address)) && this.#sets.learn(asked, address, untilMs)
+  }
+
+  /** The sets of addresses that names lead to, as desired. */
+  get nameSets(): readonly HeldSet[] {
+    return this.#sets.names
+  }
+
+  /**
+   * What the policies of this node's pods say to a live connection between two addresses; egress and ingress where they are local. An
+   * address that a name led to counts after its time too: that ends no connection.
+   */
   judge(source: Address, destination: Address, protocol: Attempt['protocol'], port: number): SideVerdict[] {
-    const attempt = { source: this.#party(source), destination: this.#party(destination), protocol, port }
+    const attempt = { source: this.#party(source, 0), destination: this.#party(destination, 0), protocol, port }
     if (source === destination) return []
     const verdicts: SideVerdict[] = []
     for (const [address, direction] of [
@@ -143,15 +175,17 @@ export class PolicyTables {
     return judgeSide(this.#policiesOf(local.view.profile), direction, attempt)
   }
 
-  #party(address: Address): Party {
+  /** `since`: names that led to the address at that moment or later count. */
+  #party(address: Address, since = Date.now()): Party {
+    const isCalled = (name: string): boolean => this.#sets.countsUntil(name, address) > since
     const view = this.#locals.at(address)?.view ?? this.#membership.at(address)
     if (view === undefined) {
       const node = this.#nodes.get(address)
-      return node === undefined ? { address } : { address, node }
+      return { address, isCalled, ...(node === undefined ? {} : { node }) }
     }
     const { namespace, labels, ports } = view.profile
     const namespaceLabels = this.#membership.labelsOf(namespace)
-    return { address, pod: { key: view.key, namespace, namespaceLabels, labels, ports } }
+    return { address, isCalled, pod: { key: view.key, namespace, namespaceLabels, labels, ports } }
   }
 
   #policiesOf({ namespace, labels }: Profile): ReturnType<PolicyIndex['selecting']> {
@@ -201,6 +235,17 @@ export class PolicyTables {
     this.#nodesText = text
     this.#nodes = new Map(nodes.flatMap(({ addresses, labels }) => addresses.map((one) => [one, labels] as const)))
     this.#sets.setNodes(nodes)
+  }
+
+  #takeResolvers(snapshot: Snapshot): void {
+    const slices = snapshot.slicesOf(clusterDns)
+    for (const family of this.#families) {
+      const set = this.#sets.fixed[family].resolvers
+      const wanted = new Set(slices.flatMap((slice) => resolversOf(family, slice)))
+      for (const key of this.#resolvers[family]) if (!wanted.has(key)) this.#sets.put(set, key, undefined)
+      for (const key of wanted) if (!this.#resolvers[family].has(key)) this.#sets.put(set, key, 1)
+      this.#resolvers[family] = wanted
+    }
   }
 
   #takePod(key: ObjectKey, pod: Pod | undefined, dirty: Set<ObjectKey>): void {
@@ -258,7 +303,7 @@ export class PolicyTables {
     const family = familyOf(address)
     if (!this.#families.includes(family)) return false
     const local = this.#locals.at(address)
-    const { egress, ingress, selves } = this.#sets.fixed[family]
+    const { egress, ingress, selves, askers } = this.#sets.fixed[family]
     const verdict = (direction: Direction): string | undefined => {
       if (local === undefined) return undefined
       const name = local.chains[direction]
@@ -270,6 +315,8 @@ export class PolicyTables {
     if (ingress.get(address) !== wanted.ingress) this.#sets.put(ingress, address, wanted.ingress)
     const pair = `${address} . ${address}`
     const there = local === undefined ? undefined : 1
+    const asks = this.#chains.asksNames(local?.chains.egress ?? '') ? 1 : undefined
+    if (askers.get(address) !== asks) this.#sets.put(askers, address, asks)
     if (selves.get(pair) !== there) this.#sets.put(selves, pair, there)
     return changed
   }

@@ -54,10 +54,12 @@ function composeRule(
 ): TierEntry {
   const pods = new Map<string, PodsPeer>()
   const nodes = new Map<string, NodesPeer>()
+  const names = new Set<string>()
   const blocks: Record<Family, AddressRange[]> = { 4: [], 6: [] }
   for (const peer of peers.kind === 'any' ? [] : peers.peers) {
     if (peer.kind === 'pods') pods.set(peer.id, peer)
     else if (peer.kind === 'nodes') nodes.set(peer.id, peer)
+    else if (peer.kind === 'name') names.add(peer.name)
     else if (peer.kind === 'block') blocks[peer.family].push(...peer.ranges)
   }
   const some = ports.kind === 'any' ? [anyPort] : unite(ports.ports, own)
@@ -68,6 +70,7 @@ function composeRule(
       pods: [...pods.values()],
       blocks: { 4: mergeRanges(blocks[4]), 6: mergeRanges(blocks[6]) },
       nodes: [...nodes.values()],
+      names: [...names],
       policies: [name === '' ? object : `${object} ${name}`],
     }),
   )
