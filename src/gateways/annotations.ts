@@ -32,8 +32,23 @@ export interface IngressSettings {
   readonly blocked?: string
 }
 
+/** Of an Ingress without a word from us. */
+const plain: IngressSettings = {
+  isRegex: false,
+  filters: [],
+  secure: 'none',
+  aliases: [],
+  isWwwRedirected: false,
+  particular: {},
+  isPassthrough: false,
+}
+
 export function readAnnotations(ingress: Ingress): { settings: IngressSettings; findings: readonly Finding[] } {
   const annotations = ingress.metadata.annotations ?? {}
+  const isAnnotated = Object.keys(annotations).some((key) =>
+    annotationPrefixes.some((prefix) => key.startsWith(prefix)),
+  )
+  if (!isAnnotated) return { settings: plain, findings: [] }
   const read = new AnnotationReader(annotations, objectOf(ingress))
   const rewrite = read.like('rewrite-target', /^\/[^\s\\?#]*$/, 'a path without a query')
   const blocked = blockedBy(read, annotations)

@@ -49,11 +49,12 @@ export function compileClaims(ingresses: readonly Ingress[]): {
   for (const claimsOf of [ruleClaims, moreClaims, defaultClaims]) {
     for (const claim of plain.flatMap((one) => claimsOf(one, findings)).flatMap(secured)) {
       const free = claim.entries.filter((entry) => !served.has(keyOf(claim, entry)))
-      for (const entry of free) served.set(keyOf(claim, entry), { ...claim, entries: [entry] })
-      const taken = claim.entries.map((entry) => served.get(keyOf(claim, entry))!).find((one) => !isOf(one, claim))
+      const kept = free.length === claim.entries.length ? claim : { ...claim, entries: free }
+      for (const entry of free) served.set(keyOf(claim, entry), kept)
       // Aliases and default backends step back without a word: that is what they are for.
-      if (free.length < claim.entries.length && taken !== undefined && claimsOf === ruleClaims)
-        findings.push(takenBy(taken, claim))
+      if (kept === claim || claimsOf !== ruleClaims) continue
+      const taken = claim.entries.map((entry) => served.get(keyOf(claim, entry))!).find((one) => !isOf(one, claim))
+      if (taken !== undefined) findings.push(takenBy(taken, claim))
     }
   }
   const passthrough = new Map<string, Claim>()
@@ -64,7 +65,7 @@ export function compileClaims(ingresses: readonly Ingress[]): {
   const taken = new Map<string, Claim>()
   const canaries = read.filter(({ settings }) => settings.canary !== undefined)
   for (const one of canaries) for (const claim of ruleClaims(one, findings)) addCanary(claim, served, taken, findings)
-  return { claims: joined([...served.values()]), passthrough: [...passthrough.values()], findings }
+  return { claims: [...new Set(served.values())], passthrough: [...passthrough.values()], findings }
 }
 
 type Read = Pick<Claim, 'ingress' | 'settings'>
@@ -75,18 +76,6 @@ function isOf(a: Claim, b: Claim): boolean {
 
 function keyOf({ host, path, headers }: Claim, entry: Entry): string {
   return `${entry} ${hostText(host)} ${path.kind} ${path.value} ${headers.length === 0 ? '' : JSON.stringify(headers)}`
-}
-
-/** Claims that came to be the same at both entries are one again. */
-function joined(claims: readonly Claim[]): Claim[] {
-  const groups = Map.groupBy(claims, (claim) => `${keyOf(claim, 'http')} ${JSON.stringify(claim.because)}`)
-  return [...groups.values()].flatMap((own) => {
-    const [first, second] = own
-    const isSame =
-      second !== undefined &&
-      JSON.stringify([first!.filters, first!.backends]) === JSON.stringify([second.filters, second.backends])
-    return isSame ? [{ ...first!, entries: both }] : own
-  })
 }
 
 function ruleClaims({ ingress, settings }: Read, findings: Finding[]): Claim[] {
@@ -190,30 +179,31 @@ function secured(claim: Claim): Claim[] {
 /** A claim of a canary becomes a share of the one for the same host and path, and conditions before it. */
 function addCanary(claim: Claim, served: Map<string, Claim>, taken: Map<string, Claim>, findings: Finding[]): void {
   const canary = claim.settings.canary!
-  let found = false
-  for (const entry of both) {
-    const key = keyOf(claim, entry)
-    const main = served.get(key)
-    if (main === undefined || main.ingress.metadata.namespace !== claim.ingress.metadata.namespace) continue
-    const other = taken.get(key)
-    // One canary is all that an Ingress can have (ingress-nginx says the same).
-    if (other !== undefined && !found) findings.push(takenBy(other, claim))
-    found = true
-    if (main.backends.length === 0 || other !== undefined) continue
-    taken.set(key, claim)
+  const mains = both.flatMap((entry) => {
+    const main = served.get(keyOf(claim, entry))
+    return main !== undefined && main.ingress.metadata.namespace === claim.ingress.metadata.namespace ? [main] : []
+  })
+  const other = taken.get(keyOf(claim, 'http')) ?? taken.get(keyOf(claim, 'https'))
+  // One canary is all that an Ingress can have, as at ingress-nginx.
+  if (other !== undefined) findings.push(takenBy(other, claim))
+  for (const main of other === undefined ? new Set(mains) : []) {
+    if (main.backends.length === 0) continue
     const rest = canary.total - canary.weight
     const weigh = (all: readonly ClaimBackend[], weight: number) => all.map((one) => ({ ...one, weight }))
     const backends = [...weigh(main.backends, rest), ...weigh(claim.backends, canary.weight)]
+    const shared: Claim = { ...main, backends: backends.filter(({ weight }) => weight > 0) }
     const chosen = canary.choices.filter(({ match }) => match.kind === 'exact' || regexFault(match.value) === undefined)
     const conditions = chosen.map(({ match, takes }): Claim => {
       const to = takes ? claim.backends : main.backends
       return { ...main, headers: [match], backends: to, because: claim.because }
     })
-    // Those with conditions are looked at in this order, before those without.
-    served.set(key, { ...main, backends: backends.filter(({ weight }) => weight > 0) })
-    for (const one of conditions) served.set(keyOf(one, entry), one)
+    for (const entry of main.entries) {
+      taken.set(keyOf(claim, entry), claim)
+      // Those with conditions are looked at in this order, before those without.
+      for (const one of [shared, ...conditions]) served.set(keyOf(one, entry), one)
+    }
   }
-  if (!found) {
+  if (mains.length === 0) {
     const says = `no Ingress of ${claim.ingress.metadata.namespace} serves ${hostText(claim.host)}${claim.because.value}, so there is nothing to be a canary of`
     const { object, field } = claim.because
     findings.push({ code: 'CanaryAlone', object, field, says, try: 'give both Ingresses the same host and path' })

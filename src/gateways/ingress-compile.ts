@@ -55,6 +55,10 @@ function entrancesOf(
 ): Entrance[] {
   const because = { object: 'ingress', field: 'spec', value: '' }
   const anyHost: Entrance['listeners'] = [{ id: '', host: { kind: 'any' }, mode: 'http', certificates: [], because }]
+  // Hosts are told apart by their certificates, but routes are for all of them.
+  const tiersOf = (own: readonly TierClaim[]) => compileTiers([{ id: '', host: { kind: 'any' } }], own)
+  const http = tiersOf(rules.http)
+  const tiers = { http, https: rules.https === rules.http ? http : tiersOf(rules.https) }
   const entrance = (id: 'http' | 'https', listeners: Entrance['listeners']): Entrance => ({
     id,
     port: ports[id],
@@ -62,8 +66,7 @@ function entrancesOf(
     protocol: id === 'http' ? 'HTTP' : 'TLS',
     star: 'wildcard',
     listeners,
-    // Hosts are told apart by their certificates, but routes are for all of them.
-    tiers: compileTiers([{ id: '', host: { kind: 'any' } }], rules[id]),
+    tiers: tiers[id],
     streams: id === 'http' ? [] : streams,
     because,
   })
@@ -124,7 +127,9 @@ function compileRules(claims: readonly Claim[], sources: Sources, findings: Find
       return { listener: '', host, created: '', object: '', rules: those.map(({ rule }) => rule) }
     })
   }
-  return { backends: [...backends.values()], rules: { http: tiers('http'), https: tiers('https') } }
+  const http = tiers('http')
+  const isSame = claims.every(({ entries }) => entries.length === 2)
+  return { backends: [...backends.values()], rules: { http, https: isSame ? http : tiers('https') } }
 }
 
 /** TLS that goes on to pods by the name that clients ask for. */
