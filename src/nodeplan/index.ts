@@ -1,1 +1,3 @@
-export { cleanUp, NodePlan, nothing, type Round } from './node-plan.ts'
+export { cleanUp } from './clean-up.ts'
+export { NodePlan } from './node-plan.ts'
+export { nothing, type Round } from './round.ts'
