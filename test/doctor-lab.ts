@@ -1,5 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Cause, Diagnosis } from '../src/doctor/index.ts'
@@ -27,7 +29,7 @@ export class FaultLab {
 
   /** Starts it; pods that never become Ready are part of it. */
   async start(faults: readonly Fault[]): Promise<void> {
-    await this.cli('up', '--timeout', '60')
+    await this.cli('up', '--timeout', '120')
     const { stdout } = await this.cli('kubeconfig')
     this.#env.KUBECONFIG = stdout.trim()
     await this.#apply(
@@ -46,7 +48,7 @@ export class FaultLab {
   /** Waits until the client runs and the pods have come as far as they get. */
   async settled(faults: readonly Fault[]): Promise<void> {
     const waits = faults.map(({ name }) =>
-      run('kubectl', ['wait', '-n', name, '--for=condition=Ready', '--timeout=60s', 'pod/client'], { env: this.#env }),
+      run('kubectl', ['wait', '-n', name, '--for=condition=Ready', '--timeout=120s', 'pod/client'], { env: this.#env }),
     )
     await Promise.all(waits)
   }
@@ -76,10 +78,23 @@ export class FaultLab {
 
   /** Runs the command line; a failure is an outcome like any other. */
   async cli(...words: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-    return run(plumb, words, { env: this.#env, maxBuffer: 1 << 24, timeout: 90_000 }).then(
+    return run(plumb, words, { env: this.#env, maxBuffer: 1 << 24, timeout: 120_000 }).then(
       ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
       (error: { code: number; stdout: string; stderr: string }) => error,
     )
+  }
+
+  /** Runs `kubectl plumb …` with the launcher as the plugin. */
+  async plugin(...words: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+    const folder = mkdtempSync(join(tmpdir(), 'plumb-plugin-'))
+    try {
+      symlinkSync(plumb, join(folder, 'kubectl-plumb'))
+      const env = { ...this.#env, PATH: `${folder}:${process.env.PATH}` }
+      const { stdout, stderr } = await run('kubectl', ['plumb', ...words], { env, timeout: 120_000 })
+      return { code: 0, stdout, stderr }
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   }
 
   async #apply(text: string, namespace?: string): Promise<void> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -7,7 +7,7 @@ import { faults } from './doctor-faults.ts'
 import { FaultLab, placeOf } from './doctor-lab.ts'
 
 const usual = faults.filter((fault) => fault.usual)
-const lab = new FaultLab('doctor')
+const lab = new FaultLab(`doctor-${process.pid}`)
 before(async () => {
   await lab.start(usual)
   await lab.settled(usual)
@@ -82,4 +82,18 @@ test('what was looked at fits into a file, and is judged alike without the clust
   } finally {
     rmSync(dirname(file), { recursive: true })
   }
+})
+
+test('the table of faults in the docs has every fault, with the rule that names it', () => {
+  const lines = readFileSync(join(import.meta.dirname, '..', 'docs', 'faults.md'), 'utf8').split('\n')
+  for (const { says, expect } of faults) {
+    const line = lines.find((one) => one.includes(`| ${says} `))
+    assert.ok(line?.includes(`\`${expect.rule}\``), says)
+  }
+})
+
+test('the launcher under the name kubectl-plumb is a kubectl plugin, which asks the cluster of the kubeconfig', async () => {
+  const { code, stdout } = await lab.plugin('show', 'svc/kubernetes')
+  assert.equal(code, 0)
+  assert.match(stdout, /^✓ service\/default\/kubernetes/)
 })

@@ -6,7 +6,7 @@ import type { KubeObject, Pod, Service } from '../objects/index.ts'
 import { openCapsule, readCapsule, saveCapsule } from './capsule.ts'
 import { collected, shapes } from './cluster.fixture.ts'
 import type { ControlResult } from './control.ts'
-import { diagnose } from './diagnose.ts'
+import { diagnose, diagnoseRequest } from './diagnose.ts'
 import { findEmitter } from './emitter.ts'
 import type { Tested } from './examination.ts'
 import type { Outcome, Probe } from './probe.ts'
@@ -318,4 +318,35 @@ test('what is no capsule is refused with the reason', () => {
   assert.equal(readCapsule('no'), 'is not JSON')
   assert.match(String(readCapsule('{}')), /is no capsule of this version/)
   assert.match(String(readCapsule('{"schema":"plumb.network/capsule/v1"}')), /lacks objects/)
+})
+
+test('session affinity is told as what keeps a client at a bad endpoint, and is no certain cause', () => {
+  const bad = '10.244.1.3'
+  const answer = ({ rung, address }: Probe): Outcome => (rung === 'cluster-ip' || address === bad ? silence : well)
+  const { causes } = diagnose(collected({ ...shape, affinity: true }, answer))
+  const cause = causes.find(({ rule }) => rule === 'session-affinity')
+  assert.equal(cause?.confidence, 'possible')
+  assert.equal(cause?.field, 'spec.sessionAffinity')
+  assert.ok(
+    !diagnose(collected({ ...shape, affinity: false }, answer)).causes.some(({ rule }) => rule === 'session-affinity'),
+  )
+})
+
+test('a gateway that fails where the control is served is to blame itself, and a silent one is not', () => {
+  const routed = {
+    request: { scheme: 'http', host: 'web.example', path: '/', objects: [] },
+    model: { wanted: true, entrances: [], backends: [], certificates: [], authorities: [], findings: [] },
+    answer: { kind: 'forwarded', backend: 'ns:web:80', lost: [] } as never,
+    now: '2026-01-01T00:00:00Z',
+    backend: undefined,
+  } as const
+  const judge = (outcome: Outcome, one: ControlResult) =>
+    diagnoseRequest({ ...routed, tested: [testedAs(gatewayProbe, outcome)], controls: [one] })
+  const refused: Outcome = { kind: 'refused', by: 'reset', says: '' }
+  const blamed = judge(refused, control(200, '--', true))
+  assert.equal(blamed.causes[0]?.rule, 'gateway-itself')
+  assert.equal(blamed.causes[0]?.object, 'node/node-0')
+  assert.equal(judge(silence, control(200, '--', true)).kind, 'unexplained')
+  assert.equal(judge(refused, control(503, 'SC', false)).kind, 'unexplained')
+  assert.equal(judge(status(200), control(200, '--', true)).kind, 'healthy')
 })

@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test'
 import { faults } from '../doctor-faults.ts'
 import { FaultLab, placeOf } from '../doctor-lab.ts'
 
-const lab = new FaultLab('doctor-long')
+const lab = new FaultLab(`doctor-long-${process.pid}`)
 before(async () => {
   await lab.start(faults)
   await lab.settled(faults)
