@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type Address, contains, type Family, hostPrefix, type Prefix } from '../addr/index.ts'
+import { type Address, type Family, hostPrefix, type Prefix } from '../addr/index.ts'
 import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
 import { apiServerAddresses, type EgressPlan, EgressTables, type Grant, isRevoked } from '../egress/index.ts'
 import type { Operation } from '../nft/index.ts'
@@ -16,7 +16,8 @@ import {
   tableOf,
 } from '../services/index.ts'
 import { cleanUp } from './clean-up.ts'
-import { NodeServices } from './node-services.ts'
+import { allKeys, NodeServices } from './node-services.ts'
+import { viewNode } from './node-view.ts'
 import type { NodePlanOptions } from './options.ts'
 import { PodTables } from './pod-tables.ts'
 import type { Round } from './round.ts'
@@ -242,15 +243,9 @@ export class NodePlan {
 
   /** Tells whether every Service must be looked at again: a node's name is given, its zone and its addresses may change. */
   #takeNodes(snapshot: Snapshot): boolean {
-    const { node, nodePortAddresses, loopbackNodePorts = false } = this.#options
+    const { node } = this.#options
     this.#pods = compilePodNetwork(node, snapshot.nodes.values())
-    const zone = snapshot.nodes.get(node)?.metadata.labels?.['topology.kubernetes.io/zone']
-    const addresses = Object.values(this.#pods.addresses)
-    const own =
-      nodePortAddresses === undefined
-        ? addresses
-        : this.#localAddresses.filter((one) => nodePortAddresses.some((prefix) => contains(prefix, one)))
-    const view = { name: node, zone, addresses, nodePortAddresses: own, loopbackNodePorts }
+    const view = viewNode(this.#options, snapshot.nodes.get(node), this.#pods, this.#localAddresses)
     if (isDeepStrictEqual(view, this.#view)) return false
     this.#view = view
     return true
@@ -265,11 +260,4 @@ export class NodePlan {
     const around = { cluster, own: this.#pods.prefixes, addressesOf: nodeAddresses }
     return this.#egress?.update(snapshot, around, changes)
   }
-}
-
-function allKeys(snapshot: Snapshot, changes: Changes): Iterable<ObjectKey> {
-  // Those that are gone are only among the changes.
-  return changes.services.size === 0
-    ? snapshot.services.keys()
-    : new Set([...snapshot.services.keys(), ...changes.services])
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Family } from '../addr/index.ts'
-import type { Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
+import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
 import type { Operation } from '../nft/index.ts'
 import {
   compileService,
@@ -141,4 +141,12 @@ function* batches(keys: Iterable<ObjectKey>): Generator<ObjectKey[]> {
     some = []
   }
   if (some.length > 0) yield some
+}
+
+/** Every Service that there is, or that has just gone. */
+export function allKeys(snapshot: Snapshot, changes: Changes): Iterable<ObjectKey> {
+  // Those that are gone are only among the changes.
+  return changes.services.size === 0
+    ? snapshot.services.keys()
+    : new Set([...snapshot.services.keys(), ...changes.services])
 }
