@@ -47,7 +47,7 @@ export function lowerGateway(
       ...answeringBackends(),
       ...backends.map(lowerBackend),
     ],
-    maps: lowerMaps({ ...model, entrances }, paths),
+    maps: mapsOf(model, entrances, directory),
     servers: new Map(
       backends.map((backend) => [backend.id, serversOf(backend).map((server) => lowerServer(server, backend, place))]),
     ),
@@ -65,6 +65,17 @@ export function lowerGateway(
       ...model.authorities.map(({ id, pem }): [string, string] => [authorityPath(directory, id), pem]),
     ]),
   }
+}
+
+/** The last maps of each model: pods that come and go change none of them. */
+const known = new WeakMap<GatewayModel, { readonly directory: string; readonly maps: ReadonlyMap<string, Entries> }>()
+
+function mapsOf(model: GatewayModel, entrances: readonly Entrance[], directory: string): ReadonlyMap<string, Entries> {
+  const last = known.get(model)
+  if (last?.directory === directory) return last.maps
+  const maps = lowerMaps({ ...model, entrances }, pathsIn(directory))
+  known.set(model, { directory, maps })
+  return maps
 }
 
 /** The files of a gateway by path, to begin with or to reload from: what it would have been told at run time included. */

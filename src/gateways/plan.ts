@@ -41,7 +41,7 @@ function mapCommands(from: LoweredGateway, to: LoweredGateway): Command[] {
 }
 
 function sameEntries(a: ReadonlyMap<string, string> | undefined, b: ReadonlyMap<string, string>): boolean {
-  return a !== undefined && a.size === b.size && [...b].every(([key, value]) => a.get(key) === value)
+  return a === b || (a !== undefined && a.size === b.size && [...b].every(([key, value]) => a.get(key) === value))
 }
 
 function serverCommands(from: LoweredGateway, to: LoweredGateway): Command[] {
