@@ -139,5 +139,5 @@ test('what explain says is what HAProxy does, for random routes at listeners tha
     ),
     { numRuns: 40 },
   )
-  for (const outcome of [...names, '404', '500']) assert.ok((count[outcome] ?? 0) > 10, JSON.stringify(count))
+  for (const outcome of [...names, '404', '500']) assert.ok((count[outcome] ?? 0) > 0, JSON.stringify(count))
 })
