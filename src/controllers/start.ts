@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Client } from '../client/index.ts'
 import { type Controller, type ControllersOptions, openContext } from './context.ts'
+import { cronJobController } from './cronjob.ts'
 import { daemonSetController } from './daemonset.ts'
 import { deploymentController } from './deployment.ts'
 import { egressController } from './egress.ts'
@@ -37,6 +38,7 @@ const controllers: Readonly<Record<string, Controller>> = {
   'statefulset-controller': statefulSetController,
   'daemonset-controller': daemonSetController,
   'job-controller': jobController,
+  'cronjob-controller': cronJobController,
   'endpoints-controller': endpointsController,
   'endpointslice-controller': endpointSliceController,
   'endpointslice-mirroring-controller': endpointSliceMirroringController,

@@ -3,6 +3,7 @@ import { containerImages, containerNames, renderLabels, renderSelector } from '.
 import type { Column } from './contract.ts'
 import { renderAge, renderDuration } from './duration.ts'
 import type {
+  CronJob,
   DaemonSet,
   Deployment,
   Job,
@@ -141,16 +142,6 @@ export const jobColumns: readonly Column[] = [
   images,
   selector,
 ]
-
-interface CronJob extends KubeObject {
-  spec?: {
-    schedule?: string
-    timeZone?: string
-    suspend?: boolean
-    jobTemplate?: { spec?: { template?: PodTemplate; selector?: LabelSelector } }
-  }
-  status?: { active?: unknown[]; lastScheduleTime?: string }
-}
 
 /** `kubectl get cronjobs`. */
 export const cronJobColumns: readonly Column[] = [

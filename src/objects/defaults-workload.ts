@@ -1,9 +1,9 @@
 import { defaultTemplate } from './defaults-pod.ts'
 import type {
+  CronJob,
   DaemonSet,
   Deployment,
   Job,
-  KubeObject,
   PodTemplate,
   ReplicaSet,
   ReplicationController,
@@ -123,18 +123,11 @@ function defaultJobSpec(spec: JobSpec): void {
   spec.manualSelector ??= false
 }
 
-interface CronJob extends KubeObject {
-  spec?: {
-    concurrencyPolicy?: string
-    suspend?: boolean
-    successfulJobsHistoryLimit?: number
-    failedJobsHistoryLimit?: number
-  }
-}
-
 /** Upstream's `SetDefaults_CronJob`. */
 export function defaultCronJob({ spec }: CronJob): void {
   if (spec === undefined) return
+  const template = spec.jobTemplate?.spec?.template
+  if (template !== undefined) defaultTemplate(template)
   spec.concurrencyPolicy ||= 'Allow'
   spec.suspend ??= false
   spec.successfulJobsHistoryLimit ??= 3

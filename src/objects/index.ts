@@ -9,6 +9,7 @@ export type {
 } from './cluster-network-policy.ts'
 export { ageColumn, nameColumn } from './column.ts'
 export type * from './contract.ts'
+export { type CronSchedule, parseCronSchedule } from './cron-schedule.ts'
 export type {
   AdmissionRule,
   MatchResources,

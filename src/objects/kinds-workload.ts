@@ -29,7 +29,17 @@ import {
 } from './defaults-workload.ts'
 import { defineKind } from './define-kind.ts'
 import { prepareNewJob, validateJob } from './job.ts'
-import type { DaemonSet, Deployment, Job, KubeObject, ReplicaSet, ReplicationController, StatefulSet } from './types.ts'
+import type {
+  CronJob,
+  DaemonSet,
+  Deployment,
+  Job,
+  KubeObject,
+  ReplicaSet,
+  ReplicationController,
+  StatefulSet,
+} from './types.ts'
+import { validateCronJob } from './validate-cronjob.ts'
 import {
   validateDaemonSet,
   validateDeployment,
@@ -144,8 +154,8 @@ export const Jobs = defineKind<Job>({
   selectableFields: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
 })
 
-/** Jobs by the clock; stored only. */
-export const CronJobs = defineKind({
+/** Jobs by the clock. */
+export const CronJobs = defineKind<CronJob>({
   group: 'batch',
   kind: 'CronJob',
   plural: 'cronjobs',
@@ -154,6 +164,7 @@ export const CronJobs = defineKind({
   subresources: ['status'],
   strategy: counted,
   defaults: defaultCronJob,
+  validate: validateCronJob,
   columns: cronJobColumns,
 })
 
