@@ -3,7 +3,7 @@ import type { Cause } from './cause.ts'
 import type { ControlResult } from './control.ts'
 import { type Emitter, findEmitter } from './emitter.ts'
 import { type Collected, type Examination, examine, type Tested } from './examination.ts'
-import { findBad, type Rung, rungs } from './probe.ts'
+import { findBad, type ProbeResult, type Rung, rungs, wasSent } from './probe.ts'
 import type { RequestExamination } from './request.ts'
 import { requestRules, rules } from './rules/index.ts'
 import { proofOf, serviceOf } from './words.ts'
@@ -12,8 +12,8 @@ import { proofOf, serviceOf } from './words.ts'
 export interface Diagnosis {
   /** What was looked at: `service/shop/web port 80/tcp`, `https://shop.example/`. */
   readonly subject: string
-  /** `healthy`: all that could be tried answers. `sick`: a cause is named. `unexplained`: something fails and no rule knows why. */
-  readonly kind: 'healthy' | 'sick' | 'unexplained'
+  /** `healthy`: all that could be tried answers. `sick`: a cause is named. `unexplained`: something fails and no rule knows why. `untried`: no probe could be sent. */
+  readonly kind: 'healthy' | 'sick' | 'unexplained' | 'untried'
   readonly says: string
   /** The best first. */
   readonly causes: readonly Cause[]
@@ -42,7 +42,8 @@ export function diagnose(collected: Collected): Diagnosis {
   const failing = failures(tested)
   const name = `${serviceOf(subject)} port ${subject.port.port}/${subject.transport}`
   const causes = rank([...found, ...byModel(failing, found)])
-  return conclude({ subject: name, causes, tested, controls, client: collected.stand.client, examination })
+  const unseen = collected.results.filter((one) => !wasSent(one)).flatMap(whyUnseen)
+  return conclude({ subject: name, causes, tested, controls, client: collected.stand.client, examination, unseen })
 }
 
 /** Judges a request through a gateway, with the diagnosis of the Service that its route leads to. */
@@ -62,44 +63,43 @@ export function diagnoseRequest(examination: RequestExamination): Diagnosis {
     controls,
     client: backend?.client,
     examination: backend?.examination,
+    unseen: [...(backend?.unseen ?? []), ...(tested.length === 0 ? ['no request could be sent to a gateway'] : [])],
   })
 }
 
 function conclude(
-  seen: Pick<Diagnosis, 'subject' | 'causes' | 'tested' | 'controls' | 'client' | 'examination'>,
+  seen: Pick<Diagnosis, 'subject' | 'causes' | 'tested' | 'controls' | 'client' | 'examination' | 'unseen'>,
 ): Diagnosis {
   const { subject, causes, tested, controls } = seen
   const failing = failures(tested)
   const firstFailing = rungs.find((rung) => failing.some(({ probe }) => probe.rung === rung))
-  const unseen = [
-    ...new Set([...tested.filter(isUnseen).flatMap(whyUnseen), ...controls.flatMap((one) => one.unseen ?? [])]),
-  ]
-  const emitter = findEmitter(tested, controls)
-  const base = { ...seen, firstFailing, unseen, emitter }
+  const unseen = [...new Set([...seen.unseen, ...controls.flatMap((one) => one.unseen ?? [])])]
+  const base = { ...seen, firstFailing, unseen, emitter: findEmitter(tested, controls) }
   const [first] = causes
   if (first !== undefined && (failing.length > 0 || first.confidence === 'certain'))
     return { ...base, kind: 'sick', says: `${subject}: ${first.says}` }
-  if (failing.length > 0)
+  if (failing.length > 0) {
+    const says = `${subject}: ${firstFailing} fails, and nothing that is known explains it`
+    return { ...base, kind: 'unexplained', says }
+  }
+  if (tested.length === 0)
     return {
       ...base,
-      kind: 'unexplained',
-      says: `${subject}: ${firstFailing} fails, and nothing that is known explains it`,
+      kind: 'untried',
+      causes: [],
+      says: `${subject}: nothing could be tried; its objects alone show no fault`,
     }
-  const count = tested.length - tested.filter(isUnseen).length
-  return { ...base, kind: 'healthy', causes: [], says: `${subject} answers everywhere it was tried (${count} probes)` }
+  const says = `${subject} answers everywhere it was tried (${tested.length} probes)`
+  return { ...base, kind: 'healthy', causes: [], says }
 }
 
 function failures(tested: readonly Tested[]): readonly Tested[] {
-  return tested.filter((one) => !one.good && !isUnseen(one))
+  return tested.filter(({ good }) => !good)
 }
 
-function whyUnseen({ result }: Tested): string[] {
+function whyUnseen(result: ProbeResult): string[] {
   const bad = findBad(result)
   return bad?.kind === 'unseen' ? [bad.says] : []
-}
-
-function isUnseen({ result }: Tested): boolean {
-  return result.tries.every(({ outcome }) => outcome.kind === 'unseen')
 }
 
 /** What the model foretold and no rule has words for. */

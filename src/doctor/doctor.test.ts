@@ -69,7 +69,8 @@ test('any outcomes at all are judged and told, each cause with object, field and
       const failed = diagnosis.tested.some(({ result }) =>
         result.tries.some(({ outcome }) => outcome !== well && outcome.kind !== 'unseen'),
       )
-      assert.equal(diagnosis.kind === 'healthy', !failed)
+      assert.equal(diagnosis.kind === 'healthy' || diagnosis.kind === 'untried', !failed)
+      assert.equal(diagnosis.kind === 'untried' && diagnosis.causes.length > 0, false)
     }),
     { numRuns: 300 },
   )
@@ -349,4 +350,17 @@ test('a gateway that fails where the control is served is to blame itself, and a
   assert.equal(judge(silence, control(200, '--', true)).kind, 'unexplained')
   assert.equal(judge(refused, control(503, 'SC', false)).kind, 'unexplained')
   assert.equal(judge(status(200), control(200, '--', true)).kind, 'healthy')
+})
+
+test('where nothing could be sent nobody is accused of what nobody tried, and it is not called healthy', () => {
+  const unsent: Outcome = { kind: 'unseen', says: 'no lab' }
+  fc.assert(
+    fc.property(shapes, (one) => {
+      const diagnosis = diagnose(collected(one, () => unsent))
+      assert.equal(diagnosis.kind, 'untried')
+      assert.deepEqual(diagnosis.unseen, ['no lab'])
+      assert.match(renderDiagnosis(diagnosis), /^· .*nothing could be tried/)
+    }),
+    { numRuns: 100 },
+  )
 })

@@ -13,7 +13,7 @@ import {
 } from '../explain/index.ts'
 import type { ControlResult } from './control.ts'
 import type { Stand } from './ladder.ts'
-import { isGood, type Probe, type ProbeResult, renderPlace } from './probe.ts'
+import { isGood, type Probe, type ProbeResult, renderPlace, wasSent } from './probe.ts'
 import type { Subject } from './subject.ts'
 
 /** A socket that listens, as the kernel tells it. */
@@ -62,6 +62,7 @@ export interface Tested {
 
 /** What rules look at. */
 export interface Examination extends Collected {
+  /** Without the probes that could not be sent: of them nothing is known. */
   readonly tested: readonly Tested[]
   /** Steps at which a kernel disagrees with the model, each once. */
   readonly disagreements: readonly Step[]
@@ -88,7 +89,7 @@ export function kernelQuestions(answers: readonly Answer[]): readonly Observatio
 
 /** Holds what was collected against the model. */
 export function examine(collected: Collected): Examination {
-  const tested = collected.results.map((result): Tested => {
+  const tested = collected.results.filter(wasSent).map((result): Tested => {
     const model = explainProbe(collected, result.probe)
     return { result, probe: result.probe, good: isGood(result), answer: model && confirmed(model, collected.kernel) }
   })
@@ -114,7 +115,7 @@ export function testRequest(
   collected: Pick<Collected, 'snapshot' | 'stand' | 'facts'>,
   results: readonly ProbeResult[],
 ): readonly Tested[] {
-  return results.map((result) => ({
+  return results.filter(wasSent).map((result) => ({
     result,
     probe: result.probe,
     good: isGood(result),

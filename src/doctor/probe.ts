@@ -123,6 +123,11 @@ export function outcomesOf({ tries }: ProbeResult): readonly { readonly outcome:
   return [...counts.values()].sort((a, b) => b.count - a.count)
 }
 
+/** Whether at least one try was sent. */
+export function wasSent({ tries }: ProbeResult): boolean {
+  return tries.some(({ outcome }) => outcome.kind !== 'unseen')
+}
+
 /** Whether every try was answered by a server that did not say that it failed; tries that could not be sent do not count. */
 export function isGood(result: ProbeResult): boolean {
   return findBad(result) === undefined

@@ -6,7 +6,7 @@ import { findBad, type Outcome, outcomesOf, type Rung, renderOutcome, renderPlac
 import type { Trial } from './trial.ts'
 import { addressText } from './words.ts'
 
-const signs = { healthy: '✓', sick: '✗', unexplained: '?' } as const
+const signs = { healthy: '✓', sick: '✗', unexplained: '?', untried: '·' } as const
 
 const meanings: Readonly<Record<Rung, string>> = {
   loopback: 'the pod asks itself on loopback',
@@ -31,7 +31,7 @@ export function renderDiagnosis(diagnosis: Diagnosis): string {
   })
   if (emitter !== undefined)
     lines.push('', `Who made the ${emitter.status}`, `  ${emitter.says}`, ...emitter.proof.map((one) => `    ${one}`))
-  lines.push('', `Ladder${client === undefined ? '' : `, the client is pod/${client}`}`)
+  if (tested.length > 0) lines.push('', `Ladder${client === undefined ? '' : `, the client is pod/${client}`}`)
   for (const rung of rungs) {
     const some = tested.filter(({ probe }) => probe.rung === rung)
     if (some.length > 0) lines.push(...renderRung(rung, some))
