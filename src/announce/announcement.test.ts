@@ -53,12 +53,14 @@ interface Case {
   readonly slices?: EndpointSlice[]
   readonly nodes?: Node[]
   readonly advertisements?: L2Advertisement[]
+  readonly byRoute?: L2Advertisement[]
 }
 
 function ask(one: Case): string {
   const { announcements, findings } = serviceAnnouncements(one.service ?? service(), one.slices ?? [ready], {
     nodes: one.nodes ?? nodes,
     advertisements: one.advertisements ?? [advertisement()],
+    byRoute: one.byRoute ?? [],
     findPool: (address) => (address.startsWith('203.') ? undefined : { name: 'pool', labels: { tier: 'gold' } }),
   })
   const told = announcements.map(({ claim, links }) => {
@@ -103,6 +105,12 @@ const cases: readonly [string, Case, string][] = [
   ],
   ['a cordoned node goes on', { nodes: [{ ...node('n1'), spec: { unschedulable: true } }] }, '192.0.2.1 n1'],
   ['no advertisement', { advertisements: [] }, 'NotAdvertised'],
+  ['one by BGP alone', { advertisements: [], byRoute: [advertisement()] }, ''],
+  [
+    'one by BGP for others',
+    { advertisements: [], byRoute: [advertisement({ ipAddressPools: ['x'] })] },
+    'NotAdvertised',
+  ],
   ['another pool', { advertisements: [advertisement({ ipAddressPools: ['x'] })] }, 'NotAdvertised'],
   [
     'the pool by label',
@@ -156,7 +164,12 @@ const cases: readonly [string, Case, string][] = [
 for (const [name, input, expected] of cases) test(name, () => assert.equal(ask(input), expected))
 
 test('Services that share an address are announced where any of them may be', () => {
-  const surroundings = { nodes, advertisements: [advertisement()], findPool: () => ({ name: 'pool', labels: {} }) }
+  const surroundings = {
+    nodes,
+    advertisements: [advertisement()],
+    byRoute: [],
+    findPool: () => ({ name: 'pool', labels: {} }),
+  }
   const one = serviceAnnouncements(service(local), [slice({ n1: undefined })], surroundings)
   const two = serviceAnnouncements(service(local), [slice({ n3: undefined })], surroundings)
   const merged = mergeAnnouncements([...one.announcements, ...two.announcements])

@@ -9,7 +9,7 @@ import {
   matchesAny,
 } from '../cluster/index.ts'
 import type { EndpointSlice, Node, Service } from '../objects/index.ts'
-import type { L2Advertisement } from './l2-advertisement.ts'
+import type { AddressSelection, L2Advertisement } from './l2-advertisement.ts'
 
 /** An address to be announced, and where. */
 export interface Announcement {
@@ -30,6 +30,8 @@ export interface PoolOfAddress {
 export interface Surroundings {
   readonly nodes: Iterable<Node>
   readonly advertisements: readonly L2Advertisement[]
+  /** Those by BGP: an address that one of them selects needs no owner. */
+  readonly byRoute: readonly AddressSelection[]
   findPool(address: Address): PoolOfAddress | undefined
 }
 
@@ -53,7 +55,8 @@ export function serviceAnnouncements(
     const because = { object, field: `status.loadBalancer.ingress[${index}].ip`, value: ip }
     const advertisements = surroundings.advertisements.filter((one) => selects(one, pool, service))
     if (advertisements.length === 0) {
-      const says = `${ip} is announced by nobody: no L2Advertisement selects pool "${pool.name}" and this Service`
+      if (surroundings.byRoute.some((one) => selects(one, pool, service))) return []
+      const says = `${ip} is announced by nobody: no L2Advertisement or BGPAdvertisement selects pool "${pool.name}" and this Service`
       findings.push({ code: 'NotAdvertised', object, field: because.field, says, try: 'create an L2Advertisement' })
       return []
     }
@@ -110,7 +113,7 @@ function weigh({ spec }: L2Advertisement, labels: Labels | undefined): number {
   )
 }
 
-function selects({ spec = {} }: L2Advertisement, pool: PoolOfAddress, service: Service): boolean {
+function selects({ spec = {} }: AddressSelection, pool: PoolOfAddress, service: Service): boolean {
   const { ipAddressPools = [], ipAddressPoolSelectors = [], serviceSelectors } = spec
   const isForAll = ipAddressPools.length === 0 && ipAddressPoolSelectors.length === 0
   const hasPool =

@@ -1,7 +1,7 @@
 export { type Announcement, mergeAnnouncements, serviceAnnouncements } from './announcement.ts'
 export { Arbiter, arbiterMs } from './arbiter.ts'
 export { type Effect, Election } from './election.ts'
-export type { L2Advertisement } from './l2-advertisement.ts'
+export type { AddressSelection, L2Advertisement } from './l2-advertisement.ts'
 export type { Message } from './message.ts'
 export { announcementMs } from './schedule.ts'
 export { defaultTiming, type Timing } from './timing.ts'

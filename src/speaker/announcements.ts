@@ -1,5 +1,11 @@
 import { type Address, findAddress } from '../addr/index.ts'
-import { type Announcement, type L2Advertisement, mergeAnnouncements, serviceAnnouncements } from '../announce/index.ts'
+import {
+  type AddressSelection,
+  type Announcement,
+  type L2Advertisement,
+  mergeAnnouncements,
+  serviceAnnouncements,
+} from '../announce/index.ts'
 import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
 import { egressClaims } from '../egress/index.ts'
 import { type IPAddressPool, poolFinder } from '../ipam/index.ts'
@@ -36,16 +42,17 @@ export class Announcements {
     changes: Pick<Changes, 'services' | 'egresses'>,
     pools: readonly IPAddressPool[],
     advertisements: readonly L2Advertisement[],
+    byRoute: readonly AddressSelection[],
   ): boolean {
     const nodes = [...snapshot.nodes.values()]
     const nodesText = JSON.stringify(nodes.map(relevant))
-    const configText = JSON.stringify([pools, advertisements].map((objects) => objects.map(meaning)))
+    const configText = JSON.stringify([pools, advertisements, byRoute].map((objects) => objects.map(meaning)))
     const isWhole = nodesText !== this.#nodesText || configText !== this.#configText
     if (!isWhole && changes.services.size === 0 && changes.egresses.size === 0) return false
     this.#nodesText = nodesText
     this.#configText = configText
     if (isWhole) this.#byService.clear()
-    const surroundings = { nodes, advertisements, findPool: poolFinder(pools) }
+    const surroundings = { nodes, advertisements, byRoute, findPool: poolFinder(pools) }
     for (const key of isWhole ? snapshot.services.keys() : changes.services) {
       const service = snapshot.services.get(key)
       if (service?.spec.type !== 'LoadBalancer') this.#byService.delete(key)
@@ -77,6 +84,6 @@ function relevant({ metadata, status }: Node): unknown {
   return [name, labels, annotations, deletionTimestamp, cutOff, status?.addresses]
 }
 
-function meaning({ metadata, spec }: IPAddressPool | L2Advertisement): unknown {
+function meaning({ metadata, spec }: IPAddressPool | L2Advertisement | AddressSelection): unknown {
   return [metadata.name, metadata.labels, spec]
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Address, findAddress } from '../addr/index.ts'
 import type { Log, NodeModule } from '../agent/index.ts'
-import { defaultTiming, type L2Advertisement, type Timing } from '../announce/index.ts'
+import { type AddressSelection, defaultTiming, type L2Advertisement, type Timing } from '../announce/index.ts'
 import type { Client, Informer } from '../client/index.ts'
 import type { Changes, Finding, OwnershipHooks, OwnershipSource, Snapshot } from '../cluster/index.ts'
 import type { Host, Namespace } from '../host/index.ts'
@@ -14,7 +14,7 @@ import type { EngineEvent, EngineState } from './engine.ts'
 import { type EngineHandle, startEngine } from './engine-handle.ts'
 import { foreignFinding, noKey } from './findings.ts'
 import { FormerHolders } from './former-holders.ts'
-import { ipAddressPools, l2Advertisements, secrets, speakerObjects } from './resources.ts'
+import { bgpAdvertisements, ipAddressPools, l2Advertisements, secrets, speakerObjects } from './resources.ts'
 import { assigned, type ServiceEvent, tellService, told } from './service-event.ts'
 
 /** UDP port of the heartbeats. */
@@ -58,6 +58,7 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
   readonly #options: SpeakerOptions
   readonly #pools: Informer<IPAddressPool>
   readonly #advertisements: Informer<L2Advertisement>
+  readonly #byRoute: Informer<AddressSelection>
   readonly #secret: Informer<Secret>
   readonly #announcements = new Announcements()
   readonly #arbiter: ArbiterLease
@@ -78,10 +79,11 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     this.#hooks = [this.#former]
     this.#pools = client.informer<IPAddressPool>(ipAddressPools, { optional: true })
     this.#advertisements = client.informer<L2Advertisement>(l2Advertisements, { optional: true })
+    this.#byRoute = client.informer<AddressSelection>(bgpAdvertisements, { optional: true })
     const { namespace, name } = speakerObjects
     this.#secret = client.informer<Secret>(secrets, { namespace, fieldSelector: `metadata.name=${name}` })
     this.#arbiter = new ArbiterLease(client, nodeName, (forMs) => this.#engine?.command({ kind: 'arbiter', forMs }))
-    for (const informer of [this.#pools, this.#advertisements, this.#secret]) {
+    for (const informer of [this.#pools, this.#advertisements, this.#byRoute, this.#secret]) {
       informer.onChange(() => this.#refresh())
       informer.start().then(
         () => this.#refresh(),
@@ -157,9 +159,15 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
   }
 
   #configure(snapshot: Snapshot, changes: Pick<Changes, 'services' | 'egresses'>): void {
-    if (!this.#pools.synced || !this.#advertisements.synced) return
+    if (!this.#pools.synced || !this.#advertisements.synced || !this.#byRoute.synced) return
     const pools = [...this.#pools.values()]
-    const hasNews = this.#announcements.update(snapshot, changes, pools, [...this.#advertisements.values()])
+    const hasNews = this.#announcements.update(
+      snapshot,
+      changes,
+      pools,
+      [...this.#advertisements.values()],
+      [...this.#byRoute.values()],
+    )
     const isNew = this.#engine === undefined && this.#start()
     if (this.#engine === undefined || !(hasNews || isNew)) return
     const members = membersOf(snapshot.nodes.values())

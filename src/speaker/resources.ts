@@ -3,6 +3,7 @@ import type { Resource } from '../client/index.ts'
 // The registry of kinds would bring validation and schemas of every kind into a process that only follows these.
 const ours = { group: 'plumb.network', version: 'v1alpha1', namespaced: false }
 export const ipAddressPools: Resource = { ...ours, plural: 'ipaddresspools', kind: 'IPAddressPool' }
+export const bgpAdvertisements: Resource = { ...ours, plural: 'bgpadvertisements', kind: 'BGPAdvertisement' }
 export const l2Advertisements: Resource = { ...ours, plural: 'l2advertisements', kind: 'L2Advertisement' }
 export const secrets: Resource = { group: '', version: 'v1', plural: 'secrets', namespaced: true, kind: 'Secret' }
 export const events: Resource = { group: '', version: 'v1', plural: 'events', namespaced: true, kind: 'Event' }
