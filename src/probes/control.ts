@@ -36,7 +36,8 @@ async function ask(plan: ControlPlan, namespace: Namespace, directory: string): 
   const socket = join(directory, 'control.sock')
   const file = join(directory, 'haproxy.cfg')
   writeFileSync(file, renderConfig({ sections: sectionsOf(plan, socket) }))
-  const child = spawnIn(namespace, 'haproxy', ['-db', '-f', file], {
+  // It ends with this process, however that ends.
+  const child = spawnIn(namespace, 'setpriv', ['--pdeathsig', 'KILL', 'haproxy', '-db', '-f', file], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: directory,
   })
