@@ -77,7 +77,9 @@ program
   .option('--sni <name>', 'that the client sends, unless it is the URL’s host')
   .option('--capsule <file>', 'answer from what plumb doctor --save has written, without a cluster')
   .option('--probe', 'send one real packet and follow it through pods and nodes', false)
-  .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))
+  .addOption(
+    new Option('-o, --output <form>', 'how to print it').choices(['text', 'json', 'mermaid', 'dot']).default('text'),
+  )
   .action(async (from: string, to: string, options) => (await import('./why.ts')).runWhy(from, to, options))
 
 program

@@ -8,6 +8,8 @@ import {
   observationsOf,
   type Question,
   renderAnswer,
+  renderDot,
+  renderMermaid,
 } from '../explain/index.ts'
 import type { Lab } from '../lab/index.ts'
 import { askNodes } from './evidence.ts'
@@ -25,7 +27,7 @@ interface WhyOptions {
   header: string[]
   sni?: string
   capsule?: string
-  output: 'text' | 'json'
+  output: 'text' | 'json' | 'mermaid' | 'dot'
 }
 
 /** `plumb why FROM TO[:PORT]`: exit status 0 when it arrives, 1 when something refuses it, 3 when nobody could be asked. */
@@ -114,8 +116,15 @@ async function probe(answer: Answer, lab: Lab | undefined): Promise<Answer> {
   return answer
 }
 
+const forms: Readonly<Record<WhyOptions['output'], (answer: Answer) => string>> = {
+  text: (answer) => renderAnswer(answer),
+  json: (answer) => JSON.stringify(answer, null, 2),
+  mermaid: renderMermaid,
+  dot: renderDot,
+}
+
 function report(answer: Answer, output: WhyOptions['output']): void {
-  print(output === 'json' ? JSON.stringify(answer, null, 2) : renderAnswer(answer))
+  print(forms[output](answer))
   process.exitCode = answer.verdict.kind === 'deny' ? exit.found : exit.ok
 }
 

@@ -10,6 +10,7 @@ export { destinationOf, type Followed, type Sighting, withProbe } from './follow
 export { podView, renderPodView } from './pod-view.ts'
 export { type Edge, reach } from './reach.ts'
 export { renderAnswer } from './render.ts'
+export { renderDot, renderMermaid } from './render-graph.ts'
 export { reachData, reachDot, reachMarkdown, reachRows } from './render-reach.ts'
 export { renderWayIn } from './render-way-in.ts'
 export { boundPort, decisiveFinding, explainRequestWay } from './request-way.ts'

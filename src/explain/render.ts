@@ -33,7 +33,8 @@ export function renderQuestion({ from, to, port, transport }: Question): string 
   return `${renderEnd(from)} → ${renderEnd(to)}${port === undefined ? '' : `:${port}`}/${transport}`
 }
 
-function renderEnd(end: End): string {
+/** `pod/shop/client`, as it is typed. */
+export function renderEnd(end: End): string {
   switch (end.kind) {
     case 'pod':
       return `pod/${end.namespace}/${end.name}`
