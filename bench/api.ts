@@ -83,6 +83,7 @@ async function* definitions(
     server = await start(config)
     const bytes = Math.round(Buffer.byteLength(JSON.stringify(JSON.parse(model))) / 1000)
     yield row(`start, ${count} definitions of ${bytes} kB`, server.readyMs, 'ms')
+    await pause(3000)
     yield row('resident for each of them', (residentMb(server) - emptyMb) / count, 'MB')
   } finally {
     await stop(server)

@@ -8,8 +8,9 @@ import { releaseMemory } from './release-memory.ts'
 /** At most so many pieces of work share one commit; the rest waits for the next turn. */
 const batchLimit = 1_000
 
-/** Reading so many rows leaves enough behind to be worth a collection, once the server has started. */
+/** Reading so many rows or bytes leaves enough behind to be worth a collection, once the server has started. */
 const manyRows = 5_000
+const manyBytes = 4 * 2 ** 20
 const releaseAfterMs = 1_000
 
 interface Job {
@@ -247,6 +248,7 @@ export class Store {
 
   #load(): void {
     let count = 0
+    let bytes = 0
     const replaced = this.#database.replaced()
     const read = (revision: number) => bufferOf(this.#database.valueAt(revision))
     for (const row of this.#database.rows()) {
@@ -256,6 +258,7 @@ export class Store {
       const collection = this.collection(row.collection)
       const previous = collection.find(row.key)
       count++
+      bytes += row.value.byteLength
       if (row.deleted === 0) collection.set(entry)
       else collection.remove(row.key)
       this.#revision = row.revision
@@ -265,7 +268,7 @@ export class Store {
     }
     // After a restore revisions go on far beyond those that are stored.
     this.#revision = Math.max(this.#revision, this.#history.compacted)
-    if (count >= manyRows) setTimeout(releaseMemory, releaseAfterMs).unref()
+    if (count >= manyRows || bytes >= manyBytes) setTimeout(releaseMemory, releaseAfterMs).unref()
   }
 }
 
