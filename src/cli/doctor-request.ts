@@ -11,7 +11,7 @@ import {
   subjectsOf,
   testRequest,
 } from '../doctor/index.ts'
-import { compileGateways, type GatewayModel, type Ingress } from '../gateways/index.ts'
+import { compileGateways, type GatewayModel, type Ingress, type Sources } from '../gateways/index.ts'
 import { openHost } from '../host/index.ts'
 import { runProbes } from '../probes/index.ts'
 import { GatewayObjects } from '../proxy/index.ts'
@@ -24,12 +24,18 @@ export interface Gateways {
   readonly ingresses: readonly Ingress[]
 }
 
+/** What gateways make of everything that they are compiled from, read once. */
+export async function readGateways(cluster: Cluster): Promise<Gateways> {
+  const sources = await readSources(cluster)
+  return { model: compileGateways(sources), ingresses: sources.ingresses }
+}
+
 /** Reads everything that gateways are compiled from, once. */
-export async function readGateways({ client, snapshot }: Cluster): Promise<Gateways> {
+export async function readSources({ client, snapshot }: Pick<Cluster, 'client' | 'snapshot'>): Promise<Sources> {
   const objects = new GatewayObjects(client, () => undefined)
   try {
     await objects.synced
-    return { model: compileGateways(objects.sources(snapshot)), ingresses: [...objects.sources(snapshot).ingresses] }
+    return objects.sources(snapshot)
   } finally {
     objects.stop()
   }

@@ -85,7 +85,7 @@ program
 program
   .command('show')
   .description('the whole way in to an object, and who does not take part and why')
-  .argument('<target>', 'svc/NAME or pod/NAME')
+  .argument('<target>', 'svc/NAME, pod/NAME, ingress/NAME, gateway/NAME or egress/NAME')
   .addOption(labName())
   .addOption(kubeconfig())
   .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')

@@ -1,4 +1,17 @@
-import { findEnd, podView, renderPodView, renderWayIn, wayIn, withHolders } from '../explain/index.ts'
+import {
+  type End,
+  egressView,
+  findEnd,
+  gatewayView,
+  ingressView,
+  podView,
+  renderEgressView,
+  renderEntryView,
+  renderPodView,
+  renderWayIn,
+  wayIn,
+  withHolders,
+} from '../explain/index.ts'
 import { holdersOf } from './addresses.ts'
 import { exit, print, say } from './output.ts'
 import { type Cluster, openCluster } from './read-cluster.ts'
@@ -18,20 +31,21 @@ interface Shown {
   readonly well: boolean
 }
 
-/** `plumb show svc/NAME`: exit status 0 when it is well, 1 when something keeps it from serving, 3 when it could not be read. */
+/** `plumb show TYPE/NAME`: exit status 0 when it is well, 1 when something keeps it from serving, 3 when it could not be read. */
 export async function runShow(target: string, options: ShowOptions): Promise<void> {
-  const end = parseTarget(target, options.namespace)
-  if (typeof end === 'string' || (end.kind !== 'service' && end.kind !== 'pod')) {
-    say(`plumb show: "${target}" is not svc/NAME or pod/NAME`)
+  const entry = parseEntry(target, options.namespace)
+  const end = entry ?? parseTarget(target, options.namespace)
+  if (typeof end === 'string' || !Object.hasOwn(shownKinds, end.kind)) {
+    say(`plumb show: "${target}" is not svc/NAME, pod/NAME, ingress/NAME, gateway/NAME or egress/NAME`)
     process.exitCode = exit.usage
     return
   }
   const cluster = await openCluster('plumb show', options)
   if (cluster === undefined) return
-  cluster.client.close()
-  const held = cluster.lab !== undefined && isLoadBalancer(cluster, end)
-  const holders = held ? await holdersOf(options.name) : new Map()
-  const shown = show(cluster, end, holders)
+  const shown = await (entry === undefined
+    ? showEnd(cluster, end as End, options.name)
+    : showEntry(cluster, entry, options.name)
+  ).finally(() => cluster.client.close())
   if (typeof shown === 'string') {
     say(`plumb show: ${shown}`)
     process.exitCode = exit.cannot
@@ -41,16 +55,65 @@ export async function runShow(target: string, options: ShowOptions): Promise<voi
   process.exitCode = shown.well ? exit.ok : exit.found
 }
 
-function isLoadBalancer({ snapshot }: Cluster, end: Parameters<typeof findEnd>[1]): boolean {
+const shownKinds = { pod: true, service: true, ingress: true, gateway: true, egress: true }
+
+interface Entry {
+  readonly kind: 'ingress' | 'gateway' | 'egress'
+  readonly namespace: string
+  readonly name: string
+}
+
+const entryKinds: Readonly<Record<string, Entry['kind']>> = {
+  ingress: 'ingress',
+  ingresses: 'ingress',
+  ing: 'ingress',
+  gateway: 'gateway',
+  gateways: 'gateway',
+  gtw: 'gateway',
+  egress: 'egress',
+  egresses: 'egress',
+}
+
+/** `ingress/NAME`, `gateway/NAMESPACE/NAME`, `egress/NAME`; undefined for all else. */
+function parseEntry(text: string, namespace: string): Entry | undefined {
+  const [type = '', ...names] = text.split('/')
+  const kind = Object.hasOwn(entryKinds, type) ? entryKinds[type] : undefined
+  const most = kind === 'egress' ? 1 : 2
+  if (kind === undefined || names.length < 1 || names.length > most || names.includes('')) return undefined
+  return { kind, namespace: names.length === 2 ? (names[0] ?? '') : namespace, name: names.at(-1) ?? '' }
+}
+
+async function showEntry(cluster: Cluster, { kind, namespace, name }: Entry, lab: string): Promise<Shown | string> {
+  const { snapshot } = cluster
+  if (kind === 'egress') {
+    const view = egressView(snapshot, name)
+    return typeof view === 'string' ? view : { data: view, text: renderEgressView(view), well: view.well }
+  }
+  const { readSources } = await import('./doctor-request.ts')
+  const sources = await readSources(cluster)
+  const found = (kind === 'ingress' ? ingressView : gatewayView)(snapshot, sources, namespace, name)
+  if (typeof found === 'string') return found
+  const holders = cluster.lab === undefined ? new Map<string, string>() : await holdersOf(lab)
+  const addresses = found.addresses.map(({ address }) => {
+    const holder = holders.get(address)
+    return { address, ...(holder === undefined ? {} : { holder }) }
+  })
+  const view = { ...found, addresses }
+  const well = view.health.kind === 'serves' || view.health.kind === 'ignored'
+  return { data: view, text: renderEntryView(view, Date.now()), well }
+}
+
+async function showEnd(cluster: Cluster, end: End, lab: string): Promise<Shown | string> {
+  const held = cluster.lab !== undefined && isLoadBalancer(cluster, end)
+  return show(cluster, end, held ? await holdersOf(lab) : new Map())
+}
+
+function isLoadBalancer({ snapshot }: Cluster, end: End): boolean {
   const found = findEnd(snapshot, end)
   return found.kind === 'found' && found.service?.spec.type === 'LoadBalancer'
 }
 
-function show(
-  { snapshot }: Cluster,
-  end: Parameters<typeof findEnd>[1],
-  holders: ReadonlyMap<string, string>,
-): Shown | string {
+function show({ snapshot }: Cluster, end: End, holders: ReadonlyMap<string, string>): Shown | string {
   const found = findEnd(snapshot, end)
   if (found.kind === 'unknown') return found.says
   if (found.service !== undefined) {

@@ -87,7 +87,8 @@ export function explainExit(
   }
 }
 
-function candidate(snapshot: Snapshot, { metadata }: Pod) {
+/** A pod as selectors judge it. */
+export function candidate(snapshot: Snapshot, { metadata }: Pod) {
   const namespace = metadata.namespace ?? ''
   const labels = snapshot.namespaces.get(namespace)?.metadata.labels
   return {

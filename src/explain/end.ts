@@ -135,14 +135,15 @@ function unknown(object: string, says: string, field = 'metadata.name'): FoundEn
   return { kind: 'unknown', says, because: { object, field, value: '' } }
 }
 
-function keysIn(objects: ReadonlyMap<string, unknown>, namespace: string): string[] {
+/** The names of a namespace among keys. */
+export function keysIn(objects: ReadonlyMap<string, unknown>, namespace: string): string[] {
   return [...objects.keys()]
     .filter((key) => key.startsWith(`${namespace}/`))
     .map((key) => key.slice(namespace.length + 1))
 }
 
 /** The names closest to a mistyped one, as part of a sentence. */
-function nearest(name: string, names: readonly string[]): string {
+export function nearest(name: string, names: readonly string[]): string {
   const ranked = names
     .map((other) => ({ other, distance: distance(name, other) }))
     .filter(({ other, distance: d }) => d <= Math.max(2, name.length / 3) || other.startsWith(name))
