@@ -86,8 +86,7 @@ export function backendView(
   { target, weight }: WeightedTarget,
   backends: ReadonlyMap<string, Backend>,
 ): BackendView {
-  if (target.kind === 'broken')
-    return { backend: `${target.because.object} ${target.because.field}`, weight, endpoints: [], problem: target.says }
+  if (target.kind === 'broken') return { backend: target.because.field, weight, endpoints: [], problem: target.says }
   const backend = backends.get(target.id)
   if (backend === undefined) return { backend: target.id, weight, endpoints: [], problem: 'it is not known' }
   const port = Number(target.id.split(':')[2])
