@@ -125,7 +125,7 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     const { held = [], links = [], seen = new Map() } = (await this.#engine?.ask(true)) ?? {}
     return {
       node: this.#options.nodeName,
-      hasKey: this.#engine !== undefined,
+      hasKey: this.#key() !== undefined,
       ...{ held, links, addresses },
       seen: Object.fromEntries(seen),
       owners: Object.fromEntries(this.#owners),
@@ -168,7 +168,8 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
       [...this.#advertisements.values()],
       [...this.#byRoute.values()],
     )
-    const isNew = this.#engine === undefined && this.#start()
+    // Before the first address there is nothing to hold, and a thread with its memory to save.
+    const isNew = this.#engine === undefined && this.#announcements.all.size > 0 && this.#start()
     if (this.#engine === undefined || !(hasNews || isNew)) return
     const members = membersOf(snapshot.nodes.values())
     const membersText = JSON.stringify(members)
@@ -189,20 +190,25 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
 
   /** Starts the engine when the key is there; it takes part from then on, and answers for nothing before. */
   #start(): boolean {
-    const text = [...this.#secret.values()][0]?.data?.key
-    if (text === undefined || text === '') return false
+    const key = this.#key()
+    if (key === undefined) return false
     const { nodeName, host, namespace, timing = defaultTiming } = this.#options
     this.#engine = startEngine({
       node: nodeName,
       boot: randomBytes(8).toString('hex'),
       timing,
-      key: Buffer.from(text, 'base64'),
+      key,
       port: heartbeatPort,
       host,
       namespace,
       onEvent: (event) => this.#onEvent(event),
     })
     return true
+  }
+
+  #key(): Buffer | undefined {
+    const text = [...this.#secret.values()][0]?.data?.key
+    return text === undefined || text === '' ? undefined : Buffer.from(text, 'base64')
   }
 
   #onEvent(event: EngineEvent): void {
