@@ -76,6 +76,12 @@ program
   .option('-H, --header <line>', 'of the request, NAME: VALUE; may be given again', collect, [])
   .option('--sni <name>', 'that the client sends, unless it is the URL’s host')
   .option('--capsule <file>', 'answer from what plumb doctor --save has written, without a cluster')
+  .option(
+    '-f, --filename <path>',
+    'answer from a manifest, or a folder of them, alone; may be given again',
+    collect,
+    [],
+  )
   .option('--probe', 'send one real packet and follow it through pods and nodes', false)
   .addOption(
     new Option('-o, --output <form>', 'how to print it').choices(['text', 'json', 'mermaid', 'dot']).default('text'),

@@ -7,6 +7,7 @@ import {
   explainRequestWay,
   observationsOf,
   type Question,
+  rehearse,
   renderAnswer,
   renderDot,
   renderMermaid,
@@ -27,13 +28,16 @@ interface WhyOptions {
   header: string[]
   sni?: string
   capsule?: string
+  filename: string[]
   output: 'text' | 'json' | 'mermaid' | 'dot'
 }
 
 /** `plumb why FROM TO[:PORT]`: exit status 0 when it arrives, 1 when something refuses it, 3 when nobody could be asked. */
 export async function runWhy(from: string, to: string, options: WhyOptions): Promise<void> {
   if (/^https?:\/\//.test(to)) {
-    await toUrl(from, to, options)
+    if (options.filename.length === 0) return toUrl(from, to, options)
+    say('plumb why: -f answers for addresses and Services; a URL needs a cluster')
+    process.exitCode = exit.usage
     return
   }
   const question = parseQuestion(from, to, options)
@@ -43,6 +47,7 @@ export async function runWhy(from: string, to: string, options: WhyOptions): Pro
     return
   }
   if (options.capsule !== undefined) return fromCapsule(question, options.capsule, options.output)
+  if (options.filename.length > 0) return fromManifests(question, options.filename, options)
   const cluster = await openCluster('plumb why', options)
   if (cluster === undefined) return
   const { snapshot, servicePrefixes, client, lab } = cluster
@@ -105,6 +110,19 @@ async function fromCapsule(question: Question, path: string, output: WhyOptions[
     return found === undefined ? [] : [[one, found] as const]
   })
   report(known.length === 0 ? model : confirm(model, new Map(known)), output)
+}
+
+/** Answers from manifests, without a cluster: only what is desired is known. */
+async function fromManifests(
+  question: Question,
+  paths: readonly string[],
+  { probe, output }: WhyOptions,
+): Promise<void> {
+  if (probe) say('plumb why: no packet was sent: manifests have no network')
+  const { readManifestPaths } = await import('../lab/index.ts')
+  const { snapshot, assumptions } = rehearse(readManifestPaths(paths).map(({ object }) => object))
+  const answer = explainConnection(snapshot, question, { clusterDomain: 'cluster.local', servicePrefixes: [] })
+  report({ ...answer, assumptions: [...assumptions, ...answer.assumptions] }, output)
 }
 
 /** The answer with what a real packet met; unchanged, and said so, where none can be sent. */

@@ -1,5 +1,5 @@
 export { hasSelectedEndpoints } from './address-types.ts'
-export { isManagedSlice } from './compile.ts'
+export { compileEndpointSlices, isManagedSlice } from './compile.ts'
 export {
   compileEndpoints,
   endpointsManagedByLabel,
