@@ -121,6 +121,15 @@ test('a definition is served at once: names, conditions, discovery in three form
   assert.deepEqual(schema['x-kubernetes-group-version-kind'], [
     { group: 'stable.example.com', kind: 'CronTab', version: 'v1' },
   ])
+  // By these kubectl apply chooses how it patches: there is no strategic merge of custom resources.
+  const { patch } = (await client.call('GET', '/openapi/v3/apis/stable.example.com/v1')).body.paths[
+    '/apis/stable.example.com/v1/namespaces/{namespace}/crontabs/{name}'
+  ]
+  assert.deepEqual(Object.keys(patch.requestBody.content), [
+    'application/apply-patch+yaml',
+    'application/json-patch+json',
+    'application/merge-patch+json',
+  ])
 })
 
 test('custom objects: defaults, pruning with warnings, watch, status and scale', async () => {

@@ -16,7 +16,7 @@ export function withCustomKinds(document: Json, kinds: readonly CustomKind[]): J
   const schemas: Record<string, Json> = {}
   for (const kind of kinds) {
     const name = schemaNameOf(kind)
-    Object.assign(added, pathsOf(kind, name))
+    Object.assign(added, pathsOf({ ...kind, strategic: false }, name))
     schemas[name] = objectSchema(kind)
     schemas[`${name}List`] = listSchema(kind, name)
   }

@@ -5,7 +5,11 @@ import { schemaNameOf, schemasOf } from './openapi-schemas.ts'
 type Json = Record<string, unknown>
 
 /** What the paths of a resource depend on; every served kind satisfies it. */
-export type PathSubject = Pick<Kind, 'group' | 'version' | 'kind' | 'plural' | 'namespaced' | 'subresources'>
+export interface PathSubject
+  extends Pick<Kind, 'group' | 'version' | 'kind' | 'plural' | 'namespaced' | 'subresources'> {
+  /** Whether strategic merge patches are taken, which clients choose by; they are unless it says no. */
+  readonly strategic?: boolean
+}
 
 /** The OpenAPI v3 document of one group/version (`v1`, `apps/v1`): paths with the operations that kubectl looks for, and schemas for `kubectl explain`. */
 export function openapi(groupVersion: string): Json {
@@ -67,7 +71,8 @@ function operation(
   request: Json | undefined,
   response: Json,
 ): Json {
-  const body = action === 'patch' ? patchTypes : jsonTypes
+  const patches = kind.strategic === false ? patchTypes.filter((type) => type !== strategicPatch) : patchTypes
+  const body = action === 'patch' ? patches : jsonTypes
   return {
     description: `${action} ${kind.kind}`,
     parameters,
@@ -82,11 +87,12 @@ function operation(
 }
 
 const jsonTypes = ['application/json', 'application/yaml']
+const strategicPatch = 'application/strategic-merge-patch+json'
 const patchTypes = [
   'application/apply-patch+yaml',
   'application/json-patch+json',
   'application/merge-patch+json',
-  'application/strategic-merge-patch+json',
+  strategicPatch,
 ]
 const patchBody = { type: 'object' }
 const status = { type: 'object' }
