@@ -1,5 +1,5 @@
-import { findAddress } from '../addr/index.ts'
-import type { Finding } from '../cluster/index.ts'
+import { familyOf } from '../addr/index.ts'
+import { type Finding, internalAddresses } from '../cluster/index.ts'
 import type { Node } from '../objects/index.ts'
 import type { BgpModel, Peer } from './model.ts'
 import type { BFDProfile, BGPAdvertisement, BGPPeer } from './objects.ts'
@@ -57,10 +57,7 @@ function withoutTwins(peers: readonly Peer[], findings: Finding[]): Peer[] {
 
 function routerIdOf({ peers, node }: { readonly peers: readonly BGPPeer[]; readonly node: Node }): string | undefined {
   const given = peers.map(({ spec }) => spec.routerID).find((id) => id !== undefined && /^\d+(\.\d+){3}$/.test(id))
-  const addresses = (node.status?.addresses ?? []).flatMap(({ type, address }) =>
-    type === 'InternalIP' ? (findAddress(address) ?? []) : [],
-  )
-  return given ?? addresses.find((address) => !address.includes(':'))
+  return given ?? internalAddresses(node).find((address) => familyOf(address) === 4)
 }
 
 function byName(a: { metadata: { name: string } }, b: { metadata: { name: string } }): number {

@@ -1,5 +1,5 @@
-import { type Address, type Family, familyOf, findAddress } from '../addr/index.ts'
-import { type Because, type Finding, matchesAny } from '../cluster/index.ts'
+import { type Family, familyOf, findAddress } from '../addr/index.ts'
+import { type Because, type Finding, internalAddresses, matchesAny } from '../cluster/index.ts'
 import type { Node } from '../objects/index.ts'
 import type { Bfd, Peer } from './model.ts'
 import type { BFDProfile, BGPPeer } from './objects.ts'
@@ -39,6 +39,7 @@ export function compilePeer(object: BGPPeer, surroundings: PeerSurroundings, fin
   const multihop = spec.ebgpMultiHop === true
   const because: Because = { object: name, field: 'spec', value: spec.peerAddress ?? spec.interface ?? '' }
   const families = familiesOf(spec, neighbor)
+  const own = internalAddresses(node).find((address) => familyOf(address) === (families[0] ?? 4))
   const holdSeconds = secondsOf(spec.holdTime, 90)
   return {
     name: metadata.name,
@@ -46,7 +47,7 @@ export function compilePeer(object: BGPPeer, surroundings: PeerSurroundings, fin
     remoteAsn,
     neighbor,
     // BFD over several hops needs to know where it speaks from (RFC 5883).
-    localAddress: source ?? (multihop && bfd !== undefined ? nodeAddress(node, families[0] ?? 4) : undefined),
+    localAddress: source ?? (multihop && bfd !== undefined ? own : undefined),
     multihop,
     holdSeconds,
     keepaliveSeconds: secondsOf(spec.keepaliveTime, Math.max(1, Math.floor(holdSeconds / 3))),
@@ -123,13 +124,6 @@ function compileBfd(spec: BGPPeer['spec'], profiles: readonly BFDProfile[], refu
 function familiesOf(spec: BGPPeer['spec'], neighbor: Peer['neighbor']): readonly Family[] {
   if (spec.dualStackAddressFamily === true || 'link' in neighbor) return [4, 6]
   return [familyOf(neighbor.address)]
-}
-
-function nodeAddress(node: Node, family: Family): Address | undefined {
-  return (node.status?.addresses ?? [])
-    .filter(({ type }) => type === 'InternalIP')
-    .flatMap(({ address }) => findAddress(address) ?? [])
-    .find((address) => familyOf(address) === family)
 }
 
 /** Whole seconds, at least one, of a duration such as `90s`, `1m30s` or `500ms`. */

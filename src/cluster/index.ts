@@ -2,6 +2,7 @@ export { type AddressClaim, movedMark, type OwnershipHooks, type OwnershipSource
 export { ChangeFeed, type Changes, mergeChanges } from './change-feed.ts'
 export { bearsExternalTraffic } from './external-traffic.ts'
 export type { Because, Finding } from './finding.ts'
+export { internalAddresses } from './internal-addresses.ts'
 export { keyOf, type ObjectKey, splitKey } from './key.ts'
 export { type Labels, type MapSelector, matches, matchesAny } from './selector.ts'
 export {

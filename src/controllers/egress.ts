@@ -1,5 +1,6 @@
-import { type Address, type Family, families, familyOf, findAddress } from '../addr/index.ts'
+import { type Address, type Family, families, familyOf } from '../addr/index.ts'
 import type { Resource } from '../client/index.ts'
+import { internalAddresses } from '../cluster/index.ts'
 import type { Allocation } from '../ipam/index.ts'
 import { type Condition, type Egress, type Node, Nodes } from '../objects/index.ts'
 import type { Context } from './context.ts'
@@ -66,14 +67,7 @@ export function egressController(context: Context): void {
 
 /** The families of which nodes have addresses: pods cannot leave by others. */
 function familiesOf(nodes: Iterable<Node>): Family[] {
-  const found = new Set(
-    [...nodes].flatMap(({ status }) =>
-      (status?.addresses ?? []).flatMap(({ type, address }) => {
-        const parsed = type === 'InternalIP' ? findAddress(address) : undefined
-        return parsed === undefined ? [] : [familyOf(parsed)]
-      }),
-    ),
-  )
+  const found = new Set([...nodes].flatMap((node) => internalAddresses(node).map(familyOf)))
   return families.filter((family) => found.has(family))
 }
 

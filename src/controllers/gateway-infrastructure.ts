@@ -1,6 +1,5 @@
-import { findAddress } from '../addr/index.ts'
 import { ApiError, type Resource } from '../client/index.ts'
-import { keyOf } from '../cluster/index.ts'
+import { internalAddresses, keyOf } from '../cluster/index.ts'
 import {
   type compileGatewayApi,
   type GatewayNode,
@@ -77,11 +76,11 @@ function kindOf(object: KubeObject): 'Service' | 'EndpointSlice' {
 }
 
 /** A node that can answer: it is Ready, and nobody takes it out of balancers. */
-function gatewayNode({ metadata, status }: Node): GatewayNode | undefined {
+function gatewayNode(node: Node): GatewayNode | undefined {
+  const { metadata, status } = node
   if (findCondition(status?.conditions, 'Ready')?.status !== 'True') return undefined
   if (metadata.deletionTimestamp !== undefined) return undefined
-  const addresses = (status?.addresses ?? []).filter(({ type }) => type === 'InternalIP')
-  return { name: metadata.name, addresses: addresses.flatMap(({ address }) => findAddress(address) ?? []) }
+  return { name: metadata.name, addresses: internalAddresses(node) }
 }
 
 async function put<T extends KubeObject>(

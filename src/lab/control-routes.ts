@@ -1,5 +1,6 @@
-import { type Address, familyOf, type Prefix, prefixFamily } from '../addr/index.ts'
+import { familyOf, type Prefix, prefixFamily } from '../addr/index.ts'
 import type { Informer } from '../client/index.ts'
+import { internalAddresses } from '../cluster/index.ts'
 import type { Namespace } from '../host/index.ts'
 import type { Node } from '../objects/index.ts'
 import { staticRoute } from './rack.ts'
@@ -15,9 +16,7 @@ export function routeToPods({ network }: Namespace, nodes: Informer<Node>): void
 }
 
 function routesOf(node: Node | undefined) {
-  const gateways = (node?.status?.addresses ?? [])
-    .filter(({ type }) => type === 'InternalIP')
-    .map(({ address }) => address as Address)
+  const gateways = internalAddresses(node)
   return ((node?.spec?.podCIDRs ?? []) as Prefix[]).flatMap((destination) => {
     const gateway = gateways.find((address) => familyOf(address) === prefixFamily(destination))
     return gateway === undefined ? [] : [{ destination, gateway, link: 'eth0', protocol: staticRoute }]

@@ -3,24 +3,19 @@ import {
   type Family,
   families,
   familyOf,
-  findAddress,
   findPrefix,
   hostPrefix,
   type Prefix,
   prefixFamily,
 } from '../addr/index.ts'
-import type { Finding } from '../cluster/index.ts'
+import { type Finding, internalAddresses } from '../cluster/index.ts'
 import type { Node } from '../objects/index.ts'
 import type { NodeRoute, PodNetwork } from './model.ts'
 
 /** The addresses of a node inside the cluster, first per family. */
 export function nodeAddresses(node: Node): Partial<Record<Family, Address>> {
   const found: Partial<Record<Family, Address>> = {}
-  for (const { type, address } of node.status?.addresses ?? []) {
-    if (type !== 'InternalIP') continue
-    const parsed = findAddress(address)
-    if (parsed !== undefined) found[familyOf(parsed)] ??= parsed
-  }
+  for (const address of internalAddresses(node)) found[familyOf(address)] ??= address
   return found
 }
 

@@ -1,4 +1,4 @@
-import { type Address, findAddress } from '../addr/index.ts'
+import type { Address } from '../addr/index.ts'
 import {
   type AddressSelection,
   type Announcement,
@@ -6,7 +6,7 @@ import {
   mergeAnnouncements,
   serviceAnnouncements,
 } from '../announce/index.ts'
-import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
+import { type Changes, type Finding, internalAddresses, type ObjectKey, type Snapshot } from '../cluster/index.ts'
 import { egressClaims } from '../egress/index.ts'
 import { type IPAddressPool, poolFinder } from '../ipam/index.ts'
 import type { Node } from '../objects/index.ts'
@@ -69,11 +69,9 @@ export class Announcements {
 
 /** The nodes that vote: those that say where they are. */
 export function membersOf(nodes: Iterable<Node>): readonly Member[] {
-  return [...nodes].flatMap(({ metadata, status }) => {
-    const addresses = (status?.addresses ?? []).flatMap(({ type, address }) =>
-      type === 'InternalIP' ? (findAddress(address) ?? []) : [],
-    )
-    return addresses.length === 0 ? [] : [{ name: metadata.name, addresses }]
+  return [...nodes].flatMap((node) => {
+    const addresses = internalAddresses(node)
+    return addresses.length === 0 ? [] : [{ name: node.metadata.name, addresses }]
   })
 }
 
