@@ -3,11 +3,12 @@ import type { Form } from './accept.ts'
 import { Entry, type StoreEvent } from './entry.ts'
 import { type IncludeObject, renderColumns, renderPartial, renderRow, renderTable } from './table.ts'
 import { entryAs } from './version-view.ts'
+import { type WatchLine, watchLine } from './watch-line.ts'
 
 export type WatchType = StoreEvent['type']
 
 // One line per event and form, shared by all watchers; it lives as long as the event is in the history.
-const lines = new WeakMap<StoreEvent, Map<string, Buffer>>()
+const lines = new WeakMap<StoreEvent, Map<string, WatchLine>>()
 
 /** One watch event as a line of JSON. `type` may differ from the event's own when the object enters or leaves a selector. */
 export function encodeEvent(
@@ -17,7 +18,7 @@ export function encodeEvent(
   form: Form,
   include: IncludeObject,
   withColumns: boolean,
-): Buffer {
+): WatchLine {
   const name = `${kind.version} ${type} ${form.kind} ${'version' in form ? form.version : ''} ${include} ${withColumns}`
   let known = lines.get(event)
   if (known === undefined) {
@@ -40,23 +41,22 @@ export function encodeEntry(
   form: Form,
   include: IncludeObject,
   withColumns: boolean,
-): Buffer {
+): WatchLine {
   const head = `{"type":"${type}","object":`
-  if (form.kind === 'json' || form.kind === 'yaml')
-    return Buffer.concat([Buffer.from(head), entryAs(kind, entry).json, Buffer.from('}\n')])
-  if (form.kind === 'partial') return Buffer.from(`${head}${renderPartial(entry.value, form.version)}}\n`)
+  if (form.kind === 'json' || form.kind === 'yaml') return watchLine([head, entryAs(kind, entry).json, '}\n'])
+  if (form.kind === 'partial') return watchLine([head, renderPartial(entry.value, form.version), '}\n'])
   const metadata = { resourceVersion: entry.value.metadata.resourceVersion }
   const row = renderRow(kind, entry, include, form.version, new Date())
   const columns = withColumns ? renderColumns(kind) : 'null'
-  return Buffer.from(`${head}${renderTable(form.version, metadata, columns, [row])}}\n`)
+  return watchLine([head, renderTable(form.version, metadata, columns, [row]), '}\n'])
 }
 
 /** A BOOKMARK: an object with nothing but its resourceVersion; the one that ends the initial events says so. */
-export function encodeBookmark(kind: Kind, revision: number, endsInitialEvents: boolean): Buffer {
+export function encodeBookmark(kind: Kind, revision: number, endsInitialEvents: boolean): WatchLine {
   const annotations = { 'k8s.io/initial-events-end': 'true' }
   const metadata = { resourceVersion: String(revision), ...(endsInitialEvents ? { annotations } : {}) }
   const object = { kind: kind.kind, apiVersion: apiVersionOf(kind), metadata }
-  return Buffer.from(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`)
+  return watchLine([`${JSON.stringify({ type: 'BOOKMARK', object })}\n`])
 }
 
 /** An object that leaves a selector is shown as it was before, under the revision of the change, as upstream does. */

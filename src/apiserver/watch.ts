@@ -8,6 +8,7 @@ import type { Selector } from './selector.ts'
 import type { Store } from './store.ts'
 import type { IncludeObject } from './table.ts'
 import { encodeBookmark, encodeEntry, encodeEvent, type WatchType } from './watch-encoding.ts'
+import { type WatchLine, watchLine } from './watch-line.ts'
 
 /** A watcher that does not read is cut off when so many bytes wait for it; it comes back with its last resourceVersion. */
 const bufferLimitBytes = 16 * 1024 * 1024
@@ -17,12 +18,10 @@ const bookmarkMs = 60_000
 
 /** Where a watch writes its lines: a chunked HTTP answer or a WebSocket. */
 export interface Sink {
-  /** Sends lines, each with its newline. */
-  send(lines: readonly Buffer[]): void
+  /** Sends lines; calls back when the kernel has taken them and everything before. */
+  send(lines: readonly WatchLine[], taken?: () => void): void
   /** Bytes that wait for the client. */
   readonly bufferedBytes: number
-  /** Calls back once, when the client has taken nearly all that waits for it. */
-  onDrain(callback: () => void): void
   end(): void
   destroy(): void
   onClose(callback: () => void): void
@@ -135,22 +134,28 @@ class WatchSession {
   }
 
   /** Sends lines at the client's pace: what was before a watch may be more than may wait for a client. */
-  #pour(lines: Iterator<Buffer>, done: () => void): void {
+  #pour(lines: Iterator<WatchLine>, done: () => void): void {
     while (!this.#ended) {
-      const piece: Buffer[] = []
+      const piece: WatchLine[] = []
       let bytes = 0
       let next = lines.next()
       for (; !next.done; next = bytes < pieceBytes ? lines.next() : { done: true, value: undefined }) {
         piece.push(next.value)
-        bytes += next.value.length
+        bytes += next.value.text.length
       }
-      if (piece.length > 0) this.#sink.send(piece)
-      if (bytes < pieceBytes) return void done()
-      if (this.#sink.bufferedBytes > pieceBytes) return void this.#sink.onDrain(() => this.#pour(lines, done))
+      if (bytes < pieceBytes) {
+        if (piece.length > 0) this.#sink.send(piece)
+        return void done()
+      }
+      let goOn = () => {}
+      this.#sink.send(piece, () => goOn())
+      if (this.#sink.bufferedBytes <= pieceBytes) continue
+      goOn = () => this.#pour(lines, done)
+      return
     }
   }
 
-  *#stateLines(revision: number): Generator<Buffer> {
+  *#stateLines(revision: number): Generator<WatchLine> {
     const { kind, collection } = this.#scope
     const { form, include, endMark, bookmarks } = this.#options
     this.#sentRevision = revision
@@ -162,7 +167,7 @@ class WatchSession {
     if (endMark && bookmarks) yield encodeBookmark(kind, revision, true)
   }
 
-  *#eventLines(events: readonly StoreEvent[]): Generator<Buffer> {
+  *#eventLines(events: readonly StoreEvent[]): Generator<WatchLine> {
     const { form, include } = this.#options
     for (const event of events) {
       // A watch may start at a revision that is still to come.
@@ -199,7 +204,7 @@ class WatchSession {
     this.#write([encodeBookmark(this.#scope.kind, revision, false)])
   }
 
-  #write(lines: readonly Buffer[]): void {
+  #write(lines: readonly WatchLine[]): void {
     if (lines.length === 0) return
     this.#sink.send(lines)
     if (this.#sink.bufferedBytes > bufferLimitBytes) {
@@ -210,7 +215,7 @@ class WatchSession {
 
   #refuse(status: Status): void {
     this.#unsubscribe()
-    this.#sink.send([Buffer.from(`${JSON.stringify({ type: 'ERROR', object: status })}\n`)])
+    this.#sink.send([watchLine([`${JSON.stringify({ type: 'ERROR', object: status })}\n`])])
     this.#sink.end()
   }
 
