@@ -7,6 +7,7 @@ import { Draining } from './draining.ts'
 import { EgressPorts } from './egress-ports.ts'
 import { EgressRouting } from './egress-routing.ts'
 import { EgressStatus } from './egress-status.ts'
+import { FastPath } from './fast-path.ts'
 import { follow } from './follow.ts'
 import { followDenied } from './follow-denied.ts'
 import { isFresh, serveHealth } from './health.ts'
@@ -48,7 +49,9 @@ export async function startAgent({
   const feed = new ChangeFeed()
   const snapshot = new LiveSnapshot(feed)
   const { egress = false, ownership } = options
+  const fastPath = new FastPath(host, network, options.fastPath === true, log)
   const modules: readonly NodeModule[] = [
+    fastPath,
     ...(egress ? [new EgressRouting(network)] : []),
     ...(egress && ownership !== undefined ? [new EgressStatus(client, nodeName, ownership, log)] : []),
     ...(options.modules ?? []),
@@ -118,10 +121,13 @@ export async function startAgent({
     new TableWatch(
       network,
       {
-        tables: () => plan.tables,
+        tables: () => [...plan.tables, ...fastPath.tables],
         known: () => plan.confirmed,
         calm: () => plan.confirmed && !rounds.busy,
-        onLoss: () => rounds.distrust(),
+        onLoss() {
+          fastPath.doubt()
+          rounds.distrust()
+        },
         intervalMs: options.tableCheckMs,
       },
       log,

@@ -42,6 +42,11 @@ export interface AgentOptions {
   readonly loopbackNodePorts?: boolean
   /** How often it is looked whether the tables are still there, in milliseconds; every 10 s unless told. */
   readonly tableCheckMs?: number
+  /**
+   * Whether connections of more than 20 packets go past the hooks by a flowtable, on kernels that can end such connections; not unless
+   * told. `fastpath/README.md` says what they then bypass.
+   */
+  readonly fastPath?: boolean
   readonly modules?: readonly NodeModule[]
   /** Whether NetworkPolicies are enforced, and whether a change also cuts the connections that it no longer allows; `off` unless told. */
   readonly policies?: 'strict' | 'new-connections' | 'off'

@@ -282,6 +282,7 @@ program
     integer,
     0,
   )
+  .option('--fast-path', 'connections of more than 20 packets go past the hooks, where the kernel can', false)
   .option('--mtu <bytes>', 'of pod links', integer, 1500)
   .addOption(
     new Option('--policies <mode>', 'NetworkPolicies: strict also cuts connections that a change denies')

@@ -42,6 +42,7 @@ export async function runAgent(options: {
   nodeportAddresses: string
   localhostNodeports: boolean
   serviceTraffic: number
+  fastPath: boolean
   cleanup: boolean
   policies: 'strict' | 'new-connections' | 'off'
 }): Promise<void> {
@@ -75,6 +76,7 @@ export async function runAgent(options: {
         : { nodePortAddresses: parsePrefixes('--nodeport-addresses', options.nodeportAddresses) }),
       loopbackNodePorts: options.localhostNodeports,
       ...(options.serviceTraffic === 0 ? {} : { trafficMs: options.serviceTraffic * 1000 }),
+      fastPath: options.fastPath,
       modules: [pods, gateways, speaker, bgp],
       egress: true,
       ownership: speaker,

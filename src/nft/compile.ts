@@ -58,6 +58,9 @@ function compileStatement(state: RuleState, statement: Statement): void {
     case 'notrack':
       program.push({ op: statement.kind })
       return
+    case 'flow-add':
+      program.push({ op: 'flow_offload', flowtable: statement.flowtable })
+      return
     case 'log':
       program.push({
         op: 'log',

@@ -21,6 +21,8 @@ export function describeOperation(operation: Operation): string {
       return `add rule ${where} ${operation.chain}: ${renderRule(operation.family, operation.rule)}`
     case 'add-set':
       return `add ${operation.set.value === undefined ? 'set' : 'map'} ${where} ${operation.set.name}`
+    case 'add-flowtable':
+      return `add flowtable ${where} ${operation.flowtable.name} on ${operation.flowtable.devices.join(', ')}`
     case 'delete-set':
       return `delete set ${where} ${operation.set}`
     case 'flush-set':

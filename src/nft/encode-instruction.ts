@@ -155,6 +155,9 @@ function encodeAction(w: AttributeWriter, i: Action): void {
       w.u64be(2, BigInt(i.seconds))
       u32s(w, [3, i.burst], [4, i.bytes ? 1 : 0], [5, i.over ? 1 : 0])
       return
+    case 'flow_offload':
+      w.string(1, i.flowtable)
+      return
     case 'counter':
     case 'notrack':
       return

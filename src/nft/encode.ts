@@ -15,8 +15,8 @@ import { encodeElements } from './encode-elements.ts'
 import { encodeInstruction, type SetReference } from './encode-instruction.ts'
 import { commentTlv, encodeAnonymousSet, encodeSet } from './encode-set.ts'
 import type { AnonymousSet, Instruction } from './instruction.ts'
-import { familyNumbers, hookNumber, messages } from './kernel.ts'
-import type { Operation, TableFamily, Transaction } from './language.ts'
+import { familyNumbers, hookNumber, messages, NFTA_DEVICE_NAME } from './kernel.ts'
+import type { Flowtable, Operation, TableFamily, Transaction } from './language.ts'
 import { mergeRanges } from './merge-ranges.ts'
 import { shapeOf } from './set-shape.ts'
 
@@ -120,6 +120,11 @@ function encodeOperation(batch: Batch, index: number, operation: Operation): voi
     case 'add-set':
       simple(messages.newSet, NLM_F_CREATE, () => encodeSet(writer, operation.set, batch.nextSetId++))
       return
+    case 'add-flowtable':
+      for (const part of devicesByMessage(operation.flowtable)) {
+        simple(messages.newFlowtable, NLM_F_CREATE, () => encodeFlowtable(writer, part))
+      }
+      return
     case 'delete-set':
       simple(messages.deleteSet, 0, () => writer.string(2, operation.set))
       return
@@ -167,6 +172,34 @@ function encodeChain(writer: AttributeWriter, operation: Extract<Operation, { ki
     writer.end(nested)
   }
   if (chain.comment !== undefined) writer.bytes(12, commentTlv(0, chain.comment))
+}
+
+/** NFT_NETDEVICE_MAX: as many as one message may name; the next ones add theirs. */
+const maxDevices = 256
+
+function devicesByMessage(flowtable: Flowtable): readonly Flowtable[] {
+  const { devices } = flowtable
+  const count = Math.max(1, Math.ceil(devices.length / maxDevices))
+  return Array.from({ length: count }, (_, i) => ({
+    ...flowtable,
+    devices: devices.slice(i * maxDevices, (i + 1) * maxDevices),
+  }))
+}
+
+/** NFT_FLOWTABLE_COUNTER of enum nft_flowtable_flags. */
+const countsFlows = 2
+
+function encodeFlowtable(writer: AttributeWriter, { name, priority, devices, counter }: Flowtable): void {
+  writer.string(2, name)
+  const hook = writer.nest(3)
+  // NF_NETDEV_INGRESS
+  writer.u32be(1, 0)
+  writer.u32be(2, priority)
+  const list = writer.nest(3)
+  for (const device of devices) writer.string(NFTA_DEVICE_NAME, device)
+  writer.end(list)
+  writer.end(hook)
+  writer.u32be(7, counter ? countsFlows : 0)
 }
 
 function encodeSetElements(

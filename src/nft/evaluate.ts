@@ -160,6 +160,8 @@ function readConntrack(packet: Packet, expression: Extract<Expression, { kind: '
       return mark(conntrack.mark)
     case 'direction':
       return conntrack.direction ?? 'original'
+    case 'packets':
+      return String(conntrack.packets ?? 0)
     default:
       return expression.key satisfies never
   }

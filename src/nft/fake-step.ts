@@ -1,6 +1,6 @@
 import { compileRule } from './compile.ts'
 import { FakeSet, NftError } from './fake-set.ts'
-import type { Chain, Element, Operation, Rule, SetDeclaration, TableFamily } from './language.ts'
+import type { Chain, Element, Flowtable, Operation, Rule, SetDeclaration, TableFamily } from './language.ts'
 import { parseVerdict } from './render-words.ts'
 import { referencedChains, referencedSets } from './state.ts'
 
@@ -16,6 +16,7 @@ export interface FakeTable {
   readonly name: string
   readonly comment?: string
   readonly sets: Map<string, FakeSet>
+  readonly flowtables: Map<string, Flowtable>
   readonly chains: Map<string, FakeChain>
 }
 
@@ -59,6 +60,9 @@ export function stepInTable(table: FakeTable, operation: InTable, undo: Undo[]):
     }
     case 'add-set':
       addSet(table, operation.set, undo)
+      return
+    case 'add-flowtable':
+      addFlowtable(table, operation.flowtable, undo)
       return
     case 'delete-set':
       getEntry(table.sets, operation.set, 'set')
@@ -113,6 +117,17 @@ function addSet(table: FakeTable, set: SetDeclaration, undo: Undo[]): void {
   else if (!known.isLike(set)) throw new NftError('EEXIST', '', 'the set has another type or other flags')
 }
 
+/** One that is there gets the devices that it has not. */
+function addFlowtable(table: FakeTable, flowtable: Flowtable, undo: Undo[]): void {
+  const { name, priority, devices } = flowtable
+  const known = table.flowtables.get(name)
+  if (known !== undefined && known.priority !== priority)
+    throw new NftError('EOPNOTSUPP', '', 'the flowtable has another priority')
+  const all = new Set([...(known?.devices ?? []), ...devices])
+  table.flowtables.set(name, { ...(known ?? flowtable), devices: [...all] })
+  undo.push(() => (known === undefined ? table.flowtables.delete(name) : table.flowtables.set(name, known)))
+}
+
 function checkRule(table: FakeTable, rule: Rule): void {
   try {
     compileRule(table.family, rule)
@@ -122,6 +137,7 @@ function checkRule(table: FakeTable, rule: Rule): void {
   for (const name of referencedSets(rule)) getEntry(table.sets, name, 'set')
   for (const name of referencedChains(rule)) getJumpTarget(table, name)
   for (const statement of rule.statements) {
+    if (statement.kind === 'flow-add') getEntry(table.flowtables, statement.flowtable, 'flowtable')
     if (statement.kind !== 'update') continue
     const { flags = [] } = getEntry(table.sets, statement.set, 'set').declaration
     if (!flags.includes('dynamic')) throw new NftError('EOPNOTSUPP', '', `set ${statement.set} lacks the flag dynamic`)

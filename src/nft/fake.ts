@@ -77,7 +77,8 @@ export class FakeNftables {
 }
 
 function makeTable({ family, table, comment }: Extract<Operation, { kind: 'add-table' }>): FakeTable {
-  return { family, name: table, ...(comment === undefined ? {} : { comment }), sets: new Map(), chains: new Map() }
+  const inside = { sets: new Map(), chains: new Map(), flowtables: new Map() }
+  return { family, name: table, ...(comment === undefined ? {} : { comment }), ...inside }
 }
 
 function tableState(table: FakeTable): { table: Table; elements: Map<string, Map<string, Element>> } {
@@ -89,6 +90,7 @@ function tableState(table: FakeTable): { table: Table; elements: Map<string, Map
       ...(comment === undefined ? {} : { comment }),
       sets: [...table.sets.values()].map(({ declaration }) => declaration),
       chains: [...table.chains.values()].map(({ declaration, rules }) => ({ ...declaration, rules })),
+      ...(table.flowtables.size === 0 ? {} : { flowtables: [...table.flowtables.values()] }),
     },
     elements: new Map([...table.sets].map(([set, { elements }]) => [set, new Map(elements)])),
   }

@@ -62,6 +62,7 @@ export const ctKeys = {
   direction: { id: 1, type: 'ct_dir' },
   status: { id: 2, type: 'ct_status' },
   mark: { id: 3, type: 'mark' },
+  packets: { id: 14, type: 'count' },
   'proto-src': { id: 11, type: 'inet_service' },
   'proto-dst': { id: 12, type: 'inet_service' },
   'ip saddr': { id: 19, type: 'ipv4_addr' },

@@ -37,6 +37,7 @@ export type Instruction =
   | { op: 'limit'; rate: number; seconds: number; burst: number; bytes: boolean; over: boolean }
   | { op: 'dynset'; key: number; set: string; update: boolean; timeoutMs?: number }
   | { op: 'notrack' }
+  | { op: 'flow_offload'; flowtable: string }
 
 /** enum nft_cmp_ops. */
 export const comparisons = { '==': 0, '!=': 1, '<': 2, '<=': 3, '>': 4, '>=': 5 } as const

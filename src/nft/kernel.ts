@@ -23,6 +23,7 @@ export const messages = {
   getElements: 13,
   deleteElements: 14,
   getGeneration: 16,
+  newFlowtable: 22,
 } as const
 
 /** Families by number (NFPROTO_*). */
@@ -68,5 +69,7 @@ export const setFlags = {
 
 /** Every list item of nftables is an attribute of this type. */
 export const NFTA_LIST_ELEM = 1
+/** The items of a list of devices. */
+export const NFTA_DEVICE_NAME = 1
 /** NFT_SET_ELEM_INTERVAL_END: the element ends an interval and is not in it. */
 export const ELEMENT_INTERVAL_END = 1

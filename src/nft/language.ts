@@ -28,6 +28,19 @@ export interface Table {
   readonly comment?: string
   readonly chains: readonly Chain[]
   readonly sets: readonly SetDeclaration[]
+  readonly flowtables?: readonly Flowtable[]
+}
+
+/**
+ * Connections whose packets go from one device to another right behind ingress, past every later hook, once a rule has added them.
+ * Devices that go leave it by themselves; `counter` keeps conntrack's accounting true.
+ */
+export interface Flowtable {
+  readonly name: string
+  /** Of the ingress hook; filter is 0. */
+  readonly priority: number
+  readonly devices: readonly string[]
+  readonly counter: boolean
 }
 
 export interface Chain {
@@ -106,7 +119,7 @@ export type Expression =
       readonly kind: 'meta'
       readonly key: 'l4proto' | 'iifname' | 'oifname' | 'mark' | 'priority' | 'nfproto' | 'pkttype' | 'skuid'
     }
-  | { readonly kind: 'ct'; readonly key: 'state' | 'status' | 'mark' | 'direction' }
+  | { readonly kind: 'ct'; readonly key: 'state' | 'status' | 'mark' | 'direction' | 'packets' }
   | {
       readonly kind: 'ct'
       readonly key: 'ip saddr' | 'ip daddr' | 'ip6 saddr' | 'ip6 daddr' | 'proto-src' | 'proto-dst'
@@ -177,6 +190,8 @@ export type Statement =
       readonly timeoutSeconds?: number
     }
   | { readonly kind: 'notrack' }
+  /** `flow add @NAME`: goes on where the connection can be added, else leaves the rule. */
+  | { readonly kind: 'flow-add'; readonly flowtable: string }
 
 interface In {
   readonly family: TableFamily
@@ -185,7 +200,7 @@ interface In {
 
 /**
  * One step of a transaction; a transaction is a list of them that the kernel takes whole or not at all. `add-table`
- * and `add-set` are no error when the thing exists; `flush-chain` with `add-rule`s rewrites a chain in place.
+ * and `add-set` are no error when the thing exists; `add-flowtable` then adds its devices; `flush-chain` with `add-rule`s rewrites a chain in place.
  */
 export type Operation =
   | ({ readonly kind: 'add-table'; readonly comment?: string } & In)
@@ -194,6 +209,7 @@ export type Operation =
   | ({ readonly kind: 'flush-chain' | 'delete-chain'; readonly chain: string } & In)
   | ({ readonly kind: 'add-rule'; readonly chain: string; readonly rule: Rule } & In)
   | ({ readonly kind: 'add-set'; readonly set: SetDeclaration } & In)
+  | ({ readonly kind: 'add-flowtable'; readonly flowtable: Flowtable } & In)
   | ({ readonly kind: 'delete-set' | 'flush-set'; readonly set: string } & In)
   | ({
       readonly kind: 'add-elements' | 'delete-elements'

@@ -19,7 +19,7 @@ function scanNumber(text: string, from: number, to: number, limit: number): numb
   return value
 }
 
-const limits: Record<number, number> = { 1: 0xff, 2: 0xffff, 4: 0xffffffff }
+const limits: Record<number, number> = { 1: 0xff, 2: 0xffff, 4: 0xffffffff, 8: Number.MAX_SAFE_INTEGER }
 
 /** Writes a number of `size` bytes. */
 export function store(
@@ -29,7 +29,11 @@ export function store(
   buffer: Uint8Array,
   at: number,
 ): void {
-  for (let i = 0; i < size; i++) buffer[order === 'network' ? at + size - 1 - i : at + i] = value >>> (8 * i)
+  for (let i = 0; i < size; i++) {
+    // Shifting takes numbers for 32 bits.
+    const byte = i < 4 ? value >>> (8 * i) : Math.floor(value / 2 ** 32) >>> (8 * (i - 4))
+    buffer[order === 'network' ? at + size - 1 - i : at + i] = byte
+  }
 }
 
 /** The inverse of `store`. */

@@ -35,6 +35,8 @@ export interface Conntrack {
   readonly status?: readonly string[]
   readonly mark?: number
   readonly direction?: 'original' | 'reply'
+  /** Of both directions, where conntrack accounts them; 0 when absent. */
+  readonly packets?: number
   /** The first packet's own addresses; those of the packet itself when absent. */
   readonly original?: Tuple
   readonly reply?: Tuple

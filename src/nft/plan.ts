@@ -25,17 +25,18 @@ function deleteTable({ family, name }: Table): Operation {
 
 /** The operations that make a table with all it holds. */
 export function createTable(want: TableState): Transaction {
-  const { family, name, comment } = want.table
+  const { family, name, comment, flowtables = [] } = want.table
   const empty: TableState = { table: { ...want.table, chains: [], sets: [] }, elements: new Map() }
   return [
     { kind: 'add-table', family, table: name, ...(comment === undefined ? {} : { comment }) },
+    ...flowtables.map((flowtable): Operation => ({ kind: 'add-flowtable', family, table: name, flowtable })),
     ...planTable(empty, want),
   ]
 }
 
-/** Comments of tables and of chains that others jump to cannot be changed in the kernel. */
+/** Comments of tables and of chains that others jump to cannot be changed in the kernel; flowtables can only grow there. */
 function mustReplaceTable(have: Table, want: Table): boolean {
-  if (have.comment !== want.comment) return true
+  if (have.comment !== want.comment || !isDeepStrictEqual(have.flowtables, want.flowtables)) return true
   const chainByName = new Map(have.chains.map((chain) => [chain.name, chain]))
   return want.chains.some((chain) => {
     const old = chainByName.get(chain.name)

@@ -61,6 +61,8 @@ function renderStatement(context: Context, statement: Statement): string | undef
     }
     case 'notrack':
       return 'notrack'
+    case 'flow-add':
+      return `flow add @${statement.flowtable}`
     default:
       return statement satisfies never
   }

@@ -1,5 +1,5 @@
 import { effectiveFlags, effectiveSize } from './encode-set.ts'
-import type { Chain, Element, SetDeclaration, Table, TableFamily } from './language.ts'
+import type { Chain, Element, Flowtable, SetDeclaration, Table, TableFamily } from './language.ts'
 import { renderElements } from './render-elements.ts'
 import { renderRule } from './render-rule.ts'
 import { quote, renderDuration } from './render-words.ts'
@@ -12,6 +12,7 @@ export type ElementsBySet = ReadonlyMap<string, Iterable<Element>>
 export function renderTable(table: Table, elements: ElementsBySet = new Map()): string {
   const blocks = [
     ...table.sets.map((set) => renderSet(set, [...(elements.get(set.name) ?? [])])),
+    ...(table.flowtables ?? []).map(renderFlowtable),
     ...table.chains.map((chain) => renderChain(table.family, chain)),
   ]
   const comment = table.comment === undefined ? '' : `\tcomment ${quote(table.comment)}\n`
@@ -30,6 +31,12 @@ function renderSet(set: SetDeclaration, elements: readonly Element[]): string {
   if (set.comment !== undefined) lines.push(`comment ${quote(set.comment)}`)
   if (elements.length > 0) lines.push(renderElements(shape, elements))
   return block(`${set.value === undefined ? 'set' : 'map'} ${set.name}`, lines)
+}
+
+function renderFlowtable({ name, priority, devices, counter }: Flowtable): string {
+  const hook = `hook ingress priority ${renderPriority('netdev', { hook: 'prerouting', priority })}`
+  const named = devices.length === 0 ? [] : [`devices = { ${devices.join(', ')} }`]
+  return block(`flowtable ${name}`, [hook, ...named, ...(counter ? ['counter'] : [])])
 }
 
 function renderChain(family: TableFamily, chain: Chain): string {
@@ -65,7 +72,10 @@ const bridgePriorities = [
 ] as const
 
 /** A priority as nft prints it: a name, a name with up to 10 more or less, or a number. */
-function renderPriority(family: TableFamily, { hook, priority }: NonNullable<Chain['hook']>): string {
+function renderPriority(
+  family: TableFamily,
+  { hook, priority }: Pick<NonNullable<Chain['hook']>, 'hook' | 'priority'>,
+): string {
   const named =
     family === 'bridge'
       ? bridgePriorities

@@ -157,6 +157,7 @@ function perform(run: Run, place: Place, statement: Statement): Effect {
       return { kind: statement.over === true ? 'mismatch' : 'next' }
     case 'counter':
     case 'log':
+    case 'flow-add':
       return { kind: 'next' }
     default:
       return statement satisfies never

@@ -36,6 +36,7 @@ export type ValueTypeName =
   | 'boolean'
   | 'raw8'
   | 'raw16'
+  | 'count'
 
 /** How values of one type look as text and as bytes. */
 export interface ValueType {
@@ -129,6 +130,7 @@ export const valueTypes: Readonly<Record<ValueTypeName, ValueType>> = {
   integer: numeric({ name: 'integer', id: 4, size: 4, order: 'host', perLine: 5 }),
   raw8: numeric({ name: 'raw8', id: 4, size: 1, order: 'none', perLine: 5 }, hex),
   raw16: numeric({ name: 'raw16', id: 4, size: 2, order: 'network', perLine: 5 }, hex),
+  count: numeric({ name: 'count', id: 4, size: 8, order: 'host', perLine: 5 }),
   nfproto: numeric({ name: 'nfproto', id: 2, size: 1, order: 'none', perLine: 5, words: nfprotoWords }),
   ct_state: numeric({
     name: 'ct_state',

@@ -125,7 +125,11 @@ test('a new zone of the node looks at every Service anew, another Node’s repor
 })
 
 test('cleaning up names the tables of both families, there or not', () => {
-  const deleted = cleanUp().flatMap((one) => (one.kind === 'delete-table' ? [`${one.family} ${one.table}`] : []))
+  const deleted = cleanUp().flatMap((one) => (one.kind === 'destroy-table' ? [`${one.family} ${one.table}`] : []))
   const names = ['plumb-egress', 'plumb-pods', 'plumb-policies', 'plumb-services']
-  assert.deepEqual(deleted.sort(), [...names.map((name) => `ip ${name}`), ...names.map((name) => `ip6 ${name}`)])
+  assert.deepEqual(deleted.sort(), [
+    'inet plumb-fastpath',
+    ...names.map((name) => `ip ${name}`),
+    ...names.map((name) => `ip6 ${name}`),
+  ])
 })

@@ -1,0 +1,1 @@
+export { extendFastPath, fastPathTable, makeFastPath, replaceFastPath } from './lower.ts'
