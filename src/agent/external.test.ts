@@ -274,7 +274,7 @@ test('what is explained is what real packets meet, from everywhere to every addr
         const models = servicesAt(agent.snapshot, destination, node)
         for (const { namespace, source } of sources) {
           const question = { source, destination, protocol: 'tcp', port } as const
-          const context = { node, models, podPrefixes, servicePrefixes, localAddresses }
+          const context = { node, models, podPrefixes, ownPodPrefixes: podPrefixes, servicePrefixes, localAddresses }
           const { outcome } = explainService(question, context)
           assert.ok(outcome.kind === 'balance', JSON.stringify(question))
           const wanted = outcome.targets.map((target) => {

@@ -186,6 +186,7 @@ async function check(): Promise<void> {
       node,
       models: servicesAt(agent.snapshot, destination, node),
       podPrefixes,
+      ownPodPrefixes: podPrefixes,
       servicePrefixes,
       localAddresses,
     }

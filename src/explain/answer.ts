@@ -59,6 +59,8 @@ export type Observation =
       readonly address: Address
       readonly transport: Transport
       readonly port: number
+      /** Who asks, of the address's family. */
+      readonly client?: Address
       /** Policy Local: whether it is asked what pods and the node itself get, which is in maps of its own. */
       readonly inside: boolean
       /** `address port` pairs that must be in the kernel's maps, no more and no less. */
@@ -114,6 +116,8 @@ export interface Branch {
   /** How many of how many new connections take it. */
   readonly share: { readonly of: number; readonly one: number }
   readonly verdict: Verdict
+  /** The client's address as the endpoint sees it, where it is reached. */
+  readonly seenAs?: Address
   readonly steps: readonly Step[]
 }
 
@@ -122,6 +126,8 @@ export interface Answer {
   readonly schema: 'plumb.network/why/v1'
   readonly question: Question
   readonly verdict: Verdict
+  /** The client's address as the other end sees it, where it is reached and no endpoint is chosen. */
+  readonly seenAs?: Address
   /** The way up to the choice of an endpoint, or the whole way where nothing is chosen. */
   readonly steps: readonly Step[]
   readonly branches: readonly Branch[]

@@ -33,11 +33,13 @@ export function toQuestion(
 
 /** What the source's node knows of the Services at an address. */
 export function contextOf({ snapshot, source, facts }: Asked, address: Address): ServiceContext {
-  const node = viewOf(snapshot.nodes.get(source.node))
+  const own = snapshot.nodes.get(source.node)
+  const node = viewOf(own)
   return {
     node,
     models: servicesAt(snapshot, address, node),
     podPrefixes: [...snapshot.nodes.values()].flatMap(nodePrefixes),
+    ownPodPrefixes: own === undefined ? [] : nodePrefixes(own),
     servicePrefixes: facts.servicePrefixes,
   }
 }

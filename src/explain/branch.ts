@@ -23,6 +23,7 @@ export function branchTo(
     },
     share,
     verdict: path.verdict,
+    ...(path.seenAs === undefined ? {} : { seenAs: path.seenAs }),
     steps: [
       { stage: 'endpoint', says: `${address} port ${port} takes new connections`, because: one.because },
       ...path.steps,

@@ -62,15 +62,17 @@ function explainWay(
   if (answer.outcome.kind !== 'pass') return conclude(asked, answer, destination, steps, [])
   const path = walk(snapshot, source, destination)
   const owner = findOwner(snapshot, address)?.metadata.name
-  if (owner !== undefined && owner !== source.node) {
-    // Node ports answer on the node whose address it is.
-    const there: Asked = { ...asked, source: { ...source, node: owner } }
+  if (owner !== undefined && owner !== source.node && path.verdict.kind !== 'deny') {
+    // Node ports answer on the node whose address it is; the sender's own node has judged a packet to that node.
+    const there: Asked = { ...asked, source: { ...source, node: owner, forwarded: true } }
     const port = explainService(toQuestion(source, destination), contextOf(there, address))
     if (port.outcome.kind !== 'pass') return conclude(there, port, destination, [...steps, ...path.steps], [])
   }
   const missed = answer.steps.some(({ kind }) => kind === 'no-port') ? serviceSteps(source, answer, destination) : []
   const all = [...steps, ...missed, ...path.steps]
-  return { ...base(question), verdict: path.verdict, steps: all, branches: [], findings: [] }
+  const { verdict, seenAs } = path
+  const seen = seenAs === undefined ? {} : { seenAs }
+  return { ...base(question), verdict, ...seen, steps: all, branches: [], findings: [] }
 }
 
 function sourceStep(source: Source): Step {

@@ -11,6 +11,8 @@ export interface EgressSteps {
   readonly denied: Verdict | undefined
   /** Whether the steps tell the way out of the cluster, too. */
   readonly isRouted: boolean
+  /** The egress address, where it leaves under one. */
+  readonly address?: Address
 }
 
 /** Under which address a pod's connection leaves the cluster, and through which node; a verdict where it does not leave at all. */
@@ -29,7 +31,7 @@ export function egressSteps(
     return { steps: [{ stage: 'egress', node, says, because }], denied: undefined, isRouted: false }
   }
   const isTaken = (address: Address) => network.unmasqueraded.some((prefix) => contains(prefix, address))
-  const { kind, owner, reasons } = explainExit(snapshot, pod, destination, {
+  const { kind, address, owner, reasons } = explainExit(snapshot, pod, destination, {
     addressesOf: nodeAddresses,
     owners: ownersTold(snapshot),
     inCluster: (address) => (isTaken(address) ? 'is in use within the cluster' : undefined),
@@ -39,7 +41,8 @@ export function egressSteps(
   if (kind === 'blocked' && last !== undefined)
     return { steps, denied: { kind: 'deny', says: last.says, because: last.because }, isRouted: false }
   if (owner === undefined) return { steps, denied: undefined, isRouted: false }
-  return { steps: [...steps, ...ways(snapshot, node, owner, destination)], denied: undefined, isRouted: true }
+  const routed = { steps: [...steps, ...ways(snapshot, node, owner, destination)], denied: undefined, isRouted: true }
+  return address === undefined ? routed : { ...routed, address }
 }
 
 /** To the owner by its address on the nodes' segment, and out from there. */

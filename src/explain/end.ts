@@ -14,6 +14,8 @@ export interface Source {
   readonly addresses: readonly Address[]
   /** It is beyond the cluster, and `node` is where its packets enter. */
   readonly outside?: true
+  /** It is on another node, which has let its packets go, and `node` is where they come in. */
+  readonly forwarded?: true
   readonly because: Because
 }
 

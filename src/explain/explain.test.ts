@@ -327,11 +327,18 @@ const outsideCases: readonly {
     says: /on another node, and the policy is Local.*answers go to 203\.0\.113\.10/s,
   },
   {
-    name: 'policy Local does not count for pods',
+    name: 'policy Local does not count for the node’s own pods',
     objects: balanced({ externalTrafficPolicy: 'Local' }),
     question: at('198.51.100.1', 80),
     kind: 'allow',
-    says: /a pod gets every endpoint, although externalTrafficPolicy is Local.*evenly over 2/s,
+    says: /a pod of the node gets every endpoint, although externalTrafficPolicy is Local.*evenly over 2/s,
+  },
+  {
+    name: 'policy Local counts for a pod that comes from another node, whose answer would go past this one',
+    objects: balanced({ externalTrafficPolicy: 'Local' }),
+    question: at('172.30.0.12', 30080),
+    kind: 'allow',
+    says: /reaches service\/shop\/web at its one endpoint/,
   },
   {
     name: 'source ranges',

@@ -41,10 +41,11 @@ export function askPolicies(
   const question = { source: own, destination: address, protocol: transport, port } as const
   const { sides } = explainPolicies(snapshot, question)
   const seen = masked === undefined ? sides : explainPolicies(snapshot, { ...question, source: masked }).sides
-  // What a pod sends to itself through a Service is not stopped.
-  const toItself = own === address
+  // What a pod sends to itself through a Service is not stopped, unless another node has made it its own.
+  const toItself = own === address && masked === undefined
   return {
-    egress: toItself ? silent : sideOf(sides.find(({ direction }) => direction === 'egress')),
+    egress:
+      toItself || source.forwarded === true ? silent : sideOf(sides.find(({ direction }) => direction === 'egress')),
     ingress: toItself ? silent : sideOf(seen.find(({ direction }) => direction === 'ingress')),
     fromPod,
     exempt: (at) =>

@@ -1,4 +1,4 @@
-import { type Address, familyOf } from '../addr/index.ts'
+import { type Address, type Family, familyOf } from '../addr/index.ts'
 import type { Because, Snapshot } from '../cluster/index.ts'
 import { compilePodNetwork, explainPath } from '../pods/index.ts'
 import type { Step } from './answer.ts'
@@ -12,6 +12,17 @@ export interface Translation {
   readonly seenAs: 'kept' | 'masqueraded'
 }
 
+/** The client's address as an endpoint of this family sees it; undefined where the client or its node has none. */
+export function seenBy(
+  snapshot: Snapshot,
+  source: Source,
+  family: Family,
+  seenAs: Translation['seenAs'],
+): Address | undefined {
+  if (seenAs === 'kept') return source.addresses.find((address) => familyOf(address) === family)
+  return compilePodNetwork(source.node, snapshot.nodes.values()).addresses[family]
+}
+
 /** The answer's way back: the endpoint's node routes it to whom the endpoint saw, and conntrack turns it back there. */
 export function replySteps(
   snapshot: Snapshot,
@@ -22,7 +33,7 @@ export function replySteps(
   const family = familyOf(endpoint.address)
   const clients = source.addresses.filter((address) => familyOf(address) === family)
   const own = compilePodNetwork(source.node, snapshot.nodes.values()).addresses[family]
-  const sees = seenAs === 'kept' ? clients[0] : own
+  const sees = seenBy(snapshot, source, family, seenAs)
   const because = { object: `node/${source.node}`, field: 'spec.podCIDRs', value: source.addresses.join(', ') }
   const says = replyOf(source, node, clients[0], seenAs)
   // To its own node's addresses no route leads out: what is delivered there is asked for nowhere.

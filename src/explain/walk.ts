@@ -1,4 +1,4 @@
-import { type Address, families } from '../addr/index.ts'
+import { type Address, families, familyOf } from '../addr/index.ts'
 import { type Because, keyOf, type Snapshot } from '../cluster/index.ts'
 import type { Pod } from '../objects/index.ts'
 import { compilePodNetwork, explainPath, nodeAddresses, type PathStep, type PodNetwork } from '../pods/index.ts'
@@ -6,13 +6,21 @@ import type { Step, Transport, Verdict } from './answer.ts'
 import { egressSteps } from './egress.ts'
 import type { Source } from './end.ts'
 import { askPolicies } from './policies.ts'
-import { replySteps, type Translation } from './reply.ts'
+import { replySteps, seenBy, type Translation } from './reply.ts'
 
 /** An address and port after the choice of an endpoint. */
 export interface Destination {
   readonly address: Address
   readonly port: number
   readonly transport: Transport
+}
+
+/** A way, and how it ends. */
+interface Way {
+  readonly steps: Step[]
+  readonly verdict: Verdict
+  /** The client's address as the other end sees it, where it is reached. */
+  readonly seenAs?: Address | undefined
 }
 
 /** The packet's way from the source's node to the socket, and the reply's way back to who asked for `asked`, by the model. */
@@ -22,10 +30,11 @@ export function walk(
   destination: Destination,
   seenAs: 'kept' | 'masqueraded' = 'kept',
   asked: Destination = destination,
-): { steps: Step[]; verdict: Verdict } {
+): Way {
   const pod = snapshot.findPod(destination.address)
   const policies = askPolicies(snapshot, source, destination, seenAs)
   const steps: Step[] = []
+  const comesIn = source.outside === true || source.forwarded === true
   let node = source.node
   // A packet visits the node where it starts and the one where the pod is: routes name the owner of a prefix directly.
   for (let hop = 0; hop < 2; hop++) {
@@ -36,15 +45,14 @@ export function walk(
     })
     // A process of the node reaches its pods, and they reach it, whatever policies say.
     const ownNode =
-      next.kind === 'own' ||
-      (next.kind === 'deliver' && !policies.fromPod && node === source.node && source.outside !== true)
+      next.kind === 'own' || (next.kind === 'deliver' && !policies.fromPod && node === source.node && !comesIn)
     if (hop === 0 && !ownNode) steps.push(...policies.egress.steps)
     if (hop === 0 && !ownNode && policies.egress.denied !== undefined) return { steps, verdict: policies.egress.denied }
-    if (hop === 0 && next.kind === 'leave' && next.masqueraded) {
+    if (hop === 0 && next.kind === 'leave' && next.masqueraded && source.forwarded !== true) {
       const egress = egressSteps(snapshot, source, network, destination.address)
       steps.push(...egress.steps)
       if (egress.denied !== undefined) return { steps, verdict: egress.denied }
-      if (egress.isRouted) return leave(snapshot, steps, next, destination)
+      if (egress.isRouted) return { ...leave(snapshot, steps, next, destination), seenAs: egress.address }
     }
     steps.push(...routeSteps(node, next, destination))
     if (next.kind === 'forward') {
@@ -52,8 +60,18 @@ export function walk(
       continue
     }
     if (next.kind === 'nobody') return { steps, verdict: deny(next.says, next.because) }
-    if (next.kind === 'leave') return leave(snapshot, steps, next, destination)
-    if (next.kind === 'own') return { steps, verdict: { kind: 'allow', says: next.says, because: next.because } }
+    if (next.kind === 'leave') {
+      // Only pods are masqueraded on their way out.
+      const kept = seenAs === 'kept' && !(next.masqueraded && policies.fromPod)
+      const seen = seenBy(snapshot, source, familyOf(destination.address), kept ? 'kept' : 'masqueraded')
+      return { ...leave(snapshot, steps, next, destination), seenAs: seen }
+    }
+    if (next.kind === 'own') {
+      const verdict = { kind: 'allow', says: next.says, because: next.because } as const
+      // What comes in for the node itself passes no postrouting, so nothing is masqueraded there.
+      const kept = hop === 0 ? 'kept' : seenAs
+      return { steps, verdict, seenAs: seenBy(snapshot, source, familyOf(destination.address), kept) }
+    }
     if (ownNode) steps.push(...policies.exempt(node))
     else {
       steps.push(...policies.ingress.steps)
@@ -116,12 +134,13 @@ function deliver(
   { asked, endpoint: destination, seenAs }: Translation,
   pod: Pod | undefined,
   because: Because,
-): { steps: Step[]; verdict: Verdict } {
+): Way {
   if (pod === undefined) return { steps, verdict: deny(`no pod has ${destination.address}`, because) }
   const key = keyOf(pod)
   steps.push(socketStep(node, pod, destination))
   steps.push(...replySteps(snapshot, source, node, { asked, endpoint: destination, seenAs }))
-  return { steps, verdict: { kind: 'allow', says: `reaches pod/${key}`, because } }
+  const seen = seenBy(snapshot, source, familyOf(destination.address), seenAs)
+  return { steps, verdict: { kind: 'allow', says: `reaches pod/${key}`, because }, seenAs: seen }
 }
 
 function socketStep(node: string, pod: Pod, { port, transport }: Destination): Step {
@@ -164,7 +183,7 @@ function leave(
   steps: Step[],
   next: Extract<PathStep, { kind: 'leave' }>,
   { address }: Destination,
-): { steps: Step[]; verdict: Verdict } {
+): Way {
   const owner = [...snapshot.nodes.values()].find((node) => families.some((f) => nodeAddresses(node)[f] === address))
   const says =
     owner === undefined ? `${address} is outside what Kubernetes’ objects tell` : `reaches node/${owner.metadata.name}`

@@ -65,7 +65,10 @@ export class NodePlan {
   }
 
   get scope(): ServicesScope {
-    return { podPrefixes: this.#options.podPrefixes ?? this.#pods.podPrefixes, servicePrefixes: this.#servicePrefixes }
+    const podPrefixes = this.#options.podPrefixes ?? this.#pods.podPrefixes
+    // Where another program gives pods their addresses, nobody tells which of them are this node's.
+    const ownPodPrefixes = this.#pods.prefixes.length > 0 ? this.#pods.prefixes : podPrefixes
+    return { podPrefixes, ownPodPrefixes, servicePrefixes: this.#servicePrefixes }
   }
 
   /** `healthCheckNodePort` of the Services that have one, with what it has to answer; another map after each change. */

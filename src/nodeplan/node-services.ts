@@ -76,7 +76,7 @@ export class NodeServices {
 
   /** Nodes report often, and hardly ever other prefixes. */
   rescope(scope: ServicesScope): readonly Operation[] {
-    const text = [...scope.podPrefixes, ...scope.servicePrefixes].join()
+    const text = JSON.stringify(scope)
     if (text === this.#scopeText) return []
     this.#scopeText = text
     return this.#tables.rescope(scope)

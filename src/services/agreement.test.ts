@@ -21,6 +21,7 @@ const nodeAddresses = ['172.30.0.11', 'fd00:30::11'].map(parseAddress)
 const node = { name: 'n1', zone: 'z1', addresses: nodeAddresses, nodePortAddresses: nodeAddresses }
 const scope = {
   podPrefixes: [parsePrefix('10.244.0.0/16'), parsePrefix('fd00:244::/56')],
+  ownPodPrefixes: [parsePrefix('10.244.0.0/24'), parsePrefix('fd00:244::/64')],
   servicePrefixes: [parsePrefix('10.96.0.0/24'), parsePrefix('fd00:96::/112')],
 }
 const vips = ['10.96.0.1', '10.96.0.2', 'fd00:96::1']

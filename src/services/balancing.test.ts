@@ -100,7 +100,7 @@ test('explained: shares by weight, nothing to weight 0, and by what the hash goe
   const model = compileService(annotated('maglev-source-address'), [weighted(annotations)], node)
   const answer = explainService(
     { source: parseAddress('10.244.9.9'), destination: parseAddress('10.96.0.1'), protocol: 'tcp', port: 80 },
-    { node, models: [model], podPrefixes: [parsePrefix('10.244.0.0/16')], servicePrefixes: [] },
+    { node, models: [model], podPrefixes: [parsePrefix('10.244.0.0/16')], ownPodPrefixes: [], servicePrefixes: [] },
   )
   assert.ok(answer.outcome.kind === 'balance')
   assert.deepEqual(
@@ -151,7 +151,7 @@ test('explained: endpoints that terminate, and when their connections are cut', 
   const says = (...endpoints: EndpointSlice['endpoints']) => {
     const model = compileService(made, [slice(endpoints)], node)
     const question = { source: parseAddress('10.244.9.9'), destination: parseAddress('10.96.0.1'), port: 80 }
-    const context = { node, models: [model], podPrefixes: [], servicePrefixes: [] }
+    const context = { node, models: [model], podPrefixes: [], ownPodPrefixes: [], servicePrefixes: [] }
     return explainService({ ...question, protocol: 'tcp' }, context).steps.map((step) => step.says)
   }
   const told = 'connections to endpoints that terminate are cut 30 s after that began'

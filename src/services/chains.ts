@@ -124,11 +124,15 @@ function classify(family: Family): readonly Rule[] {
   ]
 }
 
-/** Pods and the node itself are served as by a load balancer that sends them to any node. */
+/**
+ * This node's pods and the node itself are served as by a load balancer that sends them to any node. A pod of another node comes from
+ * outside: an endpoint elsewhere would answer it past this node, which alone could translate the answer back.
+ */
 function turnOff(family: Family): readonly Rule[] {
-  const { podPrefixes } = sets[family]
+  const { ownPodPrefixes } = sets[family]
+  const source: Expression = { kind: 'payload', field: words[family].source }
   return [
-    { statements: [within([{ kind: 'payload', field: words[family].source }], '==', podPrefixes), goto(everywhere)] },
+    { statements: [within([source], '==', ownPodPrefixes), goto(everywhere)] },
     { statements: [fromHere, goto(everywhere)] },
   ]
 }

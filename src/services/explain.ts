@@ -12,6 +12,8 @@ export interface ServiceContext {
   /** The Services that have the destination as an address. */
   readonly models: readonly ServiceModel[]
   readonly podPrefixes: readonly Prefix[]
+  /** Those of the node. */
+  readonly ownPodPrefixes: readonly Prefix[]
   readonly servicePrefixes: readonly Prefix[]
   /** Addresses of the node beyond those that the view tells. */
   readonly localAddresses?: readonly Address[]
@@ -119,9 +121,10 @@ function explainFrontend(
     if (!allowed) return { steps, outcome: { kind: 'drop', reason: 'source-not-allowed', because } }
   }
   const from = placeOf(question.source, context)
-  const { outcome, candidates } = (from === 'outside' ? undefined : frontend.inside) ?? frontend
-  if (frontend.inside !== undefined && from !== 'outside') {
-    const says = `${from === 'pod' ? 'a pod' : 'the node itself'} gets every endpoint, although externalTrafficPolicy is Local`
+  const isInside = from === 'pod' || from === 'node'
+  const { outcome, candidates } = (isInside ? frontend.inside : undefined) ?? frontend
+  if (frontend.inside !== undefined && isInside) {
+    const says = `${from === 'pod' ? 'a pod of the node' : 'the node itself'} gets every endpoint, although externalTrafficPolicy is Local`
     const because = { object: `service/${model.key}`, field: 'spec.externalTrafficPolicy', value: 'Local' }
     steps.push({ kind: 'inside', says, because })
   }
@@ -166,11 +169,13 @@ function shares(endpoints: readonly Candidate[], evenly: boolean): (one: Candida
   return evenly || same ? () => ({ one: 1, of: endpoints.length }) : ({ weight }) => ({ one: weight, of: total })
 }
 
-type Place = 'pod' | 'node' | 'outside'
+type Place = 'pod' | 'node' | 'other-pod' | 'outside'
 
 /** Where a source is, as the rules tell it: a pod's prefix comes before the node's own addresses. */
-function placeOf(source: Address, { node, podPrefixes, localAddresses = [] }: ServiceContext): Place {
-  if (podPrefixes.some((prefix) => contains(prefix, source))) return 'pod'
+function placeOf(source: Address, { node, podPrefixes, ownPodPrefixes, localAddresses = [] }: ServiceContext): Place {
+  const isIn = (prefixes: readonly Prefix[]): boolean => prefixes.some((prefix) => contains(prefix, source))
+  if (isIn(ownPodPrefixes)) return 'pod'
+  if (isIn(podPrefixes)) return 'other-pod'
   const own = [node.addresses, node.nodePortAddresses, localAddresses, [loopback]].some((some) => some.includes(source))
   return own ? 'node' : 'outside'
 }
@@ -180,7 +185,7 @@ function masquerades(who: Frontend['masquerade'], from: Place): boolean {
     case 'everyone':
       return true
     case 'strangers':
-      return from !== 'pod'
+      return from !== 'pod' && from !== 'other-pod'
     case 'own':
       return from === 'node'
     default:

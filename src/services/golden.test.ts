@@ -81,6 +81,7 @@ function build(name: string): readonly Operation[] {
   const tables = new ServiceTables()
   tables.rescope({
     podPrefixes: [parsePrefix('10.244.0.0/16'), parsePrefix('fd00:244::/56')],
+    ownPodPrefixes: [parsePrefix('10.244.0.0/24'), parsePrefix('fd00:244::/64')],
     servicePrefixes: [parsePrefix('10.96.0.0/16'), parsePrefix('fd00:96::/112')],
   })
   const models = (cases[name] ?? []).map(([one, ...slices]) =>

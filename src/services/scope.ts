@@ -5,6 +5,8 @@ import { sets } from './sets.ts'
 export interface ServicesScope {
   /** Sources that are pods: they reach endpoints under their own address. */
   readonly podPrefixes: readonly Prefix[]
+  /** Those of this node: policy Local is not for them. */
+  readonly ownPodPrefixes: readonly Prefix[]
   /** Addresses that only Services may have; packets to the rest are dropped. */
   readonly servicePrefixes: readonly Prefix[]
 }
@@ -12,13 +14,14 @@ export interface ServicesScope {
 /** The intervals that the tables hold of the scope, by family and set. */
 export function scopeElements(
   families: readonly Family[],
-  { podPrefixes, servicePrefixes }: ServicesScope,
+  { podPrefixes, ownPodPrefixes, servicePrefixes }: ServicesScope,
 ): { family: Family; set: (typeof sets)[Family]['podPrefixes']; keys: readonly string[] }[] {
   return families.flatMap((family) => {
     const keys = (prefixes: readonly Prefix[]): string[] =>
       disjoint(prefixes.filter((prefix) => prefixFamily(prefix) === family)).map(renderPrefix)
     return [
       { family, set: sets[family].podPrefixes, keys: keys(podPrefixes) },
+      { family, set: sets[family].ownPodPrefixes, keys: keys(ownPodPrefixes) },
       { family, set: sets[family].servicePrefixes, keys: keys(servicePrefixes) },
     ]
   })

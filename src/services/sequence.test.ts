@@ -97,7 +97,11 @@ class Cluster {
   readonly kernel = new Elements()
 
   constructor() {
-    this.tables.rescope({ podPrefixes: [parsePrefix('10.244.0.0/16')], servicePrefixes: [] })
+    this.tables.rescope({
+      podPrefixes: [parsePrefix('10.244.0.0/16')],
+      ownPodPrefixes: [parsePrefix('10.244.0.0/16')],
+      servicePrefixes: [],
+    })
     this.kernel.apply(this.tables.full().operations)
   }
 
@@ -107,7 +111,11 @@ class Cluster {
 
   fresh(): Elements {
     const tables = new ServiceTables()
-    tables.rescope({ podPrefixes: [parsePrefix('10.244.0.0/16')], servicePrefixes: [] })
+    tables.rescope({
+      podPrefixes: [parsePrefix('10.244.0.0/16')],
+      ownPodPrefixes: [parsePrefix('10.244.0.0/16')],
+      servicePrefixes: [],
+    })
     tables.absorb(lower(this.snapshot, this.snapshot.services.keys()))
     const kernel = new Elements()
     kernel.apply(tables.full().operations)

@@ -216,7 +216,13 @@ test('at 127.0.0.1 only TCP node ports answer, only where the node says so, and 
   const address = parseAddress('127.0.0.1')
   const { outcome } = explainService(
     { source: address, destination: address, protocol: 'tcp', port: 30080 },
-    { node: opened, models: [compileService(made, slices, opened)], podPrefixes: [], servicePrefixes: [] },
+    {
+      node: opened,
+      models: [compileService(made, slices, opened)],
+      podPrefixes: [],
+      ownPodPrefixes: [],
+      servicePrefixes: [],
+    },
   )
   assert.ok(outcome.kind === 'balance')
   assert.deepEqual(

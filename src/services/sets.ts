@@ -61,6 +61,12 @@ function declare({ address }: Words) {
     clusterIps: { name: 'cluster-ips', key: [address] },
     servicePrefixes: { name: 'service-prefixes', key: [address], flags: ['interval'] },
     podPrefixes: { name: 'pod-prefixes', key: [address], flags: ['interval'] },
+    ownPodPrefixes: {
+      name: 'own-pod-prefixes',
+      key: [address],
+      flags: ['interval'],
+      comment: 'externalTrafficPolicy Local: pods of this node',
+    },
     hairpin: { name: 'hairpin', key: [address, address], comment: 'endpoints of this node' },
     externalCluster: { name: 'external-cluster', key: frontend, comment: 'externalTrafficPolicy Cluster' },
     externalLocal: { name: 'external-local', key: frontend, comment: 'externalTrafficPolicy Local' },

@@ -34,7 +34,7 @@ export class ServiceTables {
   /** Classes that have their chains, by their ids. */
   readonly #grown: Readonly<Record<Family, Set<string>>> = { 4: new Set(), 6: new Set() }
   readonly #affinity: Readonly<Record<Family, AffinityChains>> = { 4: new AffinityChains(4), 6: new AffinityChains(6) }
-  #scope: ServicesScope = { podPrefixes: [], servicePrefixes: [] }
+  #scope: ServicesScope = { podPrefixes: [], ownPodPrefixes: [], servicePrefixes: [] }
 
   /** `loopbackNodePorts`: whether the tables guard 127.0.0.0/8 because node ports answer there. */
   constructor(served: readonly Family[] = families, loopbackNodePorts = false) {

@@ -44,7 +44,13 @@ function outcome(one: ServiceModel, source: string, destination: string, port: n
     protocol: 'tcp' as const,
     port,
   }
-  const answer = explainService(question, { node, models: [one], podPrefixes, servicePrefixes: [] }).outcome
+  const answer = explainService(question, {
+    node,
+    models: [one],
+    podPrefixes,
+    ownPodPrefixes: podPrefixes,
+    servicePrefixes: [],
+  }).outcome
   if (answer.kind !== 'balance') return answer.kind
   return answer.targets.map(({ address, source: as }) => `${address.split('.').at(-1)} ${as}`).join(', ')
 }
