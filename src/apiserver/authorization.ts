@@ -16,11 +16,13 @@ export type Attempt =
       readonly resource: string
       readonly namespace: string | undefined
       readonly name: string | undefined
+      /** The field selector of a list or watch, as it was written. */
+      readonly fields?: string | undefined
     }
   | { readonly verb: string; readonly path: string }
 
 /** The group that may do everything, whatever the roles say. */
-const masters = 'system:masters'
+export const masters = 'system:masters'
 
 /** Why the user may do it; undefined when nothing allows it (RBAC only ever allows). */
 export function reasonToAllow(reader: Reader, user: User, attempt: Attempt): string | undefined {
@@ -29,30 +31,6 @@ export function reasonToAllow(reader: Reader, user: User, attempt: Attempt): str
   for (const { rules, reason } of grantsOf(reader, user, namespace))
     if (rules.some((rule) => ruleAllows(rule, attempt))) return reason
   return undefined
-}
-
-/** Why the user may do it; throws upstream's 403 when nothing allows it. */
-export function authorize(reader: Reader, user: User, attempt: Attempt): string {
-  const reason = reasonToAllow(reader, user, attempt)
-  if (reason !== undefined) return reason
-  if ('path' in attempt) throw new Refusal(forbiddenPath(user, attempt.verb, attempt.path))
-  const { verb, group, resource, namespace, name } = attempt
-  const [plural = '', subresource] = resource.split('/')
-  throw new Refusal(
-    errors.forbidden({
-      user: user.name,
-      verb,
-      target: { group, plural },
-      ...(subresource === undefined ? {} : { subresource }),
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(name === undefined ? {} : { name }),
-    }),
-  )
-}
-
-function forbiddenPath(user: User, verb: string, path: string) {
-  const message = `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(path)}`
-  return { ...errors.forbiddenBecause({ group: '', plural: '' }, '', ''), message, details: {} }
 }
 
 /** Whether one rule allows the attempt. */

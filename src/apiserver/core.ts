@@ -3,6 +3,7 @@ import type { AdmissionPlans } from './admission-plan.ts'
 import type { AuditLog } from './audit-log.ts'
 import type { Reader } from './authorization.ts'
 import type { Metrics } from './metrics.ts'
+import type { NodeGraph } from './node-graph.ts'
 import type { Registry } from './registry.ts'
 import type { ServiceAllocator } from './service-allocation.ts'
 import type { Store } from './store.ts'
@@ -41,6 +42,8 @@ export interface Core {
   readonly webhooks: WebhookCaller
   /** The committed state, as authorization reads it. */
   readonly reader: Reader
+  /** Which nodes have to do with which objects. */
+  readonly nodes: NodeGraph
 }
 
 /** One request, as handlers see it. */

@@ -2,6 +2,7 @@ import { errors, type Kind, type KubeObject, type Pod } from '../objects/index.t
 import { admitDeletion } from './admission.ts'
 import type { Gate } from './admission-gate.ts'
 import { admitDefinition } from './definition-admission.ts'
+import { restrictNode } from './node-restriction.ts'
 import { Refusal } from './refusal.ts'
 import { keyOf, type Scope } from './scope.ts'
 import type { ServiceAllocator } from './service-allocation.ts'
@@ -61,6 +62,7 @@ export function deleteObject(
   if (current === undefined) throw new Refusal(errors.notFound(kind, name))
   checkPreconditions(kind, current.value, options)
   admitDeletion(kind, name)
+  restrictNode(scope, undefined, current.value, transaction)
   gate?.remove(current)
   const object = copyOf(current.value)
   applyPolicy(object, options.propagationPolicy)

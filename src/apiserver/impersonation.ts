@@ -1,15 +1,16 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { authorize, type Reader } from './authorization.ts'
+import type { Core } from './core.ts'
+import { authorize } from './decision.ts'
 import type { User } from './scope.ts'
 
 /** The user that the request acts as (`kubectl --as`): the asking one, or another whom that one may impersonate. */
-export function effectiveUser(reader: Reader, user: User, headers: IncomingHttpHeaders): User {
+export function effectiveUser({ reader, nodes }: Core, user: User, headers: IncomingHttpHeaders): User {
   const name = headers['impersonate-user']
   if (typeof name !== 'string' || name === '') return user
   const asked = listOf(headers['impersonate-group'])
   const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name)
   const may = (resource: string, object: string, namespace?: string) =>
-    authorize(reader, user, { verb: 'impersonate', group: '', resource, namespace, name: object })
+    authorize(reader, nodes, user, { verb: 'impersonate', group: '', resource, namespace, name: object })
   if (account === null) may('users', name)
   else may('serviceaccounts', account[2]!, account[1])
   for (const group of asked) may('groups', group)

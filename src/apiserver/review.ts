@@ -1,6 +1,7 @@
 import { errors } from '../objects/index.ts'
-import { type Attempt, reasonToAllow } from './authorization.ts'
+import type { Attempt } from './authorization.ts'
 import type { Core } from './core.ts'
+import { decide } from './decision.ts'
 import { grantsOf } from './policy-rules.ts'
 import { Refusal } from './refusal.ts'
 import type { ReviewKind } from './registry.ts'
@@ -52,9 +53,8 @@ function reviewToken(core: Core, { token, audiences }: JsonRecord): object {
 }
 
 function reviewAccess(core: Core, spec: JsonRecord, user: User, namespace: string | undefined): object {
-  const reason = reasonToAllow(core.reader, user, attemptOf(spec, namespace))
-  if (reason === undefined) return { allowed: false }
-  return { allowed: true, ...(reason === '' ? {} : { reason }) }
+  const { allowed, reason } = decide(core.reader, core.nodes, user, attemptOf(spec, namespace))
+  return { allowed, ...(reason === '' ? {} : { reason }) }
 }
 
 function attemptOf({ resourceAttributes, nonResourceAttributes }: JsonRecord, place: string | undefined): Attempt {

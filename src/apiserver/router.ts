@@ -3,10 +3,11 @@ import { apiVersionOf, errors, findKind } from '../objects/index.ts'
 import { negotiate } from './accept.ts'
 import { type Answer, json, text } from './answer.ts'
 import { authenticate } from './authentication.ts'
-import { type Attempt, authorize } from './authorization.ts'
+import type { Attempt } from './authorization.ts'
 import { backupEndpoint, sendBackup } from './backup.ts'
 import { parseBody, readBody } from './body.ts'
 import type { Call, Core } from './core.ts'
+import { authorize } from './decision.ts'
 import { discover, discoverGroup, discoverVersion } from './discovery.ts'
 import { openapiIndex, openapiOf, version } from './documents.ts'
 import { effectiveUser } from './impersonation.ts'
@@ -43,7 +44,7 @@ export async function route(
   const auditId = core.audit?.receive(response, request, { user: authenticated, path, attempt })
   if (auditId !== undefined) response.setHeader('audit-id', auditId)
   if (authenticated === undefined && !isOpen) throw new Refusal(errors.unauthorized())
-  const user = authenticated && effectiveUser(core.reader, authenticated, request.headers)
+  const user = authenticated && effectiveUser(core, authenticated, request.headers)
   if (user !== undefined && user !== authenticated) core.audit?.impersonate(response, user)
   if (path !== undefined) countAs(core, path, attempt.verb, response)
   if (user !== undefined && (path !== undefined || !isOpen)) authorizeAudited(core, response, user, attempt)
@@ -64,7 +65,7 @@ export function authorizeAudited(core: Core, key: object, user: User, attempt: A
     core.audit?.annotate(key, 'authorization.k8s.io/reason', reason)
   }
   try {
-    decide('allow', authorize(core.reader, user, attempt))
+    decide('allow', authorize(core.reader, core.nodes, user, attempt))
   } catch (error) {
     decide('forbid', '')
     throw error
@@ -199,7 +200,17 @@ export function attemptOf(path: ResourcePath, method: string, query: URLSearchPa
   const resource = subresource === undefined ? plural : `${plural}/${subresource}`
   // A namespace itself is authorized in itself, as upstream does.
   const place = namespace ?? (group === '' && plural === 'namespaces' ? name : undefined)
-  return { verb, group, resource, namespace: place, name }
+  const fields = name === undefined ? (query.get('fieldSelector') ?? undefined) : undefined
+  return { verb, group, resource, namespace: place, name: name ?? namedBy(fields), fields }
+}
+
+/** The one name that a field selector lets through, which stands for the object's name, as upstream takes it. */
+function namedBy(fields: string | undefined): string | undefined {
+  for (const part of (fields ?? '').split(',')) {
+    const name = /^metadata\.name==?([^=!].*)$/.exec(part.trim())?.[1]
+    if (name !== undefined) return name
+  }
+  return undefined
 }
 
 /** The scope of a path; 404 for what is not served. */

@@ -14,6 +14,7 @@ import { storePath } from './backup.ts'
 import type { Core, Tokens } from './core.ts'
 import { startCleanup } from './definition-cleanup.ts'
 import { Metrics } from './metrics.ts'
+import { NodeGraph } from './node-graph.ts'
 import type { ApiServer, ApiServerOptions, ListenerOptions } from './options.ts'
 import { Refusal } from './refusal.ts'
 import { openRegistry } from './registry.ts'
@@ -63,6 +64,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     plans: new AdmissionPlans(store),
     webhooks: new WebhookCaller(reader),
     reader,
+    nodes: new NodeGraph(store),
   }
   const servers: Server[] = []
   let repair: ReturnType<typeof startServiceRepair> | undefined

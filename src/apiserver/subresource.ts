@@ -6,9 +6,11 @@ import { applyConfiguration, readConfiguration } from './apply.ts'
 import { bindPod } from './binding.ts'
 import { mediaType, parseBody } from './body.ts'
 import type { Call, Core } from './core.ts'
-import { deleteObject, dryRunOf, parseDeleteOptions } from './deletion.ts'
+import { dryRunOf } from './deletion.ts'
 import type { Entry } from './entry.ts'
+import { postEviction } from './eviction.ts'
 import { trackWrites } from './field-manager.ts'
+import { findPodIn, restrictToken } from './node-restriction.ts'
 import { applyPatch, readPatch } from './patch.ts'
 import { Refusal } from './refusal.ts'
 import { getEntry, getObject, objectAnswer, patchObject, putObject } from './resource.ts'
@@ -39,6 +41,7 @@ export async function handleSubresource(core: Core, scope: Scope, call: Call): P
     const body = await parseBody(await call.body(), call.headers['content-type'])
     const kind = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' }
     const value = await admitBody(core, writtenBy(scope, call, false), 'CREATE', kind, body)
+    restrictToken(scope, value, findPodIn(core.reader, scope))
     return json(requestToken(core, scope, getEntry(core, scope).value, value), 201)
   }
   if (subresource === 'binding' && method === 'POST') return postBinding(core, scope, call)
@@ -115,25 +118,6 @@ async function postBinding(core: Core, scope: Scope, call: Call): Promise<Answer
     return replaceState(scope, current, bindPod(copyOf(current.value), value), core.allocator, transaction)
   }, dryRun)
   return json(success(201), 201)
-}
-
-/** Evicts a pod as a deletion; disruption budgets are not asked. */
-async function postEviction(core: Core, scope: Scope, call: Call): Promise<Answer> {
-  const body = await parseBody(await call.body(), call.headers['content-type'])
-  const kind = { group: 'policy', version: 'v1', kind: 'Eviction' }
-  const dryRun = dryRunOf(call.query.getAll('dryRun'))
-  const value = await admitBody(core, writtenBy(scope, call, dryRun), 'CREATE', kind, body)
-  const options = parseDeleteOptions(
-    isRecord(value) ? { ...asRecord(value.deleteOptions), kind: 'DeleteOptions' } : {},
-    call.query,
-  )
-  const plain = { ...scope, subresource: undefined }
-  await core.store.write((transaction) => deleteObject(plain, options, core.allocator, transaction), options.dryRun)
-  return json(success(201), 201)
-}
-
-function asRecord(value: unknown): Record<string, unknown> {
-  return isRecord(value) ? value : {}
 }
 
 function getCurrent(scope: Scope, entry: Entry | undefined): Entry {

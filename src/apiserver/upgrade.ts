@@ -28,7 +28,7 @@ export async function upgrade(core: Core, request: IncomingMessage, socket: Dupl
     path === undefined ? { verb: method.toLowerCase(), path: url.pathname } : attemptOf(path, method, url.searchParams)
   core.audit?.receive(socket, request, { user: authenticated, path, attempt })
   if (authenticated === undefined) throw new Refusal(errors.unauthorized())
-  const user = effectiveUser(core.reader, authenticated, request.headers)
+  const user = effectiveUser(core, authenticated, request.headers)
   if (user !== authenticated) core.audit?.impersonate(socket, user)
   if (path === undefined) throw new Refusal(errors.noSuchResource())
   authorizeAudited(core, socket, user, attempt)

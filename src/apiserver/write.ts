@@ -7,6 +7,7 @@ import type { Gate } from './admission-gate.ts'
 import { admitDefinition } from './definition-admission.ts'
 import { Entry } from './entry.ts'
 import { setManagedFields, type Track } from './field-manager.ts'
+import { restrictNode } from './node-restriction.ts'
 import { Refusal } from './refusal.ts'
 import { admitRole } from './role-admission.ts'
 import { keyOf, type Scope } from './scope.ts'
@@ -53,6 +54,7 @@ export function createObject(
   // Defaults are the writer's, what the server allocates and admission adds is nobody's.
   setManagedFields(object, track?.(undefined, object))
   kind.prepare(object, undefined, undefined)
+  restrictNode(scope, object, undefined, transaction)
   if (isPod(kind)) admitPod(object as Pod, transaction)
   refuseInvalid(kind, object, undefined, undefined)
   const { name } = object.metadata
@@ -98,6 +100,7 @@ export function updateObject(
   const service = whole ? (object as Service) : undefined
   if (track !== undefined) setManagedFields(object, track(old, object))
   prepareUpdate(kind, object, old, subresource)
+  restrictNode(scope, object, old, transaction)
   refuseInvalid(kind, object, old, subresource)
   if (service !== undefined) allocator.allocate(service, old as Service, transaction)
   admitRole(scope, object, old, transaction)

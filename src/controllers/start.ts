@@ -5,6 +5,7 @@ import { type Controller, type ControllersOptions, openContext } from './context
 import { cronJobController } from './cronjob.ts'
 import { daemonSetController } from './daemonset.ts'
 import { deploymentController } from './deployment.ts'
+import { disruptionController } from './disruption.ts'
 import { egressController } from './egress.ts'
 import { egressIndexController } from './egress-index.ts'
 import { endpointsController } from './endpoints.ts'
@@ -39,6 +40,7 @@ const controllers: Readonly<Record<string, Controller>> = {
   'daemonset-controller': daemonSetController,
   'job-controller': jobController,
   'cronjob-controller': cronJobController,
+  'disruption-controller': disruptionController,
   'endpoints-controller': endpointsController,
   'endpointslice-controller': endpointSliceController,
   'endpointslice-mirroring-controller': endpointSliceMirroringController,

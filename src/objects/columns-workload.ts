@@ -9,6 +9,7 @@ import type {
   Job,
   KubeObject,
   LabelSelector,
+  PodDisruptionBudget,
   PodTemplate,
   ReplicaSet,
   ReplicationController,
@@ -171,17 +172,16 @@ export const cronJobColumns: readonly Column[] = [
   ),
 ]
 
-interface Budget extends KubeObject {
-  spec?: { minAvailable?: number | string; maxUnavailable?: number | string }
-  status?: { disruptionsAllowed?: number }
-}
-
 /** `kubectl get poddisruptionbudgets`. */
 export const disruptionBudgetColumns: readonly Column[] = [
   nameColumn,
-  text<Budget>('Min Available', 'Pods that must stay available.', ({ spec }) => String(spec?.minAvailable ?? 'N/A')),
-  text<Budget>('Max Unavailable', 'Pods that may be unavailable.', ({ spec }) => String(spec?.maxUnavailable ?? 'N/A')),
-  integer<Budget>(
+  text<PodDisruptionBudget>('Min Available', 'Pods that must stay available.', ({ spec }) =>
+    String(spec?.minAvailable ?? 'N/A'),
+  ),
+  text<PodDisruptionBudget>('Max Unavailable', 'Pods that may be unavailable.', ({ spec }) =>
+    String(spec?.maxUnavailable ?? 'N/A'),
+  ),
+  integer<PodDisruptionBudget>(
     'Allowed Disruptions',
     'Pods that may be evicted now.',
     ({ status }) => status?.disruptionsAllowed ?? 0,

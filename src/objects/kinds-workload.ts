@@ -35,11 +35,13 @@ import type {
   Deployment,
   Job,
   KubeObject,
+  PodDisruptionBudget,
   ReplicaSet,
   ReplicationController,
   StatefulSet,
 } from './types.ts'
 import { validateCronJob } from './validate-cronjob.ts'
+import { validateDisruptionBudget } from './validate-disruption-budget.ts'
 import {
   validateDaemonSet,
   validateDeployment,
@@ -183,13 +185,14 @@ export const HorizontalPodAutoscalersV1 = defineKind({
 })
 
 /** How many pods an eviction must leave. */
-export const PodDisruptionBudgets = defineKind({
+export const PodDisruptionBudgets = defineKind<PodDisruptionBudget>({
   group: 'policy',
   kind: 'PodDisruptionBudget',
   plural: 'poddisruptionbudgets',
   shortNames: ['pdb'],
   subresources: ['status'],
   strategy: counted,
+  validate: validateDisruptionBudget,
   columns: disruptionBudgetColumns,
 })
 

@@ -138,6 +138,16 @@ export function resourceVersionTooLarge(requested: string | number, current: str
   })
 }
 
+/** 429: not now; `retryAfterSeconds` says when to ask again, if that is known. */
+export function tooManyRequests(
+  message: string,
+  causes: NonNullable<Details['causes']>,
+  retryAfterSeconds?: number,
+): Status {
+  const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
+  return failure(429, 'TooManyRequests', message, { causes, ...retry })
+}
+
 /** 413: the body is larger than the server reads. */
 export function tooLarge(limitBytes: number): Status {
   return failure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${limitBytes}`)

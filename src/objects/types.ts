@@ -452,6 +452,26 @@ export interface CronJob extends KubeObject {
   status?: { active?: ObjectReference[]; lastScheduleTime?: string; lastSuccessfulTime?: string }
 }
 
+/** policy/v1: how many of the selected pods evictions must leave. */
+export interface PodDisruptionBudget extends KubeObject {
+  spec?: {
+    selector?: LabelSelector
+    minAvailable?: number | string
+    maxUnavailable?: number | string
+    unhealthyPodEvictionPolicy?: 'IfHealthyBudget' | 'AlwaysAllow'
+  }
+  status?: {
+    observedGeneration?: number
+    disruptionsAllowed?: number
+    currentHealthy?: number
+    desiredHealthy?: number
+    expectedPods?: number
+    /** Pods whose eviction was allowed and that are not seen to go yet, with the time of the eviction. */
+    disruptedPods?: Record<string, string>
+    conditions?: Condition[]
+  }
+}
+
 /** The body of every refused request, as clients branch on it. */
 export interface Status {
   apiVersion: 'v1'
