@@ -76,9 +76,9 @@ const connections: Readonly<Record<string, string>> = {
   portforward: 'PodPortForwardOptions',
 }
 
-/** Asks admission about a connection to a pod (`exec`, `attach`, `portforward`). */
+/** Asks admission about a connection (`exec`, `attach`, `portforward`, `proxy`). */
 export async function admitConnect(core: Core, scope: Scope, call: Call): Promise<void> {
-  const name = connections[scope.subresource ?? '']
+  const name = scope.subresource === 'proxy' ? `${scope.kind.kind}ProxyOptions` : connections[scope.subresource ?? '']
   if (name === undefined || core.plans.idle) return
   const { query } = call
   const body: Record<string, unknown> = {}

@@ -61,7 +61,8 @@ function kubeletQuery(subresource: RelayedSubresource, query: URLSearchParams): 
   return result
 }
 
-function nodeDoor(core: Core, nodeName: string): RequestOptions {
+/** How a node's kubelet is reached; refused while the node has told no address and port. */
+export function nodeDoor(core: Core, nodeName: string): RequestOptions {
   const node = core.store.collection('/nodes').find(nodeName)?.value as Node | undefined
   const address = node?.status?.addresses?.find((item) => item.type === 'InternalIP')?.address
   const port = node?.status?.daemonEndpoints?.kubeletEndpoint?.Port
@@ -147,7 +148,7 @@ export function relayUpgrade(
       socket.write(kubeletHead)
       kubelet.write(head)
       kubelet.setTimeout(0)
-      join(socket, kubelet)
+      joinStreams(socket, kubelet)
       resolve()
     })
     socket.on('close', () => outgoing.destroy())
@@ -155,7 +156,8 @@ export function relayUpgrade(
   })
 }
 
-function join(a: Duplex, b: Duplex): void {
+/** Each stream's bytes go to the other, and both end together. */
+export function joinStreams(a: Duplex, b: Duplex): void {
   a.pipe(b)
   b.pipe(a)
   for (const [one, other] of [
@@ -175,7 +177,8 @@ function upgradeHeaders({ headers }: IncomingMessage): Record<string, string | s
   return { ...(Object.fromEntries(kept) as Record<string, string | string[]>), 'content-length': '0' }
 }
 
-function writeHead(socket: Duplex, answer: IncomingMessage): void {
+/** Writes the head of an answer to a connection that was taken over. */
+export function writeHead(socket: Duplex, answer: IncomingMessage): void {
   const lines = [`HTTP/1.1 ${answer.statusCode} ${answer.statusMessage ?? ''}`]
   const raw = answer.rawHeaders
   // The body is passed on without its chunks, so its length is told by the end of the connection.

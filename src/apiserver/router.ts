@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { apiVersionOf, errors, findKind } from '../objects/index.ts'
 import { negotiate } from './accept.ts'
+import { admitConnect } from './admission-request.ts'
 import { type Answer, json, text } from './answer.ts'
 import { authenticate } from './authentication.ts'
 import type { Attempt } from './authorization.ts'
@@ -13,6 +14,7 @@ import { openapiIndex, openapiOf, version } from './documents.ts'
 import { effectiveUser } from './impersonation.ts'
 import { openapiV2 } from './openapi-v2.ts'
 import { parseResourcePath, type ResourcePath, segmentsOf } from './path.ts'
+import { isProxied, proxyRequest } from './proxy.ts'
 import { Refusal } from './refusal.ts'
 import { groupVersions } from './registry.ts'
 import { isRelayed, kubeletTarget, relayAnswer } from './relay.ts'
@@ -55,7 +57,9 @@ export async function route(
   const fixed = answerFixed(core, request, segments)
   if (fixed !== undefined) return fixed
   if (path === undefined || user === undefined) throw new Refusal(errors.noSuchResource())
-  return routeResource(core, path, callOf(core, request, response, url.searchParams), user, response)
+  const call = callOf(core, request, response, url.searchParams)
+  if (path.subresource === 'proxy') return routeProxy(core, scopeOf(core, path, user), call, request, response)
+  return routeResource(core, path, call, user, response)
 }
 
 /** Authorizes, and tells the audit log why or that not. `key` is what answers the request. */
@@ -257,6 +261,13 @@ async function routeResource(
     default:
       throw new Refusal(errors.methodNotAllowed())
   }
+}
+
+async function routeProxy(core: Core, scope: Scope, call: Call, request: IncomingMessage, response: ServerResponse) {
+  if (!isProxied(scope)) throw new Refusal(errors.noSuchResource())
+  await admitConnect(core, scope, call)
+  await proxyRequest(core, scope, request, response)
+  return undefined
 }
 
 async function routeCollection(core: Core, scope: Scope, call: Call, watch: boolean, response: ServerResponse) {

@@ -6,6 +6,7 @@ import { authenticate } from './authentication.ts'
 import type { Call, Core } from './core.ts'
 import { effectiveUser } from './impersonation.ts'
 import { parseResourcePath, segmentsOf } from './path.ts'
+import { isProxied, proxyUpgrade } from './proxy.ts'
 import { Refusal } from './refusal.ts'
 import { isRelayed, kubeletTarget, relayUpgrade } from './relay.ts'
 import { attemptOf, authorizeAudited, scopeOf, startWatch, urlOf } from './router.ts'
@@ -46,6 +47,10 @@ export async function upgrade(core: Core, request: IncomingMessage, socket: Dupl
   if (scope.kind.kind === 'Pod' && isRelayed(scope.subresource) && scope.subresource !== 'log') {
     await admitConnect(core, scope, call)
     return relayUpgrade(kubeletTarget(core, scope, call), request, socket, head)
+  }
+  if (isProxied(scope)) {
+    await admitConnect(core, scope, call)
+    return proxyUpgrade(core, scope, request, socket, head)
   }
   throw new Refusal(errors.badRequest('this request cannot be upgraded'))
 }

@@ -18,7 +18,7 @@ function reader(objects: Readonly<Record<string, object>>): Reader {
 }
 
 const service = (ports: object[]): KubeObject =>
-  ({ apiVersion: 'v1', kind: 'Service', metadata: { name: 's' }, spec: { ports } }) as KubeObject
+  ({ apiVersion: 'v1', kind: 'Service', metadata: { name: 's', namespace: 'n' }, spec: { ports } }) as KubeObject
 const slice = (name: string, port: string, number: number, ready: boolean, address: string) => ({
   metadata: { name, labels: { 'kubernetes.io/service-name': 's' } },
   endpoints: [{ addresses: [address], conditions: { ready } }],

@@ -1,5 +1,6 @@
-import type { EndpointSlice, Service, Webhook } from '../objects/index.ts'
+import type { Service, Webhook } from '../objects/index.ts'
 import type { Reader } from './authorization.ts'
+import { serviceEndpoint } from './proxy-target.ts'
 
 /** Where a webhook listens. */
 export interface WebhookAddress {
@@ -44,18 +45,9 @@ function serviceAddress(reader: Reader, name: string, namespace: string, port: n
   if (service === undefined) return `service ${JSON.stringify(name)} not found`
   const { spec } = service
   if (spec.type === 'ExternalName') return { host: spec.externalName ?? '', port }
-  const own = spec.ports?.find((item) => item.port === port)
-  if (own === undefined) return `no service port ${port} found for service ${JSON.stringify(name)}`
-  const ready: { host: string; port: number }[] = []
-  for (const { value } of reader.range('discovery.k8s.io/endpointslices', `${namespace}/`)) {
-    const slice = value as EndpointSlice
-    if (slice.metadata.labels?.['kubernetes.io/service-name'] !== name) continue
-    const target = slice.ports?.find((item) => (item.name ?? '') === (own.name ?? ''))?.port
-    if (!target) continue
-    for (const { addresses, conditions } of slice.endpoints ?? [])
-      if (conditions?.ready !== false && addresses[0] !== undefined) ready.push({ host: addresses[0], port: target })
-  }
-  return ready[Math.floor(Math.random() * ready.length)] ?? `no endpoints available for service ${JSON.stringify(name)}`
+  if (!spec.ports?.some((item) => item.port === port))
+    return `no service port ${port} found for service ${JSON.stringify(name)}`
+  return serviceEndpoint(reader, service, String(port))
 }
 
 function bare(host: string): string {
