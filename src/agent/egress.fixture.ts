@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { createServer, Socket } from 'node:net'
-import { type Address, type Family, parseAddress, parsePrefix } from '../addr/index.ts'
+import { type Address, type Family, familyOf, hostPrefix, parseAddress, parsePrefix } from '../addr/index.ts'
 import type { OwnershipSource } from '../cluster/index.ts'
 import { indexAnnotation } from '../egress/index.ts'
 import type { Namespace } from '../host/index.ts'
 import type { Egress, Node, Pod } from '../objects/index.ts'
 import type { CniResult } from './cni-server.ts'
-import { type Agent, PodsModule, startAgent } from './index.ts'
+import { type Agent, PodsModule, startAgent, UnderlayModule } from './index.ts'
 import { host, Objects, quietLog, servicePrefixes } from './rig.fixture.ts'
 
 /** A server beyond the router, at both families; it tells every client the source that it sees. */
@@ -52,7 +52,10 @@ export interface EgressPod {
   readonly addresses: readonly Address[]
 }
 
-/** Three nodes on a segment, a router, and a server behind it: `pod → node → owner → router → server`. */
+/**
+ * Three nodes, a router, and a server behind it: `pod → node → owner → router → server`. With more segments than one, node by node in turn, what
+ * the router knows of an address is a route, as BGP would tell it.
+ */
 export class EgressRig {
   readonly objects = new Objects()
   readonly log = quietLog()
@@ -68,7 +71,10 @@ export class EgressRig {
   readonly seen: { readonly address: string; readonly port: number; readonly text: string }[] = []
   #containers = 0
 
-  constructor(nodes = 3) {
+  readonly #segments: number
+
+  constructor(nodes = 3, segments = 1) {
+    this.#segments = segments
     this.router = this.create()
     this.server = this.create()
     this.#build(nodes)
@@ -88,34 +94,37 @@ export class EgressRig {
     const { network } = this.router
     network.setSysctl('net.ipv4.ip_forward', 1)
     network.setSysctl('net.ipv6.conf.all.forwarding', 1)
-    network.addBridge('br0')
-    network.setLink('br0', { up: true })
-    network.addAddress('br0', parseAddress('172.30.0.1'), 24)
-    network.addAddress('br0', parseAddress('fd00:30::1'), 64)
+    for (let i = 0; i < this.#segments; i++) {
+      network.addBridge(`br${i}`)
+      network.setLink(`br${i}`, { up: true })
+      network.addAddress(`br${i}`, onSegment(i, 1)[4], 24)
+      network.addAddress(`br${i}`, onSegment(i, 1)[6], 64)
+    }
     network.addVeth({ name: 'out', peerName: 'eth0', peerNamespace: this.server })
     network.setLink('out', { up: true })
     network.addAddress('out', parseAddress('203.0.113.1'), 24)
     network.addAddress('out', parseAddress('2001:db8:113::1'), 64)
-    this.#join(this.server, outside, { 4: '203.0.113.1', 6: '2001:db8:113::1' })
+    this.#join(this.server, outside, { 4: parseAddress('203.0.113.1'), 6: parseAddress('2001:db8:113::1') })
     this.server.network.addAddress('eth0', parseAddress('203.0.113.11'), 24)
     for (let i = 1; i <= count; i++) {
       const node = this.create()
       network.addVeth({ name: `node-${i}`, peerName: 'eth0', peerNamespace: node })
-      network.setLink(`node-${i}`, { up: true, master: 'br0' })
-      this.#join(node, nodeAddresses(i), { 4: '172.30.0.1', 6: 'fd00:30::1' })
+      const segment = (i - 1) % this.#segments
+      network.setLink(`node-${i}`, { up: true, master: `br${segment}` })
+      this.#join(node, onSegment(segment, 10 + i), onSegment(segment, 1))
       this.nodes.push(node)
-      this.objects.put(nodeObject(i))
+      this.objects.put(nodeObject(i, i - 1, onSegment(segment, 10 + i)))
     }
     this.objects.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop', labels: { team: 'a' } } })
   }
 
-  #join(namespace: Namespace, own: Record<Family, Address>, gateways: Record<Family, string>): void {
+  #join(namespace: Namespace, own: Record<Family, Address>, gateways: Record<Family, Address>): void {
     namespace.network.setLink('eth0', { up: true })
     for (const family of [4, 6] as const) {
       namespace.network.addAddress('eth0', own[family], family === 4 ? 24 : 64)
       namespace.network.setRoute({
         destination: anywhere[family],
-        gateway: parseAddress(gateways[family]),
+        gateway: gateways[family],
         link: 'eth0',
         // RTPROT_STATIC: an operator's, which the agent leaves alone.
         protocol: 4,
@@ -123,9 +132,21 @@ export class EgressRig {
     }
   }
 
-  /** The router's neighbour entry, as a gratuitous announcement leaves it. */
+  /** The addresses of a node. */
+  addressesOf(number: number): Readonly<Record<Family, Address>> {
+    return onSegment((number - 1) % this.#segments, 10 + number)
+  }
+
+  /** The router's neighbour entry, as a gratuitous announcement leaves it; with several segments its route. */
   #announce(address: Address, node: string | undefined): void {
     const { network } = this.router
+    if (this.#segments > 1) {
+      const gateway = node && this.addressesOf(Number(node.replace('node-', '')))[familyOf(address)]
+      const route = { destination: hostPrefix(address), protocol: 4 }
+      if (gateway !== undefined && gateway !== '') network.setRoute({ ...route, gateway })
+      else if (network.lookupRoute(address)?.gateway !== undefined) network.deleteRoute(route)
+      return
+    }
     const mac = node === undefined ? undefined : this.node(node).network.findLink('eth0')?.mac
     if (mac === undefined) network.deleteNeighbour(address, 'br0')
     else network.setNeighbour({ address, link: 'br0', mac, state: 'permanent' })
@@ -137,23 +158,33 @@ export class EgressRig {
     return found
   }
 
-  async start(policies: 'strict' | 'off' = 'strict'): Promise<void> {
-    for (const [i] of this.nodes.entries()) await this.startNode(i + 1, policies)
+  async start(policies: 'strict' | 'off' = 'strict', fastPath = false): Promise<void> {
+    for (const [i] of this.nodes.entries()) await this.startNode(i + 1, policies, this.owners, fastPath)
   }
 
   async startNode(
     number: number,
     policies: 'strict' | 'off' = 'strict',
     ownership: OwnershipSource = this.owners,
+    fastPath = false,
   ): Promise<void> {
     const namespace = this.node(`node-${number}`)
-    const pods = new PodsModule(host, namespace, 1500)
+    const pods = new PodsModule(host, namespace)
+    const underlay = new UnderlayModule({ client: this.objects.client, network: namespace.network, log: this.log })
     const agent = await startAgent({
       client: this.objects.client,
       host,
       namespace,
       nodeName: `node-${number}`,
-      options: { servicePrefixes, log: this.log, policies, modules: [pods], egress: true, ownership },
+      options: {
+        servicePrefixes,
+        log: this.log,
+        policies,
+        modules: [underlay, pods],
+        egress: true,
+        ownership,
+        fastPath,
+      },
     })
     await agent.ready
     this.agents[number - 1] = agent
@@ -318,11 +349,15 @@ export function firstLine(socket: Socket, timeoutMs: number): Promise<string> {
   })
 }
 
-function nodeAddresses(number: number): Record<Family, Address> {
-  return { 4: parseAddress(`172.30.0.${10 + number}`), 6: parseAddress(`fd00:30::${10 + number}`) }
+function onSegment(segment: number, host: number): Record<Family, Address> {
+  return { 4: parseAddress(`172.30.${segment}.${host}`), 6: parseAddress(`fd00:30:0:${segment}::${host}`) }
 }
 
-export function nodeObject(number: number, index: number | 'none' = number - 1): Node {
+export function nodeObject(
+  number: number,
+  index: number | 'none' = number - 1,
+  addresses: Readonly<Record<Family, Address>> = onSegment(0, 10 + number),
+): Node {
   return {
     apiVersion: 'v1',
     kind: 'Node',
@@ -331,7 +366,7 @@ export function nodeObject(number: number, index: number | 'none' = number - 1):
       ...(index === 'none' ? {} : { annotations: { [indexAnnotation]: String(index) } }),
     },
     spec: { podCIDRs: [`10.244.${number}.0/24`, `fd00:244:0:${number}::/64`] },
-    status: { addresses: Object.values(nodeAddresses(number)).map((address) => ({ type: 'InternalIP', address })) },
+    status: { addresses: Object.values(addresses).map((address) => ({ type: 'InternalIP', address })) },
   }
 }
 

@@ -4,18 +4,11 @@ import { parseAddress, parsePrefix } from '../addr/index.ts'
 import { replaceFastPath } from '../fastpath/index.ts'
 import { type Host, HostError, type Namespace } from '../host/index.ts'
 
-/** IPS_OFFLOAD (include/uapi/linux/netfilter/nf_conntrack_common.h). */
-const offloadedBit = 1 << 14
 const client = parseAddress('192.0.2.2')
 const server = parseAddress('198.51.100.2')
 const port = 9
 /** Packets get lost only where something is wrong with the trial itself. */
-const patienceMs = 2000
-
-/** Whether conntrack has handed a connection over to a flowtable. */
-export function isOffloaded({ status }: { readonly status: number }): boolean {
-  return (status & offloadedBit) !== 0
-}
+const patienceMs = 5000
 
 /**
  * Tries the fast path with packets between namespaces of its own: the kernel must take a connection over, and give it up when its entry is
@@ -46,7 +39,7 @@ export async function whyNoFastPath(host: Host): Promise<string | undefined> {
       await arrived
     }
     const [connection] = node.network.connections({ family: 4 })
-    if (connection === undefined || !isOffloaded(connection)) return 'the kernel takes no connection over'
+    if (connection?.offloaded !== true) return 'the kernel takes no connection over'
     node.network.deleteConnection(connection)
     return undefined
   } catch (error) {

@@ -3,14 +3,20 @@ import { type Address, findAddress } from '../addr/index.ts'
 import type { ObserveRequest, ObserveResponse } from '../agent/index.ts'
 import { askAgent } from '../cni/index.ts'
 import type { Entry, Evidence, Observation } from '../explain/index.ts'
-import type { Lab } from '../lab/index.ts'
+import { findPlace, type Lab } from '../lab/index.ts'
 
 /** Asks the kernels of a lab's nodes, through their agents, and tells what each said; one that does not answer is `unseen`. */
 export async function askNodes(lab: Lab, observations: readonly Observation[]): Promise<Map<Observation, Evidence>> {
   const answers = await Promise.all(
     observations.map(async (one): Promise<[Observation, Evidence]> => {
       try {
-        return [one, await ask(lab, one)]
+        const socket = join(dirname(lab.state.kubeconfig), one.node, 'agent.sock')
+        return [
+          one,
+          await askAgentOf(socket, one, ({ namespace, name }) =>
+            findPlace(lab.state.name, { kind: 'pod', namespace, pod: name }),
+          ),
+        ]
       } catch (error) {
         return [one, { kind: 'unseen', says: `${one.node} could not be asked: ${(error as Error).message}` }]
       }
@@ -19,8 +25,12 @@ export async function askNodes(lab: Lab, observations: readonly Observation[]): 
   return new Map(answers)
 }
 
-async function ask(lab: Lab, observation: Observation): Promise<Evidence> {
-  const socket = join(dirname(lab.state.kubeconfig), observation.node, 'agent.sock')
+/** Asks the kernel of a node through its agent; `findPod` tells the path of a pod's network namespace as the agent opens it. */
+export async function askAgentOf(
+  socket: string,
+  observation: Observation,
+  findPod: (pod: { readonly namespace: string; readonly name: string }) => Promise<string>,
+): Promise<Evidence> {
   switch (observation.kind) {
     case 'route': {
       const { route } = await observe(socket, { route: { destination: observation.destination } })
@@ -64,9 +74,7 @@ async function ask(lab: Lab, observation: Observation): Promise<Evidence> {
       return { kind: 'conntrack', entries: connections.flatMap((one) => parseEntry(one, asked, clients)) }
     }
     case 'listener': {
-      const { findPlace } = await import('../lab/index.ts')
-      const { namespace, name } = observation.pod
-      const place = await findPlace(lab.state.name, { kind: 'pod', namespace, pod: name })
+      const place = await findPod(observation.pod)
       const { listeners = [] } = await observe(socket, { listeners: { namespace: place } })
       return {
         kind: 'listener',
@@ -79,8 +87,8 @@ async function ask(lab: Lab, observation: Observation): Promise<Evidence> {
 }
 
 /** The entry of a client that asked for this address and port. */
-function parseEntry(
-  { original, reply, tcpState, timeoutSeconds }: NonNullable<ObserveResponse['connections']>[number],
+export function parseEntry(
+  { original, reply, tcpState, timeoutSeconds, offloaded }: NonNullable<ObserveResponse['connections']>[number],
   asked: { readonly address: Address; readonly port: number },
   clients: readonly Address[],
 ): Entry[] {
@@ -93,6 +101,7 @@ function parseEntry(
       seen: reply.destination,
       ...(tcpState === undefined ? {} : { state: tcpState }),
       ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
+      ...(offloaded === undefined ? {} : { offloaded }),
     },
   ]
 }

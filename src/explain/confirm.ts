@@ -9,6 +9,10 @@ export type Evidence =
       readonly kind: 'frontend'
       readonly endpoints: readonly { readonly address: Address; readonly port: number }[]
       readonly action: 'balance' | 'reject' | 'drop' | 'absent'
+      /** Whose rules they are, where they are not Plumb's: `kube-proxy’s iptables rules`. */
+      readonly holder?: string
+      /** A rule of somebody else that ends the packet on this node, where it was led on or not. */
+      readonly stoppedBy?: string
     }
   | {
       readonly kind: 'listener'
@@ -28,6 +32,8 @@ export interface Entry {
   /** `ESTABLISHED` and the like, TCP alone. */
   readonly state?: string
   readonly timeoutSeconds?: number
+  /** Its packets go by the fast path, past every hook; so policies and their logs do not see them. */
+  readonly offloaded?: boolean
 }
 
 /** The answer with each step held against what the kernel said; disagreements turn an `allow` into a `deny`. */
@@ -108,7 +114,13 @@ function judgeFrontend(
   expect: readonly { address: Address; port: number }[],
   found: Extract<Evidence, { kind: 'frontend' }>,
 ): Observed {
-  if (found.action === 'absent') return { kind: 'disagrees', says: 'the kernel’s map service-class has no such entry' }
+  const { holder } = found
+  if (found.stoppedBy !== undefined)
+    return { kind: 'disagrees', says: `a rule of the node’s ends it: ${found.stoppedBy}` }
+  if (found.action === 'absent' && (holder === undefined || expect.length > 0)) {
+    const says = holder === undefined ? 'the kernel’s map service-class has' : `${holder} have`
+    return { kind: 'disagrees', says: `${says} no such entry` }
+  }
   const render = (one: { address: Address; port: number }) => `${one.address}:${one.port}`
   const wanted = new Set(expect.map(render))
   const held = new Set(found.endpoints.map(render))
@@ -117,14 +129,17 @@ function judgeFrontend(
   if (missing.length === 0 && extra.length === 0) {
     return {
       kind: 'agrees',
-      says: `kernel: ${found.action === 'balance' ? `${held.size} endpoints in the maps` : found.action}`,
+      says: `kernel: ${found.action === 'balance' ? `${held.size} endpoints in ${holder ?? 'the maps'}` : found.action}`,
     }
   }
   const parts = [
     missing.length > 0 ? `lack ${missing.slice(0, 4).join(', ')}` : '',
     extra.length > 0 ? `hold ${extra.slice(0, 4).join(', ')} beyond the model` : '',
   ]
-  return { kind: 'disagrees', says: `the kernel’s maps ${parts.filter((part) => part !== '').join(' and ')}` }
+  return {
+    kind: 'disagrees',
+    says: `${holder ?? 'the kernel’s maps'} ${parts.filter((part) => part !== '').join(' and ')}`,
+  }
 }
 
 function judgePolicy(
@@ -149,12 +164,13 @@ function judgeEntries(
     const others = entries.length === 0 ? '' : `; ${entries.length} of this client lead to other endpoints`
     return { kind: 'unseen', says: `kernel: no entry yet${others}; the first packet makes one` }
   }
-  const { client, seen, state, timeoutSeconds } = first
+  const { client, seen, state, timeoutSeconds, offloaded = false } = first
   const facts = [
     `${client.address}:${client.port} is answered by ${endpoint.address}:${endpoint.port}`,
     seen === client.address ? 'under its own address' : `as ${seen}`,
     ...(state === undefined ? [] : [state]),
-    ...(timeoutSeconds === undefined ? [] : [`${timeoutSeconds} s left`]),
+    ...(timeoutSeconds === undefined || offloaded ? [] : [`${timeoutSeconds} s left`]),
+    ...(offloaded ? ['offloaded: its packets go by the fast path, past every hook'] : []),
   ]
   const more = mine.length === 1 ? '' : `, and ${mine.length - 1} more`
   const older = (seen === client.address) === (seenAs === 'kept') ? '' : '; a new one would be seen otherwise'

@@ -33,7 +33,8 @@ export function makeFastPath(devices: readonly string[], packets = longerThan): 
         name: 'forward',
         // After whoever judges or copies: Services at 0, policies at 10, answers of DNS at 11.
         hook: { type: 'filter', hook: 'forward', priority: 12, policy: 'accept' },
-        rules: [longConnections(packets)],
+        // One each: nft cannot list a port that may be of either.
+        rules: [longConnections('tcp', packets), longConnections('udp', packets)],
       },
     ],
   }
@@ -54,7 +55,7 @@ function flowtable(devices: readonly string[]): Flowtable {
   return { name: flowtableName, priority: 0, devices, counter: true }
 }
 
-function longConnections(packets: number): Rule {
+function longConnections(protocol: 'tcp' | 'udp', packets: number): Rule {
   const ct = (key: 'packets' | 'mark', operator: '>' | '==', right: string): Statement => {
     return { kind: 'match', left: { kind: 'ct', key }, operator, right }
   }
@@ -62,7 +63,7 @@ function longConnections(packets: number): Rule {
     comment: 'long connections go past the hooks',
     statements: [
       ct('packets', '>', String(packets)),
-      { kind: 'match', left: { kind: 'meta', key: 'l4proto' }, operator: '==', right: { of: ['tcp', 'udp'] } },
+      { kind: 'match', left: { kind: 'meta', key: 'l4proto' }, operator: '==', right: protocol },
       {
         kind: 'match',
         left: { kind: 'ct', key: 'proto-dst', direction: 'original' },

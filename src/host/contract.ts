@@ -122,6 +122,8 @@ export interface Connection {
     readonly original: { readonly packets: number; readonly bytes: number }
     readonly reply: { readonly packets: number; readonly bytes: number }
   }
+  /** Its packets go by a flowtable, past the hooks. */
+  readonly offloaded?: true
 }
 
 export interface ListeningSocket {
@@ -216,7 +218,12 @@ export interface Network {
   watchTables(onChange: (table: string) => void, onLost: () => void): { close(): void }
 
   connections(filter?: { family?: Family; protocol?: number; mark?: number }): readonly Connection[]
-  deleteConnection(connection: Connection): void
+  /** Deletes the entry that has the protocol and this direction, which may be either of its two. */
+  deleteConnection(connection: Pick<Connection, 'family' | 'protocol' | 'original' | 'zone'>): void
+  /** Makes an entry for a connection that began elsewhere, translated as its reply direction says; throws `exists` while another entry has one of its directions. */
+  addConnection(
+    connection: Pick<Connection, 'family' | 'protocol' | 'original' | 'reply'> & { readonly timeoutSeconds: number },
+  ): void
   /** Calls back for each conntrack event until closed. `onLost`: events were dropped because they came too fast; list again. */
   watchConnections(
     onEvent: (event: 'new' | 'update' | 'destroy', connection: Connection) => void,

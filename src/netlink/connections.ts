@@ -7,17 +7,19 @@ import { findBytes, present } from './optional.ts'
 import { findFamily } from './route-family.ts'
 
 // include/uapi/linux/netfilter/nfnetlink_conntrack.h
-const IPCTNL_MSG_CT_NEW = 0
+export const IPCTNL_MSG_CT_NEW = 0
 export const IPCTNL_MSG_CT_GET = 1
 export const IPCTNL_MSG_CT_DELETE = 2
 const CTA_TUPLE_ORIG = 1
 const CTA_TUPLE_REPLY = 2
 const CTA_STATUS = 3
 const CTA_PROTOINFO = 4
+const CTA_NAT_SRC = 6
 const CTA_TIMEOUT = 7
 const CTA_MARK = 8
 const CTA_COUNTERS_ORIG = 9
 const CTA_COUNTERS_REPLY = 10
+const CTA_NAT_DST = 13
 const CTA_ZONE = 18
 const CTA_MARK_MASK = 21
 const CTA_TUPLE_IP = 1
@@ -35,6 +37,25 @@ const CTA_COUNTERS_PACKETS = 1
 const CTA_COUNTERS_BYTES = 2
 const CTA_PROTOINFO_TCP = 1
 const CTA_PROTOINFO_TCP_STATE = 1
+const CTA_PROTOINFO_TCP_FLAGS_ORIGINAL = 4
+const CTA_PROTOINFO_TCP_FLAGS_REPLY = 5
+const CTA_NAT_V4_MINIP = 1
+const CTA_NAT_V4_MAXIP = 2
+const CTA_NAT_PROTO = 3
+const CTA_NAT_V6_MINIP = 4
+const CTA_NAT_V6_MAXIP = 5
+const CTA_PROTONAT_PORT_MIN = 1
+const CTA_PROTONAT_PORT_MAX = 2
+// include/uapi/linux/netfilter/nf_conntrack_tcp.h, nf_conntrack_common.h
+const IP_CT_TCP_FLAG_BE_LIBERAL = 0x08
+/** Packets went both ways. */
+export const IPS_SEEN_REPLY = 2
+/** It may not be thrown out early for want of room: TCP is established, UDP goes to and fro. */
+export const IPS_ASSURED = 4
+/** It is in the table. */
+const IPS_CONFIRMED = 8
+// include/uapi/linux/netfilter/nf_conntrack_common.h
+const IPS_OFFLOAD = 1 << 14
 /** Multicast groups, as bits of sockaddr_nl.nl_groups. */
 export const NF_NETLINK_CONNTRACK_NEW = 1
 export const NF_NETLINK_CONNTRACK_UPDATE = 2
@@ -87,6 +108,8 @@ export interface ConnectionMessage {
   readonly zone?: number
   /** Where `net.netfilter.nf_conntrack_acct` was set when the connection began; events tell it at the end alone. */
   readonly traffic?: { readonly original: Traffic; readonly reply: Traffic }
+  /** Its packets go by a flowtable, past the hooks (IPS_OFFLOAD). */
+  readonly offloaded?: true
 }
 
 /** What of an entry names it: enough for a deletion. */
@@ -112,6 +135,56 @@ export function writeConnection(writer: AttributeWriter, connection: ConnectionM
     writer.end(tcp)
     writer.end(info)
   }
+}
+
+/** What a translated connection is made of: the reply direction tells to whom the destination and the source are translated. */
+export type TranslatedConnection = Pick<ConnectionMessage, 'family' | 'protocol' | 'original' | 'reply'> & {
+  readonly timeoutSeconds: number
+}
+
+/**
+ * Writes what follows nfgenmsg in IPCTNL_MSG_CT_NEW for a connection that goes on here after it began elsewhere. The kernel
+ * takes translations only as ranges, applied to a reply direction that has none (ctnetlink_setup_nat). TCP's windows are not
+ * known, so segments outside of them are no reason to take the connection for invalid.
+ */
+export function writeTranslatedConnection(writer: AttributeWriter, connection: TranslatedConnection): void {
+  const { protocol, original, reply, timeoutSeconds } = connection
+  writeTuple(writer, CTA_TUPLE_ORIG, protocol, original)
+  writeTuple(writer, CTA_TUPLE_REPLY, protocol, {
+    source: original.destination,
+    destination: original.source,
+    sourcePort: original.destinationPort,
+    destinationPort: original.sourcePort,
+  })
+  // A new entry is confirmed already when its status is read, and that cannot be taken back (ctnetlink_create_conntrack).
+  writer.u32be(CTA_STATUS, IPS_SEEN_REPLY | IPS_ASSURED | IPS_CONFIRMED)
+  writer.u32be(CTA_TIMEOUT, timeoutSeconds)
+  if (reply.source !== original.destination || reply.sourcePort !== original.destinationPort)
+    writeTranslation(writer, CTA_NAT_DST, reply.source, reply.sourcePort)
+  if (reply.destination !== original.source || reply.destinationPort !== original.sourcePort)
+    writeTranslation(writer, CTA_NAT_SRC, reply.destination, reply.destinationPort)
+  if (protocol !== IPPROTO_TCP) return
+  const info = writer.nest(CTA_PROTOINFO)
+  const tcp = writer.nest(CTA_PROTOINFO_TCP)
+  writer.u8(CTA_PROTOINFO_TCP_STATE, conntrackTcpStates.indexOf('ESTABLISHED'))
+  // struct nf_ct_tcp_flags: the flags, and which of them are meant.
+  const liberal = Buffer.from([IP_CT_TCP_FLAG_BE_LIBERAL, IP_CT_TCP_FLAG_BE_LIBERAL])
+  writer.bytes(CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, liberal)
+  writer.bytes(CTA_PROTOINFO_TCP_FLAGS_REPLY, liberal)
+  writer.end(tcp)
+  writer.end(info)
+}
+
+function writeTranslation(writer: AttributeWriter, type: number, address: Address, port: number): void {
+  const v6 = familyOf(address) === 6
+  const outer = writer.nest(type)
+  writer.bytes(v6 ? CTA_NAT_V6_MINIP : CTA_NAT_V4_MINIP, bytesOf(address))
+  writer.bytes(v6 ? CTA_NAT_V6_MAXIP : CTA_NAT_V4_MAXIP, bytesOf(address))
+  const proto = writer.nest(CTA_NAT_PROTO)
+  writer.u16be(CTA_PROTONAT_PORT_MIN, port)
+  writer.u16be(CTA_PROTONAT_PORT_MAX, port)
+  writer.end(proto)
+  writer.end(outer)
 }
 
 /** Writes what follows nfgenmsg in an IPCTNL_MSG_CT_GET dump that the kernel narrows to a mark. */
@@ -170,17 +243,19 @@ export function decodeConnection(message: Message, protocol?: number): Connectio
     return at === 0 ? undefined : buffer.readUInt32BE(at)
   }
   const zone = findAttribute(buffer, start, end, CTA_ZONE)
+  const status = u32(CTA_STATUS) ?? 0
   return {
     family,
     protocol: number,
     original: originalTuple,
     reply: replyTuple,
     mark: u32(CTA_MARK) ?? 0,
-    status: u32(CTA_STATUS) ?? 0,
+    status,
     ...present('timeoutSeconds', u32(CTA_TIMEOUT)),
     ...present('tcpState', number === IPPROTO_TCP ? findTcpState(buffer, start, end) : undefined),
     ...present('zone', zone === 0 ? undefined : buffer.readUInt16BE(zone)),
     ...present('traffic', findBothTraffic(buffer, start, end)),
+    ...((status & IPS_OFFLOAD) === 0 ? {} : { offloaded: true as const }),
   }
 }
 

@@ -5,10 +5,16 @@ import type { Operation, Transaction } from '../nft/index.ts'
 import { policyTableName } from '../policies/index.ts'
 import { tableName, tableOf } from '../services/index.ts'
 
-/** Takes the tables away, also those that are not there. */
-export function cleanUp(families: readonly Family[] = [4, 6]): Transaction {
-  const own = families.flatMap((family) =>
-    [tableName, 'plumb-pods', policyTableName, egressTableName].map((table) => ({ ...tableOf(family), table })),
+/** Takes everything away that an agent makes, also what is not there. */
+export function cleanUp(): Transaction {
+  return [...clearTables(), { kind: 'destroy-table', ...fastPathTable }]
+}
+
+/** Takes the tables away that rounds make, also those that are not there. */
+export function clearTables(families: readonly Family[] = [4, 6]): Transaction {
+  return families.flatMap((family) =>
+    [tableName, 'plumb-pods', policyTableName, egressTableName].map(
+      (table): Operation => ({ kind: 'destroy-table', ...tableOf(family), table }),
+    ),
   )
-  return [...own, fastPathTable].map((at): Operation => ({ kind: 'destroy-table', ...at }))
 }

@@ -72,7 +72,7 @@ function rootFileSystem(kernel: Kernel, args: readonly string[]): Buffer {
 function init(args: readonly string[]): string {
   const quoted = args.map((one) => `'${one.replaceAll("'", "'\\''")}'`).join(' ')
   return `#!/bin/sh
-export PATH=/repo/node_modules/.bin:/bin HOME=/root TMPDIR=/tmp NODE_DISABLE_COMPILE_CACHE=1
+export PATH=/repo/node_modules/.bin:/bin HOME=/root TMPDIR=/tmp NO_COLOR=1 NODE_DISABLE_COMPILE_CACHE=1
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
