@@ -15,7 +15,7 @@ import {
   tableName,
   tableOf,
 } from '../services/index.ts'
-import { cleanUp } from './clean-up.ts'
+import { clearTables } from './clean-up.ts'
 import { allKeys, NodeServices } from './node-services.ts'
 import { viewNode } from './node-view.ts'
 import type { NodePlanOptions } from './options.ts'
@@ -214,7 +214,7 @@ export class NodePlan {
     const whole = this.#services.full()
     const guard = this.#policies?.full()
     const transaction = [
-      ...cleanUp(this.#options.families),
+      ...clearTables(this.#options.families),
       ...this.#podTables.full(),
       ...whole.operations,
       ...(guard?.operations ?? []),
