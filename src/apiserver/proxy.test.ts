@@ -13,6 +13,7 @@ let client: TestClient
 let backend: Server
 let port: number
 const headOfAnswer = { 'access-control-allow-origin': '*', 'content-type': 'application/json', 'x-own': 'yes' }
+const page = `<a class=x href="/a?b=1">/a</a><img src='/i.png'><a href=rel><a href="//else/x"><script>x = "/a"</script>ü`
 // Loopback is no address of a pod; any other one of this machine's will do.
 const own = Object.values(networkInterfaces())
   .flat()
@@ -26,6 +27,8 @@ before(async () => {
   backend = createServer((request, response) => {
     if (request.url === '/moved') return void response.writeHead(302, { location: '/there?x=1' }).end()
     if (request.url === '/away') return void response.writeHead(302, { location: 'http://example.org/' }).end()
+    if (request.url === '/page')
+      return void response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(page)
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
@@ -97,6 +100,13 @@ test('redirections lead through the proxy again, others stay', async () => {
   assert.equal(await location(`${pods}/one/proxy?x=1`), `${pods}/one/proxy/?x=1`)
   assert.equal(await location(`${pods}/one/proxy/moved`), `${pods}/one/proxy/there?x=1`)
   assert.equal(await location(`${pods}/one/proxy/away`), 'http://example.org/')
+})
+
+test('links of a page lead through the proxy', async () => {
+  const answer = await client.call('GET', `${pods}/one/proxy/page`)
+  const base = `${pods}/one/proxy`
+  const expected = `<a class=x href="${base}/a?b=1">/a</a><img src='${base}/i.png'><a href=rel><a href="//else/x"><script>x = "/a"</script>ü`
+  assert.equal(answer.text, expected)
 })
 
 test('a WebSocket passes', async () => {

@@ -9,6 +9,7 @@ import { request as httpsRequest, type RequestOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { errors } from '../objects/index.ts'
 import type { Core } from './core.ts'
+import { pageRewriter } from './proxy-html.ts'
 import { type ProxyTarget, proxyTarget } from './proxy-target.ts'
 import { Refusal } from './refusal.ts'
 import { joinStreams, writeHead } from './relay.ts'
@@ -17,8 +18,8 @@ import type { Scope } from './scope.ts'
 const connectMs = 30_000
 /** Fields that belong to one connection (RFC 9110, section 7.6.1). */
 const hopByHop = /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade)$/
-/** What the client told the API server and nobody behind it. */
-const ours = /^(authorization|impersonate-.*)$/
+/** What the client told the API server and nobody behind it; pages whose links are rewritten must not be compressed. */
+const ours = /^(authorization|accept-encoding|impersonate-.*)$/
 /** What a backend must not allow scripts of other origins in the API server's name. */
 const crossOrigin = /^access-control-allow-(credentials|headers|methods|origin)$/
 const ownPath = /^(\/api\/v1\/(?:namespaces\/[^/]+\/)?[^/]+\/[^/]+\/proxy)(\/.*)?$/
@@ -54,10 +55,14 @@ export function proxyRequest(
       resolve()
     })
     outgoing.on('response', (answer) => {
-      response.writeHead(answer.statusCode ?? 502, returned(answer.headers, target, prefix))
+      const headers = returned(answer.headers, target, prefix)
+      const isPage = /^text\/html\b/i.test(answer.headers['content-type'] ?? '') && !answer.headers['content-encoding']
+      if (isPage) delete headers['content-length']
+      response.writeHead(answer.statusCode ?? 502, headers)
       answer.on('error', () => response.destroy())
       answer.on('end', resolve)
-      answer.pipe(response)
+      if (isPage) answer.pipe(pageRewriter((url) => throughUs(url, target, prefix))).pipe(response)
+      else answer.pipe(response)
     })
     response.on('close', () => outgoing.destroy())
     request.pipe(outgoing)
@@ -142,7 +147,7 @@ function returned(headers: IncomingHttpHeaders, target: ProxyTarget, prefix: str
   }
 }
 
-/** A redirection of the backend to itself leads through the proxy again. */
+/** A URL by which the backend names itself leads through the proxy again. */
 function throughUs(location: string, { scheme, host, port }: ProxyTarget, prefix: string): string {
   const own = new URL(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`)
   const url = URL.parse(location, own.href)
