@@ -61,7 +61,9 @@ export async function runAgent(options: {
   const pods = new PodsModule(host, host.own, options.mtu)
   const log = await openLog(options.nodeName)
   const directory = join(dirname(options.socket), `${basename(options.socket, '.sock')}-gateway`)
-  const gateways = new GatewaysModule({ client, host, namespace: host.own, directory, log })
+  // Less than the 30 s that Kubernetes gives a pod to end.
+  const drainMs = 10_000
+  const gateways = new GatewaysModule({ client, host, namespace: host.own, directory, log, drainMs })
   const speaker = new SpeakerModule({ client, host, namespace: host.own, nodeName: options.nodeName, log })
   const bgp = new BgpModule({ client, namespace: host.own, nodeName: options.nodeName, directory, log })
   const { promise: started, resolve: begin } = Promise.withResolvers<Agent>()

@@ -37,3 +37,8 @@ export function parseProcesses(text: string): readonly Worker[] {
   }
   return workers
 }
+
+/** Reads the frontends of `show sess`: one for each request or stream under way, the asking one included as `GLOBAL`. */
+export function parseSessions(text: string): readonly { readonly frontend: string }[] {
+  return [...text.matchAll(/^0x[0-9a-f]+: .*? fe=(\S*)/gm)].map(([, frontend = '']) => ({ frontend }))
+}

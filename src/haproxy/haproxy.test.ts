@@ -5,7 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { fillMap, parseProcesses, parseStat, parseTermination, quote, renderConfig, renderMap } from './index.ts'
+import {
+  fillMap,
+  parseProcesses,
+  parseSessions,
+  parseStat,
+  parseTermination,
+  quote,
+  renderConfig,
+  renderMap,
+} from './index.ts'
 
 function check(text: string): { status: number | null; stderr: string } {
   const directory = mkdtempSync(join(tmpdir(), 'plumb-haproxy-'))
@@ -73,6 +82,8 @@ test('answers are read back', () => {
     { pid: 1271, reloads: 0, old: false },
     { pid: 1233, reloads: 3, old: true },
   ])
+  const sessions = `0x562331452a70: proto=tcpv4 src=127.0.0.1:39494 fe=ns:gw:80 be=b srv=s ts=00 epoch=0\n0x5: proto=sockpair src=unix:2 fe=GLOBAL be=<NONE>\n`
+  assert.deepEqual(parseSessions(sessions), [{ frontend: 'ns:gw:80' }, { frontend: 'GLOBAL' }])
   assert.equal(parseTermination('SC--')?.error, 'connection_refused')
   assert.equal(parseTermination('----')?.by, 'nobody')
   assert.equal(parseTermination('??'), undefined)

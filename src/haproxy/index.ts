@@ -1,4 +1,4 @@
-export { parseProcesses, parseStat } from './answer.ts'
+export { parseProcesses, parseSessions, parseStat, type Worker } from './answer.ts'
 export {
   type Command,
   deleteServer,

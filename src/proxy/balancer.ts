@@ -23,6 +23,8 @@ export interface BalancerOptions {
   /** For files and sockets of this node's HAProxy alone; made when missing. */
   readonly directory: string
   readonly log: Log
+  /** What is under way when the gateway ends has this long to end by itself. */
+  readonly drainMs: number
 }
 
 /** HAProxy with what it runs from: becomes what a model says by commands, or by a reload of files that were checked before. */
@@ -89,9 +91,9 @@ export class Balancer {
     this.#origins.keepOnly(lowered.origins)
   }
 
-  /** Ends HAProxy; `become` starts it again. */
-  async stop(): Promise<void> {
-    await this.#process?.stop()
+  /** Ends HAProxy, which has `graceMs` for what is under way; `become` starts it again. */
+  async stop(graceMs: number): Promise<void> {
+    await this.#process?.stop(graceMs)
     this.#process = undefined
     this.#running = undefined
     this.#origins.close()

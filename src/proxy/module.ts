@@ -97,7 +97,7 @@ export class GatewaysModule implements NodeModule {
     clearTimeout(this.#retry)
     this.#objects.stop()
     await this.#queue
-    await this.#balancer.stop()
+    await this.#balancer.stop(this.#options.drainMs)
     this.#flows.close()
     this.#udp.close()
   }
@@ -140,7 +140,7 @@ export class GatewaysModule implements NodeModule {
     const model = this.#compile()
     this.#udp.update(model, this.#snapshot)
     if (!model.wanted) {
-      await this.#balancer.stop()
+      await this.#balancer.stop(this.#options.drainMs)
       this.#settle(undefined)
       return
     }

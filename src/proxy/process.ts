@@ -2,9 +2,9 @@ import type { ChildProcess } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Log } from '../agent/index.ts'
-import { parseProcesses } from '../haproxy/index.ts'
 import { type Namespace, spawnIn } from '../host/index.ts'
 import { askHaproxy } from './socket.ts'
+import { isBusy, workersOf } from './workers.ts'
 
 const patienceMs = 10_000
 const pollMs = 5
@@ -54,13 +54,21 @@ export class HaproxyProcess {
     })
   }
 
-  async stop(): Promise<void> {
+  /** Ends it: nothing is accepted any more, and what is under way has `graceMs` to end by itself. */
+  async stop(graceMs = 0): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
     const child = this.#child
     if (child === undefined) return
     const { promise, resolve } = Promise.withResolvers<void>()
-    child.once('exit', () => resolve())
+    let isOver = false
+    child.once('exit', () => {
+      isOver = true
+      resolve()
+    })
+    const deadline = performance.now() + graceMs
+    if (graceMs > 0) child.kill('SIGUSR1')
+    while (!isOver && performance.now() < deadline && (await isBusy(this.#masterSocket))) await pause(20)
     child.kill('SIGTERM')
     await promise
     rmSync(this.#pidFile, { force: true })
@@ -126,12 +134,7 @@ export class HaproxyProcess {
   }
 
   async #worker(): Promise<number | undefined> {
-    try {
-      return parseProcesses(await askHaproxy(this.#masterSocket, 'show proc')).find(({ old }) => !old)?.pid
-    } catch {
-      // The master is between two lives.
-      return undefined
-    }
+    return (await workersOf(this.#masterSocket)).find(({ old }) => !old)?.pid
   }
 
   async #serves(worker: number): Promise<boolean> {

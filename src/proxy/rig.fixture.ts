@@ -24,7 +24,7 @@ export class GatewayRig {
   readonly #servers: Server[] = []
   readonly #http2Servers: NetServer[] = []
 
-  constructor() {
+  constructor(drainMs = 0) {
     const informer = ({ kind }: Resource): Informer<never> =>
       ({
         start: () => Promise.resolve(),
@@ -40,6 +40,7 @@ export class GatewayRig {
       namespace: this.rig.node,
       directory: this.directory,
       log: this.log,
+      drainMs,
     })
   }
 
