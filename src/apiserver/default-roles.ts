@@ -1,7 +1,9 @@
 import type { KubeObject } from '../objects/index.ts'
+import { bootstrapRoles } from './bootstrap-roles.ts'
 import type { PolicyRule } from './policy-rules.ts'
 
-const apiVersion = 'rbac.authorization.k8s.io/v1'
+const apiGroup = 'rbac.authorization.k8s.io'
+const apiVersion = `${apiGroup}/v1`
 const bootstrap = { 'kubernetes.io/bootstrapping': 'rbac-defaults' }
 const aggregate = (role: string) => ({ [`rbac.authorization.k8s.io/aggregate-to-${role}`]: 'true' })
 
@@ -100,11 +102,16 @@ export function defaultRoles(): KubeObject[] {
     role('system:service-account-issuer-discovery', [
       { verbs: ['get'], nonResourceURLs: ['/.well-known/openid-configuration', '/openid/v1/jwks'] },
     ]),
-    binding('cluster-admin', 'system:masters'),
-    binding('system:discovery', 'system:authenticated'),
-    binding('system:basic-user', 'system:authenticated'),
-    binding('system:public-info-viewer', 'system:authenticated'),
-    binding('system:service-account-issuer-discovery', 'system:serviceaccounts'),
+    binding('cluster-admin', group('system:masters')),
+    binding('system:discovery', group('system:authenticated')),
+    binding('system:basic-user', group('system:authenticated')),
+    binding('system:public-info-viewer', group('system:authenticated')),
+    binding('system:service-account-issuer-discovery', group('system:serviceaccounts')),
+    ...bootstrapRoles.flatMap(({ name, rules, user, serviceAccount }) => [
+      role(name, rules),
+      ...(user === undefined ? [] : [binding(name, { apiGroup, kind: 'User', name: user })]),
+      ...(serviceAccount === undefined ? [] : [binding(name, account(serviceAccount))]),
+    ]),
   ]
 }
 
@@ -123,13 +130,15 @@ function gathered(name: string, labels: object): KubeObject {
   return { apiVersion, kind: 'ClusterRole', metadata, aggregationRule, rules: [] } as unknown as KubeObject
 }
 
-function binding(role: string, groupName: string): KubeObject {
-  const apiGroup = 'rbac.authorization.k8s.io'
+const group = (name: string) => ({ apiGroup, kind: 'Group', name })
+const account = (name: string) => ({ kind: 'ServiceAccount', name, namespace: 'kube-system' })
+
+function binding(role: string, subject: object): KubeObject {
   return {
     apiVersion,
     kind: 'ClusterRoleBinding',
     metadata: { name: role, labels: bootstrap },
     roleRef: { apiGroup, kind: 'ClusterRole', name: role },
-    subjects: [{ apiGroup, kind: 'Group', name: groupName }],
+    subjects: [subject],
   } as unknown as KubeObject
 }

@@ -1,3 +1,5 @@
+import type { KubeObject } from '../objects/index.ts'
+
 /** A socket to accept connections on: one inherited from the parent, or an address to bind. Port 0 lets the kernel choose. */
 export type ListenerOptions = { readonly fd: number } | { readonly host: string; readonly port: number }
 
@@ -36,6 +38,8 @@ export interface ApiServerOptions {
   readonly historyEvents?: number
   /** Folders with CustomResourceDefinitions that the server has from its first moment. */
   readonly definitions?: readonly string[]
+  /** Objects of built-in kinds that the server makes at its start where they are missing. */
+  readonly objects?: readonly KubeObject[]
   /** What is written down of requests, and where; nothing when left out. */
   readonly audit?: AuditOptions
   /** Where the API server is reached from inside of the cluster: the endpoints of the Service `kubernetes`. */

@@ -26,6 +26,7 @@ export async function seed(core: Core, options: ApiServerOptions): Promise<void>
     for (const object of defaultRoles()) ensure(core, transaction, object)
     ensure(core, transaction, kubernetesService(prefixes, options.advertise?.port ?? 6443))
     for (const object of kubernetesEndpoints(prefixes[0]!, options.advertise)) ensure(core, transaction, object, true)
+    for (const object of options.objects ?? []) ensure(core, transaction, copyOf(object))
     for (const object of customDefinitions) ensure(core, transaction, object)
   })
 }

@@ -1,6 +1,6 @@
 export { runInContainer } from './exec-capture.ts'
 export { checkHealth } from './grpc-health.ts'
-export { dispatchPod, Kubelet } from './kubelet.ts'
+export { Kubelet } from './kubelet.ts'
 export type { Builtin, KubeletDoor, LocalImage } from './kubelet-door.ts'
 export { parseLogRequest } from './kubelet-logs.ts'
 export { serveKubelet } from './kubelet-server.ts'

@@ -15,9 +15,10 @@ export interface LocalImage {
   readonly program: string
 }
 
-/** What all kubelets of the lab share. */
+/** What a kubelet works with; all but `client` is shared by the kubelets of the lab. */
 export interface KubeletDoor {
   readonly host: Host
+  /** The node's own: it may do what the kubelet of that node may. */
   readonly client: Client
   readonly services: Informer<Service>
   readonly resolver: NodeResolver

@@ -1,7 +1,7 @@
 import { type Address, parseAddress } from '../addr/index.ts'
 import { ApiError } from '../client/index.ts'
 import type { Namespace } from '../host/index.ts'
-import { Leases, type Node, Nodes, type Pod } from '../objects/index.ts'
+import { Leases, type Node, Nodes, type Pod, Pods } from '../objects/index.ts'
 import { callCni } from './cni-call.ts'
 import { timestamp } from './container-runner.ts'
 import type { KubeletDoor, NodeDoor } from './kubelet-door.ts'
@@ -56,8 +56,18 @@ export class Kubelet {
     this.#timer.unref()
   }
 
-  /** Takes a pod's change: `pod` is undefined when the object is gone. */
-  onPod(old: Pod | undefined, pod: Pod | undefined): void {
+  /** Follows the pods that are bound to the node; resolves when those that are there have their workers. */
+  follow(): Promise<void> {
+    const pods = this.#door.client.informer<Pod>(Pods, { fieldSelector: `spec.nodeName=${this.node.name}` })
+    pods.onChange((old, pod) => {
+      // A pod that was deleted and made again between two looks is two pods.
+      if (old !== undefined && pod !== undefined && old.metadata.uid !== pod.metadata.uid) this.#onPod(old, undefined)
+      this.#onPod(old, pod)
+    })
+    return pods.start()
+  }
+
+  #onPod(old: Pod | undefined, pod: Pod | undefined): void {
     const uid = (pod ?? old)?.metadata.uid ?? ''
     const worker = this.#workers.get(uid)
     if (pod === undefined) worker?.vanish()
@@ -107,16 +117,4 @@ async function attach(
     pod: { namespace: space, name, uid },
   })
   return (answer.ips ?? []).map(({ address }) => parseAddress(address.split('/')[0]!))
-}
-
-/** Hands each pod's changes to the kubelet of its node. */
-export function dispatchPod(kubelets: ReadonlyMap<string, Kubelet>, old: Pod | undefined, pod: Pod | undefined): void {
-  // A pod that was deleted and made again between two looks is two pods.
-  if (old !== undefined && pod !== undefined && old.metadata.uid !== pod.metadata.uid) {
-    dispatchPod(kubelets, old, undefined)
-    dispatchPod(kubelets, undefined, pod)
-    return
-  }
-  const node = (pod ?? old)?.spec.nodeName
-  if (node !== undefined && node !== '') kubelets.get(node)?.onPod(old, pod)
 }

@@ -4,8 +4,9 @@ import type { Address } from '../addr/index.ts'
 import { familyOf } from '../addr/index.ts'
 import type { ApiServerOptions } from '../apiserver/index.ts'
 import type { Host } from '../host/index.ts'
+import { accessObjects, agentsGroup, controllersUser } from './access.ts'
 import type { LabConfig } from './config.ts'
-import { type Credentials, writeKubeconfig } from './credentials.ts'
+import { type Credentials, issueClient, writeKubeconfig } from './credentials.ts'
 import type { Machine, Rack } from './rack.ts'
 import { Role } from './roles.ts'
 
@@ -14,28 +15,29 @@ const apiPort = 6443
 /** The processes of a lab and how to reach its API. */
 export interface Processes {
   readonly roles: readonly Role[]
-  /** For the host: the API server on loopback. */
+  /** The operator's, for the host. */
   readonly kubeconfig: string
+  /** The API server on loopback. */
+  readonly server: string
 }
 
 /**
  * Starts the API server, the controllers and an agent per node, all at once. The API's listening sockets are made here and
  * handed down: connections wait in their backlog until the API server is there, also while it is started again.
  */
-export function startProcesses(
+export async function startProcesses(
   host: Host,
   config: LabConfig,
   rack: Rack,
   credentials: Credentials,
   onExit: (role: string, reason: string) => void,
-): Processes {
+): Promise<Processes> {
   const loopback = host.listenTcp(host.own, '127.0.0.1' as Address, 0)
   const inside = rack.control.addresses.map((address) => host.listenTcp(rack.control.namespace, address, apiPort))
   const kubeconfig = join(config.path, 'kubeconfig')
-  const clusterKubeconfig = join(config.path, 'cluster.kubeconfig')
   const clusterCa = join(config.path, 'ca.crt')
-  writeKubeconfig(kubeconfig, `https://127.0.0.1:${loopback.port}`, credentials, config.name)
-  writeKubeconfig(clusterKubeconfig, `https://${rack.control.addresses[0]}:${apiPort}`, credentials, config.name)
+  const server = `https://127.0.0.1:${loopback.port}`
+  writeKubeconfig(kubeconfig, server, credentials, config.name)
   writeFileSync(clusterCa, credentials.authority.cert)
   const descriptors = [loopback.fd, ...inside.map(({ fd }) => fd)]
   const apiConfig = join(config.path, 'apiserver.json')
@@ -52,17 +54,29 @@ export function startProcesses(
       onExit: (reason) => onExit(name, reason),
     })
   const { network } = config
+  const inCluster = `https://${rack.control.addresses[0]}:${apiPort}`
+  const kubeconfigOf = async (name: string, user: string, ...groups: string[]): Promise<string> => {
+    const path = join(config.path, `${name}.kubeconfig`)
+    writeKubeconfig(path, inCluster, credentials, config.name, await issueClient(credentials, user, ...groups))
+    return path
+  }
+  const apiServer = role('apiserver', rack.control, ['apiserver', '--config', apiConfig], descriptors)
+  const [controllersKubeconfig, ...agentKubeconfigs] = await Promise.all([
+    kubeconfigOf('controllers', controllersUser),
+    ...rack.nodes.map(({ name }) => kubeconfigOf(`agent-${name}`, `plumb:agent:${name}`, agentsGroup)),
+  ])
   return {
     kubeconfig,
+    server,
     roles: [
-      role('apiserver', rack.control, ['apiserver', '--config', apiConfig], descriptors),
+      apiServer,
       role('controllers', rack.control, [
-        ...['controllers', '--kubeconfig', clusterKubeconfig],
+        ...['controllers', '--kubeconfig', controllersKubeconfig],
         ...['--cluster-cidr', network.podPrefixes.join(), '--cluster-ca', clusterCa],
       ]),
-      ...rack.nodes.map((node) =>
+      ...rack.nodes.map((node, i) =>
         role(`agent-${node.name}`, node, [
-          ...['agent', '--kubeconfig', clusterKubeconfig, '--node-name', node.name],
+          ...['agent', '--kubeconfig', agentKubeconfigs[i]!, '--node-name', node.name],
           ...['--socket', agentSocket(config, node.name), '--service-cidr', network.servicePrefixes.join()],
         ]),
       ),
@@ -91,6 +105,7 @@ function apiServerOptions(
     kubelet: { ...kubeletClient, ca: authority.cert },
     serviceCidrs: network.servicePrefixes,
     definitions: [join(import.meta.dirname, '../../crds')],
+    objects: accessObjects(),
     advertise: { addresses: control.addresses.filter((address) => familyOf(address) === first), port: apiPort },
   }
 }

@@ -53,12 +53,23 @@ function serviceAddresses({ servicePrefixes }: LabNetwork): string[] {
   })
 }
 
-/** Writes a kubeconfig of the operator that only its owner may read. */
-export function writeKubeconfig(path: string, server: string, { authority, admin }: Credentials, name: string): void {
-  writeFileSync(path, renderKubeconfig({ server, clusterCa: authority.cert, client: admin, name }), { mode: 0o600 })
+/** Writes a kubeconfig, by default the operator's, that only its owner may read. */
+export function writeKubeconfig(
+  path: string,
+  server: string,
+  { authority, admin }: Credentials,
+  name: string,
+  client = admin,
+): void {
+  writeFileSync(path, renderKubeconfig({ server, clusterCa: authority.cert, client, name }), { mode: 0o600 })
 }
 
-/** The certificate that a node's kubelet serves with. */
+/** What one of the lab's own processes shows to the API server. */
+export function issueClient({ authority }: Credentials, user: string, ...groups: string[]): Promise<KeyPair> {
+  return issueCertificate(authority, { commonName: user, organizations: groups, usages: ['client'] })
+}
+
+/** The certificate that a node's kubelet serves with, and that it shows to the API server. */
 export function issueKubelet(credentials: Credentials, node: string, addresses: readonly Address[]): Promise<KeyPair> {
   return issueKubeletCertificate(credentials.authority, node, addresses)
 }

@@ -141,6 +141,30 @@ test('jobs of any outcome end as their processes do; a crashing container backs 
   assert.equal(String(log).trim(), '10.96.0.1')
 })
 
+test('each process of the lab is a user of its own, and is refused nothing that it asks for', async () => {
+  const server = /server: .*/
+  const [loopback = ''] = server.exec(readFileSync(summary.kubeconfig, 'utf8')) ?? []
+  const users = { 'agent-node-1': 'plumb:agent:node-1', controllers: 'plumb:controllers' }
+  for (const [file, user] of Object.entries(users)) {
+    const kubeconfig = readFileSync(join(runDirectory(name).path, `${file}.kubeconfig`), 'utf8').replace(
+      server,
+      loopback,
+    )
+    const own = connect({ kubeconfig, userAgent: 'plumb-test' })
+    const review = await own.request<{ status: { userInfo: { username: string; groups: string[] } } }>(
+      'POST',
+      '/apis/authentication.k8s.io/v1/selfsubjectreviews',
+      {},
+    )
+    own.close()
+    const { username, groups } = review.status.userInfo
+    assert.equal(username, user)
+    assert.ok(!groups.includes('system:masters'), groups.join())
+  }
+  const metrics = String(await api.request('GET', '/metrics'))
+  assert.deepEqual(metrics.match(/^apiserver_request_total.*code="403".*$/gm), null)
+})
+
 test('the API server may die: it comes back at the same address and the pods stay', async () => {
   const before = (await api.get<Pod>(Pods, 'default', 'client')).metadata.uid
   const lab = await findLab(name)

@@ -2,17 +2,19 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { KeyPair } from '../apiserver/index.ts'
 import { type Client, connect } from '../client/index.ts'
 import { setCertificateSource } from '../containers/index.ts'
 import { type Host, HostError, openHost } from '../host/index.ts'
-import { dispatchPod, Kubelet, type KubeletDoor, serveKubelet } from '../kubelet/index.ts'
-import { type Node, Nodes, type Pod, Pods, type Service, Services } from '../objects/index.ts'
+import { Kubelet, type KubeletDoor, serveKubelet } from '../kubelet/index.ts'
+import { type Node, Nodes, type Service, Services } from '../objects/index.ts'
+import { supervisorUser } from './access.ts'
 import { createAddons, dnsImage } from './addons.ts'
 import type { LabConfig } from './config.ts'
 import { agentSocket, type Processes, startProcesses } from './control-plane.ts'
 import { routeToPods } from './control-routes.ts'
 import { serveControl } from './control-server.ts'
-import { type Credentials, createCredentials, issueKubelet, issueStandIn } from './credentials.ts'
+import { type Credentials, createCredentials, issueClient, issueKubelet, issueStandIn } from './credentials.ts'
 import { dnsBuiltin } from './dns-builtin.ts'
 import type { ExecTarget } from './exec-place.ts'
 import { findExecPlace } from './exec-place.ts'
@@ -25,6 +27,11 @@ import { tailOf } from './run-directory.ts'
 // A role that ends this often before the lab is up will not come up.
 const maximumStartFailures = 2
 const apiTimeoutMs = 30_000
+// Each node has a client of its own, as a kubelet has; together they are not to keep hundreds of connections.
+const maxConnections = 8
+
+/** Opens a client of the API server that is who the certificate says. */
+type Open = (pair: KeyPair, userAgent: string) => Client
 
 /** The lab's own process: builds the rack, keeps the other processes running, and is the kubelet of every node. Ends when told to. */
 export async function runSupervisor(run: string): Promise<void> {
@@ -77,15 +84,16 @@ class Supervisor {
     serveOutside(this.#host, rack.outside)
     this.#lifeline.progress(`${config.nodes} nodes, router and outside client wired`)
     const credentials = await createCredentials(network, rack.control.addresses)
-    this.#processes = startProcesses(this.#host, config, rack, credentials, (role, reason) =>
+    this.#processes = await startProcesses(this.#host, config, rack, credentials, (role, reason) =>
       this.#roleEnded(role, reason),
     )
-    const { kubeconfig } = this.#processes
+    const { kubeconfig, server } = this.#processes
     this.#lifeline.progress('API server, controllers and agents started')
     const podsDirectory = mountPods(config)
     await serveControl(join(config.path, 'control.sock'), this.#routes())
-    const client = connect({ kubeconfig, userAgent: 'plumb-lab', onTrouble: say })
-    await Promise.race([failed, this.#bringUp(client, rack, credentials, podsDirectory)])
+    const open: Open = ({ cert, key }, userAgent) =>
+      connect({ server, ca: credentials.authority.cert, cert, key, userAgent, onTrouble: say, maxConnections })
+    await Promise.race([failed, this.#bringUp(open, rack, credentials, podsDirectory)])
     this.#lifeline.tell({ kind: 'api', kubeconfig })
     this.#ready = true
   }
@@ -103,31 +111,35 @@ class Supervisor {
     process.exit(1)
   }
 
-  async #bringUp(client: Client, rack: Rack, credentials: Credentials, podsDirectory: string): Promise<void> {
+  async #bringUp(open: Open, rack: Rack, credentials: Credentials, podsDirectory: string): Promise<void> {
+    const [own, ...kubelets] = await Promise.all([
+      issueClient(credentials, supervisorUser),
+      ...rack.nodes.map(({ name, addresses }) => issueKubelet(credentials, name, addresses)),
+    ])
+    const client = open(own, 'plumb-lab')
     await untilServing(client)
     this.#lifeline.progress('API server answers')
     const services = client.informer<Service>(Services)
-    const pods = client.informer<Pod>(Pods)
     const nodes = client.informer<Node>(Nodes)
-    const door = this.#door(client, services, credentials, podsDirectory)
+    const shared = this.#door(client, services, credentials, podsDirectory)
     setCertificateSource(() => issueStandIn(credentials))
     for (const [i, machine] of rack.nodes.entries()) {
+      const pair = kubelets[i]!
+      const door = { ...shared, client: open(pair, 'plumb-kubelet') }
       const kubelet = new Kubelet(door, machine, i + 1, agentSocket(this.#config, machine.name))
       this.#kubelets.set(machine.name, kubelet)
-      serveKubelet(this.#host, kubelet, async () => ({
-        ...(await issueKubelet(credentials, machine.name, machine.addresses)),
-        clientCa: credentials.authority.cert,
-      }))
+      serveKubelet(this.#host, kubelet, async () => ({ ...pair, clientCa: credentials.authority.cert }))
     }
+    const operator = open(credentials.admin, 'plumb-lab')
     routeToPods(rack.control.namespace, nodes)
-    pods.onChange((old, current) => dispatchPod(this.#kubelets, old, current))
     await Promise.all([
       ...[...this.#kubelets.values()].map((kubelet) => kubelet.register()),
+      ...[...this.#kubelets.values()].map((kubelet) => kubelet.follow()),
       services.start(),
-      pods.start(),
       nodes.start(),
-      createAddons(client, this.#config.network),
+      createAddons(operator, this.#config.network),
     ])
+    operator.close()
     this.#lifeline.progress('nodes registered')
   }
 
@@ -136,12 +148,11 @@ class Supervisor {
     services: KubeletDoor['services'],
     credentials: Credentials,
     podsDirectory: string,
-  ): KubeletDoor {
+  ): Omit<KubeletDoor, 'client'> {
     const { dnsAddresses, clusterDomain } = this.#config.network
     const own = readFileSync('/etc/resolv.conf', 'utf8')
     return {
       host: this.#host,
-      client,
       services,
       resolver: { clusterAddresses: dnsAddresses, clusterDomain, own },
       podsDirectory,
