@@ -19,18 +19,8 @@ export interface OwnershipSource {
   onChange(listener: (changed: readonly Address[]) => void): () => void
 }
 
-/** What must happen on this node around a change of owner. A rejection is told and does not hold the change up. */
-export interface OwnershipHooks {
-  /** Before this node takes an address in a planned move: state (conntrack, NAT) must be in place when it settles. */
-  prepareTake(address: Address, from: string): Promise<void>
-  /** This node holds the address; neighbours have just been told. */
-  taken(address: Address): void
-  /** This node does not answer for the address any more; connections in flight may still pass for the drain time. */
-  released(address: Address): void
-}
-
 /**
- * Marks of packets that belong to a connection of before a planned move of an external address, on their way to the node that had
+ * Marks of packets that belong to a connection of before a move of an external address, on their way to the node that had
  * it: the upper half says so, the lower half which node.
  */
 export const movedMark = { base: 0x504d_0000, mask: 0xffff_0000 } as const

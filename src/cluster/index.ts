@@ -1,4 +1,4 @@
-export { type AddressClaim, movedMark, type OwnershipHooks, type OwnershipSource } from './address-claim.ts'
+export { type AddressClaim, movedMark, type OwnershipSource } from './address-claim.ts'
 export { ChangeFeed, type Changes, mergeChanges } from './change-feed.ts'
 export { bearsExternalTraffic } from './external-traffic.ts'
 export type { Because, Finding } from './finding.ts'

@@ -3,17 +3,23 @@ import {
   decodeConnection,
   IPCTNL_MSG_CT_DELETE,
   IPCTNL_MSG_CT_GET,
+  IPCTNL_MSG_CT_NEW,
   NFNL_SUBSYS_CTNETLINK,
   NFPROTO_UNSPEC,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
   nfnetlinkType,
+  type TranslatedConnection,
   writeConnectionName,
   writeConnectionQuery,
   writeNetfilterHeader,
+  writeTranslatedConnection,
 } from '../netlink/index.ts'
 import type { Connection, Network } from './contract.ts'
 import type { NetlinkSocket } from './netlink-socket.ts'
 
 const get = nfnetlinkType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET)
+const create = nfnetlinkType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW)
 const remove = nfnetlinkType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE)
 
 /** The conntrack entries that the filter lets through. */
@@ -37,14 +43,23 @@ export function listConnections(
 }
 
 /** Deletes the entry with this protocol, original direction and zone. */
-export function deleteConnection(socket: NetlinkSocket, connection: Connection): void {
+export function deleteConnection(socket: NetlinkSocket, connection: Parameters<Network['deleteConnection']>[0]): void {
   socket.request(`delete connection ${renderConnection(connection)}`, remove, 0, (writer) => {
     writeNetfilterHeader(writer, addressFamily(connection.family))
     writeConnectionName(writer, connection)
   })
 }
 
-function renderConnection({ protocol, original, zone }: Connection): string {
+/** Adds an entry for a connection that began elsewhere; throws `exists` while another has one of its directions. */
+export function addConnection(socket: NetlinkSocket, connection: TranslatedConnection): void {
+  const flags = NLM_F_CREATE | NLM_F_EXCL
+  socket.request(`add connection ${renderConnection(connection)}`, create, flags, (writer) => {
+    writeNetfilterHeader(writer, addressFamily(connection.family))
+    writeTranslatedConnection(writer, connection)
+  })
+}
+
+function renderConnection({ protocol, original, zone }: Pick<Connection, 'protocol' | 'original' | 'zone'>): string {
   const { source, sourcePort, destination, destinationPort } = original
   const suffix = zone === undefined ? '' : ` zone ${zone}`
   return `protocol ${protocol} ${source} port ${sourcePort} -> ${destination} port ${destinationPort}${suffix}`

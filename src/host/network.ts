@@ -161,8 +161,11 @@ export class LinuxNetwork implements Network {
   connections(filter?: Parameters<Network['connections']>[0]): readonly Connection[] {
     return connections.listConnections(this.#socket(NETLINK_NETFILTER), filter)
   }
-  deleteConnection(connection: Connection): void {
+  deleteConnection(connection: Parameters<Network['deleteConnection']>[0]): void {
     connections.deleteConnection(this.#socket(NETLINK_NETFILTER), connection)
+  }
+  addConnection(connection: Parameters<Network['addConnection']>[0]): void {
+    connections.addConnection(this.#socket(NETLINK_NETFILTER), connection)
   }
   watchConnections(
     onEvent: (event: 'new' | 'update' | 'destroy', connection: Connection) => void,

@@ -4,13 +4,18 @@ import {
   type Announcement,
   type L2Advertisement,
   mergeAnnouncements,
+  rankNodes,
   serviceAnnouncements,
 } from '../announce/index.ts'
 import { type Changes, type Finding, internalAddresses, type ObjectKey, type Snapshot } from '../cluster/index.ts'
 import { egressClaims } from '../egress/index.ts'
 import { type IPAddressPool, poolFinder } from '../ipam/index.ts'
 import type { Node } from '../objects/index.ts'
+import type { Cared } from '../standby/index.ts'
 import type { Member } from './heartbeats.ts'
+
+/** Nodes that keep a copy of an address' connections, its holder among them or not. */
+const standbys = 3
 
 type OfService = ReturnType<typeof serviceAnnouncements>
 
@@ -27,6 +32,27 @@ export class Announcements {
 
   get findings(): readonly Finding[] {
     return [...this.#byService.values()].flatMap(({ findings }) => findings)
+  }
+
+  /**
+   * The addresses whose connections any node could carry on, and who is to be ready: those of policy Cluster, held by one node at a time. With
+   * policy Local endpoints are on the holder, and end with it.
+   */
+  cared(snapshot: Snapshot): readonly Cared[] {
+    const cared = new Map<Address, { address: Address; ports: Cared['ports'][number][]; standbys: readonly string[] }>()
+    for (const [key, { announcements }] of this.#byService) {
+      const spec = snapshot.services.get(key)?.spec
+      if (spec === undefined || spec.externalTrafficPolicy === 'Local') continue
+      for (const { claim, method } of announcements) {
+        if (method !== 'L2') continue
+        const { address } = claim
+        const one = cared.get(address) ?? { address, ports: [], standbys: rankNodes(claim).slice(0, standbys) }
+        for (const { port, protocol = 'TCP' } of spec.ports ?? [])
+          if (protocol !== 'SCTP') one.ports.push({ port, protocol: protocol === 'UDP' ? 'udp' : 'tcp' })
+        cared.set(address, one)
+      }
+    }
+    return [...cared.values()]
   }
 
   /** The Services that an address belongs to. */

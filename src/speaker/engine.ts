@@ -18,7 +18,8 @@ export interface Spoken {
 /** What the engine tells. Plain data: it may come from another thread. */
 export type EngineEvent =
   | { readonly kind: 'owners'; readonly owners: ReadonlyMap<Address, string> }
-  | { readonly kind: 'taken'; readonly address: Address }
+  /** `from`: who held it until it was not heard any more; undefined in a planned move. */
+  | { readonly kind: 'taken'; readonly address: Address; readonly from: string | undefined }
   | { readonly kind: 'lost'; readonly address: Address; readonly why: string }
   | { readonly kind: 'prepare'; readonly address: Address; readonly from: string }
   | { readonly kind: 'foreign'; readonly address: Address; readonly mac: string; readonly link: string }
@@ -179,9 +180,7 @@ export class Engine {
           break
         case 'taken':
           if (!this.#election.holds(effect.address, performance.now())) break
-          this.#reasons.set(effect.address, this.#reasonFor(effect))
-          this.#announcer.hold(effect.address, this.#spoken.get(effect.address)?.links, effect.isFirst)
-          this.#options.onEvent({ kind: 'taken', address: effect.address })
+          this.#take(effect)
           break
         case 'prepare':
           this.#coming.set(effect.address, effect.from)
@@ -196,12 +195,20 @@ export class Engine {
     }
   }
 
-  #reasonFor({ address, isFirst }: Extract<Effect, { kind: 'taken' }>): string {
+  #take({ address, isFirst }: Extract<Effect, { kind: 'taken' }>): void {
     const mover = this.#coming.get(address)
     const before = this.#lastOwners.get(address)
     this.#coming.delete(address)
+    const isOwn = before === this.#options.node
+    const from = mover === undefined && !isOwn ? before : undefined
+    this.#reasons.set(address, this.#reasonFor(mover, isFirst ? undefined : before))
+    this.#announcer.hold(address, this.#spoken.get(address)?.links, isFirst)
+    this.#options.onEvent({ kind: 'taken', address, from })
+  }
+
+  #reasonFor(mover: string | undefined, before: string | undefined): string {
     if (mover !== undefined) return `${mover} handed it over`
-    if (isFirst || before === undefined) return 'nobody had it'
+    if (before === undefined) return 'nobody had it'
     return before === this.#options.node ? 'a majority voted for it again' : `${before} was not heard any more`
   }
 

@@ -1,11 +1,14 @@
 import { type Address, addressAt, type Family, families, familyOf, type Prefix } from '../addr/index.ts'
-import { movedMark, type OwnershipHooks } from '../cluster/index.ts'
+import { movedMark } from '../cluster/index.ts'
 import type { Network } from '../host/index.ts'
 import type { Expression, Operation, Rule, SetDeclaration, Statement, Transaction } from '../nft/index.ts'
 import type { Member } from './heartbeats.ts'
 
 /** How long connections of before a move are led to the former holder when nothing of them is known here, in seconds. */
 const rememberSeconds = 3600
+/** How often it is looked whether a former holder that fell silent can be reached, and how often in all: a neighbour entry in use is given up within a minute. */
+const lookMs = 1000
+const looks = 90
 /** Route table of the former holder number 0, and the priority of the rules that lead there. */
 const firstTable = 0x504d
 const rulePriority = 5100
@@ -19,15 +22,16 @@ const words = {
 } as const
 
 /**
- * Connections survive a planned move: of those that were made at the former holder this node knows nothing, so it passes their packets on to
- * it, untranslated, and the former holder goes on translating them. New connections are this node's own. TCP alone says which are which.
+ * Of connections that were made at the former holder this node may know nothing, so it passes their packets on to it, untranslated, and
+ * the former holder goes on translating them. New connections are this node's own. TCP alone says which are which.
  */
-export class FormerHolders implements OwnershipHooks {
+export class FormerHolders {
   readonly #network: Network
   readonly #node: string
   readonly #numbers = new Map<string, number>()
   /** Whom this node leads to, by address. */
   readonly #leads = new Map<Address, string>()
+  readonly #looking = new Map<Address, NodeJS.Timeout>()
   #members: readonly Member[] = []
   #begun = false
 
@@ -40,7 +44,8 @@ export class FormerHolders implements OwnershipHooks {
     this.#members = members
   }
 
-  async prepareTake(address: Address, from: string): Promise<void> {
+  /** Leads what is not known here to a node. One that fell silent is led to while it can be reached: then its clients are better off with a reset. */
+  async lead(address: Address, from: string, until: 'for good' | 'while it is reachable' = 'for good'): Promise<void> {
     const family = familyOf(address)
     const via = this.#members.find(({ name }) => name === from)?.addresses.find((one) => familyOf(one) === family)
     if (via === undefined || from === this.#node) return
@@ -62,11 +67,20 @@ export class FormerHolders implements OwnershipHooks {
       { kind: 'add-elements', ...at, set: self, elements: [{ key: address, value: address }] },
     ])
     this.#leads.set(address, from)
+    if (until === 'while it is reachable') this.#look(via)
   }
 
   /** The node to which this one leads has the address again: what neither knows would go to and fro. */
   async hasOwner(address: Address, node: string | undefined): Promise<void> {
-    if (node === undefined || this.#leads.get(address) !== node) return
+    if (node !== undefined && this.#leads.get(address) === node) await this.#end(address)
+  }
+
+  close(): void {
+    for (const timer of this.#looking.values()) clearInterval(timer)
+    this.#looking.clear()
+  }
+
+  async #end(address: Address): Promise<void> {
     this.#leads.delete(address)
     const family = familyOf(address)
     const at = { family: words[family].family, table: movedTable }
@@ -74,12 +88,19 @@ export class FormerHolders implements OwnershipHooks {
     await this.#network.commit([{ kind: 'delete-elements', ...at, set, elements: [{ key: address }] }])
   }
 
-  taken(): void {
-    // What was prepared goes on to be needed.
-  }
-
-  released(): void {
-    // Flows that are led on from here are still led on.
+  /** Ends the ways to a node once it does not answer as a neighbour. */
+  #look(via: Address): void {
+    if (this.#looking.has(via)) return
+    let left = looks
+    const timer = setInterval(() => {
+      const isGone = this.#network.neighbours().some(({ address, state }) => address === via && state === 'failed')
+      if (!isGone && --left > 0) return
+      clearInterval(timer)
+      this.#looking.delete(via)
+      const node = this.#members.find(({ addresses }) => addresses.includes(via))?.name
+      for (const [address, to] of this.#leads) if (isGone && to === node) this.#end(address).catch(() => undefined)
+    }, lookMs).unref()
+    this.#looking.set(via, timer)
   }
 
   /** Forgets what a former run of this node was leading where: numbers may mean other nodes now. */

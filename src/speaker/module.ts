@@ -4,18 +4,20 @@ import { type Address, findAddress } from '../addr/index.ts'
 import type { Log, NodeModule } from '../agent/index.ts'
 import { type AddressSelection, defaultTiming, type L2Advertisement, type Timing } from '../announce/index.ts'
 import type { Client, Informer } from '../client/index.ts'
-import type { Changes, Finding, OwnershipHooks, OwnershipSource, Snapshot } from '../cluster/index.ts'
+import type { Changes, Finding, OwnershipSource, Snapshot } from '../cluster/index.ts'
 import type { Host, Namespace } from '../host/index.ts'
 import type { IPAddressPool } from '../ipam/index.ts'
 import type { Secret } from '../objects/index.ts'
+import type { PodNetwork } from '../pods/index.ts'
+import type { Cared, StandbyState } from '../standby/index.ts'
 import { Announcements, membersOf } from './announcements.ts'
 import { ArbiterLease } from './arbiter-lease.ts'
 import type { EngineEvent, EngineState } from './engine.ts'
 import { type EngineHandle, startEngine } from './engine-handle.ts'
 import { foreignFinding, noKey } from './findings.ts'
-import { FormerHolders } from './former-holders.ts'
 import { bgpAdvertisements, ipAddressPools, l2Advertisements, secrets, speakerObjects } from './resources.ts'
 import { assigned, type ServiceEvent, tellService, told } from './service-event.ts'
+import { Survival } from './survival.ts'
 
 /** UDP port of the heartbeats. */
 const heartbeatPort = 10_261
@@ -42,6 +44,8 @@ export interface SpeakerAnswer {
   readonly hasKey: boolean
   readonly held: EngineState['held']
   readonly links: EngineState['links']
+  /** What it knows of connections, its own and those of addresses that others hold. */
+  readonly connections: StandbyState | undefined
   readonly seen: Readonly<Record<string, readonly string[]>>
   readonly owners: Readonly<Record<string, string>>
   readonly addresses: readonly {
@@ -63,10 +67,12 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
   readonly #announcements = new Announcements()
   readonly #arbiter: ArbiterLease
   readonly #listeners = new Set<(changed: readonly Address[]) => void>()
-  readonly #former: FormerHolders
-  readonly #hooks: OwnershipHooks[]
+  readonly #survival: Survival
   readonly #foreign = new Map<Address, Finding>()
   #snapshot: Snapshot | undefined
+  #pods: PodNetwork | undefined
+  #knownPods: PodNetwork | undefined
+  #cared: readonly Cared[] = []
   #engine: EngineHandle | undefined
   #owners: ReadonlyMap<Address, string> = new Map()
   #membersText = ''
@@ -74,9 +80,8 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
 
   constructor(options: SpeakerOptions) {
     this.#options = options
-    const { client, nodeName, namespace: node } = options
-    this.#former = new FormerHolders(node.network, nodeName)
-    this.#hooks = [this.#former]
+    const { client, nodeName } = options
+    this.#survival = new Survival(options)
     this.#pools = client.informer<IPAddressPool>(ipAddressPools, { optional: true })
     this.#advertisements = client.informer<L2Advertisement>(l2Advertisements, { optional: true })
     this.#byRoute = client.informer<AddressSelection>(bgpAdvertisements, { optional: true })
@@ -97,11 +102,6 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     return [...this.#announcements.findings, ...this.#foreign.values(), ...(needed ? [noKey] : [])]
   }
 
-  /** What this node must do around changes of owner. */
-  addHooks(hooks: OwnershipHooks): void {
-    this.#hooks.push(hooks)
-  }
-
   owners(): ReadonlyMap<Address, string> {
     return this.#owners
   }
@@ -111,9 +111,10 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     return () => this.#listeners.delete(listener)
   }
 
-  update(snapshot: Snapshot, _pods: unknown, changes: Changes): void {
+  update(snapshot: Snapshot, pods: PodNetwork, changes: Changes): void {
     this.#snapshot = snapshot
-    this.#configure(snapshot, changes)
+    this.#pods = pods
+    this.#configure(snapshot, pods, changes)
   }
 
   /** Answers `POST /addresses`. */
@@ -127,6 +128,7 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
       node: this.#options.nodeName,
       hasKey: this.#key() !== undefined,
       ...{ held, links, addresses },
+      connections: await this.#survival.state(),
       seen: Object.fromEntries(seen),
       owners: Object.fromEntries(this.#owners),
     }
@@ -151,14 +153,15 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     const end = performance.now() + leaveMs
     while (performance.now() < end && (await engine.ask()).held.length > 0) await pause(10)
     await engine.close()
+    await this.#survival.close()
   }
 
   /** A pool, an advertisement or the key changed. */
   #refresh(): void {
-    if (this.#snapshot !== undefined) this.#configure(this.#snapshot, nothing)
+    if (this.#snapshot !== undefined && this.#pods !== undefined) this.#configure(this.#snapshot, this.#pods, nothing)
   }
 
-  #configure(snapshot: Snapshot, changes: Pick<Changes, 'services' | 'egresses'>): void {
+  #configure(snapshot: Snapshot, pods: PodNetwork, changes: Pick<Changes, 'services' | 'egresses'>): void {
     if (!this.#pools.synced || !this.#advertisements.synced || !this.#byRoute.synced) return
     const pools = [...this.#pools.values()]
     const hasNews = this.#announcements.update(
@@ -170,13 +173,15 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     )
     // Before the first address there is nothing to hold, and a thread with its memory to save.
     const isNew = this.#engine === undefined && this.#announcements.all.size > 0 && this.#start()
-    if (this.#engine === undefined || !(hasNews || isNew)) return
+    const hasPods = pods !== this.#knownPods
+    if (this.#engine === undefined || !(hasNews || isNew || hasPods)) return
+    this.#knownPods = pods
     const members = membersOf(snapshot.nodes.values())
+    if (hasNews || isNew) this.#cared = this.#announcements.cared(snapshot)
+    this.#survival.configure(members, this.#cared, pods)
+    if (!hasNews && !isNew) return
     const membersText = JSON.stringify(members)
-    if (isNew || membersText !== this.#membersText) {
-      this.#engine.command({ kind: 'members', members })
-      this.#former.setMembers(members)
-    }
+    if (isNew || membersText !== this.#membersText) this.#engine.command({ kind: 'members', members })
     this.#membersText = membersText
     const { nodeName } = this.#options
     const isDraining = snapshot.nodes.get(nodeName)?.metadata.annotations?.[drainAnnotation] !== undefined
@@ -203,6 +208,7 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
       namespace,
       onEvent: (event) => this.#onEvent(event),
     })
+    this.#survival.start(key)
     return true
   }
 
@@ -220,12 +226,12 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
       case 'taken':
         log.info({ address: event.address }, 'this node answers for the address')
         this.#foreign.delete(event.address)
-        for (const hooks of this.#hooks) hooks.taken(event.address)
+        this.#follow(event.address, this.#survival.taken(event.address, event.from))
         this.#tell(event.address, assigned(nodeName))
         break
       case 'lost':
         log.info({ address: event.address, why: event.why }, 'this node does not answer for the address any more')
-        for (const hooks of this.#hooks) hooks.released(event.address)
+        this.#follow(event.address, this.#survival.lost(event.address))
         break
       case 'prepare':
         void this.#prepare(event.address, event.from)
@@ -247,12 +253,17 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
   }
 
   async #prepare(address: Address, from: string): Promise<void> {
-    const all = Promise.allSettled(this.#hooks.map((hooks) => hooks.prepareTake(address, from)))
-    const outcome = await Promise.race([all, pause(prepareMs)])
-    const failed = outcome?.find((one) => one.status === 'rejected')
-    if (outcome === undefined || failed !== undefined)
-      this.#options.log.warn({ address, from, error: String(failed?.reason ?? 'too slow') }, 'a move was not prepared')
+    const prepared = this.#survival.prepare(address, from)
+    this.#follow(address, prepared)
+    await Promise.race([prepared.catch(() => undefined), pause(prepareMs)])
     this.#engine?.command({ kind: 'prepared', address, from })
+  }
+
+  /** What goes wrong with connections holds no move up. */
+  #follow(address: Address, work: Promise<unknown>): void {
+    work.catch((error: unknown) => {
+      this.#options.log.warn({ address, error: String(error) }, 'connections of before a move may end')
+    })
   }
 
   #setOwners(owners: ReadonlyMap<Address, string>): void {
@@ -261,12 +272,9 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     const changed = [...new Set([...before.keys(), ...owners.keys()])].filter(
       (address) => before.get(address) !== owners.get(address),
     )
-    for (const address of changed) {
-      this.#former.hasOwner(address, owners.get(address)).catch((error: unknown) => {
-        this.#options.log.warn({ address, error: String(error) }, 'connections of before a move go on being led')
-      })
-    }
-    if (changed.length > 0) for (const listener of this.#listeners) listener(changed)
+    if (changed.length === 0) return
+    this.#follow(changed[0]!, this.#survival.setOwners(owners, changed))
+    for (const listener of this.#listeners) listener(changed)
   }
 
   #tell(address: Address, event: ServiceEvent): void {

@@ -1,0 +1,86 @@
+import type { Address } from '../addr/index.ts'
+import type { Log } from '../agent/index.ts'
+import type { Host, Namespace } from '../host/index.ts'
+import type { PodNetwork } from '../pods/index.ts'
+import { type Cared, type StandbyHandle, type StandbyState, startStandby } from '../standby/index.ts'
+import { FormerHolders } from './former-holders.ts'
+import type { Member } from './heartbeats.ts'
+
+/** TCP port at which nodes tell one another of connections. */
+const standbyPort = 10_262
+
+export interface SurvivalOptions {
+  readonly host: Host
+  readonly namespace: Namespace
+  readonly nodeName: string
+  readonly log: Log
+}
+
+/**
+ * What becomes of connections when an external address changes hands. Those whose endpoints are on other nodes are carried on
+ * by the new holder, which has a copy of them; what only the former holder can translate is led to it.
+ */
+export class Survival {
+  readonly #options: SurvivalOptions
+  readonly #former: FormerHolders
+  #standby: StandbyHandle | undefined
+  #configText = ''
+
+  constructor(options: SurvivalOptions) {
+    this.#options = options
+    this.#former = new FormerHolders(options.namespace.network, options.nodeName)
+  }
+
+  start(key: Uint8Array): void {
+    const { host, namespace, nodeName: node, log } = this.#options
+    const onTrouble = (message: string): void => log.error({}, message)
+    this.#standby = startStandby({ node, port: standbyPort, key, host, namespace, onTrouble })
+  }
+
+  configure(members: readonly Member[], addresses: readonly Cared[], pods: PodNetwork): void {
+    this.#former.setMembers(members)
+    const tunnelled = pods.routes.filter(({ kind }) => kind === 'vxlan').map(({ destination }) => destination)
+    const config = {
+      members,
+      addresses,
+      podPrefixes: pods.podPrefixes,
+      ownPrefixes: pods.prefixes,
+      // A router on the way need not know pods, and the tunnel leads to nodes, not to external addresses.
+      boundPrefixes: [...pods.prefixes, ...tunnelled],
+    }
+    const text = JSON.stringify(config)
+    if (text === this.#configText) return
+    this.#configText = text
+    void this.#standby?.configure(config)
+  }
+
+  /** Before this node takes an address in a planned move. */
+  async prepare(address: Address, from: string): Promise<void> {
+    await Promise.all([this.#former.lead(address, from), this.#standby?.prepare(address, from)])
+  }
+
+  /** This node answers for the address. `from` held it until it was not heard any more. */
+  async taken(address: Address, from: string | undefined): Promise<void> {
+    await this.#standby?.take(address)
+    // Its kernel may still translate, whatever became of its agent.
+    if (from !== undefined) await this.#former.lead(address, from, 'while it is reachable')
+  }
+
+  async lost(address: Address): Promise<void> {
+    await this.#standby?.lose(address)
+  }
+
+  async setOwners(owners: ReadonlyMap<Address, string>, changed: readonly Address[]): Promise<void> {
+    await this.#standby?.setOwners(owners)
+    for (const address of changed) await this.#former.hasOwner(address, owners.get(address))
+  }
+
+  state(): Promise<StandbyState> | undefined {
+    return this.#standby?.state()
+  }
+
+  async close(): Promise<void> {
+    this.#former.close()
+    await this.#standby?.close()
+  }
+}

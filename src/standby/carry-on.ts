@@ -1,0 +1,79 @@
+import type { Address } from '../addr/index.ts'
+import { HostError, type Network } from '../host/index.ts'
+import { connectionOf, type Flow, findFlow, keyOf } from './flow.ts'
+
+/** What became of the connections of an address that this node took. */
+export interface Taken {
+  /** Those that go on here. */
+  readonly carried: number
+  /** Entries that this node had left of a former time, and were not true any more. */
+  readonly stale: number
+  /** Those that the kernel refused. */
+  readonly refused: number
+}
+
+/** Puts the connections of addresses into conntrack, in place of whatever this node has of them. Lists conntrack once. */
+export function carryOn(
+  network: Network,
+  copies: ReadonlyMap<Address, ReadonlyMap<string, Flow>>,
+): ReadonlyMap<Address, Taken> {
+  const there = new Map<string, Flow>()
+  const stale = new Map<Address, number>()
+  for (const connection of network.connections()) {
+    const copy = copies.get(connection.original.destination)
+    const flow = copy && findFlow(connection)
+    if (flow === undefined) continue
+    const key = keyOf(flow)
+    if (isSame(copy?.get(key), flow)) there.set(key, flow)
+    else {
+      forget(network, flow)
+      stale.set(flow.address, (stale.get(flow.address) ?? 0) + 1)
+    }
+  }
+  const taken = new Map<Address, Taken>()
+  for (const [address, flows] of copies) {
+    const refused = [...flows].filter(([key, flow]) => !there.has(key) && !carryOne(network, flow)).length
+    taken.set(address, { carried: flows.size - refused, stale: stale.get(address) ?? 0, refused })
+  }
+  return taken
+}
+
+/** False when the kernel does not take the connection. */
+export function carryOne(network: Network, flow: Flow): boolean {
+  if (tryAdd(network, flow)) return true
+  // Its directions are in use: the client's last segments were taken for a beginning, or the endpoint is a pod of this node, where they came from
+  // the former holder.
+  forget(network, flow)
+  return tryAdd(network, flow)
+}
+
+function tryAdd(network: Network, flow: Flow): boolean {
+  try {
+    network.addConnection(connectionOf(flow))
+    return true
+  } catch (error) {
+    if (error instanceof HostError) return false
+    throw error
+  }
+}
+
+/** Deletes whatever entries have one of the flow's directions. */
+function forget(network: Network, flow: Flow): void {
+  const { family, protocol, original, reply } = connectionOf(flow)
+  for (const direction of [original, reply]) {
+    try {
+      network.deleteConnection({ family, protocol, original: direction })
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error
+    }
+  }
+}
+
+function isSame(one: Flow | undefined, other: Flow): boolean {
+  return (
+    one !== undefined &&
+    one.endpoint === other.endpoint &&
+    one.endpointPort === other.endpointPort &&
+    one.sourcePort === other.sourcePort
+  )
+}

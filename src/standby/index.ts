@@ -1,0 +1,2 @@
+export type { Cared, StandbyConfig, StandbyState } from './standby.ts'
+export { type StandbyHandle, startStandby } from './standby-handle.ts'

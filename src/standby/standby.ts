@@ -1,0 +1,247 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Address, contains, type Prefix } from '../addr/index.ts'
+import type { Host, Namespace } from '../host/index.ts'
+import { carryOn, carryOne, type Taken } from './carry-on.ts'
+import { Copies } from './copies.ts'
+import type { Flow } from './flow.ts'
+import { Ledger } from './ledger.ts'
+import type { Member } from './member.ts'
+import type { Message } from './message.ts'
+import { Publisher } from './publisher.ts'
+import { Subscriber } from './subscriber.ts'
+import { type Frontend, StandbyTables } from './tables.ts'
+
+/** How long the former holder of an address goes on to tell of its connections, and the new one to listen, in milliseconds. */
+const lingerMs = 5000
+/** How long the next holder waits for everything that the former one knows, in milliseconds. */
+const prepareMs = 1000
+
+/** An address whose connections survive its holder. */
+export interface Cared {
+  readonly address: Address
+  readonly ports: readonly Pick<Frontend, 'protocol' | 'port'>[]
+  /** The nodes that keep a copy while another holds it. */
+  readonly standbys: readonly string[]
+}
+
+/** What a node must know beside who holds what. Plain data: it may come from another thread. */
+export interface StandbyConfig {
+  readonly members: readonly Member[]
+  readonly addresses: readonly Cared[]
+  /** Pods of all nodes; those of this node; and those whose answers find this node alone, this node's own included. */
+  readonly podPrefixes: readonly Prefix[]
+  readonly ownPrefixes: readonly Prefix[]
+  readonly boundPrefixes: readonly Prefix[]
+}
+
+export interface StandbyOptions {
+  readonly node: string
+  /** TCP, of the copies. */
+  readonly port: number
+  readonly key: Uint8Array
+  readonly host: Host
+  readonly namespace: Namespace
+  readonly onTrouble: (message: string) => void
+}
+
+/** What `plumb addresses` tells of it. */
+export interface StandbyState {
+  /** Connections of addresses that this node holds, which others could carry on. */
+  readonly flows: number
+  readonly followers: number
+  readonly sentBytes: number
+  readonly copies: readonly { readonly address: Address; readonly from: string; readonly flows: number }[]
+  readonly taken: readonly (Taken & { readonly address: Address; readonly ms: number })[]
+}
+
+/** One node's part in letting connections survive the holder of their address: it tells of its own, keeps copies of others', and carries them on. */
+export class Standby {
+  readonly #options: StandbyOptions
+  readonly #tables: StandbyTables
+  readonly #ledger: Ledger
+  readonly #publisher: Publisher
+  readonly #subscriber: Subscriber
+  readonly #copies = new Copies()
+  readonly #held = new Set<Address>()
+  /** Addresses that this node tells of although it lost them, and those that it still hears of although it took them. */
+  readonly #lingering = new Set<Address>()
+  readonly #trailing = new Set<Address>()
+  readonly #preparing = new Map<Address, string>()
+  readonly #lastOwners = new Map<Address, string>()
+  readonly #taken = new Map<Address, Taken & { ms: number }>()
+  #cared: ReadonlyMap<Address, Cared> = new Map()
+  #config: StandbyConfig = { members: [], addresses: [], podPrefixes: [], ownPrefixes: [], boundPrefixes: [] }
+  readonly #toTake = new Set<Address>()
+  #taking: Promise<void> | undefined
+  #closed = false
+
+  constructor(options: StandbyOptions) {
+    this.#options = options
+    const { namespace, onTrouble } = options
+    this.#tables = new StandbyTables(namespace.network)
+    this.#ledger = new Ledger(namespace.network, (flow, isGone) => this.#publisher.tell(flow, isGone))
+    this.#publisher = new Publisher({
+      ...options,
+      flowsOf: (address) => (this.#tells(address) ? this.#ledger.flowsOf(address) : undefined),
+      onTrouble,
+    })
+    this.#subscriber = new Subscriber({ ...options, onMessage: (from, message) => this.#hear(from, message) })
+  }
+
+  configure(config: StandbyConfig): Promise<void> {
+    const { node } = this.#options
+    this.#config = config
+    this.#cared = new Map(config.addresses.map((one) => [one.address, one]))
+    this.#subscriber.setMembers(node, config.members)
+    this.#publisher.listen(config.members.find(({ name }) => name === node)?.addresses ?? [])
+    return this.#refresh()
+  }
+
+  /** Who holds what now; addresses without a holder are not named. */
+  setOwners(owners: ReadonlyMap<Address, string>): Promise<void> {
+    for (const [address, owner] of owners) this.#lastOwners.set(address, owner)
+    return this.#refresh()
+  }
+
+  /** Before this node takes an address in a planned move; resolves when it knows what `from` knows, or cannot wait any longer. */
+  async prepare(address: Address, from: string): Promise<void> {
+    if (!this.#cared.has(address)) return
+    this.#preparing.set(address, from)
+    this.#follow()
+    const end = performance.now() + prepareMs
+    while (this.#copies.find(address)?.from !== from && performance.now() < end) await pause(2)
+    // Those of this node's own pods still arrive by the former holder.
+    const flows = this.#copies.find(address)?.flows.values() ?? []
+    for (const flow of flows) if (!this.#isOwnPod(flow.endpoint)) carryOne(this.#options.namespace.network, flow)
+    setTimeout(() => {
+      this.#preparing.delete(address)
+      this.#follow()
+    }, lingerMs).unref()
+  }
+
+  /** This node answers for the address: its connections go on here. Resolves when the kernel has them. */
+  take(address: Address): Promise<void> {
+    this.#held.add(address)
+    this.#lingering.delete(address)
+    // What comes in one burst is carried on together.
+    this.#taking ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#carryOn())
+    this.#toTake.add(address)
+    return this.#taking
+  }
+
+  async #carryOn(): Promise<void> {
+    this.#taking = undefined
+    const begun = performance.now()
+    const copies = new Map<Address, ReadonlyMap<string, Flow>>()
+    for (const address of this.#toTake) {
+      const copy = this.#cared.has(address) && this.#held.has(address) ? this.#copies.find(address) : undefined
+      if (copy !== undefined) copies.set(address, copy.flows)
+    }
+    if (copies.size > 0) {
+      for (const [address, taken] of carryOn(this.#options.namespace.network, copies)) {
+        this.#taken.set(address, { ...taken, ms: performance.now() - begun })
+        this.#trailing.add(address)
+        this.#later(this.#trailing, address)
+      }
+    }
+    this.#toTake.clear()
+    await this.#refresh()
+  }
+
+  /** This node does not answer for the address any more. */
+  lose(address: Address): Promise<void> {
+    if (!this.#held.delete(address)) return Promise.resolve()
+    this.#trailing.delete(address)
+    this.#lingering.add(address)
+    this.#later(this.#lingering, address)
+    return this.#refresh()
+  }
+
+  state(): StandbyState {
+    return {
+      flows: this.#ledger.count,
+      followers: this.#publisher.followers,
+      sentBytes: this.#publisher.sentBytes,
+      copies: this.#copies.list(),
+      taken: [...this.#taken].map(([address, taken]) => ({ address, ...taken })),
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#ledger.close()
+    this.#subscriber.close()
+    this.#publisher.close()
+  }
+
+  #later(from: Set<Address>, address: Address): void {
+    setTimeout(() => {
+      from.delete(address)
+      void this.#refresh()
+    }, lingerMs).unref()
+  }
+
+  #tells(address: Address): boolean {
+    return this.#cared.has(address) && (this.#held.has(address) || this.#lingering.has(address))
+  }
+
+  async #refresh(): Promise<void> {
+    if (this.#closed) return
+    this.#follow()
+    this.#ledger.setAddresses(new Set([...this.#cared.keys()].filter((address) => this.#tells(address))))
+    this.#publisher.refresh()
+    const cared = [...this.#cared.values()]
+    try {
+      await this.#tables.set({
+        guarded: cared.filter(({ address }) => !this.#held.has(address)).map(({ address }) => address),
+        sources: cared
+          .filter(({ address }) => this.#isNear(address))
+          .flatMap(({ address, ports }) => ports.map((one) => ({ address, ...one }))),
+        podPrefixes: this.#config.podPrefixes,
+        boundPrefixes: this.#config.boundPrefixes,
+      })
+    } catch (error) {
+      this.#options.onTrouble(`connections do not survive this node: ${String(error)}`)
+    }
+  }
+
+  /** Whether nodes on this node's segment find the holder by themselves. */
+  #isNear(address: Address): boolean {
+    if (!this.#held.has(address)) return false
+    const route = this.#options.namespace.network.lookupRoute(address)
+    return route?.link !== undefined && route.gateway === undefined
+  }
+
+  #isOwnPod(endpoint: Address): boolean {
+    return this.#config.ownPrefixes.some((prefix) => contains(prefix, endpoint))
+  }
+
+  #follow(): void {
+    const wanted = new Map<string, Address[]>()
+    const kept = new Set<Address>()
+    for (const { address } of this.#cared.values()) {
+      const source = this.#sourceOf(address)
+      if (source === undefined) continue
+      kept.add(address)
+      wanted.set(source, [...(wanted.get(source) ?? []), address])
+    }
+    this.#copies.keep(kept)
+    this.#subscriber.follow(wanted)
+  }
+
+  /** The node that this one hears of the address' connections from, if any. */
+  #sourceOf(address: Address): string | undefined {
+    const { node } = this.#options
+    const isTrailing = this.#trailing.has(address) || this.#toTake.has(address)
+    if (this.#held.has(address)) return isTrailing ? this.#copies.find(address)?.from : undefined
+    const from = this.#preparing.get(address)
+    if (from !== undefined) return from
+    const owner = this.#lastOwners.get(address)
+    return owner !== node && this.#cared.get(address)?.standbys.includes(node) === true ? owner : undefined
+  }
+
+  #hear(from: string, message: Message): void {
+    const news = this.#copies.take(from, message, (address) => this.#cared.has(address))
+    for (const flow of news) if (this.#held.has(flow.address)) carryOne(this.#options.namespace.network, flow)
+  }
+}
