@@ -1,5 +1,5 @@
 import type { Server } from 'node:http'
-import { ChangeFeed, type Changes, LiveSnapshot, type Snapshot } from '../cluster/index.ts'
+import { ChangeFeed, type Changes, internalAddresses, LiveSnapshot, type Snapshot } from '../cluster/index.ts'
 import { NodePlan } from '../nodeplan/index.ts'
 import { Admission } from './admission.ts'
 import type { Agent, AgentInput, NodeModule } from './contract.ts'
@@ -19,7 +19,7 @@ import { PolicyEvents, touchesPolicies } from './policy-events.ts'
 import { releaseMemory } from './release-memory.ts'
 import { type RoundReport, Rounds } from './rounds.ts'
 import { serveSocket } from './socket-server.ts'
-import { followLocalAddresses, followOwners, followServiceCidrs, openLoopback } from './surroundings.ts'
+import { followLinks, followLocalAddresses, followOwners, followServiceCidrs, openLoopback } from './surroundings.ts'
 import { TableWatch } from './table-watch.ts'
 import { ServiceTraffic } from './traffic.ts'
 import { TrafficReport } from './traffic-report.ts'
@@ -48,7 +48,7 @@ export async function startAgent({
   const metrics = new Metrics(options.families ?? [4, 6])
   const feed = new ChangeFeed()
   const snapshot = new LiveSnapshot(feed)
-  const { egress = false, ownership } = options
+  const { egress = false, hostPorts = false, ownership } = options
   const fastPath = new FastPath(host, network, options.fastPath === true, log)
   const modules: readonly NodeModule[] = [
     fastPath,
@@ -63,6 +63,7 @@ export async function startAgent({
     servicePrefixes,
     policies: policies !== 'off',
     loopbackNodePorts,
+    hostPorts,
     egress,
     ...(families === undefined ? {} : { families }),
     ...(podPrefixes === undefined ? {} : { podPrefixes }),
@@ -70,6 +71,7 @@ export async function startAgent({
   })
   const ports = egress ? new EgressPorts(plan, network, log) : undefined
   const findings = () => [...plan.findings, ...modules.flatMap((module) => module.findings ?? [])]
+  let loopbackOpen = false
   const times: { lastRound?: Date; waitingSince?: Date } = {}
   const source = healthSource(snapshot, nodeName, times)
   const healthPorts = new HealthPorts(host, namespace, () => isFresh(source), log)
@@ -91,9 +93,12 @@ export async function startAgent({
     healthPorts.update(plan)
     draining.update()
     if (report.full && snapshot.services.size >= manyServices) idle.refresh()
+    // Not before the guard is in the kernel.
+    if (plan.servesLoopback && !loopbackOpen) {
+      loopbackOpen = true
+      openLoopback(network, log)
+    }
     if (times.lastRound === undefined) {
-      // Not before the guard is in the kernel.
-      if (loopbackNodePorts) openLoopback(network, log)
       log.info({ ms: Math.round(report.totalMs), services: snapshot.services.size }, 'the node serves')
       becomeReady()
     }
@@ -113,9 +118,14 @@ export async function startAgent({
     metrics.record('kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds', Date.now() / 1000)
     rounds.wake()
   }
+  const noteLinks = (): void => {
+    feed.note('nodes', nodeName)
+    wake()
+  }
   const following = follow(client, nodeName, snapshot, { policies: policies !== 'off', egress }, wake)
   const surroundings = [
     followServiceCidrs(client, plan, wake),
+    followLinks(network, () => internalAddresses(snapshot.nodes.get(nodeName)), noteLinks),
     ...(ownership === undefined ? [] : [followOwners(ownership, plan, wake)]),
     ...(nodePortAddresses === undefined ? [] : [followLocalAddresses(network, plan, wake)]),
     new TableWatch(

@@ -106,6 +106,7 @@ export class EgressRig {
     network.addAddress('out', parseAddress('2001:db8:113::1'), 64)
     this.#join(this.server, outside, { 4: parseAddress('203.0.113.1'), 6: parseAddress('2001:db8:113::1') })
     this.server.network.addAddress('eth0', parseAddress('203.0.113.11'), 24)
+    this.server.network.addAddress('eth0', parseAddress('2001:db8:113::11'), 64)
     for (let i = 1; i <= count; i++) {
       const node = this.create()
       network.addVeth({ name: `node-${i}`, peerName: 'eth0', peerNamespace: node })

@@ -1,33 +1,46 @@
 import type { Address } from '../addr/index.ts'
-import type { Changes, ObjectKey, Snapshot } from '../cluster/index.ts'
+import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
 import type { Host, Namespace, Network } from '../host/index.ts'
-import type { PodNetwork } from '../pods/index.ts'
+import type { NodeRoute, PodNetwork } from '../pods/index.ts'
 import { answerCni, type CniRequest } from './cni-server.ts'
 import type { NodeModule, SocketRoute } from './contract.ts'
 import { applyNodeRoutes, applyNodeSysctls } from './pods-routing.ts'
 import { PodWiring } from './pods-wiring.ts'
+import { applyTunnel } from './tunnel.ts'
 
 /** How long an ADD waits for the node's podCIDR before the runtime is told to come back, in milliseconds. */
 const patienceMs = 5000
 
-/** Pod networking as a part of the agent: sysctls, routes to other nodes' pods, and the answers to CNI calls. */
+/** Pod networking as a part of the agent: sysctls, routes and the tunnel to other nodes' pods, and the answers to CNI calls. */
 export class PodsModule implements NodeModule {
   readonly name = 'pods'
   readonly #network: Network
   readonly #wiring: PodWiring
   #begun = false
+  #refused: readonly NodeRoute[] = []
   #waiting: (() => void)[] = []
 
-  /** `node` is the namespace that forwards for the pods; `mtu` of pod links in bytes. */
-  constructor(host: Host, node: Namespace, mtu: number) {
+  /** `node` is the namespace that forwards for the pods; `mtu` of pod links in bytes, until the Node tells that of its own links. */
+  constructor(host: Host, node: Namespace, mtu = 1500) {
     this.#network = node.network
     this.#wiring = new PodWiring(host, node, mtu)
+  }
+
+  get findings(): readonly Finding[] {
+    return this.#refused.map(({ node, gateway, destination, because }) => ({
+      code: 'NodeBeyondReach',
+      object: because.object,
+      field: 'status.addresses',
+      says: `${gateway} is on no segment of this node, so that ${destination}, the pods of ${node}, cannot be reached`,
+      try: 'see that the agent of this node may write annotations to its own Node: with plumb.network/underlay there it makes a tunnel',
+    }))
   }
 
   update(_snapshot: Snapshot, pods: PodNetwork, changes: Changes): void {
     if (this.#begun && changes.nodes.size === 0) return
     if (!this.#begun) applyNodeSysctls(this.#network)
-    applyNodeRoutes(this.#network, pods)
+    applyTunnel(this.#network, pods)
+    this.#refused = applyNodeRoutes(this.#network, pods).refused
     this.#wiring.setNode(pods)
     this.#begun = true
     if (this.#wiring.ready) for (const resume of this.#waiting.splice(0)) resume()

@@ -1,5 +1,6 @@
-import type { Network, Route } from '../host/index.ts'
-import { type PodNetwork, routeProtocol } from '../pods/index.ts'
+import { prefixFamily } from '../addr/index.ts'
+import { HostError, type Network, type Route } from '../host/index.ts'
+import { type NodeRoute, type PodNetwork, routeProtocol, tunnelLink } from '../pods/index.ts'
 
 /** What every node needs before it can forward for pods. `all.rp_filter` stays 0, because the kernel takes the higher of `all` and the interface. */
 export const nodeSysctls: readonly (readonly [string, number])[] = [
@@ -23,21 +24,50 @@ export function applyNodeSysctls(network: Network): void {
   }
 }
 
-/** Makes the routes to other nodes' pods what the model says; touches only routes that carry Plumb's protocol number. */
-export function applyNodeRoutes(network: Network, pods: PodNetwork): { added: number; removed: number } {
+/**
+ * Makes the routes to other nodes' pods what the model says; touches only routes that carry Plumb's protocol number. A gateway that is on no
+ * link of the node costs its own route alone: `refused`.
+ */
+export function applyNodeRoutes(
+  network: Network,
+  pods: PodNetwork,
+): { added: number; removed: number; refused: readonly NodeRoute[] } {
   const current = new Map(
     network
       .routes({ protocol: routeProtocol })
       .flatMap((route): [string, Route][] => (route.gateway === undefined ? [] : [[route.destination, route]])),
   )
   let added = 0
-  for (const { destination, gateway } of pods.routes) {
-    if (current.get(destination)?.gateway !== gateway) {
-      network.setRoute({ destination, gateway, protocol: routeProtocol })
-      added++
-    }
+  const refused: NodeRoute[] = []
+  for (const route of pods.routes) {
+    const { destination, gateway, kind } = route
+    const there = current.get(destination)
     current.delete(destination)
+    if (there?.gateway === gateway && (there.link === tunnelLink) === (kind === 'vxlan')) continue
+    if (setNodeRoute(network, pods, route)) added++
+    else refused.push(route)
   }
   for (const route of current.values()) network.deleteRoute(route)
-  return { added, removed: current.size }
+  return { added, removed: current.size, refused }
+}
+
+function setNodeRoute(network: Network, { addresses }: PodNetwork, { destination, gateway, kind }: NodeRoute): boolean {
+  // Without a source of its own the tunnel's link would have the kernel choose among all addresses of the node.
+  const source = addresses[prefixFamily(destination)]
+  const tunnel = { link: tunnelLink, onlink: true, ...(source === undefined ? {} : { source }) }
+  return trySetRoute(network, { destination, gateway, protocol: routeProtocol, ...(kind === 'vxlan' ? tunnel : {}) })
+}
+
+/** What the kernel says to a gateway that no connected prefix has. */
+const offLink = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EINVAL'])
+
+/** Whether the route's gateway is on a link of the node, so that there is a route now. */
+export function trySetRoute(network: Network, route: Route): boolean {
+  try {
+    network.setRoute(route)
+    return true
+  } catch (error) {
+    if (!(error instanceof HostError) || !offLink.has(error.errno)) throw error
+    return false
+  }
 }

@@ -44,7 +44,7 @@ before(() => {
     const wiring = new PodWiring(host, namespace, 1500)
     const network = compilePodNetwork(`node-${i + 1}`, objects)
     applyNodeSysctls(namespace.network)
-    assert.deepEqual(applyNodeRoutes(namespace.network, network), { added: 2, removed: 0 })
+    assert.deepEqual(applyNodeRoutes(namespace.network, network), { added: 2, removed: 0, refused: [] })
     wiring.setNode(network)
     nodes.push({ namespace, wiring })
   }

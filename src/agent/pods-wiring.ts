@@ -31,7 +31,7 @@ export class PodWiring {
   #node: PodNetwork | undefined
   readonly #attachments = new Map<string, Attachment>()
 
-  /** `node` is the namespace that forwards for the pods; `mtu` in bytes. */
+  /** `node` is the namespace that forwards for the pods; `mtu` in bytes, where the model does not say. */
   constructor(host: Host, node: Namespace, mtu: number) {
     this.#host = host
     this.#network = node.network
@@ -88,7 +88,7 @@ export class PodWiring {
     const node = this.#node
     if (node === undefined) throw new HostError('busy', step, 'EAGAIN', 'the node is not known yet')
     const attachment = { ...request, addresses: this.#take(step) }
-    const wiring = wire(attachment, { addresses: node.addresses, mtu: this.#mtu })
+    const wiring = wire(attachment, { addresses: node.addresses, mtu: node.mtu ?? this.#mtu })
     const namespace = this.#open(netnsPath, step)
     try {
       this.#build(wiring, namespace)

@@ -10,7 +10,7 @@ import type { Agent, AgentOptions, Log } from './contract.ts'
 
 export const host = openHost()
 
-/** The objects of an API server, and informers of them that tell changes at once. */
+/** The objects of an API server, and informers of them that tell changes at once. Of what is patched it takes annotations of Nodes. */
 export class Objects {
   readonly #byPlural = new Map<string, Map<string, KubeObject>>()
   readonly #listeners = new Map<string, Set<(old?: KubeObject, current?: KubeObject, key?: string) => void>>()
@@ -29,7 +29,12 @@ export class Objects {
     return {
       informer: (resource: Resource) => this.#informer(resource),
       create: async (_: Resource, object: KubeObject) => object,
-      patch: async () => ({}),
+      patch: async ({ plural }: Resource, _: string | undefined, name: string, _kind: string, change: KubeObject) => {
+        const node = plural === 'nodes' ? this.#of(plural).get(name) : undefined
+        const annotations = { ...node?.metadata.annotations, ...change.metadata?.annotations }
+        if (node !== undefined) this.put({ ...node, metadata: { ...node.metadata, annotations } })
+        return {}
+      },
       close() {},
     } as unknown as Client
   }

@@ -283,7 +283,9 @@ program
     0,
   )
   .option('--fast-path', 'connections of more than 20 packets go past the hooks, where the kernel can', false)
-  .option('--mtu <bytes>', 'of pod links', integer, 1500)
+  .option('--mtu <bytes>', 'of the nodes’ links; as they say unless given', integer)
+  .option('--vxlan-id <number>', 'of the tunnel to nodes on other segments; the same on all nodes', integer, 80)
+  .option('--vxlan-port <port>', 'of the tunnel, UDP; the same on all nodes', integer, 8472)
   .addOption(
     new Option('--policies <mode>', 'NetworkPolicies: strict also cuts connections that a change denies')
       .choices(['strict', 'new-connections', 'off'])

@@ -37,7 +37,9 @@ export async function runAgent(options: {
   nodeName: string
   socket: string
   healthPort: number
-  mtu: number
+  mtu?: number
+  vxlanId: number
+  vxlanPort: number
   serviceCidr: string
   nodeportAddresses: string
   localhostNodeports: boolean
@@ -46,7 +48,7 @@ export async function runAgent(options: {
   cleanup: boolean
   policies: 'strict' | 'new-connections' | 'off'
 }): Promise<void> {
-  const { cleanUpNode, openLog, PodsModule, startAgent } = await import('../agent/index.ts')
+  const { cleanUpNode, openLog, PodsModule, startAgent, UnderlayModule } = await import('../agent/index.ts')
   const { GatewaysModule } = await import('../proxy/index.ts')
   const { SpeakerModule } = await import('../speaker/index.ts')
   const { BgpModule } = await import('../bgpd/index.ts')
@@ -60,6 +62,18 @@ export async function runAgent(options: {
   const client = connect({ kubeconfig: options.kubeconfig, userAgent: 'plumb-agent' })
   const pods = new PodsModule(host, host.own, options.mtu)
   const log = await openLog(options.nodeName)
+  const { mtu, vxlanId: id, vxlanPort: port } = options
+  if (id >= 1 << 24) throw new Error(`--vxlan-id: ${id} has more than 24 bits; give one below 16777216`)
+  if (port < 1 || port > 65535) throw new Error(`--vxlan-port: ${port} is no port; give one of 1-65535`)
+  if (mtu !== undefined && (mtu < 1280 || mtu > 65535))
+    throw new Error(`--mtu: ${mtu} is not what IPv6 needs at least, 1280, to 65535`)
+  const underlay = new UnderlayModule({
+    client,
+    network: host.own.network,
+    log,
+    vxlan: { id, port },
+    ...(mtu === undefined ? {} : { mtu }),
+  })
   const directory = join(dirname(options.socket), `${basename(options.socket, '.sock')}-gateway`)
   // Less than the 30 s that Kubernetes gives a pod to end.
   const drainMs = 10_000
@@ -79,7 +93,8 @@ export async function runAgent(options: {
       loopbackNodePorts: options.localhostNodeports,
       ...(options.serviceTraffic === 0 ? {} : { trafficMs: options.serviceTraffic * 1000 }),
       fastPath: options.fastPath,
-      modules: [pods, gateways, speaker, bgp],
+      modules: [underlay, pods, gateways, speaker, bgp],
+      hostPorts: true,
       egress: true,
       ownership: speaker,
       log,

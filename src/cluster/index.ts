@@ -13,3 +13,4 @@ export {
   serviceNameLabel,
   snapshotOf,
 } from './snapshot.ts'
+export { defaultVxlan, isOnSegment, renderUnderlay, type Underlay, underlayAnnotation, underlayOf } from './underlay.ts'

@@ -1,5 +1,5 @@
-import type { Address } from '../addr/index.ts'
-import { type AddressClaim, matches } from '../cluster/index.ts'
+import { type Address, contains, type Prefix } from '../addr/index.ts'
+import { type AddressClaim, matches, underlayOf } from '../cluster/index.ts'
 import type { Egress, Node } from '../objects/index.ts'
 import { compileEgress } from './compile.ts'
 import type { EgressModel } from './model.ts'
@@ -11,20 +11,45 @@ export function egressClaims(egresses: Iterable<Egress>, nodes: Iterable<Node>):
   return claimsOf([...egresses].map(compileEgress).sort(byAge), nodes)
 }
 
-/** The same of what is compiled, the oldest Egress first. */
+/**
+ * The same of what is compiled, the oldest Egress first. An address of a segment is for nodes of that segment, because nobody else is asked for it
+ * there; one that is of no segment is reached by a route, which may lead to any node.
+ */
 export function claimsOf(models: Iterable<EgressModel>, nodes: Iterable<Node>): AddressClaim[] {
   const able = [...nodes].filter((node) => indexOf(node) !== undefined).sort(byName)
   const everyone = able.map(({ metadata }) => metadata.name)
+  const nodesNear = nodesBySegment(able)
   const claims = new Map<Address, AddressClaim>()
   for (const { addresses, holders } of models) {
     const chosen = (): readonly string[] =>
       able.flatMap(({ metadata }) => (matches(holders, metadata.labels) ? [metadata.name] : []))
     const eligible = holders === undefined ? everyone : chosen()
     for (const { address, because } of addresses) {
-      if (!claims.has(address)) claims.set(address, { address, eligible, use: 'Egress', because })
+      if (claims.has(address)) continue
+      const near = nodesNear(address)
+      const own = near === undefined ? eligible : eligible.filter((name) => near.has(name))
+      claims.set(address, { address, eligible: own, use: 'Egress', because })
     }
   }
   return [...claims.values()]
+}
+
+/** Which nodes can be asked for an address: those of its segment, and those that have not told theirs; undefined where it is of none. */
+function nodesBySegment(nodes: readonly Node[]): (address: Address) => ReadonlySet<string> | undefined {
+  const namesOf = new Map<Prefix, Set<string>>()
+  const untold: string[] = []
+  for (const node of nodes) {
+    const underlay = underlayOf(node)
+    if (underlay === undefined) untold.push(node.metadata.name)
+    for (const segment of underlay?.segments ?? []) {
+      const names = namesOf.get(segment) ?? new Set()
+      namesOf.set(segment, names.add(node.metadata.name))
+    }
+  }
+  for (const names of namesOf.values()) for (const name of untold) names.add(name)
+  // A segment that all nodes are on keeps nobody out.
+  const parted = [...namesOf].filter(([, names]) => names.size < nodes.length)
+  return (address) => parted.find(([segment]) => contains(segment, address))?.[1]
 }
 
 /** Who holds what while nobody has told: the node that wrote so on the Egress, else the first eligible node that is Ready. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Address, parseAddress, parsePrefix } from '../addr/index.ts'
-import { ChangeFeed, LiveSnapshot } from '../cluster/index.ts'
+import { ChangeFeed, LiveSnapshot, underlayAnnotation } from '../cluster/index.ts'
 import { FakeNftables, type Packet, trace } from '../nft/index.ts'
 import type { Egress, KubeObject, Node, Pod } from '../objects/index.ts'
 import { egressClaims } from './claims.ts'
@@ -195,7 +195,7 @@ test('decide: the way out of a pod, or why there is none', () => {
   for (const [is, should] of cases) assert.equal(is, should)
 })
 
-test('two nodes with one index: the first by name has it, the other none', () => {
+test('two nodes with one index: the first by name has it; an address of a segment is for its nodes', () => {
   const { nodes, findings } = readEgressNodes([node(2, 4), node(1, 4), node(3, 5)], addressesOf)
   assert.deepEqual(
     [...nodes.values()].map(({ name, index }) => [name, index]),
@@ -210,7 +210,10 @@ test('two nodes with one index: the first by name has it, the other none', () =>
     [['EgressIndexTaken', 'node/n2']],
   )
   assert.deepEqual(
-    egressRoutes('n1', nodes.values()).map(({ node: of, mark }) => [of, mark.toString(16)]),
+    egressRoutes('n1', nodes.values(), ({ addresses }, family) => {
+      const gateway = addresses[family]
+      return gateway && { gateway }
+    }).map(({ node: of, mark }) => [of, mark.toString(16)]),
     [['n3', '50c00005']],
   )
   const gateway = { ...node(4), metadata: { ...node(4).metadata, labels: { role: 'exit' } } }
@@ -219,6 +222,22 @@ test('two nodes with one index: the first by name has it, the other none', () =>
   assert.deepEqual(eligible({}), ['n1', 'n2', 'n4'])
   assert.deepEqual(eligible({ nodeSelector: { matchLabels: { role: 'exit' } } }), ['n4'])
   assert.deepEqual(eligible({ nodeSelector: { matchLabels: { role: 'none' } } }), [])
+  const on = (object: Node, segment: string): Node => {
+    const annotations = {
+      ...object.metadata.annotations,
+      [underlayAnnotation]: `segments=${segment} vxlan=80:8472 mtu=1500`,
+    }
+    return { ...object, metadata: { ...object.metadata, annotations } }
+  }
+  const apart = [on(node(1), '172.30.0.0/24'), on(node(2), '172.30.1.0/24'), on(node(5), '172.30.1.0/24')]
+  const near = (egressIP: string) => egressClaims([egress('e', { egressIP })], apart)[0]?.eligible
+  assert.deepEqual(
+    [near('172.30.1.100'), near('198.51.100.7')],
+    [
+      ['n2', 'n5'],
+      ['n1', 'n2', 'n5'],
+    ],
+  )
 })
 
 test('grants: what leaves under an address that is not its pod’s ends, what is none of the Egress’ business goes on', () => {

@@ -83,6 +83,11 @@ export class EgressTables {
     return this.#isNeeded ? [...this.#tables.values()].map(({ name }) => name) : []
   }
 
+  /** All egress addresses, whoever holds them. */
+  get addresses(): readonly Address[] {
+    return [...this.#index.byAddress.keys()]
+  }
+
   /** Who holds which address, as the last update took it. */
   get owners(): ReadonlyMap<Address, string> {
     return this.#owners

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Address, type Family, hostPrefix, type Prefix } from '../addr/index.ts'
 import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
 import { apiServerAddresses, type EgressPlan, EgressTables, type Grant, isRevoked } from '../egress/index.ts'
+import { HostPortTables } from '../hostports/index.ts'
 import type { Operation } from '../nft/index.ts'
 import { compilePodNetwork, nodeAddresses, type PodNetwork } from '../pods/index.ts'
 import { PolicyTables, policyTableName } from '../policies/index.ts'
@@ -30,6 +31,7 @@ export class NodePlan {
   readonly #options: NodePlanOptions
   readonly #services: NodeServices
   readonly #podTables = new PodTables()
+  readonly #hostPorts: HostPortTables | undefined
   readonly #policies: PolicyTables | undefined
   readonly #egress: EgressTables | undefined
   #pods: PodNetwork
@@ -48,6 +50,7 @@ export class NodePlan {
   constructor(options: NodePlanOptions) {
     this.#options = options
     this.#services = new NodeServices(options.families, options.loopbackNodePorts)
+    this.#hostPorts = options.hostPorts === true ? new HostPortTables(options.node, options.families) : undefined
     this.#policies = options.policies === true ? new PolicyTables(options.node, options.families) : undefined
     this.#egress = options.egress === true ? new EgressTables(options.node, options.families) : undefined
     this.#pods = compilePodNetwork(options.node, [])
@@ -103,7 +106,7 @@ export class NodePlan {
     const { families = [4, 6] } = this.#options
     const names = this.#policies === undefined ? [tableName] : [tableName, policyTableName]
     const own = families.flatMap((family) => names.map((name) => `${tableOf(family).family} ${name}`))
-    return [...own, ...this.#podTables.names, ...(this.#egress?.names ?? [])]
+    return [...own, ...this.#podTables.names, ...(this.#hostPorts?.names ?? []), ...(this.#egress?.names ?? [])]
   }
 
   /** Whether clients may have kept this seat of the set `affinity` from before. */
@@ -112,14 +115,20 @@ export class NodePlan {
   }
 
   get findings(): readonly Finding[] {
-    const concepts = [...(this.#policies?.findings ?? []), ...(this.#egress?.findings ?? [])]
+    const concepts = [this.#hostPorts, this.#policies, this.#egress].flatMap((one) => one?.findings ?? [])
     return [...this.#services.findings, ...this.#pods.findings, ...this.#services.conflicts, ...concepts]
   }
 
   /** How many findings there are, without gathering them. */
   get findingCount(): number {
-    const concepts = (this.#policies?.findingCount ?? 0) + (this.#egress?.findings.length ?? 0)
+    const few = [this.#hostPorts, this.#egress].reduce((sum, one) => sum + (one?.findings.length ?? 0), 0)
+    const concepts = (this.#policies?.findingCount ?? 0) + few
     return this.#services.findingCount + this.#pods.findings.length + this.#services.conflicts.length + concepts
+  }
+
+  /** Whether ports of the node answer at 127.0.0.1 from elsewhere. */
+  get servesLoopback(): boolean {
+    return this.#options.loopbackNodePorts === true || this.#hostPorts?.onLoopback === true
   }
 
   /** What is desired in the maps for `ADDRESS . PROTOCOL . PORT`. */
@@ -188,11 +197,14 @@ export class NodePlan {
     const begun = now()
     const moved = nodesChanged && this.#takeNodes(snapshot)
     const compiledNodes = now()
-    if (nodesChanged) operations.push(...this.#podTables.update(this.#pods), ...this.#services.rescope(this.scope))
+    const egress = this.#takeEgress(snapshot, first ? undefined : changes)
+    if (nodesChanged || changes.egresses.size > 0)
+      operations.push(...this.#podTables.update(this.#pods, this.#egress?.addresses ?? []))
+    if (nodesChanged) operations.push(...this.#services.rescope(this.scope))
     if (nodesChanged) this.#policies?.setOwnPrefixes(this.#pods.prefixes)
     const policies = this.#policies?.update(snapshot, first ? undefined : changes)
+    operations.push(...(this.#hostPorts?.update(snapshot, first ? undefined : changes) ?? []))
     operations.push(...(policies?.operations ?? []))
-    const egress = this.#takeEgress(snapshot, first ? undefined : changes)
     operations.push(...(egress?.operations ?? []))
     let compileMs = compiledNodes - begun
     let loweringMs = now() - compiledNodes
@@ -216,6 +228,7 @@ export class NodePlan {
     const transaction = [
       ...clearTables(this.#options.families),
       ...this.#podTables.full(),
+      ...(this.#hostPorts?.full() ?? []),
       ...whole.operations,
       ...(guard?.operations ?? []),
       ...(this.#egress?.full() ?? []),

@@ -1,3 +1,4 @@
+import type { Address } from '../addr/index.ts'
 import type { Element, Operation, SetDeclaration } from '../nft/index.ts'
 import { lowerPodNetwork, type PodNetwork, type PodTable } from '../pods/index.ts'
 
@@ -10,16 +11,17 @@ export class PodTables {
     return this.#tables.map(({ table }) => `${table.family} ${table.name}`)
   }
 
-  update(network: PodNetwork): readonly Operation[] {
+  /** `guests`: addresses of no pod, under which pods leave. */
+  update(network: PodNetwork, guests: readonly Address[]): readonly Operation[] {
     const before = this.#tables
-    this.#tables = lowerPodNetwork(network)
+    this.#tables = lowerPodNetwork(network, guests)
     const gone = before.filter((old) => !this.#tables.some((now) => sameTable(old, now)))
     return [
       ...gone.map(deleteTable),
       ...this.#tables.flatMap((now) => {
         const old = before.find((one) => sameTable(one, now))
         if (old === undefined) return createTable(now)
-        // Chains do not depend on the cluster; if one day they do, the table is made anew in the same transaction.
+        // With the first tunnel, or the last, the table is made anew in the same transaction.
         if (JSON.stringify(old.table) !== JSON.stringify(now.table)) return [deleteTable(old), ...createTable(now)]
         return now.table.sets.flatMap((set) =>
           diffSet(now, set, old.elements.get(set.name), now.elements.get(set.name)),

@@ -8,9 +8,18 @@ import {
   type Prefix,
   prefixFamily,
 } from '../addr/index.ts'
-import { type Finding, internalAddresses } from '../cluster/index.ts'
+import {
+  type Because,
+  type Finding,
+  internalAddresses,
+  isOnSegment,
+  type Underlay,
+  underlayAnnotation,
+  underlayOf,
+} from '../cluster/index.ts'
 import type { Node } from '../objects/index.ts'
-import type { NodeRoute, PodNetwork } from './model.ts'
+import type { NodeRoute, PodNetwork, TunnelEnd } from './model.ts'
+import { compileOverlay, tunnelEnd } from './overlay.ts'
 
 /** The addresses of a node inside the cluster, first per family. */
 export function nodeAddresses(node: Node): Partial<Record<Family, Address>> {
@@ -31,44 +40,85 @@ export function nodePrefixes(node: Node): Prefix[] {
 export function compilePodNetwork(own: string, nodes: Iterable<Node>): PodNetwork {
   const sorted = [...nodes].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
   const self = sorted.find((node) => node.metadata.name === own)
-  const others = sorted.filter((node) => node !== self).map(compileNode)
+  const underlay = underlayOf(self)
+  const others = sorted.filter((node) => node !== self).map((node) => compileNode(node, underlay))
   const podPrefixes = sorted.flatMap(nodePrefixes)
   const nodeHosts = sorted.flatMap((node) => families.flatMap((family) => nodeAddresses(node)[family] ?? []))
+  const addresses = self === undefined ? {} : nodeAddresses(self)
+  const ends = others.flatMap(({ end }) => end ?? [])
+  const overlay = compileOverlay(underlay, addresses[4], ends)
   return {
     node: own,
-    addresses: self === undefined ? {} : nodeAddresses(self),
+    addresses,
     prefixes: self === undefined ? [] : nodePrefixes(self),
     routes: others.flatMap(({ routes }) => routes),
+    mtu: overlay?.mtu ?? underlay?.mtu,
+    overlay,
     podPrefixes,
     unmasqueraded: [...podPrefixes, ...nodeHosts.map(hostPrefix)],
     findings: [...(self === undefined ? [] : brokenPrefixes(self)), ...others.flatMap(({ findings }) => findings)],
   }
 }
 
-function compileNode(node: Node): { routes: NodeRoute[]; findings: Finding[] } {
+function compileNode(
+  node: Node,
+  underlay: Underlay | undefined,
+): { routes: NodeRoute[]; end: TunnelEnd | undefined; findings: Finding[] } {
   const name = node.metadata.name
   const addresses = nodeAddresses(node)
+  const end = tunnelEnd(underlay, name, addresses)
   const findings = brokenPrefixes(node)
   const routes = podCidrs(node).flatMap((text, index): NodeRoute[] => {
     const destination = findPrefix(text, true)
     if (destination === undefined) return []
-    const gateway = addresses[prefixFamily(destination)]
+    const family = prefixFamily(destination)
+    const address = addresses[family]
     const field = `spec.podCIDRs[${index}]`
-    if (gateway === undefined) {
-      findings.push({
-        code: 'NodeWithoutAddress',
-        object: `node/${name}`,
-        field: 'status.addresses',
-        says: `${field} is ${destination}, but the node has no InternalIP of IPv${prefixFamily(destination)}`,
-        try: `give the kubelet of ${name} an IPv${prefixFamily(destination)} --node-ip`,
-      })
-      return []
-    }
-    return [
-      { kind: 'direct', node: name, destination, gateway, because: { object: `node/${name}`, field, value: text } },
-    ]
+    const because = { object: `node/${name}`, field, value: text }
+    const route = { node: name, destination, because }
+    if (address !== undefined && isOnSegment(underlay, address)) return [{ kind: 'direct', ...route, gateway: address }]
+    if (end !== undefined) return [{ kind: 'vxlan', ...route, gateway: end.gateways[family] }]
+    findings.push(address === undefined ? withoutAddress(because, family, name) : withoutTunnel(name, address))
+    return []
   })
-  return { routes, findings }
+  return { routes, end, findings: [...findings, ...unlikeTunnels(node, underlay, end)] }
+}
+
+function withoutAddress({ object, field, value }: Because, family: Family, name: string): Finding {
+  return {
+    code: 'NodeWithoutAddress',
+    object,
+    field: 'status.addresses',
+    says: `${field} is ${value}, but the node has no InternalIP of IPv${family}`,
+    try: `give the kubelet of ${name} an IPv${family} --node-ip`,
+  }
+}
+
+function withoutTunnel(name: string, address: Address): Finding {
+  return {
+    code: 'NodeWithoutTunnel',
+    object: `node/${name}`,
+    field: 'status.addresses',
+    says: `${address} is on another segment, and the tunnel there needs an InternalIP of IPv4, which the node has not`,
+    try: `give the kubelet of ${name} an IPv4 --node-ip`,
+  }
+}
+
+/** Ends that do not understand one another: told on both. */
+function unlikeTunnels(node: Node, own: Underlay | undefined, end: TunnelEnd | undefined): Finding[] {
+  const other = underlayOf(node)
+  if (own === undefined || other === undefined || end === undefined) return []
+  const say = ({ vxlan: { id, port } }: Underlay) => `VNI ${id}, port ${port}`
+  if (say(own) === say(other)) return []
+  return [
+    {
+      code: 'TunnelsDiffer',
+      object: `node/${node.metadata.name}`,
+      field: `metadata.annotations["${underlayAnnotation}"]`,
+      says: `its tunnel has ${say(other)}, and this node's ${say(own)}: no packet passes between their pods`,
+      try: 'give all agents the same --vxlan-id and --vxlan-port',
+    },
+  ]
 }
 
 function brokenPrefixes(node: Node): Finding[] {

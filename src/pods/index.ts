@@ -10,5 +10,6 @@ export {
 export { compilePodNetwork, nodeAddresses, nodePrefixes } from './compile.ts'
 export { explainPath, type PathStep } from './explain.ts'
 export { lowerPodNetwork, type PodTable } from './lower.ts'
-export type { Attachment, PodNetwork } from './model.ts'
+export type { Attachment, NodeRoute, Overlay, PodNetwork } from './model.ts'
+export { nextHop, tunnelLink, tunnelOverhead } from './overlay.ts'
 export { AddressPool } from './pool.ts'

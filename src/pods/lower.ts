@@ -1,7 +1,19 @@
-import { disjoint, type Family, families, type Prefix, parsePrefix, prefixFamily, renderPrefix } from '../addr/index.ts'
+import {
+  type Address,
+  disjoint,
+  type Family,
+  families,
+  familyOf,
+  hostPrefix,
+  type Prefix,
+  prefixFamily,
+  renderPrefix,
+} from '../addr/index.ts'
 import type { Element, SetDeclaration, Table } from '../nft/index.ts'
 import { linkPrefix } from './attachment.ts'
+import { tunnelChains, tunnelSets, tunnelSourceRules, unmarkChain } from './lower-tunnel.ts'
 import type { PodNetwork } from './model.ts'
+import { words } from './words.ts'
 
 /** One table and what its sets hold. */
 export interface PodTable {
@@ -9,31 +21,18 @@ export interface PodTable {
   readonly elements: ReadonlyMap<string, readonly Element[]>
 }
 
-const words = {
-  4: {
-    tableFamily: 'ip',
-    address: 'ipv4_addr',
-    source: 'ip saddr',
-    destination: 'ip daddr',
-    multicast: parsePrefix('224.0.0.0/4'),
-  },
-  6: {
-    tableFamily: 'ip6',
-    address: 'ipv6_addr',
-    source: 'ip6 saddr',
-    destination: 'ip6 daddr',
-    multicast: parsePrefix('ff00::/8'),
-  },
-} as const
-
-/** The tables that drop forged sources and masquerade what leaves the cluster from a pod; one per family that has pods. */
-export function lowerPodNetwork(network: PodNetwork): readonly PodTable[] {
+/**
+ * The tables that drop forged sources and masquerade what leaves the cluster from a pod; one per family that has pods. `guests` are addresses
+ * of no pod, under which pods leave: their packets may cross the tunnel.
+ */
+export function lowerPodNetwork(network: PodNetwork, guests: readonly Address[] = []): readonly PodTable[] {
   return families
     .filter((family) => network.podPrefixes.some((p) => prefixFamily(p) === family))
-    .map((family) => lowerFamily(network, family))
+    .map((family) => lowerFamily(network, family, guests))
 }
 
-function lowerFamily(network: PodNetwork, family: Family): PodTable {
+function lowerFamily(network: PodNetwork, family: Family, guests: readonly Address[]): PodTable {
+  const { overlay } = network
   const { tableFamily, address, source, destination, multicast } = words[family]
   const set = (name: string, comment: string): SetDeclaration => ({
     name,
@@ -52,8 +51,11 @@ function lowerFamily(network: PodNetwork, family: Family): PodTable {
       sets: [
         set('pod-prefixes', 'every address that is a pod'),
         set('unmasqueraded', 'destinations that see the pod itself: pods, nodes, multicast'),
+        ...(overlay === undefined ? [] : tunnelSets(family)),
       ],
       chains: [
+        ...(overlay === undefined ? [] : [unmarkChain]),
+        ...(overlay === undefined || family === 6 ? [] : tunnelChains(overlay)),
         {
           name: 'filter-prerouting',
           hook: { type: 'filter', hook: 'prerouting', priority: -150, policy: 'accept' },
@@ -76,6 +78,7 @@ function lowerFamily(network: PodNetwork, family: Family): PodTable {
                 { kind: 'verdict', verdict: { kind: 'drop' } },
               ],
             },
+            ...(overlay === undefined ? [] : tunnelSourceRules(family)),
           ],
         },
         {
@@ -107,6 +110,25 @@ function lowerFamily(network: PodNetwork, family: Family): PodTable {
     elements: new Map([
       ['pod-prefixes', elements(network.podPrefixes)],
       ['unmasqueraded', elements([...network.unmasqueraded, multicast])],
+      ...tunnelElements(network, family, guests, elements),
     ]),
   }
+}
+
+function tunnelElements(
+  { overlay, routes }: PodNetwork,
+  family: Family,
+  guests: readonly Address[],
+  elements: (prefixes: readonly Prefix[]) => Element[],
+): [string, Element[]][] {
+  if (overlay === undefined) return []
+  const pods = routes.flatMap(({ kind, destination }) => (kind === 'vxlan' ? [destination] : []))
+  const hosts = overlay.ends.flatMap((end) => end.hosts.map(hostPrefix))
+  const own = (addresses: readonly Address[]) =>
+    addresses.flatMap((key): Element[] => (familyOf(key) === family ? [{ key }] : []))
+  return [
+    ['tunnelled', elements([...pods, ...hosts])],
+    ['tunnel-guests', own(guests)],
+    ...(family === 4 ? [['tunnel-ends', own(overlay.ends.map(({ address }) => address))] as [string, Element[]]] : []),
+  ]
 }
