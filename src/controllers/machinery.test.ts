@@ -194,6 +194,10 @@ describe('scheduler', () => {
     containers: [{ name: 'c', ports: [{ containerPort: 80, hostPort, ...(hostIP && { hostIP }) }] }],
   })
   const zone = (z: string) => ({ zone: z })
+  const asks = (cpu: string, memory: string) => ({
+    containers: [{ name: 'c', image: 'i', resources: { requests: { cpu, memory } } }],
+  })
+  const roomy: Node = { ...node('r'), status: { allocatable: { cpu: '2', memory: '2Gi', pods: '10' } } }
   const spread = {
     topologySpreadConstraints: [
       {
@@ -317,6 +321,28 @@ describe('scheduler', () => {
       [a],
       [],
       "0/1 nodes are available: 1 node(s) didn't match pod affinity rules.",
+    ],
+    ['fits exactly', pod('p', asks('600m', '1Gi')), [roomy], [[pod('x', asks('1400m', '1Gi')), 'r']], 'r'],
+    [
+      'too little of two things',
+      pod('p', asks('601m', '1025Mi')),
+      [roomy, node('c', { unschedulable: true })],
+      [[pod('x', asks('1400m', '1Gi')), 'r']],
+      '0/2 nodes are available: 1 Insufficient cpu, 1 Insufficient memory, 1 node(s) were unschedulable.',
+    ],
+    [
+      'an init container asks for more than the others together',
+      pod('p', { ...asks('1', '0'), initContainers: asks('3', '0').containers }),
+      [roomy],
+      [],
+      '0/1 nodes are available: 1 Insufficient cpu.',
+    ],
+    [
+      'what no node has',
+      pod('p', { containers: [{ name: 'c', resources: { limits: { 'example.com/gpu': '1' } } }] }),
+      [roomy],
+      [],
+      '0/1 nodes are available: 1 Insufficient example.com/gpu.',
     ],
     [
       'many reasons',

@@ -1,6 +1,7 @@
 import { keyOf, type ObjectKey } from '../cluster/index.ts'
 import type { Node, Pod } from '../objects/index.ts'
 import { findController } from './owner.ts'
+import { podRequests } from './pod-requests.ts'
 import { hasEnded } from './pod-state.ts'
 
 /** A node as the scheduler sees it: what is on it, bound or about to be. */
@@ -11,6 +12,8 @@ export interface NodeRoom {
   readonly podsOfOwner: Map<string, number>
   /** `TCP 0.0.0.0 8080` → how many pods hold it. */
   readonly hostPorts: Map<string, number>
+  /** What its pods ask for. */
+  readonly requested: Map<string, number>
 }
 
 /** All nodes and what they hold; binding counts at once, before the API server has answered. */
@@ -30,7 +33,14 @@ export function openRooms(): Rooms {
   const roomOf = (name: string): NodeRoom => {
     const known = rooms.get(name)
     if (known !== undefined) return known
-    const room = { name, node: undefined, pods: new Map(), podsOfOwner: new Map(), hostPorts: new Map() }
+    const room = {
+      name,
+      node: undefined,
+      pods: new Map(),
+      podsOfOwner: new Map(),
+      hostPorts: new Map(),
+      requested: new Map(),
+    }
     rooms.set(name, room)
     return room
   }
@@ -42,6 +52,7 @@ export function openRooms(): Rooms {
     room.pods.delete(key)
     count(room.podsOfOwner, ownerOf(pod), -1)
     for (const port of hostPortsOf(pod)) count(room.hostPorts, port, -1)
+    for (const [name, amount] of podRequests(pod)) count(room.requested, name, -amount)
     if (room.node === undefined && room.pods.size === 0) rooms.delete(room.name)
   }
   return {
@@ -59,6 +70,7 @@ export function openRooms(): Rooms {
       room.pods.set(key, pod)
       count(room.podsOfOwner, ownerOf(pod), 1)
       for (const port of hostPortsOf(pod)) count(room.hostPorts, port, 1)
+      for (const [name, amount] of podRequests(pod)) count(room.requested, name, amount)
     },
     nodeOf: (key) => places.get(key)?.room.name,
   }
@@ -74,7 +86,7 @@ export function hostPortsOf({ spec }: Pod): string[] {
   return spec.containers.flatMap(({ ports = [] }) =>
     ports.flatMap((port) => {
       const hostPort = port.hostPort || (spec.hostNetwork ? port.containerPort : 0)
-      const address = (port as { hostIP?: string }).hostIP || '0.0.0.0'
+      const address = port.hostIP || '0.0.0.0'
       return hostPort === 0 ? [] : [`${port.protocol ?? 'TCP'} ${address} ${hostPort}`]
     }),
   )

@@ -75,7 +75,7 @@ function isWaiting(pod: Pod): boolean {
 
 function mayMatter(old: Node, current: Node): boolean {
   const relevant = ({ metadata, spec, status }: Node) =>
-    JSON.stringify([metadata.labels, spec?.taints, spec?.unschedulable, status?.allocatable?.pods])
+    JSON.stringify([metadata.labels, spec?.taints, spec?.unschedulable, status?.allocatable])
   return relevant(old) !== relevant(current)
 }
 

@@ -1,4 +1,12 @@
-import type { ConfigMap, Container, EnvVar, Pod, Secret, Service } from '../objects/index.ts'
+import {
+  type ConfigMap,
+  type Container,
+  type EnvVar,
+  type Pod,
+  quantityValue,
+  type Secret,
+  type Service,
+} from '../objects/index.ts'
 
 /** Where the values of a container's environment come from. */
 export interface EnvironmentSources {
@@ -133,25 +141,8 @@ function readResource(container: Container, resource: string): string {
   const [list, name = ''] = resource.split('.')
   const resources = (container as { resources?: Record<string, Record<string, string> | undefined> }).resources
   const quantity = resources?.[list ?? '']?.[name]
-  if (name === 'cpu') return String(Math.ceil(quantity === undefined ? 1 : parseQuantity(quantity)))
-  return quantity === undefined ? '0' : String(parseQuantity(quantity))
-}
-
-const suffixes: Readonly<Record<string, number>> = {
-  m: 1e-3,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-}
-
-function parseQuantity(text: string): number {
-  const [, digits = '0', suffix = ''] = /^([\d.]+)(\w*)$/.exec(text) ?? []
-  return Number(digits) * (suffixes[suffix] ?? 1)
+  if (name === 'cpu') return String(Math.ceil(quantity === undefined ? 1 : quantityValue(quantity)))
+  return quantity === undefined ? '0' : String(quantityValue(quantity))
 }
 
 function notFound(kind: string, name: string): ContainerConfigError {

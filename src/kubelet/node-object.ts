@@ -3,6 +3,9 @@ import type { Lease, Node } from '../objects/index.ts'
 
 /** How many pods a node of the lab takes. */
 const podCapacity = 500
+/** What a node of the lab has at least: stand-ins use nearly nothing of what manifests ask for, so that whole applications fit on a laptop. */
+const leastCpus = 64
+const leastMemoryMi = 256 * 1024
 
 /** The Node object that a lab node registers. `index` counts from 1; zones repeat after the third node. */
 export function nodeObject(name: string, index: number, addresses: readonly string[], now: string): Node {
@@ -30,8 +33,8 @@ function nodeStatus(
   architecture: string,
 ): NonNullable<Node['status']> {
   const capacity = {
-    cpu: String(cpus().length),
-    memory: `${Math.floor(totalmem() / 1024)}Ki`,
+    cpu: String(Math.max(cpus().length, leastCpus)),
+    memory: `${Math.max(Math.floor(totalmem() / 2 ** 20), leastMemoryMi)}Mi`,
     pods: String(podCapacity),
     'ephemeral-storage': '100Gi',
   }
