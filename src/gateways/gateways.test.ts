@@ -171,7 +171,10 @@ test('an endpoint or a route to a known backend is a command, a new backend a re
     'add-server',
     'remove-server',
   ])
-  assert.deepEqual(kinds(planGateway(first, lowered(['10.0.0.1', '10.0.0.2'], ['/', 'a'], ['/x', 'a']))), ['set-map'])
+  assert.deepEqual(kinds(planGateway(first, lowered(['10.0.0.1', '10.0.0.2'], ['/', 'a'], ['/x', 'a']))), [
+    'set-map',
+    'set-map',
+  ])
   assert.equal(kinds(planGateway(first, lowered(['10.0.0.1'], ['/', 'a'], ['/x', 'b']))), 'reload')
 })
 

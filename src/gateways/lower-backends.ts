@@ -6,6 +6,8 @@ import type { BackendModel, ServerModel } from './model.ts'
 import { originPath } from './tls-origin.ts'
 
 const acted = words('if { var(txn.hit) -m beg + * }')
+/** Most requests meet no filter; where there is nothing else either, no more is looked at. */
+const mostly: Line = words('http-request allow if { var(txn.hit) -m beg = }')
 const act: readonly Line[] = [
   // The mirror wants the body as well.
   ['http-request', 'wait-for-body', 'time', '5s', ...words('if { var(txn.hit) -m beg * }')],
@@ -49,6 +51,7 @@ export function lowerBackend({ id, protocol, retry, persistence, tls, because }:
     comment,
     lines: [
       balance,
+      ...(isHttp2 || persistence !== undefined ? [] : [mostly]),
       ...act,
       // A request of HTTP/1 has no authority otherwise.
       ...(isHttp2 ? [['http-request', 'set-uri', `${tls ? 'https' : 'http'}://%[req.hdr(host)]%[pathq]`]] : []),

@@ -1,4 +1,4 @@
-import type { Line, Section } from '../haproxy/index.ts'
+import { type Line, type LogWord, logFormat, parseLog, type Section } from '../haproxy/index.ts'
 import { innerSocket, type Paths, words } from './lower-words.ts'
 
 /** The socket on which copies of requests come back, to be sent as any other. */
@@ -22,8 +22,6 @@ export function frame(directory: string, paths: Paths): Section[] {
         ['stats', 'timeout', '30s'],
         // Old workers wait this long for long connections after a reload.
         ['hard-stop-after', '1h'],
-        // An idle connection is not closed under a client that is just about to use it: it ends with its next answer (`lastAnswer`).
-        ['close-spread-time', '60s'],
         ['ssl-default-bind-options', 'ssl-min-ver', 'TLSv1.2', 'no-tls-tickets'],
         ['lua-load-per-thread', paths.router],
       ],
@@ -73,33 +71,41 @@ export function frame(directory: string, paths: Paths): Section[] {
   ]
 }
 
-const told = [
-  '"time":%Ts.%ms',
-  '"client":"%ci"',
-  '"entrance":"%f"',
-  '"backend":"%b"',
-  '"server":"%s"',
-  '"route":"%[var(txn.hit),field(3,|),json(utf8s)]"',
-  '"sni":"%[var(txn.sni),json(utf8s)]"',
-  '"state":"%ts"',
-  '"bytes":%B',
-  '"retries":"%rc"',
-  '"connectMs":%Tc',
-  '"totalMs":%Tt',
+/** What is told of a stream when it is over, a word each (Configuration Manual 8.2.4); `-` and -1 are what never came to be. */
+const told: readonly LogWord[] = [
+  ['time', '%Ts.%ms'],
+  ['client', '%ci'],
+  ['entrance', '%f'],
+  ['backend', '%b'],
+  ['server', '%s'],
+  ['route', '%[var(txn.hit),field(3,|)]'],
+  ['sni', '%[var(sess.sni),url_enc]'],
+  ['state', '%ts'],
+  ['bytes', '%B'],
+  ['retries', '%rc'],
+  ['connectMs', '%Tc'],
+  ['totalMs', '%Tt'],
 ]
 
-const toldOfRequests = [
-  '"id":"%[var(txn.id),json(utf8s)]"',
-  '"method":"%[capture.req.method,json(utf8s)]"',
-  '"host":"%[var(txn.host),json(utf8s)]"',
-  '"path":"%[var(txn.path),json(utf8s)]"',
-  '"status":%ST',
-  '"requestMs":%TR',
-  '"firstByteMs":%Tr',
+/** The same of a request, and more. */
+const toldOfRequests: readonly LogWord[] = [
+  ...told,
+  ['id', '%[var(txn.id)]'],
+  ['status', '%ST'],
+  ['requestMs', '%TR'],
+  ['firstByteMs', '%Tr'],
+  ['method', '%HM'],
+  ['path', '%HPO'],
+  ['host', '%hr'],
 ]
 
-/** One line of JSON for each stream (Configuration Manual 8.2.4); -1 and empty are what never came to be. */
-export const streamFormat: Line = ['log-format', `{${told.join(',')}}`]
+/** One line for each stream. */
+export const streamFormat: Line = logFormat(told)
 
 /** The same for each request. */
-const requestFormat: Line = ['log-format', `{${[...told, ...toldOfRequests].join(',')}}`]
+const requestFormat: Line = logFormat(toldOfRequests)
+
+/** Reads a line of the log; undefined for what is none. Values are decoded, and empty where there was nothing. */
+export function parseLogLine(line: string): Readonly<Record<string, string>> | undefined {
+  return parseLog(line, toldOfRequests) ?? parseLog(line, told)
+}

@@ -1,6 +1,17 @@
 import type { Line, Section } from '../haproxy/index.ts'
 import { answering } from './lower-maps.ts'
-import { authorityPath, binds, innerSocket, isMixed, lookUp, type Paths, type Place, words } from './lower-words.ts'
+import {
+  authorityPath,
+  binds,
+  innerSocket,
+  isMixed,
+  lookUp,
+  type Paths,
+  type Place,
+  readSni,
+  routesPath,
+  words,
+} from './lower-words.ts'
 import { type Entrance, mostTiers } from './model.ts'
 
 /** The frontend that routes requests of an entrance; where its TLS is told apart first, it is reached through that. */
@@ -16,13 +27,17 @@ export function httpFrontend(entrance: Entrance, paths: Paths, place: Place): Se
     comment: `${because.object} ${because.field}`,
     lines: [
       ...bound,
+      ...(protocol === 'TLS' ? readSni : []),
+      // What the log tells as the host.
+      words('capture request header host len 255'),
       ...requestId,
       ...forwarded(scheme, shownPort),
+      refuseDots,
+      ...shortWay(entrance, place),
       ...readHost,
       ...(protocol === 'TLS' ? refuseMisdirected(entrance, paths) : []),
-      ...routing(entrance, paths),
+      ...routing(entrance, paths, place),
       ...errors,
-      lastAnswer,
     ],
   }
 }
@@ -58,7 +73,11 @@ const requestId: readonly Line[] = [
     'req.hdr(x-request-id)',
     ...words('if { req.hdr(x-request-id) -m reg ^[\\w.:-]{1,128}$ }'),
   ],
-  ['http-request', 'set-var(txn.id)', 'uuid', ...words('if !{ var(txn.id) -m found }')],
+  // 64 random bits; a UUID costs more than all else that is done for an id.
+  [
+    ...words('http-request set-var-fmt(txn.id) %[rand,hex,bytes(8)]%[rand,hex,bytes(8)]'),
+    ...words('if !{ var(txn.id) -m found }'),
+  ],
   ['http-request', 'set-header', 'x-request-id', '%[var(txn.id)]'],
 ]
 
@@ -81,9 +100,33 @@ function refuse(status: number, error: string, details: string, condition: strin
   ]
 }
 
+/** What a server makes of it is not what the routes were asked about. Regular expressions cost: most paths have neither a dot nor a percent sign. */
+const refuseDots: Line = refuse(
+  400,
+  'http_request_error',
+  'dot segments in the path',
+  'if { path,field(2,.%) -m found } { path -m reg -i /(\\.|%2e){1,2}(/|$) }',
+)
+
+/**
+ * The way of most requests: host and path, as they come, are those of a route without conditions, and TLS is for that very host.
+ * A host with a slash would be taken for the beginning of the path, one with a comma for the name of another tier.
+ */
+function shortWay(entrance: Entrance, { directory }: Place): Line[] {
+  const own =
+    entrance.protocol === 'TLS'
+      ? '{ req.fhdr(host),host_only,strcmp(sess.name) eq 0 }'
+      : '!{ req.fhdr(host),field(2,"/,") -m found }'
+  const key = 'base,concat(/?)'
+  return [
+    ['http-request', 'set-var(txn.hit)', `${key},map_beg(${routesPath(directory, entrance)})`, ...words(`if ${own}`)],
+    ['http-request', 'allow', ...words('if { var(txn.hit) -m beg = }')],
+  ]
+}
+
 const readHost: readonly Line[] = [
-  ['http-request', 'set-var(txn.host)', 'req.hdr(host),lower,regsub(:[0-9]*$,,),rtrim(.)'],
-  // A slash in a host would be taken for the beginning of the path, a bar for the end of the host.
+  ['http-request', 'set-var(txn.host)', 'req.fhdr(host),lower,regsub(:[0-9]*$,,),rtrim(.)'],
+  // A bar in a host would be taken for its end.
   refuse(
     400,
     'http_request_error',
@@ -91,8 +134,6 @@ const readHost: readonly Line[] = [
     'if { var(txn.host) -m found } !{ var(txn.host) -m reg ^[a-z0-9._:-]*$|^\\[[0-9a-f:.]*\\]$ }',
   ),
   ['http-request', 'set-var(txn.path)', 'path'],
-  // What a server makes of it is not what the routes were asked about.
-  refuse(400, 'http_request_error', 'dot segments in the path', 'if { var(txn.path) -m reg -i /(\\.|%2e){1,2}(/|$) }'),
 ]
 
 /** A host that belongs to another listener than the name of the connection is not served on it (RFC 9110, 15.5.20). */
@@ -100,10 +141,9 @@ function refuseMisdirected(entrance: Entrance, { names, nameSuffixes }: Paths): 
   const maps = { exact: names, suffixes: nameSuffixes }
   const crossed = words('if { var(txn.crossed) -m bool }')
   return [
-    ['http-request', 'set-var(txn.sni)', 'ssl_fc_sni,lower,rtrim(.)'],
-    ['http-request', 'set-var(txn.crossed)', 'bool(true)', ...words('if !{ var(txn.sni),strcmp(txn.host) eq 0 }')],
+    ['http-request', 'set-var(txn.crossed)', 'bool(true)', ...words('if !{ var(sess.sni),strcmp(txn.host) eq 0 }')],
     ...lookUp('http-request', 'txn.name', 'var(txn.host)', entrance, maps, crossed),
-    ...lookUp('http-request', 'txn.sni_name', 'var(txn.sni)', entrance, maps, crossed),
+    ...lookUp('http-request', 'txn.sni_name', 'var(sess.sni)', entrance, maps, crossed),
     refuse(
       421,
       'http_request_denied',
@@ -113,21 +153,24 @@ function refuseMisdirected(entrance: Entrance, { names, nameSuffixes }: Paths): 
   ]
 }
 
-/** The tier of the host, and in it the exact path, then the longest prefix; then the next tier. What is found ends the search. */
-function routing(entrance: Entrance, paths: Paths): Line[] {
-  const { hosts, suffixes, parents, exact, prefix, weights, shares } = paths
-  const unless = words('if !{ var(txn.hit) -m found }')
+/** The tier of the host, and in it the exact path or the longest prefix; then the next tier. What is found ends the search. */
+function routing(entrance: Entrance, paths: Paths, { directory }: Place): Line[] {
+  const { hosts, suffixes, parents, weights, shares } = paths
+  const routes = routesPath(directory, entrance)
   const shared = words('if { var(txn.hit) -m beg % }')
   const search: Line[] = [
-    ['http-request', 'set-var(txn.hit)', `var(txn.tier),concat(,txn.path),map_str(${exact})`],
-    ['http-request', 'set-var(txn.hit)', `var(txn.tier),concat(,txn.path,/),map_beg(${prefix})`, ...unless],
+    ['http-request', 'set-var(txn.hit)', `var(txn.tier),concat(,txn.path,/?),map_beg(${routes})`],
     ['http-request', 'lua.choose', ...words('if { var(txn.hit) -m beg ? }')],
     ['http-request', 'set-var(txn.total)', `var(txn.hit),map_str_int(${weights})`, ...shared],
     ['http-request', 'set-var(txn.share)', 'rand,mod(txn.total)', ...shared],
     ['http-request', 'set-var(txn.hit)', `var(txn.hit),concat(|,txn.share),map_str(${shares})`, ...shared],
     ['http-request', 'allow', ...words('if { var(txn.hit) -m found }')],
   ]
-  const next: Line = ['http-request', 'set-var(txn.tier)', `var(txn.tier),map_str(${parents},-)`]
+  const next: Line = [
+    'http-request',
+    'set-var(txn.tier)',
+    `var(txn.tier),concat(|${entrance.id}),map_str(${parents},-)`,
+  ]
   return [
     ...lookUp('http-request', 'txn.tier', 'var(txn.host)', entrance, { exact: hosts, suffixes }),
     ...Array.from({ length: mostTiers }, (_, at) => (at === 0 ? search : [next, ...search])).flat(),
@@ -136,12 +179,10 @@ function routing(entrance: Entrance, paths: Paths): Line[] {
   ]
 }
 
-/** A worker that was replaced tells clients that the answer is the connection's last, hence they ask the new one next. */
-const lastAnswer: Line = words('http-after-response set-header connection close if { stopping }')
-
 /** Says who made an error: rules for answers of servers do not run for those that the gateway makes (RFC 9209). */
 export const errors: readonly Line[] = [
-  ['http-response', 'set-var(txn.answered)', 'bool(true)'],
+  ['http-response', 'set-var(txn.answered)', 'bool(true)', ...words('if { status ge 400 }')],
+  words('http-after-response allow if { status lt 400 }'),
   ...Object.entries({
     '502': 'connection_terminated',
     '503': 'destination_unavailable',

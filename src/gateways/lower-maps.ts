@@ -3,8 +3,8 @@ import { isMapKey } from '../haproxy/index.ts'
 import { encode } from './encode.ts'
 import { type HostPattern, hostText, moreSpecific } from './host.ts'
 import { renderAction } from './lower-actions.ts'
-import type { Paths } from './lower-words.ts'
-import type { GatewayModel, HostTier, HttpAction, HttpRule, ValueMatch, WeightedTarget } from './model.ts'
+import { type Paths, routesPath } from './lower-words.ts'
+import type { Entrance, GatewayModel, HostTier, HttpAction, HttpRule, ValueMatch, WeightedTarget } from './model.ts'
 
 export type Entries = ReadonlyMap<string, string>
 
@@ -12,17 +12,16 @@ export type Entries = ReadonlyMap<string, string>
 export const answering = { broken: 'broken', unrouted: 'unrouted', filters: 'filters', closed: 'closed' } as const
 
 /**
- * All maps by path. A request's host leads to a tier, tier and path to a hit:
+ * All maps by path. A request's host leads to a tier; the tier's name and the path lead to a hit in the map of the entrance's routes:
  * `=|BACKEND|ROUTE` is the end, `+|BACKEND|ROUTE|ACTION` too but filters act on it, and `*…` on its body;
  * `%ID` is shared by weights; `?ID` has conditions that the router looks at, and may come to nothing.
  */
-export function lowerMaps({ entrances }: GatewayModel, paths: Paths): Map<string, Entries> {
+export function lowerMaps({ entrances }: GatewayModel, paths: Paths, directory: string): Map<string, Entries> {
   const hits = new Hits()
   const hosts = new Map<string, string>()
   const suffixes: [HostPattern, string, string][] = []
   const parents = new Map<string, string>()
-  const exact = new Map<string, string>()
-  const prefix = new Map<string, string>()
+  const routes: [string, Entries][] = []
   const names = new Map<string, string>()
   const nameSuffixes: [HostPattern, string, string][] = []
   const streams = new Map<string, string>()
@@ -38,11 +37,14 @@ export function lowerMaps({ entrances }: GatewayModel, paths: Paths): Map<string
       if (host.kind === 'suffix') ends.push([host, `.${host.name}|${entrance.id}`, value])
       else into.set(keyOf(host), value)
     }
+    const own = new Map<string, string>()
     for (const tier of entrance.tiers) {
-      put(hosts, suffixes, tier.host, keyOf(tier.host))
-      if (tier.parent !== undefined) parents.set(keyOf(tier.host), keyOf(tier.parent))
-      lowerTier(tier, keyOf(tier.host), hits, exact, prefix)
+      const name = tierName(tier.host, entrance)
+      put(hosts, suffixes, tier.host, name)
+      if (tier.parent !== undefined) parents.set(`${name}|${entrance.id}`, tierName(tier.parent, entrance))
+      lowerTier(tier, name, keyOf(tier.host), hits, own)
     }
+    if (entrance.protocol !== 'TCP') routes.push([routesPath(directory, entrance), own])
     if (entrance.protocol === 'TLS')
       for (const listener of entrance.listeners)
         put(names, nameSuffixes, listener.host, `${listener.mode}|${listener.id}`)
@@ -53,8 +55,7 @@ export function lowerMaps({ entrances }: GatewayModel, paths: Paths): Map<string
     [paths.hosts, hosts],
     [paths.suffixes, longestFirst(suffixes)],
     [paths.parents, parents],
-    [paths.exact, exact],
-    [paths.prefix, prefix],
+    ...routes,
     [paths.groups, hits.groups],
     [paths.regexes, hits.regexes],
     [paths.actions, hits.actions],
@@ -73,14 +74,23 @@ function longestFirst(entries: [HostPattern, string, string][]): Entries {
   return new Map(entries.sort(([a], [b]) => moreSpecific(a, b)).map(([, key, value]) => [key, value]))
 }
 
-/** Keys are tier and path together: a prefix ends with a slash, and so does what is looked up, hence whole elements match. */
-function lowerTier(
-  { rules }: HostTier,
-  tier: string,
-  hits: Hits,
-  exact: Map<string, string>,
-  prefix: Map<string, string>,
-) {
+const usualPorts = { HTTP: 80, TLS: 443 }
+
+/**
+ * What stands before the path in the map of routes. Of a whole host what clients write into Host, so that host and path of a request can
+ * be looked up as they come; other tiers begin with a comma, which nobody's host has.
+ */
+function tierName(host: HostPattern, { protocol, shownPort }: Entrance): string {
+  if (host.kind !== 'exact') return `,${hostText(host)}`
+  const isUsual = (protocol === 'HTTP' || protocol === 'TLS') && usualPorts[protocol] === shownPort
+  return isUsual ? host.name : `${host.name}:${shownPort}`
+}
+
+/**
+ * Keys are tier and path together. What is looked up ends with `/?`, which no path has: a prefix ends with the slash, hence whole elements
+ * match, and an exact path with both, hence nothing longer does.
+ */
+function lowerTier({ rules }: HostTier, name: string, tier: string, hits: Hits, routes: Map<string, string>) {
   const regexes = rules.filter(({ path }) => path.kind === 'regex')
   const byPath = Map.groupBy(rules, ({ path }) => `${path.kind} ${path.value}`)
   const prefixes = (path: string): HttpRule[] => prefixesOf(path).flatMap((one) => byPath.get(`prefix ${one}`) ?? [])
@@ -89,11 +99,10 @@ function lowerTier(
     if (kind === 'regex') continue
     const candidates = kind === 'exact' ? [...own, ...regexes, ...prefixes(value)] : [...regexes, ...prefixes(value)]
     const hit = hits.firstOf(candidates, `${key.split(' ', 1)[0]}:${tier}${value}`)
-    if (kind === 'exact') exact.set(`${tier}${value}`, hit)
-    else prefix.set(`${tier}${value}/`, hit)
+    routes.set(`${name}${value}/${kind === 'exact' ? '?' : ''}`, hit)
   }
   // A regular expression may match where nothing else does.
-  if (regexes.length > 0 && !byPath.has('prefix ')) prefix.set(`${tier}/`, hits.firstOf(regexes, `regex:${tier}`))
+  if (regexes.length > 0 && !byPath.has('prefix ')) routes.set(`${name}/`, hits.firstOf(regexes, `regex:${tier}`))
 }
 
 /** The prefixes by elements that a path begins with, the longest first. */

@@ -2,7 +2,7 @@ import type { Line, Section } from '../haproxy/index.ts'
 import { streamFormat } from './lower-frame.ts'
 import { tlsWords } from './lower-http.ts'
 import { answering } from './lower-maps.ts'
-import { binds, innerSocket, isMixed, lookUp, type Paths, type Place, words } from './lower-words.ts'
+import { binds, innerSocket, isMixed, lookUp, type Paths, type Place, readSni, words } from './lower-words.ts'
 import type { Entrance } from './model.ts'
 
 /** The sections of an entrance that carry bytes: a TCP port; or TLS told apart by SNI, and ended where it is to be. */
@@ -48,11 +48,11 @@ function sniFrontend(entrance: Entrance, paths: Paths): Section {
       streamFormat,
       ...binds(port),
       ['tcp-request', 'inspect-delay', '5s'],
-      ['tcp-request', 'content', 'set-var(txn.sni)', 'req.ssl_sni,lower,rtrim(.)', ...hello],
+      ['tcp-request', 'content', 'set-var(sess.sni)', 'req.ssl_sni,lower,rtrim(.)', ...hello],
       ...lookUp(
         'tcp-request content',
         'txn.way',
-        'var(txn.sni)',
+        'var(sess.sni)',
         entrance,
         { exact: paths.names, suffixes: paths.nameSuffixes },
         hello,
@@ -60,7 +60,7 @@ function sniFrontend(entrance: Entrance, paths: Paths): Section {
       ...lookUp(
         'tcp-request content',
         'txn.hit',
-        'var(txn.sni)',
+        'var(sess.sni)',
         entrance,
         { exact: paths.streams, suffixes: paths.streamSuffixes },
         way('passthrough'),
@@ -83,8 +83,8 @@ function terminatingFrontend(entrance: Entrance, paths: Paths, place: Place): Se
       ['mode', 'tcp'],
       streamFormat,
       ['bind', innerSocket(place.directory, `${entrance.id}.tcp`), 'accept-proxy', ...tlsWords(entrance, place, '')],
-      ['tcp-request', 'content', 'set-var(txn.sni)', 'ssl_fc_sni,lower,rtrim(.)'],
-      ...lookUp('tcp-request content', 'txn.hit', 'var(txn.sni)', entrance, {
+      ...readSni,
+      ...lookUp('tcp-request content', 'txn.hit', 'var(sess.sni)', entrance, {
         exact: paths.streams,
         suffixes: paths.streamSuffixes,
       }),

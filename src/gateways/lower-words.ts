@@ -17,8 +17,6 @@ export function pathsIn(directory: string) {
     hosts: map('hosts'),
     suffixes: map('suffixes'),
     parents: map('parents'),
-    exact: map('exact'),
-    prefix: map('prefix'),
     groups: map('groups'),
     regexes: map('regexes'),
     actions: map('actions'),
@@ -32,6 +30,11 @@ export function pathsIn(directory: string) {
     runtime: `${directory}/runtime.sock`,
     flows: `${directory}/flows.sock`,
   }
+}
+
+/** The map of an entrance's routes. */
+export function routesPath(directory: string, { id }: Pick<Entrance, 'id'>): string {
+  return `${directory}/${id}.routes.map`
 }
 
 export type Paths = ReturnType<typeof pathsIn>
@@ -61,6 +64,12 @@ export function binds(port: number, ...more: string[]): Line[] {
 export function words(text: string): string[] {
   return text.split(' ')
 }
+
+/** The name that a connection is for, read once for all its requests; `sess.name` only where it is one. */
+export const readSni: readonly Line[] = [
+  words('tcp-request session set-var(sess.sni) ssl_fc_sni,lower,rtrim(.)'),
+  words('tcp-request session set-var(sess.name) var(sess.sni) if { var(sess.sni) -m reg ^[a-z0-9._-]+$ }'),
+]
 
 /** Whether TLS of an entrance is told apart by SNI before it is ended: some of it stays, or ends as bytes. */
 export function isMixed({ protocol, listeners }: Entrance): boolean {

@@ -73,7 +73,7 @@ const known = new WeakMap<GatewayModel, { readonly directory: string; readonly m
 function mapsOf(model: GatewayModel, entrances: readonly Entrance[], directory: string): ReadonlyMap<string, Entries> {
   const last = known.get(model)
   if (last?.directory === directory) return last.maps
-  const maps = lowerMaps({ ...model, entrances }, pathsIn(directory))
+  const maps = lowerMaps({ ...model, entrances }, pathsIn(directory), directory)
   known.set(model, { directory, maps })
   return maps
 }

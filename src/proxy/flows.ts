@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { dirname } from 'node:path'
+import { hostName, parseLogLine } from '../gateways/index.ts'
 import { parseTermination } from '../haproxy/index.ts'
 
 /** One request or stream that the gateway of this node had, when it is over. Empty texts and -1 are what never came to be. */
@@ -54,9 +55,10 @@ export interface HttpFlowsResponse {
 const kept = 4096
 const longestLine = 16_384
 
-/** The last requests of a node, as HAProxy tells them over a unix socket, one line of JSON each. */
+/** The last requests of a node, as HAProxy tells them over a unix socket, a line each; what one says is read when somebody asks. */
 export class FlowLog {
-  readonly #flows: Omit<HttpFlow, 'pod'>[] = []
+  /** The last is that of sequence number `#last`. */
+  #lines: string[] = []
   readonly #path: string
   #last = 0
   #server: Server | undefined
@@ -78,7 +80,7 @@ export class FlowLog {
       socket.on('data', (text: string) => {
         const lines = (rest + text).split('\n')
         rest = (lines.pop() ?? '').slice(0, longestLine)
-        for (const line of lines) this.take(line)
+        this.take(lines)
       })
     })
     this.#server = server
@@ -95,7 +97,13 @@ export class FlowLog {
     const after = Number.isInteger(request?.after) ? request.after! : 0
     const { namespace } = request ?? {}
     // One who counts on from an earlier life of the agent begins anew.
-    const flows = this.#flows.filter(({ sequence }) => sequence > (after > this.#last ? 0 : after))
+    const begin = after > this.#last ? 0 : after
+    const lines = this.#lines.slice(-kept)
+    const flows = lines.flatMap((line, at) => {
+      const sequence = this.#last - lines.length + 1 + at
+      const told = sequence > begin ? parseLogLine(line) : undefined
+      return told === undefined ? [] : [flowOf(told, sequence)]
+    })
     const isWanted = ({ route, backend }: Omit<HttpFlow, 'pod'>): boolean =>
       namespace === undefined || route.split('/')[1] === namespace || backend.startsWith(`${namespace}:`)
     const named = flows.filter(isWanted).map((flow) => ({ ...flow, pod: podOf(flow.server) ?? '' }))
@@ -107,28 +115,20 @@ export class FlowLog {
     this.#server = undefined
   }
 
-  /** Takes a line; one that is no JSON is dropped. */
-  take(line: string): void {
-    const at = line.indexOf('{')
-    if (at < 0) return
-    let read: unknown
-    try {
-      read = JSON.parse(line.slice(at))
-    } catch {
-      return
-    }
-    if (typeof read !== 'object' || read === null) return
-    this.#flows.push(flowOf(read as Readonly<Record<string, unknown>>, ++this.#last))
-    if (this.#flows.length > kept) this.#flows.shift()
+  /** Takes lines as they come. */
+  take(lines: readonly string[]): void {
+    this.#last += lines.length
+    this.#lines.push(...lines)
+    if (this.#lines.length > 2 * kept) this.#lines = this.#lines.slice(-kept)
   }
 }
 
-function flowOf(told: Readonly<Record<string, unknown>>, sequence: number): Omit<HttpFlow, 'pod'> {
+function flowOf(told: Readonly<Record<string, string>>, sequence: number): Omit<HttpFlow, 'pod'> {
   const text = (name: string): string => {
-    const value = String(told[name] ?? '')
-    return value === '-' || value === '<NOSRV>' || value === '<BADREQ>' ? '' : value
+    const value = told[name] ?? ''
+    return value === '<NOSRV>' || value === '<BADREQ>' ? '' : value
   }
-  const number = (name: string): number => (Number.isFinite(Number(told[name])) ? Number(told[name]) : -1)
+  const number = (name: string): number => (text(name) === '' ? -1 : Number(text(name)))
   const state = text('state') || '--'
   const ended = parseTermination(state)
   return {
@@ -141,7 +141,7 @@ function flowOf(told: Readonly<Record<string, unknown>>, sequence: number): Omit
     server: text('server').replace(/-(\d+)$/, ':$1'),
     id: text('id'),
     method: text('method'),
-    host: text('host'),
+    host: hostName(text('host')),
     path: text('path'),
     sni: text('sni'),
     status: number('status'),
