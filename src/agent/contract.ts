@@ -50,6 +50,8 @@ export interface AgentOptions {
   readonly modules?: readonly NodeModule[]
   /** Whether NetworkPolicies are enforced, and whether a change also cuts the connections that it no longer allows; `off` unless told. */
   readonly policies?: 'strict' | 'new-connections' | 'off'
+  /** Whether pods' `hostPort`s answer at the node: where Plumb gives pods their network; not unless told. */
+  readonly hostPorts?: boolean
   /** Whether Egresses are carried out; not unless told. */
   readonly egress?: boolean
   /** Who holds which external address; by the conditions of Nodes unless told. */

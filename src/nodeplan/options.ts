@@ -13,6 +13,8 @@ export interface NodePlanOptions {
   readonly nodePortAddresses?: readonly Prefix[]
   /** Whether TCP node ports answer the node's own processes at 127.0.0.1; not unless told. */
   readonly loopbackNodePorts?: boolean
+  /** Whether pods' `hostPort`s answer at the node: where Plumb gives pods their network. */
+  readonly hostPorts?: boolean
   /** Whether NetworkPolicies are enforced; the Snapshot must then have all Pods. */
   readonly policies?: boolean
   /** Whether Egresses are carried out; the Snapshot must then have Namespaces. */

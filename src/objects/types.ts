@@ -150,6 +150,8 @@ export interface ContainerPort {
   name?: string
   containerPort: number
   hostPort?: number
+  /** At which address of the node; at all of them unless told. */
+  hostIP?: string
   protocol?: Protocol
 }
 

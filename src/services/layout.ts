@@ -1,6 +1,6 @@
 import type { Family } from '../addr/index.ts'
-import { chainNames, chains, compute, draw, goto, jumpTo, loopbackGuard, number } from './chains.ts'
-import type { Expression, Operation, Rule, Statement } from './lower.ts'
+import { chainNames, chains, compute, draw, goto, jumpTo, number } from './chains.ts'
+import { type Expression, loopbackGuard, type Operation, type Rule, type Statement } from './lower.ts'
 import type { Hashing } from './model.ts'
 import { classElement, classId, classidOf, priority, sets, tableOf, words } from './sets.ts'
 

@@ -24,6 +24,7 @@ import {
 } from './model.ts'
 import { renderTarget } from './target.ts'
 
+export { loopbackGuard } from '../nft/index.ts'
 export type { Chain, DataType, Element, Expression, Operation, Rule, SetDeclaration, Statement, TableFamily }
 
 /** A Service in nft's words: what it puts into the shared sets and maps, before it is settled which index an endpoint gets. */
