@@ -22,6 +22,8 @@ export function frame(directory: string, paths: Paths): Section[] {
         ['stats', 'timeout', '30s'],
         // Old workers wait this long for long connections after a reload.
         ['hard-stop-after', '1h'],
+        // An idle connection is not closed under a client that is just about to use it: it ends with its next answer (`lastAnswer`).
+        ['close-spread-time', '60s'],
         ['ssl-default-bind-options', 'ssl-min-ver', 'TLSv1.2', 'no-tls-tickets'],
         ['lua-load-per-thread', paths.router],
       ],

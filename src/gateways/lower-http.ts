@@ -37,6 +37,7 @@ export function httpFrontend(entrance: Entrance, paths: Paths, place: Place): Se
       ...readHost,
       ...(protocol === 'TLS' ? refuseMisdirected(entrance, paths) : []),
       ...routing(entrance, paths, place),
+      lastAnswer,
       ...errors,
     ],
   }
@@ -178,6 +179,9 @@ function routing(entrance: Entrance, paths: Paths, { directory }: Place): Line[]
     ['default_backend', answering.unrouted],
   ]
 }
+
+/** A worker that was replaced tells clients that the answer is the connection's last, hence they ask the new one next. */
+const lastAnswer: Line = words('http-after-response set-header connection close if { stopping }')
 
 /** Says who made an error: rules for answers of servers do not run for those that the gateway makes (RFC 9209). */
 export const errors: readonly Line[] = [
