@@ -1,7 +1,7 @@
-import { join } from 'node:path'
-import { keyOf } from '../cluster/index.ts'
-import { askAgent } from '../cni/index.ts'
+import { type Address, familyOf } from '../addr/index.ts'
+import { internalAddresses, keyOf } from '../cluster/index.ts'
 import {
+  type AskedOf,
   type Collected,
   controlPlans,
   explainProbe,
@@ -10,84 +10,102 @@ import {
   ladder,
   type NodeState,
   type Place,
-  type ProbeResult,
+  type Probe,
   type Stand,
   type Subject,
 } from '../doctor/index.ts'
-import { type Host, openHost } from '../host/index.ts'
-import { findPlaceHere, type Lab } from '../lab/index.ts'
-import { lookAtNode, lookAtSockets, type OpenPlace, runControl, runProbes } from '../probes/index.ts'
-import { askNodes } from './evidence.ts'
-import type { Cluster } from './read-cluster.ts'
+import type { Answer } from '../explain/index.ts'
+import { openHost } from '../host/index.ts'
+import { countReversePathDrops, runControl, runProbes } from '../probes/index.ts'
+import { type Cluster, factsOf } from './read-cluster.ts'
+import type { Sight } from './sight.ts'
 
-/** Sends the ladder's probes and asks nodes and pods what they are like, all at once. Outside a lab nothing is sent. */
+/** Sends the ladder's probes and asks nodes and pods what they are like, all at once, as far as they can be entered from here. */
 export async function collect(cluster: Cluster, subject: Subject, stand: Stand): Promise<Collected> {
-  const { snapshot, lab, servicePrefixes } = cluster
-  const facts = { clusterDomain: stand.clusterDomain, servicePrefixes }
-  const probes = ladder(snapshot, subject, stand)
-  if (lab === undefined) {
-    const says = 'probes start in a lab’s namespaces, and this API server is no lab’s'
-    const results = probes.map(
-      (probe): ProbeResult => ({ probe, tries: [{ outcome: { kind: 'unseen', says }, ms: 0, wire: undefined }] }),
-    )
-    return { snapshot, subject, stand, facts, results, kernel: new Map(), sockets: new Map(), nodes: [], controls: [] }
-  }
+  const { snapshot, sight } = cluster
+  const facts = factsOf(cluster)
   const host = openHost()
-  const open = placesOf(host, lab)
-  const answers = probes.flatMap((probe) => explainProbe({ snapshot, stand, facts }, probe) ?? [])
-  const [results, evidence, sockets, nodes, controls] = await Promise.all([
-    runProbes(host, probes, open),
-    askNodes(lab, kernelQuestions(answers)),
-    readSockets(subject, open),
-    Promise.all([...snapshot.nodes.keys()].map((node) => readNode(lab, node, open))),
-    Promise.all(controlPlans(snapshot, subject, stand.outside).map((plan) => runControl(plan, open))),
+  const probes = ladder(snapshot, subject, stand)
+  const answers = probes.flatMap((probe) => {
+    const answer = explainProbe({ snapshot, stand, facts }, probe)
+    return answer === undefined ? [] : [{ probe, answer }]
+  })
+  const nodes = [...snapshot.nodes.keys()]
+  const before = await countDrops(sight, nodes)
+  const [results, evidence, sockets, states, controls] = await Promise.all([
+    runProbes(host, probes, sight.open),
+    sight.ask(kernelQuestions(answers.map(({ answer }) => answer))),
+    readSockets(subject, sight),
+    sight.lookAt(
+      nodes,
+      subject,
+      answers.flatMap((one) => packetsOf(cluster, stand, one)),
+    ),
+    Promise.all(controlPlans(snapshot, subject, stand.outside).map((plan) => runControl(plan, sight.open))),
   ])
+  const after = await countDrops(sight, nodes)
   const kernel = new Map([...evidence].map(([question, found]) => [JSON.stringify(question), found]))
-  return { snapshot, subject, stand, facts, results, kernel, sockets, nodes, controls }
+  const counted = states.map((one): NodeState => {
+    const drops = (after.get(one.node) ?? 0) - (before.get(one.node) ?? 0)
+    return drops > 0 ? { ...one, reversePathDrops: drops } : one
+  })
+  return { snapshot, subject, stand, facts, results, kernel, sockets, nodes: counted, controls }
 }
 
-/** Opens namespaces of a lab from this machine. */
-export function placesOf(host: Host, lab: Lab): OpenPlace {
-  return async (place) => {
-    const target =
-      place.kind === 'pod'
-        ? ({ kind: 'pod', namespace: place.namespace, pod: place.name } as const)
-        : place.kind === 'node'
-          ? ({ kind: 'node', node: place.name } as const)
-          : place
-    return host.openNamespace(await findPlaceHere(lab, target))
-  }
+/** The packets of a probe as the nodes of its way see them: to the address that it asks, and to the endpoints behind that. */
+function packetsOf(
+  { snapshot }: Cluster,
+  { outside }: Stand,
+  { probe, answer }: { readonly probe: Probe; readonly answer: Answer },
+): readonly AskedOf[] {
+  const { from, address, port, transport } = probe
+  const own = (node: string): readonly Address[] => internalAddresses(snapshot.nodes.get(node))
+  const pod = from.kind === 'pod' ? snapshot.pods.get(`${from.namespace}/${from.name}`) : undefined
+  const clients =
+    from.kind === 'outside'
+      ? outside
+      : from.kind === 'node'
+        ? own(from.name)
+        : (pod?.status?.podIPs ?? []).map(({ ip }) => ip as Address)
+  // Strangers are masqueraded behind the node on which they come in.
+  const entry = from.kind === 'outside' ? own(probe.target?.replace(/^node\//, '') ?? '') : []
+  const sent = clients.map((client) => ({ client, address, port, transport }))
+  const led = answer.branches.flatMap(({ endpoint }) =>
+    [...clients, ...entry].map((client) => ({ client, address: endpoint.address, port: endpoint.port, transport })),
+  )
+  return [...sent, ...led].filter((one) => familyOf(one.client) === familyOf(one.address))
 }
 
-async function readSockets(subject: Subject, open: OpenPlace): Promise<ReadonlyMap<string, readonly ListeningAt[]>> {
+async function countDrops(sight: Sight, nodes: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const found = await Promise.all(
+    nodes.map(async (name): Promise<readonly [string, number] | undefined> => {
+      try {
+        const namespace = await sight.open({ kind: 'node', name })
+        const count = countReversePathDrops(namespace)
+        namespace.close()
+        return count === undefined ? undefined : [name, count]
+      } catch {
+        return undefined
+      }
+    }),
+  )
+  return new Map(found.filter((one) => one !== undefined))
+}
+
+async function readSockets(subject: Subject, sight: Sight): Promise<ReadonlyMap<string, readonly ListeningAt[]>> {
   const pods = subject.backends.flatMap(({ pod }) => (pod === undefined || pod.spec.hostNetwork === true ? [] : [pod]))
   const found = await Promise.all(
     pods.map(async (pod): Promise<readonly [string, readonly ListeningAt[]] | undefined> => {
-      const place: Place = { kind: 'pod', namespace: pod.metadata.namespace ?? '', name: pod.metadata.name }
-      return lookAtSockets(place, open).then(
+      const place: Extract<Place, { kind: 'pod' }> = {
+        kind: 'pod',
+        namespace: pod.metadata.namespace ?? '',
+        name: pod.metadata.name,
+      }
+      return sight.sockets(place.namespace, place.name).then(
         (sockets) => [keyOf(pod), sockets] as const,
         () => undefined,
       )
     }),
   )
   return new Map(found.filter((one) => one !== undefined))
-}
-
-const agentTimeoutMs = 3000
-
-async function readNode(lab: Lab, node: string, open: OpenPlace): Promise<NodeState> {
-  const socket = join(lab.directory.path, node, 'agent.sock')
-  const [state, agent] = await Promise.all([
-    lookAtNode(node, open).catch(() => ({
-      node,
-      forwarding: { 4: undefined, 6: undefined },
-      conntrack: undefined,
-      foreignTables: [],
-    })),
-    askAgent(socket, '/observe', {}, agentTimeoutMs).then(
-      ({ status }) => (status === 200 ? 'answers' : `HTTP ${status}`),
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
-    ),
-  ])
-  return { ...state, agent }
 }

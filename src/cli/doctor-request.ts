@@ -1,6 +1,6 @@
+import { setTimeout } from 'node:timers/promises'
 import {
   type AskedRequest,
-  type Collected,
   type Diagnosis,
   diagnose,
   diagnoseRequest,
@@ -15,8 +15,8 @@ import { compileGateways, type GatewayModel, type Ingress, type Sources } from '
 import { openHost } from '../host/index.ts'
 import { runProbes } from '../probes/index.ts'
 import { GatewayObjects } from '../proxy/index.ts'
-import { collect, placesOf } from './collect.ts'
-import type { Cluster } from './read-cluster.ts'
+import { collect } from './collect.ts'
+import { type Cluster, factsOf } from './read-cluster.ts'
 
 /** The gateways' model and the Ingresses, as they are at the API server. */
 export interface Gateways {
@@ -30,11 +30,24 @@ export async function readGateways(cluster: Cluster): Promise<Gateways> {
   return { model: compileGateways(sources), ingresses: sources.ingresses }
 }
 
-/** Reads everything that gateways are compiled from, once. */
-export async function readSources({ client, snapshot }: Pick<Cluster, 'client' | 'snapshot'>): Promise<Sources> {
+const patienceMs = 10_000
+
+/** Reads everything that gateways are compiled from, once; throws when some of it may not be read. */
+export async function readSources({
+  client,
+  snapshot,
+  troubles,
+}: Pick<Cluster, 'client' | 'snapshot'> & Partial<Pick<Cluster, 'troubles'>>): Promise<Sources> {
   const objects = new GatewayObjects(client, () => undefined)
   try {
-    await objects.synced
+    const patience = setTimeout(patienceMs, 'late' as const, { ref: false })
+    // Whoever may not read them is told so; informers would go on trying for ever.
+    if ((await Promise.race([objects.synced, patience])) === 'late') {
+      const why = [...new Set(troubles)].sort().join('; ')
+      throw new Error(
+        `Ingresses, Gateways and their certificates cannot be read, so there is no verdict: ${why || 'the API server does not answer'}; plumb access prints the ClusterRole that reading needs`,
+      )
+    }
     return objects.sources(snapshot)
   } finally {
     objects.stop()
@@ -85,7 +98,7 @@ export async function examineRequest(
   request: AskedRequest,
   stand: Stand,
 ): Promise<Diagnosis> {
-  const { snapshot, lab, servicePrefixes } = cluster
+  const { snapshot, sight } = cluster
   const routed = routeRequest(model, request, new Date().toISOString())
   const backend = findBackend(routed)
   const service = backend === undefined ? undefined : snapshot.services.get(backend.service)
@@ -93,9 +106,9 @@ export async function examineRequest(
     service === undefined ? [] : subjectsOf(snapshot, service, { port: backend!.port, path: request.path })
   const subject = typeof subjects === 'string' ? undefined : subjects[0]
   const probes = gatewayProbes(snapshot, routed, stand.outside)
-  const facts: Collected['facts'] = { clusterDomain: stand.clusterDomain, servicePrefixes }
+  const facts = factsOf(cluster)
   const [results, collected] = await Promise.all([
-    lab === undefined ? [] : runProbes(openHost(), probes, placesOf(openHost(), lab)),
+    runProbes(openHost(), probes, sight.open),
     subject === undefined ? undefined : collect(cluster, subject, stand),
   ])
   const tested = testRequest({ snapshot, stand, facts }, results)

@@ -1,4 +1,3 @@
-import { type Address, findAddress } from '../addr/index.ts'
 import { keyOf } from '../cluster/index.ts'
 import { type AskedRequest, type Diagnosis, diagnose, findClient, type Stand, subjectsOf } from '../doctor/index.ts'
 import { findEnd } from '../explain/index.ts'
@@ -13,6 +12,8 @@ import { parseEnd, parseTarget, splitPort } from './why.ts'
 export interface DoctorOptions {
   name: string
   kubeconfig?: string
+  context?: string
+  node?: string
   namespace: string
   from?: string
   path?: string
@@ -69,6 +70,8 @@ function usage(says: string): void {
 async function look(target: Target, options: DoctorOptions): Promise<readonly Diagnosis[] | undefined> {
   const cluster = await openCluster('plumb doctor', options)
   if (cluster === undefined) return undefined
+  if (cluster.lab === undefined)
+    for (const one of [cluster.sight.says, ...cluster.sight.blind]) say(`plumb doctor: ${one}`)
   try {
     const found = await examine(cluster, target, options)
     if (typeof found !== 'string') return found
@@ -166,9 +169,8 @@ function anyClient({ snapshot }: Cluster): string | undefined {
   return findClient(snapshot, undefined)
 }
 
-function standOf({ lab }: Cluster, client: string | undefined): Stand {
-  const outside: readonly Address[] = (lab?.state.outside ?? []).flatMap((text) => findAddress(text) ?? [])
-  return { client, outside, clusterDomain: 'cluster.local' }
+function standOf({ sight }: Cluster, client: string | undefined): Stand {
+  return { client, outside: sight.outside, clusterDomain: 'cluster.local' }
 }
 
 function findNamedClient(

@@ -23,6 +23,8 @@ const program = new Command('plumb')
 
 const labName = () => new Option('--name <lab>', 'which lab').default('lab').env('PLUMB_LAB')
 const kubeconfig = () => new Option('--kubeconfig <file>', 'how to reach the API server').env('KUBECONFIG')
+const context = () => new Option('--context <name>', 'of the kubeconfig; its current one unless named')
+const thisNode = () => new Option('--node <name>', 'the node that this machine is; its addresses tell unless named')
 
 program.commandsGroup('Try it on this machine:')
 program
@@ -70,6 +72,8 @@ program
   .addOption(labName())
   .addOption(kubeconfig())
   .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')
+  .addOption(context())
+  .addOption(thisNode())
   .addOption(new Option('--protocol <protocol>', 'of the connection').choices(['tcp', 'udp', 'sctp']).default('tcp'))
   .addOption(new Option('--family <version>', 'IP family').choices(['4', '6']))
   .option('--method <method>', 'of the request, to a URL')
@@ -89,12 +93,18 @@ program
   .action(async (from: string, to: string, options) => (await import('./why.ts')).runWhy(from, to, options))
 
 program
+program
+  .command('access')
+  .description('print the ClusterRole with the rights that why, show and doctor need: reading alone')
+  .action(async () => (await import('./access.ts')).runAccess())
+
   .command('show')
   .description('the whole way in to an object, and who does not take part and why')
   .argument('<target>', 'svc/NAME, pod/NAME, ingress/NAME, gateway/NAME or egress/NAME')
   .addOption(labName())
   .addOption(kubeconfig())
   .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')
+  .addOption(context())
   .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))
   .action(async (target: string, options) => (await import('./show.ts')).runShow(target, options))
 
@@ -107,6 +117,8 @@ program
   .addOption(labName())
   .addOption(kubeconfig())
   .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')
+  .addOption(context())
+  .addOption(thisNode())
   .option('--from <pod>', 'the client; a pod that serves nobody unless named')
   .option('--path <path>', 'what HTTP probes ask for; the readiness probe’s path, or /')
   .option('--fix', 'print the remedy as a patch and try it on the model', false)

@@ -20,6 +20,7 @@ import { parseTarget } from './why.ts'
 interface ShowOptions {
   name: string
   kubeconfig?: string
+  context?: string
   namespace: string
   output: 'text' | 'json'
 }

@@ -1,13 +1,13 @@
 import type { Place } from '../doctor/index.ts'
 import { type Answer, destinationOf, withProbe } from '../explain/index.ts'
 import { openHost } from '../host/index.ts'
-import type { Lab } from '../lab/index.ts'
 import { followPacket } from '../probes/index.ts'
-import { placesOf } from './collect.ts'
+import type { Cluster } from './read-cluster.ts'
+import type { Sight } from './sight.ts'
 
 /** Sends the first packet of the answer's question and follows it; a text says why none can be sent. */
-export async function sendProbe(answer: Answer, lab: Lab): Promise<Answer | string> {
-  const from = startOf(answer, lab)
+export async function sendProbe(answer: Answer, { sight, snapshot }: Cluster): Promise<Answer | string> {
+  const from = startOf(answer, sight)
   if (typeof from === 'string') return from
   const { transport } = answer.question
   if (transport === 'sctp') return 'SCTP is not spoken here'
@@ -18,18 +18,18 @@ export async function sendProbe(answer: Answer, lab: Lab): Promise<Answer | stri
   )
   const { to } = answer.question
   const pods = to.kind === 'pod' ? [podPlace(`${to.namespace}/${to.name}`)] : targets
-  const nodes = lab.state.nodes.map(({ name }): Place => ({ kind: 'node', name }))
+  const nodes = [...snapshot.nodes.keys()].map((name): Place => ({ kind: 'node', name }))
   const followed = await followPacket(
     openHost(),
     { from, ...destination, transport, endpoints: answer.branches.map(({ endpoint }) => endpoint) },
     [...nodes, ...pods],
-    placesOf(openHost(), lab),
+    sight.open,
   )
   return withProbe(answer, followed)
 }
 
 /** Where the sender is; an address must be that of the client outside. */
-function startOf({ question, steps }: Answer, lab: Lab): Place | string {
+function startOf({ question, steps }: Answer, { outside }: Sight): Place | string {
   const { from } = question
   switch (from.kind) {
     case 'pod': {
@@ -40,7 +40,9 @@ function startOf({ question, steps }: Answer, lab: Lab): Place | string {
     case 'node':
       return from
     case 'address':
-      return lab.state.outside.includes(from.address) ? { kind: 'outside' } : `${from.address} is no place of the lab`
+      return outside.includes(from.address)
+        ? { kind: 'outside' }
+        : `${from.address} is no place that can be entered from here`
     default:
       return 'it has no place to send from'
   }

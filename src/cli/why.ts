@@ -11,15 +11,16 @@ import {
   renderAnswer,
   renderDot,
   renderMermaid,
+  withoutAgent,
 } from '../explain/index.ts'
-import type { Lab } from '../lab/index.ts'
-import { askNodes } from './evidence.ts'
 import { exit, print, say } from './output.ts'
-import { openCluster } from './read-cluster.ts'
+import { type Cluster, factsOf, openCluster } from './read-cluster.ts'
 
 interface WhyOptions {
   name: string
   kubeconfig?: string
+  context?: string
+  node?: string
   namespace: string
   protocol: 'tcp' | 'udp' | 'sctp'
   family?: '4' | '6'
@@ -50,13 +51,21 @@ export async function runWhy(from: string, to: string, options: WhyOptions): Pro
   if (options.filename.length > 0) return fromManifests(question, options.filename, options)
   const cluster = await openCluster('plumb why', options)
   if (cluster === undefined) return
-  const { snapshot, servicePrefixes, client, lab } = cluster
-  client.close()
-  const model = explainConnection(snapshot, question, { clusterDomain: 'cluster.local', servicePrefixes })
-  // The kernel is asked only where its agents can be: in the lab that this API server belongs to.
-  const confirmed = lab === undefined ? model : confirm(model, await askNodes(lab, observationsOf(model)))
-  const answer = options.probe ? await probe(confirmed, lab) : confirmed
-  report(answer, options.output)
+  const { snapshot, client, sight } = cluster
+  try {
+    const model = explainConnection(snapshot, question, factsOf(cluster))
+    const confirmed = await confirmHere(model, cluster)
+    for (const says of sight.blind) say(`plumb why: ${says}`)
+    report(options.probe ? await probe(confirmed, cluster) : confirmed, options.output)
+  } finally {
+    client.close()
+  }
+}
+
+/** The answer held against the kernels that can be asked from here. */
+async function confirmHere(model: Answer, cluster: Cluster): Promise<Answer> {
+  const fitting = withoutAgent(model, factsOf(cluster))
+  return confirm(fitting, await cluster.sight.ask(observationsOf(fitting)))
 }
 
 /** The way of a request through a gateway, by the model and by the kernels on the way. */
@@ -90,12 +99,8 @@ async function toUrl(from: string, url: string, options: WhyOptions): Promise<vo
     ...(options.method === undefined ? {} : { method: options.method }),
     ...(options.sni === undefined ? {} : { sni: options.sni }),
   }
-  const facts = { clusterDomain: 'cluster.local', servicePrefixes: cluster.servicePrefixes }
-  const answer = explainRequestWay(cluster.snapshot, source, asked, model, facts)
-  report(
-    cluster.lab === undefined ? answer : confirm(answer, await askNodes(cluster.lab, observationsOf(answer))),
-    options.output,
-  )
+  const answer = explainRequestWay(cluster.snapshot, source, asked, model, factsOf(cluster))
+  report(await confirmHere(answer, cluster), options.output)
 }
 
 /** Answers from a capsule's objects and from what its kernels said, as far as they were asked the same. */
@@ -126,9 +131,9 @@ async function fromManifests(
 }
 
 /** The answer with what a real packet met; unchanged, and said so, where none can be sent. */
-async function probe(answer: Answer, lab: Lab | undefined): Promise<Answer> {
+async function probe(answer: Answer, cluster: Cluster): Promise<Answer> {
   const { sendProbe } = await import('./why-probe.ts')
-  const probed = lab === undefined ? 'packets are sent in a lab alone' : await sendProbe(answer, lab)
+  const probed = await sendProbe(answer, cluster)
   if (typeof probed !== 'string') return probed
   say(`plumb why: no packet was sent: ${probed}`)
   return answer

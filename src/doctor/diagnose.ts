@@ -42,7 +42,8 @@ export function diagnose(collected: Collected): Diagnosis {
   const failing = failures(tested)
   const name = `${serviceOf(subject)} port ${subject.port.port}/${subject.transport}`
   const causes = rank([...found, ...byModel(failing, found)])
-  const unseen = collected.results.filter((one) => !wasSent(one)).flatMap(whyUnseen)
+  const unread = collected.nodes.flatMap(({ node, unread = [] }) => unread.map((says) => `rules of ${node}: ${says}`))
+  const unseen = [...collected.results.filter((one) => !wasSent(one)).flatMap(whyUnseen), ...unread]
   return conclude({ subject: name, causes, tested, controls, client: collected.stand.client, examination, unseen })
 }
 

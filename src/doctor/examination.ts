@@ -10,10 +10,12 @@ import {
   type Observation,
   observationsOf,
   type Step,
+  withoutAgent,
 } from '../explain/index.ts'
 import type { ControlResult } from './control.ts'
 import type { Stand } from './ladder.ts'
 import { isGood, type Probe, type ProbeResult, renderPlace, wasSent } from './probe.ts'
+import type { ProxyState } from './proxy.ts'
 import type { Subject } from './subject.ts'
 
 /** A socket that listens, as the kernel tells it. */
@@ -26,8 +28,8 @@ export interface ListeningAt {
 /** What a node is like apart from Plumb's own rules. */
 export interface NodeState {
   readonly node: string
-  /** `answers`, or why its agent does not. */
-  readonly agent: string
+  /** `answers`, or why its agent does not; undefined where none of Plumb's is meant to run. */
+  readonly agent: string | undefined
   /** Whether its kernel forwards packets of the family; undefined where it could not be read. */
   readonly forwarding: Readonly<Record<Family, boolean | undefined>>
   readonly conntrack: { readonly count: number; readonly max: number } | undefined
@@ -35,6 +37,37 @@ export interface NodeState {
   readonly foreignTables: readonly string[]
 }
 
+  /** What kube-proxy left there; undefined where it was not looked for. */
+  readonly proxy?: ProxyState
+  /** Rules of others that end what probes ask for, on this node. */
+  readonly stops?: readonly Stop[]
+  /** Packets that were dropped for the link on which they came, while probes were sent (rp_filter; TcpExtIPReversePathFilter). */
+  readonly reversePathDrops?: number
+  /** What of its rules could not be read, and why. */
+  readonly unread?: readonly string[]
+  /** Connections of the subject that lead to an address that is none of its endpoints. */
+  readonly stale?: readonly StaleConnection[]
+}
+
+/** A rule that ends a packet of a probe. */
+export interface Stop {
+  readonly client: Address
+  readonly address: Address
+  readonly port: number
+  /** `iptables filter FORWARD: -A FORWARD … -j DROP` */
+  readonly rule: string
+  /** What it has met so far, where it counts. */
+  readonly packets?: number
+  /** Whether it meets the packet by all that is known. */
+  readonly sure: boolean
+}
+
+/** An entry of connection tracking whose endpoint is gone. */
+export interface StaleConnection {
+  readonly transport: 'tcp' | 'udp'
+  readonly client: string
+  readonly asked: string
+  readonly endpoint: string
 /** Everything that was collected, plain data but for the snapshot. */
 export interface Collected {
   readonly snapshot: Snapshot
@@ -79,7 +112,7 @@ export function explainProbe(
   if (from.kind === 'outside' && outside === undefined) return undefined
   const end: End = from.kind === 'outside' ? { kind: 'address', address: outside! } : from
   const question = { from: end, to: { kind: 'address', address } as const, port, transport }
-  return explainConnection(collected.snapshot, question, collected.facts)
+  return withoutAgent(explainConnection(collected.snapshot, question, collected.facts), collected.facts)
 }
 
 /** The questions that the kernels must answer for all probes, each once. */

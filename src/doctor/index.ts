@@ -8,9 +8,11 @@ export {
   kernelQuestions,
   type ListeningAt,
   type NodeState,
+  type StaleConnection,
   testRequest,
 } from './examination.ts'
 export { findClient, ladder, type Stand } from './ladder.ts'
+export { findPlugins, findProxyPod, type Plugins } from './plugins.ts'
 export {
   type HttpAnswer,
   type Outcome,
@@ -22,7 +24,8 @@ export {
   type TlsAnswer,
   type Wire,
 } from './probe.ts'
+export { type AskedOf, compareProxy, findStops, frontEvidence } from './proxy.ts'
 export { renderDiagnosis, renderTrial } from './render.ts'
 export { type AskedRequest, findBackend, gatewayProbes, routeRequest } from './request.ts'
-export { type Subject, subjectsOf } from './subject.ts'
+export { frontsOf, type Subject, subjectsOf } from './subject.ts'
 export { tryFix } from './trial.ts'

@@ -37,7 +37,7 @@ export function renderDiagnosis(diagnosis: Diagnosis): string {
     if (some.length > 0) lines.push(...renderRung(rung, some))
   }
   if (controls.length > 0) lines.push('', 'Control: proxies apart from the cluster', ...renderControls(controls))
-  if (unseen.length > 0) lines.push('', 'Not tried', ...unseen.map((one) => `  ${one}`))
+  if (unseen.length > 0) lines.push('', 'Not tried', ...foldUnseen(unseen).map((one) => `  ${one}`))
   return lines.join('\n')
 }
 
@@ -111,8 +111,26 @@ function failure({ probe, result, answer }: Tested): string {
       ? ''
       : answer.verdict.kind === 'allow'
         ? ' (the model says that it works)'
-        : answer.verdict.kind === 'deny'
-          ? ' (as the model says)'
-          : ''
+        : differs(answer)
+          ? ' (the objects say that it works, the node does not)'
+          : answer.verdict.kind === 'deny'
+            ? ' (as the model says)'
+            : ''
   return `${renderPlace(probe.from)} → ${addressText(probe)}: ${outcomes.join(', ')}${foretold}`
+}
+
+/** Whether a kernel says other than the objects on the way. */
+function differs({ steps, branches }: NonNullable<Tested['answer']>): boolean {
+  return [...steps, ...branches.flatMap((one) => one.steps)].some(({ observed }) => observed?.kind === 'disagrees')
+}
+
+/** Places that cannot be entered for the same reason are one line. */
+function foldUnseen(unseen: readonly string[]): readonly string[] {
+  const middle = ' cannot be entered: '
+  const groups = Map.groupBy(unseen, (one) => (one.includes(middle) ? one.slice(one.indexOf(middle)) : one))
+  return [...groups].map(([why, all]) => {
+    const places = all.map((one) => one.slice(0, one.indexOf(middle)))
+    if (!why.startsWith(middle)) return why
+    return `${places.slice(0, 3).join(', ')}${places.length > 3 ? ` and ${places.length - 3} more` : ''}${why}`
+  })
 }

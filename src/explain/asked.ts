@@ -11,6 +11,8 @@ import type { Destination } from './walk.ts'
 export interface ClusterFacts {
   readonly clusterDomain: string
   readonly servicePrefixes: readonly Prefix[]
+  /** Set where no agent of Plumb's runs: who may enforce NetworkPolicies there. */
+  readonly enforcers?: readonly string[]
 }
 
 /** A question whose source is found. */

@@ -1,3 +1,4 @@
+import { familyOf } from '../addr/index.ts'
 import type { ServiceAnswer } from '../services/index.ts'
 import type { Step } from './answer.ts'
 import type { Source } from './end.ts'
@@ -5,17 +6,19 @@ import type { Destination } from './walk.ts'
 
 /** What a node's Services do to the connection, step by step, with what the kernel can be asked. */
 export function serviceSteps(
-  { node }: Source,
+  { node, addresses }: Source,
   answer: ServiceAnswer,
   { address, port, transport }: Destination,
 ): Step[] {
   const inside = answer.steps.some(({ kind }) => kind === 'inside')
   // Who may not come is dropped before the maps are asked: they hold the endpoints for everybody else.
-  const asks = !(answer.outcome.kind === 'drop' && answer.outcome.reason === 'source-not-allowed')
+  const asks = transport !== 'icmp' && !(answer.outcome.kind === 'drop' && answer.outcome.reason === 'source-not-allowed')
   const expect =
     answer.outcome.kind === 'balance'
       ? answer.outcome.targets.map((one) => ({ address: one.address, port: one.port }))
       : []
+  const client = addresses.find((one) => familyOf(one) === familyOf(address))
+  const who = client === undefined ? {} : { client }
   return answer.steps.flatMap((one): Step[] => {
     switch (one.kind) {
       case 'candidate':
@@ -31,7 +34,9 @@ export function serviceSteps(
             node,
             says: one.says,
             because: one.because,
-            ...(asks ? { observation: { kind: 'frontend', node, address, transport, port, inside, expect } } : {}),
+            ...(asks
+              ? { observation: { kind: 'frontend', node, address, transport, port, ...who, inside, expect } }
+              : {}),
           },
         ]
       case 'outcome':

@@ -1,4 +1,7 @@
 export { runControl } from './control.ts'
 export { followPacket } from './follow.ts'
+export { findNamespaces, runsHere } from './here.ts'
 export { lookAtNode, lookAtSockets } from './look.ts'
+export { countReversePathDrops, findStaleConnections } from './look-closer.ts'
+export { readRules } from './read-rules.ts'
 export { type OpenPlace, runProbes } from './run.ts'

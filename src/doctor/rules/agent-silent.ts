@@ -8,7 +8,7 @@ export const agentSilent: Rule = {
   judge({ nodes, tested, disagreements }) {
     if (tested.every(({ good }) => good)) return []
     return nodes
-      .filter(({ agent }) => agent !== 'answers')
+      .flatMap(({ node, agent }) => (agent === undefined || agent === 'answers' ? [] : [{ node, agent }]))
       .map(({ node, agent }) => {
         const mine = tested.filter((one) => !one.good && one.answer?.verdict.kind === 'allow' && passes(one, node))
         const confidence = disagreements.some((one) => one.node === node)

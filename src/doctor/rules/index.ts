@@ -10,11 +10,13 @@ import { externalAddress } from './external-address.ts'
 import { foreignFirewall } from './foreign-firewall.ts'
 import { gatewayCertificate } from './gateway-certificate.ts'
 import { gatewayItself } from './gateway-itself.ts'
+import { foreignRule } from './foreign-rule.ts'
 import { hairpin } from './hairpin.ts'
 import { kernelDiffers } from './kernel-differs.ts'
 import { listensOnLoopback } from './listens-on-loopback.ts'
 import { noRoute } from './no-route.ts'
 import { notForwarding } from './not-forwarding.ts'
+import { masquerade } from './masquerade.ts'
 import { notServed } from './not-served.ts'
 import { nothingListens } from './nothing-listens.ts'
 import { oneFamily } from './one-family.ts'
@@ -24,11 +26,14 @@ import { portNotInPod } from './port-not-in-pod.ts'
 import { selectorMatchesNothing } from './selector-matches-nothing.ts'
 import { sessionAffinity } from './session-affinity.ts'
 import { sourceRanges } from './source-ranges.ts'
+import { proxyBehind } from './proxy-behind.ts'
+import { reversePath } from './reverse-path.ts'
 import { staleSlices } from './stale-slices.ts'
 import { tooSlow } from './too-slow.ts'
 import { trafficPolicyLocal } from './traffic-policy-local.ts'
 import { wrongProtocol } from './wrong-protocol.ts'
 import { wrongTargetPort } from './wrong-target-port.ts'
+import { staleConnection } from './stale-connection.ts'
 
 /** Every rule by the name of its file; of equal causes the earlier rule's comes first. */
 export const rules: Readonly<Record<string, Rule>> = {
@@ -57,6 +62,10 @@ export const rules: Readonly<Record<string, Rule>> = {
   hairpin,
   'external-address': externalAddress,
   'foreign-firewall': foreignFirewall,
+  'foreign-rule': foreignRule,
+  'reverse-path': reversePath,
+  'proxy-behind': proxyBehind,
+  masquerade,
   'session-affinity': sessionAffinity,
 }
 
@@ -66,3 +75,4 @@ export const requestRules: Readonly<Record<string, RequestRule>> = {
   'gateway-certificate': gatewayCertificate,
   'gateway-itself': gatewayItself,
 }
+  'stale-connection': staleConnection,

@@ -18,7 +18,10 @@ export const kernelDiffers: Rule = {
       const { observation, observed, node = '' } = step
       // A missing socket is the application's, and rules of its own tell it.
       if (observation === undefined || observation.kind === 'listener') return []
-      const alive = nodes.find((one) => one.node === node)?.agent === 'answers'
+      const state = nodes.find((one) => one.node === node)
+      // What kube-proxy holds, rules of its own compare.
+      if (observation.kind === 'frontend' && state?.proxy !== undefined) return []
+      const alive = state?.agent === 'answers'
       return [
         {
           confidence: 'certain' as const,
@@ -28,13 +31,19 @@ export const kernelDiffers: Rule = {
           says: `${node}: ${observed?.says ?? ''}, where the objects say: ${step.says}`,
           proof:
             step.because === undefined ? [] : [`${step.because.object} ${step.because.field} = ${step.because.value}`],
-          twin: alive
-            ? 'an agent that is down leaves stale rules behind: this one answers'
-            : 'a foreign edit: there the agent answers',
+          twin:
+            state?.agent === undefined
+              ? 'a policy or a firewall: there the kernel has a way'
+              : alive
+                ? 'an agent that is down leaves stale rules behind: this one answers'
+                : 'a foreign edit: there the agent answers',
           fix: {
-            says: alive
-              ? `restart the agent on ${node}: its first round replaces its tables and routes whole`
-              : `start the agent on ${node}`,
+            says:
+              state !== undefined && state.agent === undefined
+                ? `see what should have set it on ${node}: the network plugin or its configuration`
+                : alive
+                  ? `restart the agent on ${node}: its first round replaces its tables and routes whole`
+                  : `start the agent on ${node}`,
           },
           rung: observation.kind === 'frontend' ? ('cluster-ip' as const) : ('own-node' as const),
         },

@@ -1,0 +1,41 @@
+import { print } from './output.ts'
+
+/** Reading alone; what plugins and Plumb's own kinds add is asked for too, and does not have to be there. */
+const role = `apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: plumb-reader
+rules:
+  # Every question.
+  - apiGroups: [""]
+    resources: [services, pods, nodes, namespaces]
+    verbs: [list]
+  - apiGroups: [discovery.k8s.io]
+    resources: [endpointslices]
+    verbs: [list]
+  - apiGroups: [networking.k8s.io]
+    resources: [networkpolicies, servicecidrs]
+    verbs: [list]
+  # Kinds that a cluster need not have.
+  - apiGroups: [policy.networking.k8s.io]
+    resources: [clusternetworkpolicies, adminnetworkpolicies, baselineadminnetworkpolicies]
+    verbs: [list]
+  - apiGroups: [plumb.network]
+    resources: [egresses]
+    verbs: [list]
+  # Questions about URLs, Ingresses and Gateways: certificates are Secrets. Leave this part out where nobody asks them.
+  - apiGroups: [networking.k8s.io]
+    resources: [ingresses, ingressclasses]
+    verbs: [list, watch]
+  - apiGroups: [""]
+    resources: [namespaces, secrets, configmaps]
+    verbs: [list, watch]
+  - apiGroups: [gateway.networking.k8s.io]
+    resources: ["*"]
+    verbs: [list, watch]
+`
+
+/** `plumb access`: what an administrator grants to those who ask. */
+export function runAccess(): void {
+  print(role)
+}

@@ -1,0 +1,47 @@
+import type { Rule } from '../cause.ts'
+import type { Stop, Tested } from '../examination.ts'
+import { addressText, proofOf } from '../words.ts'
+import { passes } from './way.ts'
+
+/** A rule that is neither kube-proxy's nor Plumb's ends the packet, and its very text is known. */
+export const foreignRule: Rule = {
+  covers: ['50'],
+  judge({ nodes, tested }) {
+    return nodes.flatMap(({ node, stops = [] }) => {
+      const byRule = Map.groupBy(stops, ({ rule }) => rule)
+      return [...byRule].flatMap(([rule, all]) => {
+        const bad = tested.filter((one) => !one.good && all.some((stop) => isAsked(one, stop)) && passes(one, node))
+        const [first] = all
+        if (bad.length === 0 || first === undefined) return []
+        const sure = all.some((one) => one.sure)
+        const counted = first.packets === undefined ? '' : `; it has met ${first.packets} packets so far`
+        return [
+          {
+            confidence: sure ? ('certain' as const) : ('possible' as const),
+            object: `node/${node}`,
+            field: rule.split(': ')[0] ?? 'rules',
+            value: rule.slice(rule.indexOf(': ') + 2),
+            says: sure
+              ? `a rule on ${node} that is not kube-proxy’s ends it: ${rule}`
+              : `a rule on ${node} may end it, by something that cannot be known beforehand: ${rule}`,
+            proof: [
+              `the first packet of ${first.client} → ${addressText(first)} ends there${counted}`,
+              ...bad.slice(0, 2).map(proofOf),
+            ],
+            twin: 'a NetworkPolicy, whose enforcer writes rules too: its chains bear its name',
+            fix: {
+              says: `take that rule out on ${node}, or let the packet pass before it; find out who writes it first`,
+            },
+            rung: bad[0]!.probe.rung,
+          },
+        ]
+      })
+    })
+  },
+}
+
+/** Whether the probe's packets are those that the rule ends: before or after they are led on. */
+function isAsked({ probe, answer }: Tested, { address, port }: Stop): boolean {
+  if (probe.address === address && probe.port === port) return true
+  return (answer?.branches ?? []).some(({ endpoint }) => endpoint.address === address && endpoint.port === port)
+}

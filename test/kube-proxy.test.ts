@@ -1,0 +1,93 @@
+// The doctor on a node of a cluster that is not Plumb's: an API server, static routes, and the rules that kube-proxy v1.33.13 wrote
+// there. `npm run test:long` does the same with kube-proxy itself, in each of its modes.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import type { Diagnosis } from '../src/doctor/index.ts'
+import { KubeProxyCluster, type Said } from './kube-proxy-cluster.ts'
+import { faults } from './kube-proxy-faults.ts'
+
+const cluster = new KubeProxyCluster()
+
+describe('a cluster with the rules of kube-proxy', () => {
+  before(async () => {
+    await cluster.start()
+    await Promise.all(
+      [1, 2].map(async (n) => {
+        const rules = readFileSync(join(import.meta.dirname, `testdata/kube-proxy-node-${n}.nft`), 'utf8')
+        await cluster.must(`node-${n}`, 'nft', ['-f', '-'], rules)
+      }),
+    )
+  })
+  after(() => cluster.close())
+
+  it('is well on a node and from outside; what cannot be seen from there is told', async () => {
+    const node = await cluster.plumb('node-1', 'doctor', 'svc/shop/web', '-o', 'json')
+    assert.equal(first(node).kind, 'healthy', node.stdout)
+    assert.equal(node.code, 3)
+    assert.match(node.stderr, /this machine is node\/node-1/)
+    assert.match(first(node).unseen.join('\n'), /node\/node-2 cannot be entered: it is not on node-1/)
+    const outside = await cluster.plumb('outside', 'doctor', 'svc/shop/web')
+    assert.match(outside.stdout, /^✓ service\/shop\/web port 80\/tcp answers everywhere it was tried/)
+    assert.match(outside.stderr, /seen only on them: run plumb there, as root/)
+  })
+
+  it('why holds the node’s rules against the objects', async () => {
+    const { code, stdout } = await cluster.plumb('node-1', 'why', 'pod/shop/client', 'svc/shop/web:80')
+    assert.equal(code, 0)
+    assert.match(stdout, /✓ kernel: 2 endpoints in kube-proxy’s nftables rules/)
+    assert.match(stdout, /10\.244\.2\.11[\s\S]*not seen from node-1: run it on node-2/)
+    assert.doesNotMatch(stdout, /169\.254|permanent/)
+  })
+
+  for (const { says, on, off, target, expect } of faults) {
+    it(says, async () => {
+      await on(cluster)
+      try {
+        const said = await cluster.plumb('node-1', 'doctor', target, '-o', 'json')
+        const [cause] = first(said).causes
+        assert.deepEqual([cause?.rule, said.code], [expect.rule, 1], said.stdout)
+        assert.match(cause!.object, expect.object)
+        assert.match(cause!.value, expect.value)
+      } finally {
+        await off(cluster)
+      }
+    })
+  }
+
+  it('endpoints that moved while nobody wrote rules are told with the rules that stayed', async () => {
+    const move = (app: string) =>
+      cluster.client.request(
+        'PATCH',
+        '/api/v1/namespaces/shop/services/web',
+        { spec: { selector: { app } } },
+        { 'content-type': 'application/merge-patch+json' },
+      )
+    await move('local')
+    try {
+      await cluster.endpoints('web', ['10.244.2.12'])
+      const said = await cluster.plumb('node-1', 'doctor', 'svc/shop/web', '-o', 'json')
+      const [cause] = first(said).causes
+      assert.equal(cause?.rule, 'proxy-behind', said.stdout)
+      assert.equal(cause.value, 'does not run')
+      assert.match(
+        cause.proof.join('\n'),
+        /the objects say 10\.244\.2\.12:8080, the rules of node-1 lead to 10\.244\.1\.11:8080, 10\.244\.2\.11:8080/,
+      )
+    } finally {
+      await move('web')
+      await cluster.endpoints('web', ['10.244.1.11', '10.244.2.11'])
+    }
+  })
+
+  it('is well again when all faults are taken back', async () => {
+    const said = await cluster.plumb('node-1', 'doctor', 'svc/shop/web', '-o', 'json')
+    assert.equal(first(said).kind, 'healthy', said.stdout)
+  })
+})
+
+function first({ stdout, stderr }: Said): Diagnosis {
+  assert.notEqual(stdout, '', stderr)
+  return (JSON.parse(stdout) as { diagnoses: [Diagnosis] }).diagnoses[0]
+}
