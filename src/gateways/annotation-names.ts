@@ -26,7 +26,7 @@ const ignored = (says: string, remedy = 'take the annotation away'): Unfollowed 
   says,
   try: remedy,
 })
-const rate = ignored('requests are not counted by client', 'limit them in the Service')
+const rate = ignored('bytes are not counted by client', 'limit them in the Service')
 const errorPages = ignored('error pages are those of the Service', 'let the Service answer them')
 const buffering = ignored('answers are streamed as they come')
 const rewriting = ignored('answers are not rewritten but for their headers', 'let the Service know its outer name')
@@ -48,13 +48,8 @@ export const unfollowed: ReadonlyMap<string, Unfollowed> = new Map(
     'auth-tls-secret': guard('asking clients of an Ingress for a certificate'),
     'auth-tls-verify-client': guard('asking clients of an Ingress for a certificate'),
     'enable-global-auth': ignored('there is no authentication for all'),
-    'limit-rps': rate,
-    'limit-rpm': rate,
-    'limit-connections': rate,
     'limit-rate': rate,
     'limit-rate-after': rate,
-    'limit-whitelist': rate,
-    'limit-allowlist': rate,
     'custom-http-errors': errorPages,
     'default-backend': errorPages,
     'custom-headers': ignored(
@@ -63,11 +58,7 @@ export const unfollowed: ReadonlyMap<string, Unfollowed> = new Map(
     ),
     'mirror-target': ignored('only Services can be mirrored to', 'use a RequestMirror filter of an HTTPRoute'),
     'mirror-request-body': ignored('only Services can be mirrored to', 'use a RequestMirror filter of an HTTPRoute'),
-    'upstream-hash-by': ignored('pods are chosen in turn', 'use affinity: cookie'),
-    'load-balance': ignored('pods are chosen in turn'),
     'service-upstream': ignored('pods are asked themselves, never the Service’s address'),
-    'proxy-connect-timeout': ignored('pods are given 3 s to accept a connection, then another is asked'),
-    'proxy-next-upstream': ignored('another pod is asked when one does not accept a connection'),
     'proxy-next-upstream-timeout': ignored('tries are bounded by their number'),
     'proxy-buffering': buffering,
     'proxy-buffer-size': buffering,

@@ -2,7 +2,8 @@ import { unfollowed } from './annotation-names.ts'
 import { AnnotationReader, annotationPrefixes } from './annotation-reader.ts'
 import { type Canary, readCanary } from './canary.ts'
 import { type Ingress, objectOf } from './ingress.ts'
-import type { BackendModel, Filter, Finding } from './model.ts'
+import { type Particulars, readParticulars } from './ingress-particulars.ts'
+import type { Filter, Finding } from './model.ts'
 
 /** What the annotations of an Ingress ask for, of all its paths. */
 export interface IngressSettings {
@@ -23,9 +24,7 @@ export interface IngressSettings {
   /** Whether `www.HOST` is redirected to HOST, and the other way round. */
   readonly isWwwRedirected: boolean
   readonly timeoutMs?: number
-  readonly particular: Pick<BackendModel, 'tls' | 'retry' | 'persistence'> & {
-    readonly protocol?: BackendModel['protocol']
-  }
+  readonly particular: Particulars
   readonly isPassthrough: boolean
   readonly canary?: Canary
   /** Why requests get 500: something that was to keep others out cannot be done. */
@@ -64,7 +63,7 @@ export function readAnnotations(ingress: Ingress): { settings: IngressSettings; 
     secure: read.flag('force-ssl-redirect') ? 'all' : read.flag('ssl-redirect') ? 'with-tls' : 'none',
     aliases: read.list('server-alias') ?? [],
     isWwwRedirected: read.flag('from-to-www-redirect') ?? false,
-    particular: particularOf(read),
+    particular: readParticulars(read, objectOf(ingress)),
     isPassthrough: read.flag('ssl-passthrough') ?? false,
     ...(rewrite !== undefined && { rewrite }),
     ...(redirect && { redirect }),
@@ -79,7 +78,8 @@ export function readAnnotations(ingress: Ingress): { settings: IngressSettings; 
 /** The names that are followed, each by the function that reads it. */
 const followed = new Set(
   `rewrite-target use-regex ssl-redirect force-ssl-redirect permanent-redirect permanent-redirect-code temporal-redirect
-  temporal-redirect-code app-root backend-protocol proxy-body-size proxy-read-timeout proxy-send-timeout proxy-next-upstream-tries
+  temporal-redirect-code app-root backend-protocol proxy-body-size proxy-read-timeout proxy-send-timeout proxy-next-upstream-tries proxy-next-upstream
+  proxy-connect-timeout load-balance upstream-hash-by limit-rps limit-rpm limit-connections limit-burst-multiplier limit-allowlist limit-whitelist
   whitelist-source-range denylist-source-range enable-cors cors-allow-origin cors-allow-methods cors-allow-headers
   cors-expose-headers cors-allow-credentials cors-max-age affinity session-cookie-name session-cookie-max-age session-cookie-expires
   canary canary-weight canary-weight-total canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie
@@ -167,24 +167,4 @@ function redirectOf(read: AnnotationReader): Filter | undefined {
     }
   }
   return undefined
-}
-
-function particularOf(read: AnnotationReader): IngressSettings['particular'] {
-  const spoken = read.like('backend-protocol', /^(HTTP|HTTPS|GRPC|GRPCS|AUTO_HTTP)$/i, 'HTTP, HTTPS, GRPC or GRPCS')
-  const name = read.like('proxy-ssl-name', /^[\w.-]+$/, 'a host')
-  const tries = read.integer('proxy-next-upstream-tries', 1, 10)
-  const isCookie = read.like('affinity', /^cookie$/, 'cookie') === 'cookie'
-  const cookie = read.like('session-cookie-name', /^[\w-]{1,64}$/, 'a name of letters, digits, _ and -')
-  const maxAgeSeconds =
-    read.integer('session-cookie-max-age', 1, 999_999_999) ?? read.integer('session-cookie-expires', 1, 999_999_999)
-  const upper = spoken?.toUpperCase() ?? ''
-  return {
-    ...(upper.startsWith('GRPC') && { protocol: 'h2c' }),
-    ...(/^(HTTP|HTTPS)$/.test(upper) && { protocol: 'http1' }),
-    ...(/S$/.test(upper) && { tls: { host: name ?? '', authority: 'unchecked', names: [] } }),
-    ...(tries !== undefined && { retry: { attempts: tries - 1, codes: [] } }),
-    ...(isCookie && {
-      persistence: { kind: 'cookie', name: cookie ?? 'INGRESSCOOKIE', ...(maxAgeSeconds && { maxAgeSeconds }) },
-    }),
-  }
 }

@@ -21,7 +21,13 @@ export function convertRule(claim: Claim, services: Lookup<Service>, into: Conve
   if (filters === undefined) return undefined
   const backendRefs = into.backendRefs(claim, services)
   if (backendRefs === undefined) return undefined
-  const { protocol, tls, retry, persistence } = settings.particular
+  const { protocol, tls, retry, persistence, balance, connectTimeoutMs, limits } = settings.particular
+  const lost = (code: string, says: string): void =>
+    tell('lost', code, says, 'look for it among the policies of the Gateway that you use')
+  if (limits !== undefined) lost('ClientsNotLimited', 'the Gateway API has no word for limits of clients')
+  if (balance !== undefined) lost('PodsInTurn', 'how a pod is chosen the Gateway API leaves to each implementation')
+  if (connectTimeoutMs !== undefined)
+    lost('ConnectTimeout', 'the Gateway API has no time for a connection to be accepted')
   for (const { backend } of backends) {
     const { name = '', port } = backend.service ?? {}
     if (tls !== undefined) into.addPolicy(ingress, name, tls.host || `${name}.${ingress.metadata.namespace}.svc`)

@@ -1,7 +1,7 @@
-import type { IngressSettings } from './annotations.ts'
 import { findPort, protocolOf } from './backend.ts'
 import { variantOf } from './backend-reference.ts'
 import type { IngressBackend } from './ingress.ts'
+import type { Particulars } from './ingress-particulars.ts'
 import type { BackendModel, Because, Finding, Target } from './model.ts'
 import type { Sources } from './sources.ts'
 
@@ -11,7 +11,7 @@ export function compileBackend(
   namespace: string,
   because: Because,
   services: Sources['services'],
-  particular: IngressSettings['particular'] = {},
+  particular: Particulars = {},
 ): { readonly target: Target; readonly backend?: BackendModel; readonly finding?: Finding } {
   const broken = (code: string, field: string, says: string, remedy: string) => ({
     target: { kind: 'broken', because, says } as const,

@@ -1,5 +1,7 @@
 import { familyOf } from '../addr/index.ts'
 import type { Line, Section, Server } from '../haproxy/index.ts'
+import { balanceLines } from './lower-balance.ts'
+import { limitLines } from './lower-limits.ts'
 import { answering } from './lower-maps.ts'
 import { authorityPath, certificatePath, type Place, words } from './lower-words.ts'
 import type { BackendModel, ServerModel } from './model.ts'
@@ -39,18 +41,21 @@ function answers(name: string, status: number, error: string, text: string): Sec
   }
 }
 
-export function lowerBackend({ id, protocol, retry, persistence, tls, because }: BackendModel): Section {
+export function lowerBackend(backend: BackendModel): Section {
+  const { id, protocol, retry, persistence, tls, because, connectTimeoutMs, limits } = backend
   const comment = `${because.object} ${because.field}`
-  // Servers can be added only where the algorithm is a dynamic one.
-  const balance: Line = ['balance', 'roundrobin']
-  if (protocol === 'tcp') return { keyword: 'backend', name: id, comment, lines: [['mode', 'tcp'], balance] }
+  const balance = balanceLines(backend.balance)
+  if (protocol === 'tcp') return { keyword: 'backend', name: id, comment, lines: [['mode', 'tcp'], ...balance] }
   const isHttp2 = protocol === 'h2c'
   return {
     keyword: 'backend',
     name: id,
     comment,
     lines: [
-      balance,
+      ...balance,
+      ...(connectTimeoutMs === undefined ? [] : [['timeout', 'connect', `${connectTimeoutMs}ms`]]),
+      ...(limits === undefined ? [] : limitLines(limits)),
+      ...(retry?.sparesPost ? [words('http-request disable-l7-retry if METH_POST')] : []),
       ...(isHttp2 || persistence !== undefined ? [] : [mostly]),
       ...act,
       // A request of HTTP/1 has no authority otherwise.

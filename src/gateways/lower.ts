@@ -3,6 +3,7 @@ import { covers, hostText } from './host.ts'
 import { answeringBackends, lowerBackend, lowerServer } from './lower-backends.ts'
 import { frame, placeRouter } from './lower-frame.ts'
 import { httpFrontend } from './lower-http.ts'
+import { limitTables } from './lower-limits.ts'
 import { type Entries, lowerMaps } from './lower-maps.ts'
 import { streamSections } from './lower-stream.ts'
 import { authorityPath, certificatePath, type Place, pathsIn } from './lower-words.ts'
@@ -45,6 +46,7 @@ export function lowerGateway(
         ...(entrance.protocol === 'TCP' ? [] : [httpFrontend(entrance, paths, place)]),
       ]),
       ...answeringBackends(),
+      ...limitTables(backends),
       ...backends.map(lowerBackend),
     ],
     maps: mapsOf(model, entrances, directory),

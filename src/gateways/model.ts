@@ -173,7 +173,17 @@ export interface BackendModel {
   readonly portName: string
   readonly protocol: 'http1' | 'h2c' | 'tcp' | 'udp'
   readonly tls?: BackendTls
-  readonly retry?: { readonly attempts: number; readonly codes: readonly number[] }
+  readonly retry?: {
+    readonly attempts: number
+    readonly codes: readonly number[]
+    /** Whether a POST that was sent is not sent again. */
+    readonly sparesPost?: boolean
+  }
+  /** How a pod is chosen; in turn unless told. */
+  readonly balance?: Balance
+  /** For a pod to accept a connection. */
+  readonly connectTimeoutMs?: number
+  readonly limits?: ClientLimits
   /** Requests of a session go to the pod that had its first. */
   readonly persistence?: {
     readonly kind: 'cookie' | 'header'
@@ -182,6 +192,25 @@ export interface BackendModel {
     readonly maxAgeSeconds?: number
   }
   readonly because: Because
+}
+
+/** The pod with the fewest requests under way, or always the same for what is equal, as long as pods stay the same. */
+export type Balance =
+  | { readonly kind: 'fewest' }
+  | { readonly kind: 'hash'; readonly by: 'uri' | 'path' | 'client' | 'host' }
+  | { readonly kind: 'hash'; readonly by: 'header' | 'cookie' | 'query'; readonly name: string }
+
+/** How much a client's address may have of all backends with the same id. */
+export interface ClientLimits {
+  readonly id: string
+  /** Requests in the long run; `burst` times as many more may come at once. */
+  readonly perSecond?: number
+  readonly perMinute?: number
+  readonly burst: number
+  /** Requests under way. */
+  readonly connections?: number
+  /** Prefixes as text whose clients are not counted. */
+  readonly except: readonly string[]
 }
 
 /** TLS to pods (BackendTLSPolicy). */

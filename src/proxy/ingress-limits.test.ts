@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type { KubeObject } from '../objects/index.ts'
+import { serviceOf, sliceOf } from './gateway-objects.fixture.ts'
+import { ingressOf, plumbClass } from './ingress-objects.fixture.ts'
+import { exchange } from './raw-clients.fixture.ts'
+import { GatewayRig } from './rig.fixture.ts'
+
+let gateway: GatewayRig
+
+before(async () => {
+  gateway = new GatewayRig()
+  const [one, two] = gateway.rig.backends
+  for (const station of [one, two]) gateway.serve(station, 8001)
+  const slow = gateway.serve(one, 8002)
+  slow.removeAllListeners('request')
+  slow.on('request', (_, answer) => held.push(() => answer.end('{"from":"held"}')))
+  const objects = [
+    plumbClass,
+    serviceOf('a'),
+    sliceOf('a', 8001, one, two),
+    serviceOf('slow'),
+    sliceOf('slow', 8002, one),
+  ]
+  await gateway.change(objects)
+})
+after(() => gateway.close())
+const held: (() => void)[] = []
+
+const get = (host: string, path = '/', more = ''): string => `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${more}\r\n`
+const trouble = (): string => `${gateway.log.lines.join('\n')}\n${JSON.stringify(gateway.module.findings)}`
+
+async function serving(objects: readonly KubeObject[], run: () => Promise<void>): Promise<void> {
+  await gateway.change(objects)
+  try {
+    await run()
+  } finally {
+    await gateway.change([], objects)
+  }
+}
+
+test('limit-rps and limit-rpm: a burst passes, more is 503 and told why; other clients and other Ingresses have their own', async () => {
+  const client = gateway.rig.outsider.addresses[4]
+  await serving(
+    [
+      ingressOf('rpm', 'rpm.example', { 'limit-rpm': '2', 'limit-burst-multiplier': '3' }, 'a'),
+      ingressOf('rps', 'rps.example', { 'limit-rps': '1' }, 'a'),
+      ingressOf('free', 'free.example', { 'limit-rpm': '1', 'limit-allowlist': `10.0.0.0/8,${client}` }, 'a'),
+    ],
+    async () => {
+      const count = async (host: string, times: number): Promise<number[]> => {
+        const socket = gateway.connect(80)
+        const seen: number[] = []
+        for (let n = 0; n < times; n++) seen.push((await exchange(socket, get(host))).status ?? 0)
+        socket.destroy()
+        return seen
+      }
+      const of = (status: number, times: number): number[] => Array.from({ length: times }, () => status)
+      assert.deepEqual(await count('rpm.example', 10), [...of(200, 8), 503, 503], trouble())
+      assert.deepEqual(await count('rps.example', 7), [...of(200, 6), 503])
+      assert.deepEqual(await count('free.example', 20), of(200, 20))
+      const said = await gateway.curl('-i', '-H', 'host: rpm.example', 'http://203.0.113.1/')
+      assert.match(said, /^HTTP\/1.1 503 /)
+      assert.match(said, /proxy-status: plumb; error=http_request_denied; details="too many requests"/i)
+      assert.match(said, /x-request-id: \S+/i)
+    },
+  )
+})
+
+test('limit-connections: more requests under way than allowed are 503, until one is over', async () => {
+  await serving([ingressOf('few', 'few.example', { 'limit-connections': '2' }, 'slow')], async () => {
+    const under = [exchange(gateway.connect(80), get('few.example')), exchange(gateway.connect(80), get('few.example'))]
+    while (held.length < 2) await new Promise(setImmediate)
+    const refused = await exchange(gateway.connect(80), get('few.example'))
+    assert.equal(refused.status, 503, trouble())
+    assert.match(refused.head ?? '', /details="too many requests under way"/)
+    for (const release of held.splice(0)) release()
+    assert.deepEqual(
+      (await Promise.all(under)).map(({ status }) => status),
+      [200, 200],
+    )
+    const next = exchange(gateway.connect(80), get('few.example'))
+    while (held.length < 1) await new Promise(setImmediate)
+    held.pop()!()
+    assert.equal((await next).status, 200)
+  })
+})
+
+test('upstream-hash-by keeps equal requests with one pod, and different ones are spread; load-balance is taken', async () => {
+  await serving(
+    [
+      ingressOf('uri', 'uri.example', { 'upstream-hash-by': '$request_uri' }, 'a'),
+      ingressOf('header', 'header.example', { 'upstream-hash-by': '$http_x_user' }, 'a'),
+      ingressOf('ewma', 'ewma.example', { 'load-balance': 'ewma' }, 'a'),
+    ],
+    async () => {
+      const from = async (host: string, path: string, more = ''): Promise<string> =>
+        /"from":"([^"]*)"/.exec((await exchange(gateway.connect(80), get(host, path, more))).body ?? '')?.[1] ?? ''
+      const seen = new Set<string>()
+      for (let n = 0; n < 20; n++) {
+        const first = await from('uri.example', `/${n}`)
+        assert.equal(await from('uri.example', `/${n}`), first, trouble())
+        const named = await from('header.example', '/', `x-user: ${n}\r\n`)
+        assert.equal(await from('header.example', `/${n}`, `x-user: ${n}\r\n`), named)
+        seen.add(first).add(named)
+      }
+      assert.equal(seen.size, 2)
+      assert.match(await from('ewma.example', '/'), /^backend-/)
+      assert.deepEqual(gateway.module.findings, [])
+    },
+  )
+})
+
+test('proxy-next-upstream: another pod is asked for codes that it names, not for a POST, and never with off', async () => {
+  const [one, two] = gateway.rig.backends
+  for (const [station, status] of [
+    [one, 200],
+    [two, 500],
+  ] as const) {
+    const server = gateway.serve(station, 8003)
+    server.removeAllListeners('request')
+    server.on('request', (asked, answer) => {
+      asked.resume()
+      answer.writeHead(status).end(`{"from":"${station.name}"}`)
+    })
+  }
+  await serving(
+    [
+      serviceOf('half'),
+      sliceOf('half', 8003, one, two),
+      ingressOf(
+        'next',
+        'next.example',
+        { 'proxy-next-upstream': 'error http_500', 'proxy-connect-timeout': '2' },
+        'half',
+      ),
+      ingressOf('off', 'off.example', { 'proxy-next-upstream': 'off' }, 'half'),
+    ],
+    async () => {
+      const statuses = async (host: string, method = 'GET'): Promise<number[]> => {
+        const seen: number[] = []
+        for (let n = 0; n < 4; n++) {
+          const request = get(host).replace('GET', method).replace('\r\n\r\n', '\r\nContent-Length: 0\r\n\r\n')
+          seen.push((await exchange(gateway.connect(80), request)).status ?? 0)
+        }
+        return seen.sort()
+      }
+      assert.deepEqual(await statuses('next.example'), [200, 200, 200, 200], trouble())
+      assert.deepEqual(await statuses('next.example', 'POST'), [200, 200, 500, 500])
+      assert.deepEqual(await statuses('off.example'), [200, 200, 500, 500])
+    },
+  )
+})
