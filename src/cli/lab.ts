@@ -4,6 +4,7 @@ import { exit, print, renderTable, say } from './output.ts'
 export async function runUp(options: {
   name: string
   nodes: number
+  segments: number
   filename: string[]
   timeout: number
   image: string[]
@@ -14,6 +15,7 @@ export async function runUp(options: {
       {
         name: options.name,
         nodes: options.nodes,
+        segments: options.segments,
         files: options.filename,
         timeoutMs: options.timeout * 1000,
         images: options.image.map(parseImage),

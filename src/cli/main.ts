@@ -32,6 +32,7 @@ program
   .description('start a cluster of namespaces, or apply more manifests to the one that runs')
   .addOption(labName())
   .option('--nodes <count>', 'how many nodes', integer, 3)
+  .option('--segments <count>', 'on how many subnets behind the router they are, in turn', integer, 1)
   .option('-f, --filename <path>', 'a manifest, or a folder of them; may be given again', collect, [])
   .option('--timeout <seconds>', 'how long to wait until all pods are Ready', integer, 60)
   .option(

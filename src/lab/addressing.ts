@@ -4,8 +4,11 @@ import {
   offsetOf,
   type Prefix,
   parseAddress,
+  parsePrefix,
   prefixAddress,
   prefixFamily,
+  prefixLength,
+  prefixSize,
 } from '../addr/index.ts'
 
 /**
@@ -16,6 +19,13 @@ export function hostAddress(prefix: Prefix, host: number): Address {
   const base = prefixAddress(prefix)
   if (prefixFamily(prefix) === 4) return addressAt(4, offsetOf(base) + BigInt(host))
   return addressAt(6, offsetOf(base) + offsetOf(parseAddress(`::${host}`)))
+}
+
+/** The prefix of the same length that is `steps` after this one. */
+export function nextPrefix(prefix: Prefix, steps: number): Prefix {
+  const family = prefixFamily(prefix)
+  const first = offsetOf(prefixAddress(prefix)) + BigInt(steps) * prefixSize(prefix)
+  return parsePrefix(`${addressAt(family, first)}/${prefixLength(prefix)}`)
 }
 
 /** Host numbers of the lab's machines on their segments. */

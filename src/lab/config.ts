@@ -3,7 +3,7 @@ import type { LocalImage } from '../kubelet/index.ts'
 
 /** The addresses of a lab's networks and cluster, all of which may be changed before it starts. */
 export interface LabNetwork {
-  /** The segment between router, control plane and nodes, one prefix per family: router .1, control plane .2, nodes from .11. */
+  /** The segment between router, control plane and nodes, one prefix per family: router .1, control plane .2, nodes from .11. More segments have the prefixes that follow. */
   readonly nodePrefixes: readonly Prefix[]
   /** The segment beyond the router: router .1, the outside client .10. */
   readonly outsidePrefixes: readonly Prefix[]
@@ -19,6 +19,8 @@ export interface LabConfig {
   readonly name: string
   readonly path: string
   readonly nodes: number
+  /** How many segments nodes are on, in turn: node-1 on the first. */
+  readonly segments: number
   /** The command that starts one of the program's roles: `[node, src/cli/main.ts]`. */
   readonly entry: readonly string[]
   readonly network: LabNetwork

@@ -19,6 +19,6 @@ function routesOf(node: Node | undefined) {
   const gateways = internalAddresses(node)
   return ((node?.spec?.podCIDRs ?? []) as Prefix[]).flatMap((destination) => {
     const gateway = gateways.find((address) => familyOf(address) === prefixFamily(destination))
-    return gateway === undefined ? [] : [{ destination, gateway, link: 'eth0', protocol: staticRoute }]
+    return gateway === undefined ? [] : [{ destination, gateway, protocol: staticRoute }]
   })
 }

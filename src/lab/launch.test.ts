@@ -39,6 +39,7 @@ function start(name: string): { launched: Launch; end: Promise<LaunchMessage> } 
     name,
     path: directory.path,
     nodes: 1,
+    segments: 1,
     entry,
     network: defaultNetwork,
     images: [],

@@ -1,6 +1,6 @@
 import { type Address, familyOf, type Prefix, prefixLength } from '../addr/index.ts'
 import type { Host, Namespace } from '../host/index.ts'
-import { hostAddress, hostNumber, nodeName } from './addressing.ts'
+import { hostAddress, hostNumber, nextPrefix, nodeName } from './addressing.ts'
 import type { LabNetwork } from './config.ts'
 
 /** A machine of the rack: a namespace with one link to a segment. */
@@ -26,23 +26,30 @@ export const staticRoute = 4
 const anywhere: readonly Prefix[] = ['0.0.0.0/0' as Prefix, '::/0' as Prefix]
 
 /**
- * Builds the rack: the namespace `switches` holds a bridge for the node segment and one for the segment beyond the router.
+ * Builds the rack: the namespace `switches` holds a bridge for each segment of nodes and one for the segment beyond the router.
  *
  *     control .2  node-1 .11  node-2 .12 …            outside .10
  *          └─────────┴───────────┴──── br-nodes   br-outside ──┘
  *                                        └ .1 router .1 ┘
+ *
+ * With more segments nodes are on them in turn, behind the same router, which knows no pod. The control plane has a link to each segment, because
+ * it reaches pods through their nodes.
  */
-export function buildRack(host: Host, network: LabNetwork, nodeCount: number): Rack {
+export function buildRack(host: Host, network: LabNetwork, nodeCount: number, segments = 1): Rack {
   const switches = host.createNamespace()
   quieten(switches)
-  for (const bridge of ['br-nodes', 'br-outside']) {
+  const bridges = Array.from({ length: segments }, (_, i) => (i === 0 ? 'br-nodes' : `br-nodes-${i + 1}`))
+  for (const bridge of [...bridges, 'br-outside']) {
     switches.network.addBridge(bridge)
     switches.network.setLink(bridge, { up: true })
   }
+  const prefixesOf = (segment: number) => network.nodePrefixes.map((prefix) => nextPrefix(prefix, segment))
   const router = host.createNamespace()
   quieten(router)
   plug(switches, 'br-nodes', 'router', router, 'eth0', network.nodePrefixes, hostNumber.router)
   plug(switches, 'br-outside', 'router-out', router, 'eth1', network.outsidePrefixes, hostNumber.router)
+  for (const [i, bridge] of bridges.entries())
+    if (i > 0) plug(switches, bridge, `router-${i + 1}`, router, `eth${i + 1}`, prefixesOf(i), hostNumber.router)
   router.network.setSysctl('net.ipv4.ip_forward', 1)
   router.network.setSysctl('net.ipv6.conf.all.forwarding', 1)
 
@@ -61,13 +68,17 @@ export function buildRack(host: Host, network: LabNetwork, nodeCount: number): R
     }
     return { name, namespace, addresses }
   }
+  const control = machine('control', 'br-nodes', network.nodePrefixes, hostNumber.control)
+  for (const [i, bridge] of bridges.entries())
+    if (i > 0)
+      plug(switches, bridge, `control-${i + 1}`, control.namespace, `eth${i}`, prefixesOf(i), hostNumber.control)
   return {
     switches,
     router,
-    control: machine('control', 'br-nodes', network.nodePrefixes, hostNumber.control),
+    control,
     outside: machine('outside', 'br-outside', network.outsidePrefixes, hostNumber.outside),
     nodes: Array.from({ length: nodeCount }, (_, i) =>
-      machine(nodeName(i + 1), 'br-nodes', network.nodePrefixes, hostNumber.node(i + 1)),
+      machine(nodeName(i + 1), bridges[i % segments]!, prefixesOf(i % segments), hostNumber.node(i + 1)),
     ),
   }
 }

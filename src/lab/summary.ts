@@ -6,6 +6,8 @@ import type { Unsettled } from './settle.ts'
 export interface UpOptions {
   readonly name: string
   readonly nodes: number
+  /** On how many segments behind the router the nodes are; on one unless told. */
+  readonly segments?: number
   /** Manifests, or folders of them. */
   readonly files: readonly string[]
   /** How long to wait until all pods are Ready. */

@@ -79,7 +79,7 @@ class Supervisor {
       this.#onStartFailure = reject
     })
     failed.catch(() => undefined)
-    const rack = buildRack(this.#host, network, config.nodes)
+    const rack = buildRack(this.#host, network, config.nodes, config.segments)
     this.#rack = rack
     serveOutside(this.#host, rack.outside)
     this.#lifeline.progress(`${config.nodes} nodes, router and outside client wired`)

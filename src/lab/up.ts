@@ -27,6 +27,10 @@ export async function up(options: UpOptions, onProgress: OnProgress = () => unde
   if (!Number.isInteger(options.nodes) || options.nodes < 1 || options.nodes > 200) {
     throw new TypeError(`--nodes ${options.nodes}: a lab has 1 to 200 nodes`)
   }
+  const { segments = 1 } = options
+  if (!Number.isInteger(segments) || segments < 1 || segments > Math.min(options.nodes, 9)) {
+    throw new TypeError(`--segments ${segments}: a lab has 1 to 9 segments, each with a node`)
+  }
   const directory = runDirectory(options.name)
   const { readManifestPaths } = await import('./manifest-files.ts')
   const manifests = readManifestPaths(options.files)
@@ -83,6 +87,7 @@ async function start(directory: RunDirectory, options: UpOptions, progress: (tex
     name: options.name,
     path: directory.path,
     nodes: options.nodes,
+    segments: options.segments ?? 1,
     entry: options.entry ?? ownEntry(),
     network: options.network ?? defaultNetwork,
     images: options.images ?? [],
