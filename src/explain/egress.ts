@@ -1,7 +1,7 @@
 import { type Address, contains, familyOf } from '../addr/index.ts'
 import type { Snapshot } from '../cluster/index.ts'
 import { apiServer, apiServerAddresses, explainExit, ownersTold } from '../egress/index.ts'
-import { nodeAddresses, type PodNetwork } from '../pods/index.ts'
+import { nextHop, nodeAddresses, type PodNetwork } from '../pods/index.ts'
 import type { Step, Verdict } from './answer.ts'
 import type { Source } from './end.ts'
 
@@ -41,15 +41,21 @@ export function egressSteps(
   if (kind === 'blocked' && last !== undefined)
     return { steps, denied: { kind: 'deny', says: last.says, because: last.because }, isRouted: false }
   if (owner === undefined) return { steps, denied: undefined, isRouted: false }
-  const routed = { steps: [...steps, ...ways(snapshot, node, owner, destination)], denied: undefined, isRouted: true }
+  const routed = {
+    steps: [...steps, ...ways(snapshot, network, owner, destination)],
+    denied: undefined,
+    isRouted: true,
+  }
   return address === undefined ? routed : { ...routed, address }
 }
 
-/** To the owner by its address on the nodes' segment, and out from there. */
-function ways(snapshot: Snapshot, node: string, owner: string, destination: Address): Step[] {
+/** To the owner by its address on the nodes' segment or through the tunnel, and out from there. */
+function ways(snapshot: Snapshot, network: PodNetwork, owner: string, destination: Address): Step[] {
+  const { node } = network
   const held = snapshot.nodes.get(owner)
-  const gateway = held && nodeAddresses(held)[familyOf(destination)]
-  const because = { object: `node/${owner}`, field: 'status.addresses', value: gateway ?? '' }
+  const address = held && nodeAddresses(held)[familyOf(destination)]
+  const hop = nextHop(network, owner, familyOf(destination), address)
+  const because = { object: `node/${owner}`, field: 'status.addresses', value: address ?? '' }
   const out: Step = {
     stage: 'route',
     node: owner,
@@ -57,8 +63,6 @@ function ways(snapshot: Snapshot, node: string, owner: string, destination: Addr
     because,
   }
   if (owner === node) return [out]
-  return [
-    { stage: 'route', node, says: `to ${owner} via ${gateway ?? 'no address'}, by the packet’s mark`, because },
-    out,
-  ]
+  const way = hop === undefined ? 'no address' : hop.link === undefined ? hop.gateway : `${hop.gateway} on ${hop.link}`
+  return [{ stage: 'route', node, says: `to ${owner} via ${way}, by the packet’s mark`, because }, out]
 }

@@ -1,7 +1,14 @@
 import { type Address, families, familyOf } from '../addr/index.ts'
 import { type Because, keyOf, type Snapshot } from '../cluster/index.ts'
 import type { Pod } from '../objects/index.ts'
-import { compilePodNetwork, explainPath, nodeAddresses, type PathStep, type PodNetwork } from '../pods/index.ts'
+import {
+  compilePodNetwork,
+  explainPath,
+  nodeAddresses,
+  type PathStep,
+  type PodNetwork,
+  type Tunnel,
+} from '../pods/index.ts'
 import type { Step, Transport, Verdict } from './answer.ts'
 import { egressSteps } from './egress.ts'
 import type { Source } from './end.ts'
@@ -97,14 +104,20 @@ function routeSteps(node: string, next: PathStep, { address }: Destination): Ste
   switch (next.kind) {
     case 'forward':
       return [
-        route({ gateway: next.gateway }),
+        route({ gateway: next.gateway, ...(next.tunnel === undefined ? {} : { link: next.tunnel.link }) }),
         {
           stage: 'neighbour',
           node,
-          says: `${next.gateway} is ${next.node} on the nodes’ segment`,
+          says: `${next.gateway} is ${next.node} ${next.tunnel === undefined ? 'on the nodes’ segment' : 'in the tunnel'}`,
           because: { object: `node/${next.node}`, field: 'status.addresses', value: next.gateway },
-          observation: { kind: 'neighbour', node, address: next.gateway },
+          observation: {
+            kind: 'neighbour',
+            node,
+            address: next.gateway,
+            ...(next.tunnel === undefined ? {} : { link: next.tunnel.link }),
+          },
         },
+        ...(next.tunnel === undefined ? [] : [tunnelStep(node, next.tunnel)]),
       ]
     case 'deliver':
       return [
@@ -124,6 +137,12 @@ function routeSteps(node: string, next: PathStep, { address }: Destination): Ste
     default:
       return next satisfies never
   }
+}
+
+/** The packet around the packet must find its way, too. */
+function tunnelStep(node: string, { end, says, because }: Tunnel): Step {
+  const observation = { kind: 'route', node, destination: end, expect: {} } as const
+  return { stage: 'link', node, says, because, observation }
 }
 
 function deliver(

@@ -8,7 +8,7 @@ export {
   wire,
 } from './attachment.ts'
 export { compilePodNetwork, nodeAddresses, nodePrefixes } from './compile.ts'
-export { explainPath, type PathStep } from './explain.ts'
+export { explainPath, type PathStep, type Tunnel } from './explain.ts'
 export { lowerPodNetwork, type PodTable } from './lower.ts'
 export type { Attachment, NodeRoute, Overlay, PodNetwork } from './model.ts'
 export { nextHop, tunnelLink, tunnelOverhead } from './overlay.ts'

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { parseAddress, parsePrefix } from '../addr/index.ts'
+import { underlayAnnotation, underlayOf } from '../cluster/index.ts'
 import type { Node } from '../objects/index.ts'
 import {
   AddressPool,
@@ -68,6 +69,47 @@ test('the path of a packet names its next hop and the object that says so', () =
   assert.equal(step('172.30.0.11').kind, 'own')
   const v6 = step('fd00:244:0:1::9')
   assert.ok(v6.kind === 'forward' && v6.gateway === 'fd00:30::12')
+})
+
+test('a node on another segment is reached through the tunnel, whatever its families, and explained so', () => {
+  const on = (object: Node, underlay: string): Node => ({
+    ...object,
+    metadata: { ...object.metadata, annotations: { [underlayAnnotation]: underlay } },
+  })
+  const here = 'segments=172.30.0.0/24,fd00:30::/64 vxlan=80:8472 mtu=9000'
+  const far = node('node-3', ['172.30.1.13'], ['10.244.3.0/24', 'fd00:244:0:3::/64'])
+  const network = compilePodNetwork('node-1', [
+    ...nodes.map((one) => on(one, here)),
+    on(far, 'segments=172.30.1.0/24 vxlan=80:4789 mtu=1500'),
+    node('node-4', ['fd00:99::4'], ['fd00:244:0:4::/64']),
+  ])
+  assert.deepEqual(
+    network.routes.map(({ kind, destination, gateway }) => `${kind} ${destination} via ${gateway}`),
+    [
+      'direct 10.244.1.0/24 via 172.30.0.12',
+      'direct fd00:244:0:1::/64 via fd00:30::12',
+      'vxlan 10.244.3.0/24 via 172.30.1.13',
+      'vxlan fd00:244:0:3::/64 via fe80::5b:ac1e:10d',
+    ],
+  )
+  assert.deepEqual([network.mtu, network.overlay?.mac], [8950, '0a:5b:ac:1e:00:0b'])
+  assert.deepEqual(
+    network.findings.map(({ code, object }) => [code, object]),
+    [
+      ['TunnelsDiffer', 'node/node-3'],
+      ['NodeWithoutTunnel', 'node/node-4'],
+    ],
+  )
+  const step = explainPath(network, { destination: parseAddress('fd00:244:0:3::7') })
+  assert.ok(step.kind === 'forward' && step.tunnel?.end === '172.30.1.13' && step.tunnel.mtu === 8950)
+  const [v4, v6] = lowerPodNetwork(network, [parseAddress('198.51.100.7')])
+  const held = (table: typeof v4, name: string) => table?.elements.get(name)?.map(({ key }) => key)
+  assert.deepEqual(held(v4, 'tunnelled'), ['10.244.3.0/24', '172.30.1.13'])
+  assert.deepEqual(held(v4, 'tunnel-guests'), ['198.51.100.7'])
+  assert.deepEqual(held(v6, 'tunnelled'), ['fd00:244:0:3::/64'])
+  assert.deepEqual(held(v6, 'tunnel-ends'), undefined)
+  for (const broken of ['', 'segments= vxlan=80:0 mtu=1500', 'segments= vxlan=16777216:1 mtu=1500', 'rubbish'])
+    assert.equal(underlayOf(on(far, broken)), undefined, broken)
 })
 
 test('interval sets hold no prefix inside another', () => {
