@@ -9,6 +9,7 @@ import { type FoundEnd, findEnd, type Source } from './end.ts'
 import { findAddressSource, findOwner } from './entry.ts'
 import { policyFindings } from './policy-findings.ts'
 import { serviceSteps } from './service-steps.ts'
+import { toHostPort } from './to-host-port.ts'
 import { toService } from './to-service.ts'
 import { walk } from './walk.ts'
 
@@ -68,6 +69,11 @@ function explainWay(
     const port = explainService(toQuestion(source, destination), contextOf(there, address))
     if (port.outcome.kind !== 'pass') return conclude(there, port, destination, [...steps, ...path.steps], [])
   }
+  if (owner !== undefined && path.verdict.kind !== 'deny') {
+    const before = owner === source.node ? steps : [...steps, ...path.steps]
+    const handed = toHostPort(asked, owner, destination, before)
+    if (handed !== undefined) return handed
+  }
   const missed = answer.steps.some(({ kind }) => kind === 'no-port') ? serviceSteps(source, answer, destination) : []
   const all = [...steps, ...missed, ...path.steps]
   const { verdict, seenAs } = path
@@ -90,6 +96,7 @@ function sourceStep(source: Source): Step {
 
 /** The port as a number, or what is wrong with it. */
 function portOf(question: Question, pod: Pod | undefined): number | string {
+  if (question.transport === 'icmp') return 0
   if (typeof question.port === 'number') return question.port
   const ports = (pod?.spec.containers ?? []).flatMap((container) => container.ports ?? [])
   const same = ports.filter((one) => (one.protocol ?? 'TCP').toLowerCase() === question.transport)

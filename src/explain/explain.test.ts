@@ -294,6 +294,11 @@ const at = (address: string, port: number): Partial<Question> => ({
   port,
 })
 
+const withHostPort = (one: Pod): Pod => ({
+  ...one,
+  spec: { ...one.spec, containers: [{ name: 'main', ports: [{ containerPort: 8080, hostPort: 30081 }] }] },
+})
+
 const outsideCases: readonly {
   name: string
   objects?: readonly KubeObject[]
@@ -320,6 +325,14 @@ const outsideCases: readonly {
     question: { from: outside, ...at('172.30.0.12', 30081) },
     kind: 'allow',
     says: /no Service answers tcp\/30081 at 172\.30\.0\.12/,
+  },
+  {
+    name: 'a host port of a pod',
+    objects: balanced().map((one) => (one.metadata.name === 'web-b' ? withHostPort(one as Pod) : one)),
+    question: { from: outside, ...at('172.30.0.12', 30081) },
+    kind: 'allow',
+    says: /host port 30081\/tcp at every address of the node is pod\/shop\/web-b: to 10\.244\.2\.3 port 8080/,
+    because: 'pod/shop/web-b spec.containers[0].ports[0].hostPort',
   },
   {
     name: 'a load balancer’s address',
