@@ -35,8 +35,9 @@ trap './plumb down --name "$name"' EXIT
   --image "registry.k8s.io/gateway-api/echo-basic*=$out/bin/echo-basic" \
   --image "registry.k8s.io/coredns/coredns*=$out/bin/coredns"
 
-# On a node, where the cluster's kubeconfig and the addresses of Gateways are reached.
-config=$(dirname "$(./plumb kubeconfig --name "$name")")/cluster.kubeconfig
+# On a node, where the API server has the address of the rack and those of Gateways are reached.
+config=$out/kubeconfig
+sed 's#server: .*#server: https://172.30.0.2:6443#' "$(./plumb kubeconfig --name "$name")" > "$config"
 status=0
 ./plumb exec --name "$name" --node node-1 -- "$out/bin/suite" -test.v -test.timeout 60m -test.run '^TestConformance$' \
   -kubeconfig "$config" -gateway-class plumb -conformance-profiles "$profiles" -report-output "$out/report.yaml" \
