@@ -1,5 +1,8 @@
 import type { Condition, Job, Pod } from '../objects/index.ts'
-import { findCondition, isActive, isPodReady, timestamp } from './pod-state.ts'
+import { type End, endOf } from './job-end.ts'
+import { type Indexed, indexOf, indexStatus, nextIndexes } from './job-index.ts'
+import { type Tally, tallyPods } from './job-tally.ts'
+import { findCondition, isPodReady, timestamp } from './pod-state.ts'
 
 /** The first pause after a failed pod, doubled for each one more (upstream's DefaultJobPodFailureBackOff). */
 const firstBackoffMs = 10_000
@@ -8,6 +11,8 @@ const lastBackoffMs = 10 * 60_000
 /** What a Job does next, and its status after it. */
 export interface JobPlan {
   readonly create: number
+  /** Of an Indexed Job: what each of the pods to make is for, and how many of that index failed before. */
+  readonly indexes: readonly { readonly index: number; readonly failures: number }[]
   readonly remove: readonly Pod[]
   readonly status: NonNullable<Job['status']>
   /** What to tell as an event. */
@@ -36,35 +41,67 @@ export function expiresInMs(job: Job, now: number): number | undefined {
 /** Decides for an unfinished Job; pods are those that it owns. */
 export function planJob(job: Job, pods: readonly Pod[], now: number): JobPlan {
   const { spec } = job
-  const active = pods.filter(isActive)
-  const succeeded = pods.filter(({ status }) => status?.phase === 'Succeeded').length
-  const failedPods = pods.filter(
-    (pod) =>
-      pod.status?.phase === 'Failed' ||
-      (pod.metadata.deletionTimestamp !== undefined && pod.status?.phase !== 'Succeeded'),
-  )
+  const tally = tallyPods(job, pods)
+  const { active, failed, indexed } = tally
   const startTime = job.status?.startTime ?? (spec.suspend ? undefined : timestamp(now))
   const counts = {
     active: active.length,
     ready: active.filter(isPodReady).length,
-    succeeded,
-    failed: failedPods.length,
+    terminating: tally.terminating.length,
+    succeeded: tally.succeeded,
+    failed: failed.length,
+    ...(indexed && indexStatus(job, indexed)),
     ...(startTime !== undefined && { startTime }),
   }
-  const end = endOf(job, pods, failedPods.length, succeeded, active.length, startTime, now)
+  const end = endOf(job, pods, tally, startTime, now)
   if (end !== undefined) return finish(job, end, counts, active, now)
   if (spec.suspend) return suspend(job, counts, active, now)
   const conditions = resumed(job, now)
-  const pauseMs = backoffMs(failedPods, now)
-  const wanted = wantedActive(job, succeeded)
-  const missing = wanted - active.length
-  const create = missing > 0 && pauseMs === 0 ? missing : 0
+  const next = indexed === undefined ? planPods(job, tally, now) : planIndexes(job, tally, indexed, now)
   return {
-    create,
-    remove: missing < 0 ? active.slice(missing) : [],
+    create: next.create,
+    indexes: next.indexes,
+    remove: next.remove,
     status: { ...counts, ...(conditions.length > 0 && { conditions }) },
     news: undefined,
-    nextInMs: soonest(missing > 0 && pauseMs > 0 ? pauseMs : undefined, deadlineInMs(job, startTime, now)),
+    nextInMs: soonest(next.pauseMs, deadlineInMs(job, startTime, now)),
+  }
+}
+
+type Step = Pick<JobPlan, 'create' | 'indexes' | 'remove'> & { readonly pauseMs: number | undefined }
+
+function planPods(job: Job, { active, failed, waited, succeeded }: Tally, now: number): Step {
+  const pauseMs = backoffMs(failed, now)
+  const missing = wantedActive(job, succeeded) - active.length - waited.length
+  return {
+    create: missing > 0 && pauseMs === 0 ? missing : 0,
+    indexes: [],
+    remove: missing < 0 ? active.slice(Math.max(0, active.length + missing)) : [],
+    pauseMs: missing > 0 && pauseMs > 0 ? pauseMs : undefined,
+  }
+}
+
+/** As `planPods`, but each pod is for one index, and with backoffLimitPerIndex each index pauses by itself. */
+function planIndexes(job: Job, { failed, waited }: Tally, indexed: Indexed, now: number): Step {
+  const { spec } = job
+  const perIndex = spec.backoffLimitPerIndex !== undefined
+  const pauses = new Map<number, number>()
+  for (const [index, pods] of Map.groupBy(failed, indexOf))
+    if (index !== undefined) pauses.set(index, backoffMs(perIndex ? pods : failed, now))
+  const pauseOf = (index: number) => (perIndex ? (pauses.get(index) ?? 0) : backoffMs(failed, now))
+  const busy = new Set(waited.map(indexOf))
+  const left = indexed.completions - indexed.completed.size - indexed.failed.size
+  const limit = Math.min(spec.parallelism ?? 1, left)
+  const room = limit - indexed.active.size - waited.length
+  const open = nextIndexes(indexed, indexed.completions, (index) => busy.has(index))
+  const ready = open.filter((index) => pauseOf(index) === 0).slice(0, Math.max(0, room))
+  const waits = open.map(pauseOf).filter((ms) => ms > 0)
+  const tooMany = [...indexed.active].sort(([a], [b]) => a - b).slice(Math.max(0, limit))
+  return {
+    create: ready.length,
+    indexes: ready.map((index) => ({ index, failures: indexed.failuresOf.get(index) ?? 0 })),
+    remove: [...indexed.superfluous, ...tooMany.map(([, pod]) => pod)],
+    pauseMs: room > ready.length && waits.length > 0 ? Math.min(...waits) : undefined,
   }
 }
 
@@ -73,40 +110,6 @@ function wantedActive({ spec }: Job, succeeded: number): number {
   if (spec.completions !== undefined) return Math.min(parallelism, Math.max(0, spec.completions - succeeded))
   // A work queue: after the first success no new pods come, those that run may end.
   return succeeded > 0 ? 0 : parallelism
-}
-
-interface End {
-  readonly type: 'Complete' | 'Failed'
-  readonly reason: string
-  readonly message: string
-}
-
-function endOf(
-  { spec }: Job,
-  pods: readonly Pod[],
-  failed: number,
-  succeeded: number,
-  active: number,
-  startTime: string | undefined,
-  now: number,
-): End | undefined {
-  const limit = spec.backoffLimit ?? 6
-  const restarts =
-    spec.template.spec.restartPolicy === 'OnFailure' ? pods.reduce((sum, pod) => sum + restartsOf(pod), 0) : 0
-  if (failed > limit || (restarts > 0 && restarts >= limit))
-    return { type: 'Failed', reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit' }
-  const seconds = spec.activeDeadlineSeconds
-  if (
-    seconds !== undefined &&
-    startTime !== undefined &&
-    !spec.suspend &&
-    now >= Date.parse(startTime) + seconds * 1000
-  )
-    return { type: 'Failed', reason: 'DeadlineExceeded', message: 'Job was active longer than specified deadline' }
-  const isDone = spec.completions === undefined ? succeeded > 0 && active === 0 : succeeded >= spec.completions
-  if (isDone)
-    return { type: 'Complete', reason: 'CompletionsReached', message: 'Reached expected number of succeeded pods' }
-  return undefined
 }
 
 function finish(job: Job, end: End, counts: NonNullable<Job['status']>, active: readonly Pod[], now: number): JobPlan {
@@ -125,6 +128,7 @@ function finish(job: Job, end: End, counts: NonNullable<Job['status']>, active: 
   const isComplete = end.type === 'Complete'
   return {
     create: 0,
+    indexes: [],
     remove: active,
     status: {
       ...counts,
@@ -156,7 +160,7 @@ function suspend(job: Job, counts: NonNullable<Job['status']>, active: readonly 
   const conditions = known?.status === 'True' ? (job.status?.conditions ?? []) : [...others(job), condition]
   const news =
     known?.status === 'True' ? undefined : ({ type: 'Normal', reason: 'Suspended', message: 'Job suspended' } as const)
-  return { create: 0, remove: active, status: { ...rest, conditions }, news, nextInMs: undefined }
+  return { create: 0, indexes: [], remove: active, status: { ...rest, conditions }, news, nextInMs: undefined }
 }
 
 function resumed(job: Job, now: number): Condition[] {
@@ -188,10 +192,6 @@ function endedAt({ status, metadata }: Pod): number {
     ...times.map((time) => Date.parse(time)),
     Date.parse(metadata.deletionTimestamp ?? metadata.creationTimestamp ?? ''),
   )
-}
-
-function restartsOf({ status }: Pod): number {
-  return (status?.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + (restartCount ?? 0), 0)
 }
 
 function deadlineInMs({ spec }: Job, startTime: string | undefined, now: number): number | undefined {

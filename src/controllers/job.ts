@@ -3,6 +3,7 @@ import { type Job, Jobs, type Pod, Pods } from '../objects/index.ts'
 import { claim } from './claim.ts'
 import type { Context } from './context.ts'
 import { openExpectations } from './expectations.ts'
+import { withIndex } from './job-index.ts'
 import { expiresInMs, hasFinished, planJob } from './job-plan.ts'
 import { controllerReference } from './owner.ts'
 import { podOf } from './pod-template.ts'
@@ -51,8 +52,12 @@ export function jobController(context: Context): void {
       }
       const labelled = { ...template, metadata: { ...template.metadata, labels } }
       const make = () => podOf(labelled, job, reference, { generateName })
+      const created =
+        job.spec.completionMode === 'Indexed'
+          ? plan.indexes.map(({ index, failures }) => withIndex(make(), job, index, failures))
+          : Array.from({ length: plan.create }, make)
       const removal = await deletePods(writer, plan.remove)
-      const creation = await createPods(writer, Array.from({ length: plan.create }, make))
+      const creation = await createPods(writer, created)
       await writeStatus(context, Jobs, job, plan.status)
       if (plan.news !== undefined)
         context.events.record(job, plan.news.type, plan.news.reason, plan.news.message, component)

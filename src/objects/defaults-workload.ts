@@ -99,6 +99,8 @@ interface JobSpec {
   completionMode?: string
   suspend?: boolean
   podReplacementPolicy?: string
+  podFailurePolicy?: object
+  backoffLimitPerIndex?: number
   manualSelector?: boolean
   template: PodTemplate
 }
@@ -116,10 +118,11 @@ function defaultJobSpec(spec: JobSpec): void {
     spec.parallelism = 1
   }
   spec.parallelism ??= 1
-  spec.backoffLimit ??= 6
+  // With a limit per index, the limit of all is as high as can be.
+  spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : 2 ** 31 - 1
   spec.completionMode ??= 'NonIndexed'
   spec.suspend ??= false
-  spec.podReplacementPolicy ??= 'TerminatingOrFailed'
+  spec.podReplacementPolicy ??= spec.podFailurePolicy === undefined ? 'TerminatingOrFailed' : 'Failed'
   spec.manualSelector ??= false
 }
 

@@ -1,7 +1,9 @@
 import type { FieldError } from './contract.ts'
 import { immutable, invalid, nonNegative, notSupported, required } from './field-error.ts'
+import { dns1123Label } from './names.ts'
 import { sameMeaning } from './same-meaning.ts'
 import type { Job } from './types.ts'
+import { validateJobPolicies } from './validate-job-policies.ts'
 import { validateSelector } from './validate-selector.ts'
 import { validateTemplate } from './validate-workload.ts'
 
@@ -41,9 +43,17 @@ export function validateJob({ metadata, spec }: Job, old: Job | undefined): Fiel
   else errors.push(...validateSelector(spec.selector, 'spec.selector'))
   if (spec.template === undefined) return [...errors, required('spec.template')]
   errors.push(...validateTemplate(spec.template, spec.selector), ...validateRestart(spec))
-  if (metadata.name.length > 63 && (spec as { completionMode?: string }).completionMode === 'Indexed')
-    errors.push(invalid('metadata.name', metadata.name, 'must be no more than 63 characters for an indexed Job'))
+  errors.push(...validateJobPolicies(spec), ...validateHostName(metadata.name, spec))
   return old === undefined ? errors : [...errors, ...validateFixed(spec, old.spec)]
+}
+
+/** The pods of an Indexed Job have host names, which are labels of DNS. */
+function validateHostName(name: string, { completionMode, completions }: Job['spec']): FieldError[] {
+  if (completionMode !== 'Indexed' || completions === undefined) return []
+  const longest = `${name}-${Math.max(0, completions - 1)}`
+  return dns1123Label(longest).map((problem) =>
+    invalid('metadata.name', name, `will not able to create pod with invalid DNS label "${longest}": ${problem}`),
+  )
 }
 
 function validateRestart({ template }: Job['spec']): FieldError[] {
@@ -57,6 +67,11 @@ function validateFixed(spec: Job['spec'], old: Job['spec']): FieldError[] {
   const errors: FieldError[] = []
   if (!sameMeaning(spec.selector, old.selector)) errors.push(immutable('spec.selector', spec.selector))
   if (!sameMeaning(spec.template, old.template)) errors.push(immutable('spec.template', spec.template))
-  if (!sameMeaning(spec.completions, old.completions)) errors.push(immutable('spec.completions', spec.completions))
+  // An Indexed Job may grow and shrink as a whole (KEP-3715).
+  const isElastic = spec.completionMode === 'Indexed' && spec.completions === spec.parallelism
+  if (!sameMeaning(spec.completions, old.completions) && !isElastic)
+    errors.push(immutable('spec.completions', spec.completions))
+  for (const name of ['completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'successPolicy'] as const)
+    if (!sameMeaning(spec[name], old[name])) errors.push(immutable(`spec.${name}`, spec[name]))
   return errors
 }

@@ -417,6 +417,13 @@ export interface DaemonSet extends KubeObject {
   }
 }
 
+/** What a failure of a Job's pod means when the rule matches it. */
+export interface PodFailureRule {
+  action: 'Count' | 'FailIndex' | 'FailJob' | 'Ignore'
+  onExitCodes?: { containerName?: string; operator: 'In' | 'NotIn'; values: number[] }
+  onPodConditions?: { type: string; status?: string }[]
+}
+
 export interface Job extends KubeObject {
   spec: {
     parallelism?: number
@@ -427,6 +434,12 @@ export interface Job extends KubeObject {
     selector?: LabelSelector
     manualSelector?: boolean
     suspend?: boolean
+    completionMode?: 'NonIndexed' | 'Indexed'
+    backoffLimitPerIndex?: number
+    maxFailedIndexes?: number
+    podFailurePolicy?: { rules: PodFailureRule[] }
+    successPolicy?: { rules: { succeededIndexes?: string; succeededCount?: number }[] }
+    podReplacementPolicy?: 'TerminatingOrFailed' | 'Failed'
     template: PodTemplate
   }
   status?: {
@@ -434,6 +447,10 @@ export interface Job extends KubeObject {
     ready?: number
     succeeded?: number
     failed?: number
+    terminating?: number
+    /** Of an Indexed Job, as `0,2-4`. */
+    completedIndexes?: string
+    failedIndexes?: string
     startTime?: string
     completionTime?: string
     conditions?: Condition[]
