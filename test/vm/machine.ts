@@ -7,7 +7,7 @@ import type { Kernel } from './kernel.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 /** What tests call, beside Node. */
-const programs = ['sh', 'mount', 'ip', 'nft', 'unshare', 'env']
+const programs = ['sh', 'mount', 'ip', 'nft', 'unshare', 'env', 'perl']
 
 export interface Outcome {
   /** Of the program in the machine; undefined when the machine ended before it. */
@@ -97,6 +97,8 @@ function addPrograms(archive: Archive, kmod: string): void {
   archive.link('/sbin/modprobe', '/bin/kmod')
   const listed = execFileSync('ldd', [node, kmod, ...paths], { encoding: 'utf8' })
   for (const [, library = ''] of listed.matchAll(/(\/\S+) \(0x/g)) archive.copy(realpathSync(library), library)
+  // What Debian's essential perl needs.
+  archive.copy('/usr/lib/x86_64-linux-gnu/perl-base')
   for (const file of ['/etc/protocols', '/etc/services', '/etc/passwd', '/etc/group']) archive.copy(file)
 }
 
