@@ -72,10 +72,14 @@ program
   .argument('<to>', 'svc/NAME:PORT, pod/NAME:PORT, ADDRESS:PORT or http(s)://HOST/PATH')
   .addOption(labName())
   .addOption(kubeconfig())
-  .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')
   .addOption(context())
   .addOption(thisNode())
-  .addOption(new Option('--protocol <protocol>', 'of the connection').choices(['tcp', 'udp', 'sctp']).default('tcp'))
+  .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')
+  .addOption(
+    new Option('--protocol <protocol>', 'of the connection; icmp is a ping')
+      .choices(['tcp', 'udp', 'sctp', 'icmp'])
+      .default('tcp'),
+  )
   .addOption(new Option('--family <version>', 'IP family').choices(['4', '6']))
   .option('--method <method>', 'of the request, to a URL')
   .option('-H, --header <line>', 'of the request, NAME: VALUE; may be given again', collect, [])
@@ -94,18 +98,18 @@ program
   .action(async (from: string, to: string, options) => (await import('./why.ts')).runWhy(from, to, options))
 
 program
-program
   .command('access')
   .description('print the ClusterRole with the rights that why, show and doctor need: reading alone')
   .action(async () => (await import('./access.ts')).runAccess())
 
+program
   .command('show')
   .description('the whole way in to an object, and who does not take part and why')
   .argument('<target>', 'svc/NAME, pod/NAME, ingress/NAME, gateway/NAME or egress/NAME')
   .addOption(labName())
   .addOption(kubeconfig())
-  .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')
   .addOption(context())
+  .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')
   .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))
   .action(async (target: string, options) => (await import('./show.ts')).runShow(target, options))
 
@@ -117,9 +121,9 @@ program
   .argument('[target]', 'svc/NAME[:PORT], ingress/NAME, or http(s)://HOST/PATH')
   .addOption(labName())
   .addOption(kubeconfig())
-  .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')
   .addOption(context())
   .addOption(thisNode())
+  .option('-n, --namespace <namespace>', 'of names that do not say theirs (NAMESPACE/NAME)', 'default')
   .option('--from <pod>', 'the client; a pod that serves nobody unless named')
   .option('--path <path>', 'what HTTP probes ask for; the readiness probe’s path, or /')
   .option('--fix', 'print the remedy as a patch and try it on the model', false)

@@ -10,7 +10,6 @@ export async function sendProbe(answer: Answer, { sight, snapshot }: Cluster): P
   const from = startOf(answer, sight)
   if (typeof from === 'string') return from
   const { transport } = answer.question
-  if (transport === 'sctp') return 'SCTP is not spoken here'
   const destination = destinationOf(answer)
   if (destination === undefined) return 'the way ends before there is an address to send to'
   const targets = answer.branches.flatMap(({ endpoint }) =>

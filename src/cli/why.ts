@@ -22,7 +22,7 @@ interface WhyOptions {
   context?: string
   node?: string
   namespace: string
-  protocol: 'tcp' | 'udp' | 'sctp'
+  protocol: 'tcp' | 'udp' | 'sctp' | 'icmp'
   family?: '4' | '6'
   probe: boolean
   method?: string

@@ -5,6 +5,9 @@ import type { Probed } from './followed.ts'
 /** Transport of the connection in question. */
 export type Transport = 'tcp' | 'udp' | 'sctp'
 
+/** What is sent: the beginning of a connection, or an echo request of ICMP or ICMPv6 (`ping`), which has no port. */
+export type Protocol = Transport | 'icmp'
+
 /** One end of the question, as asked. */
 export type End =
   | { readonly kind: 'pod'; readonly namespace: string; readonly name: string }
@@ -16,7 +19,7 @@ export type End =
 export interface Question {
   readonly from: End
   readonly to: End
-  readonly transport: Transport
+  readonly transport: Protocol
   /** A number or the name of a Service's or container's port; may be absent where the target has one port alone. */
   readonly port?: number | string
   readonly family?: Family

@@ -6,7 +6,7 @@ export interface Sighting {
   /** `pod/shop/web-a`, `node/node-1`, `outside` */
   readonly place: string
   readonly way: 'request' | 'answer'
-  /** `SYN`, `SYN-ACK`, `RST`, `ICMP port unreachable`, `datagram` */
+  /** `SYN`, `SYN-ACK`, `RST`, `ICMP port unreachable`, `datagram`, `echo request`, `INIT` */
   readonly packet: string
   readonly source: Address
   readonly sourcePort: number
@@ -50,7 +50,8 @@ export function destinationOf({
   }
   const [first] = branches
   if (first !== undefined) return { address: first.endpoint.address, port: first.endpoint.port }
-  const { to, port } = question
+  const { to, transport } = question
+  const port = transport === 'icmp' ? 0 : question.port
   if (to.kind === 'address') return typeof port === 'number' ? { address: to.address, port } : undefined
   const route = steps.find(({ observation }) => observation?.kind === 'route')?.observation
   const socket = steps.find(({ observation }) => observation?.kind === 'listener')?.observation
@@ -121,7 +122,9 @@ function whereLost(
   sightings: readonly Sighting[],
   outcome: string,
 ): string {
-  const refusal = [...sightings].filter(({ packet }) => packet === 'RST' || packet.startsWith('ICMP'))
+  const refusal = [...sightings].filter(
+    ({ packet }) => packet === 'RST' || packet === 'ABORT' || packet.startsWith('ICMP'),
+  )
   const last = seen.at(-1)
   if (last === undefined) return `no packet left ${expected[0]}: ${outcome}`
   // Whoever refuses is the place nearest to the target that has seen the refusal.
@@ -153,7 +156,13 @@ function whereLost(
     : `it arrived at ${last}; the answer came back as far as ${back} and never reached ${expected[expected.indexOf(back) - 1]}`
 }
 
+/** An echo has an identifier, which is no port. */
+function hasNoPorts(packet: string): boolean {
+  return packet.startsWith('ICMP') || packet.startsWith('echo')
+}
+
 function text(address: string, port: number): string {
+  if (port === 0) return address
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }
 
@@ -165,7 +174,7 @@ export function renderProbed({ kind, says, hops }: Probed): readonly string[] {
     const head = `  ${sightings.length === 0 ? '·' : '✓'} ${place}${expected ? '' : ' (not on the model’s way)'}`
     lines.push(sightings.length === 0 ? `${head}: nothing was seen` : head)
     for (const { way, packet, source, sourcePort, destination, destinationPort, ttl } of sightings) {
-      const ports = packet.startsWith('ICMP')
+      const ports = hasNoPorts(packet)
         ? `${source} → ${destination}`
         : `${text(source, sourcePort)} → ${text(destination, destinationPort)}`
       lines.push(`      ${way === 'request' ? '→' : '←'} ${packet.padEnd(8)} ${ports}, ttl ${ttl}`)

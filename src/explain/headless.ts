@@ -27,6 +27,7 @@ export function headlessEndpoints(slices: readonly EndpointSlice[], question: Qu
 }
 
 function slicePort(slice: EndpointSlice, question: Question): number | undefined {
+  if (question.transport === 'icmp') return 0
   const same = (slice.ports ?? []).filter((one) => (one.protocol ?? 'TCP').toLowerCase() === question.transport)
   if (question.port === undefined) return same[0]?.port
   const found = same.find((one) => one.name === question.port || one.port === question.port)?.port

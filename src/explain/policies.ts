@@ -2,7 +2,7 @@ import type { Address } from '../addr/index.ts'
 import type { Snapshot } from '../cluster/index.ts'
 import { nodeAddresses } from '../pods/index.ts'
 import { explainPolicies, type SideAnswer } from '../policies/index.ts'
-import type { Step, Transport, Verdict } from './answer.ts'
+import type { Protocol, Step, Verdict } from './answer.ts'
 import type { Source } from './end.ts'
 
 /** What policies say at one end of the way: what was looked at, and the verdict when it is no. */
@@ -27,7 +27,7 @@ const silent: PolicySide = { steps: [], denied: undefined }
 export function askPolicies(
   snapshot: Snapshot,
   source: Source,
-  { address, port, transport }: { address: Address; port: number; transport: Transport },
+  { address, port, transport }: { address: Address; port: number; transport: Protocol },
   seenAs: 'kept' | 'masqueraded',
 ): PolicySides {
   const family = address.includes(':') ? 6 : 4

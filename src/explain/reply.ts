@@ -71,12 +71,14 @@ function routeBack(snapshot: Snapshot, node: string, destination: Address): Pick
 function entryStep(source: Source, clients: readonly Address[], translation: Translation, because: Because): Step {
   const { asked, endpoint, seenAs } = translation
   const { node } = source
+  const { transport } = asked
+  if (transport === 'icmp')
+    return { stage: 'reply', node, says: `conntrack on ${node} knows an echo by its identifier`, because }
   const to = `${endpoint.address} port ${endpoint.port}`
   const says =
     asked.address === endpoint.address && asked.port === endpoint.port
       ? `conntrack on ${node} has an entry for each connection to ${to}`
       : `conntrack on ${node} remembers that ${to} answers for ${asked.address} port ${asked.port}, and decides for later packets`
-  const { transport } = asked
   return {
     stage: 'reply',
     node,

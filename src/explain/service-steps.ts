@@ -12,7 +12,8 @@ export function serviceSteps(
 ): Step[] {
   const inside = answer.steps.some(({ kind }) => kind === 'inside')
   // Who may not come is dropped before the maps are asked: they hold the endpoints for everybody else.
-  const asks = transport !== 'icmp' && !(answer.outcome.kind === 'drop' && answer.outcome.reason === 'source-not-allowed')
+  const asks =
+    transport !== 'icmp' && !(answer.outcome.kind === 'drop' && answer.outcome.reason === 'source-not-allowed')
   const expect =
     answer.outcome.kind === 'balance'
       ? answer.outcome.targets.map((one) => ({ address: one.address, port: one.port }))

@@ -49,7 +49,8 @@ export function toService(asked: Asked, service: Service, before: readonly Step[
     )
   }
   const address = matching[0]?.address ?? fitting[0]?.address
-  const port = matching[0]?.port ?? (typeof question.port === 'number' ? question.port : undefined)
+  const asksNoPort = question.transport === 'icmp' ? 0 : undefined
+  const port = asksNoPort ?? matching[0]?.port ?? (typeof question.port === 'number' ? question.port : undefined)
   if (address === undefined) {
     const says = `service/${key} has no ${question.family === undefined ? 'ClusterIP' : `IPv${question.family} ClusterIP`}`
     return refuse(question, says, { ...because, field: 'spec.clusterIPs' }, steps, findings)

@@ -9,17 +9,17 @@ import {
   type PodNetwork,
   type Tunnel,
 } from '../pods/index.ts'
-import type { Step, Transport, Verdict } from './answer.ts'
+import type { Protocol, Step, Verdict } from './answer.ts'
 import { egressSteps } from './egress.ts'
 import type { Source } from './end.ts'
 import { askPolicies } from './policies.ts'
 import { replySteps, seenBy, type Translation } from './reply.ts'
 
-/** An address and port after the choice of an endpoint. */
+/** An address and port after the choice of an endpoint; ICMP has port 0. */
 export interface Destination {
   readonly address: Address
   readonly port: number
-  readonly transport: Transport
+  readonly transport: Protocol
 }
 
 /** A way, and how it ends. */
@@ -162,8 +162,12 @@ function deliver(
   return { steps, verdict: { kind: 'allow', says: `reaches pod/${key}`, because }, seenAs: seen }
 }
 
-function socketStep(node: string, pod: Pod, { port, transport }: Destination): Step {
+function socketStep(node: string, pod: Pod, { address, port, transport }: Destination): Step {
   const key = keyOf(pod)
+  if (transport === 'icmp') {
+    const says = `the kernel of pod/${key} answers an echo request itself, whatever listens there`
+    return { stage: 'socket', node, says, because: { object: `pod/${key}`, field: 'status.podIPs', value: address } }
+  }
   const found = pod.spec.containers.flatMap((container, i) =>
     (container.ports ?? []).flatMap((one, j) =>
       one.containerPort === port && (one.protocol ?? 'TCP').toLowerCase() === transport

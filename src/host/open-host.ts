@@ -1,5 +1,6 @@
 import type { Host } from './contract.ts'
 import { createNamespace, openNamespace, openOwnNamespace } from './namespace.ts'
+import { sendPacket } from './raw-packet.ts'
 import { bindUdp, connectTcp, listenTcp } from './stream-sockets.ts'
 
 /** The Linux host of this process. Opens nothing but the descriptor of the process's own namespace; every call gives the same host. */
@@ -11,5 +12,6 @@ export function openHost(): Host {
     listenTcp,
     bindUdp,
     connectTcp,
+    sendPacket,
   }
 }

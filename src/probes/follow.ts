@@ -4,9 +4,10 @@ import { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Address, familyOf, parseAddress } from '../addr/index.ts'
 import { type Place, renderPlace } from '../doctor/index.ts'
-import type { Followed, Sighting } from '../explain/index.ts'
+import type { Followed, Protocol, Sighting } from '../explain/index.ts'
 import { type Host, HostError, type Namespace, tapPackets } from '../host/index.ts'
-import { beginningOf, flag, type Packet, parsePacket } from './packet.ts'
+import { type Crafted, craftEcho, craftInit } from './craft.ts'
+import { beginningOf, chunks, flag, type Packet, parsePacket } from './packet.ts'
 import type { OpenPlace } from './run.ts'
 
 /** The packet to send. */
@@ -14,7 +15,7 @@ export interface Sent {
   readonly from: Place
   readonly address: Address
   readonly port: number
-  readonly transport: 'tcp' | 'udp'
+  readonly transport: Protocol
   /** Where it may be led to: a node that asks a ClusterIP translates address and port before any link sees them. */
   readonly endpoints: readonly { readonly address: Address; readonly port: number }[]
 }
@@ -32,7 +33,7 @@ interface Watched {
   close(): void
 }
 
-/** Sends one real packet and follows it through the places: a SYN by its sequence number, which no translation changes, a datagram by its content. */
+/** Sends one real packet and follows it through the places: a SYN by its sequence number, an INIT by its tag, which no translation changes, a datagram or an echo by its content. */
 export async function followPacket(
   host: Host,
   sent: Sent,
@@ -48,7 +49,7 @@ export async function followPacket(
     const source = watched.find(({ place }) => place === from)
     if (source === undefined)
       return { from, sightings: [], outcome: 'the sender cannot be entered', connected: false, blind }
-    const fate = await (sent.transport === 'tcp' ? sendTcp : sendUdp)(host, source.namespace, sent)
+    const fate = await ways[sent.transport](host, source.namespace, sent, source.packets)
     await pause(lateMs)
     return {
       from,
@@ -85,8 +86,17 @@ interface Fate {
   readonly connected: boolean
   /** The sender's own port, before any translation. */
   readonly port: number
-  /** Of a datagram's content. */
-  readonly beginning?: string
+  /** Of a datagram's or an echo's content; an INIT's tag. */
+  readonly mark?: string
+}
+
+type Way = (host: Host, namespace: Namespace, sent: Sent, seen: readonly Packet[]) => Promise<Fate>
+
+const ways: Readonly<Record<Protocol, Way>> = {
+  tcp: sendTcp,
+  udp: sendUdp,
+  sctp: (host, namespace, sent, seen) => sendCrafted(host, namespace, sent, craftInit(sent.port), seen),
+  icmp: (host, namespace, sent, seen) => sendCrafted(host, namespace, sent, craftEcho(familyOf(sent.address)), seen),
 }
 
 async function sendTcp(host: Host, namespace: Namespace, { address, port }: Sent): Promise<Fate> {
@@ -128,7 +138,7 @@ async function sendUdp(host: Host, namespace: Namespace, { address, port }: Sent
     flags: dns.RECURSION_DESIRED,
     questions: [{ type: 'A', name: 'kubernetes.default.svc.cluster.local' }],
   })
-  const sent = { port: bound.port, beginning: beginningOf(bytes) }
+  const sent = { port: bound.port, mark: beginningOf(bytes) }
   try {
     socket.send(bytes, port, address, () => undefined)
     const answered = await Promise.race([
@@ -143,6 +153,36 @@ async function sendUdp(host: Host, namespace: Namespace, { address, port }: Sent
   } finally {
     socket.close()
   }
+}
+
+/** What no socket says: an echo, or an INIT where this kernel knows no SCTP. The answer is seen on the wire. */
+async function sendCrafted(
+  host: Host,
+  namespace: Namespace,
+  { address }: Sent,
+  { protocol, bytes, port, mark }: Crafted,
+  seen: readonly Packet[],
+): Promise<Fate> {
+  try {
+    host.sendPacket(namespace, protocol, address, bytes)
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error
+    // EPERM is what a sender is told whose own node drops the packet.
+    if (error.errno !== 'EPERM') return { outcome: error.message, connected: false, port, mark }
+  }
+  for (const end = Date.now() + patienceMs; Date.now() < end; ) {
+    for (const { body } of seen) {
+      if (body.kind === 'echo' && !body.request && body.content === mark)
+        return { outcome: 'answered', connected: true, port, mark }
+      if (body.kind === 'sctp' && body.tag === mark && body.chunk === chunks.initAck)
+        return { outcome: 'answered', connected: true, port, mark }
+      const isAbort = body.kind === 'sctp' && body.tag === mark && body.chunk === chunks.abort
+      if (isAbort || (body.kind === 'icmp' && body.about.sourcePort === port))
+        return { outcome: 'refused', connected: false, port, mark }
+    }
+    await pause(5)
+  }
+  return { outcome: `no answer in ${patienceMs} ms`, connected: false, port, mark }
 }
 
 function findSightings(watched: readonly Watched[], source: Watched, sent: Sent, fate: Fate): readonly Sighting[] {
@@ -169,7 +209,10 @@ function findFirst(
   { address, port, transport, endpoints }: Sent,
   fate: Fate,
 ): Packet | undefined {
-  if (transport === 'udp') return packets.find(({ body }) => body.kind === 'udp' && body.beginning === fate.beginning)
+  if (transport === 'udp') return packets.find(({ body }) => body.kind === 'udp' && body.beginning === fate.mark)
+  if (transport === 'icmp')
+    return packets.find(({ body }) => body.kind === 'echo' && body.request && body.content === fate.mark)
+  if (transport === 'sctp') return packets.find(({ body }) => body.kind === 'sctp' && body.tag === fate.mark)
   const opening = packets.filter(({ body }) => body.kind === 'tcp' && isSyn(body.flags))
   const goes = (packet: Packet, to: Sent['endpoints'][number]): boolean =>
     packet.destination === to.address && packet.body.kind === 'tcp' && packet.body.destinationPort === to.port
@@ -187,17 +230,31 @@ function isSyn(flags: number): boolean {
 function isSame({ body }: Packet, first: Packet): boolean {
   if (body.kind === 'tcp' && first.body.kind === 'tcp')
     return isSyn(body.flags) && body.sequence === first.body.sequence
+  if (body.kind === 'echo' && first.body.kind === 'echo') return body.request && body.content === first.body.content
+  if (body.kind === 'sctp' && first.body.kind === 'sctp')
+    return body.chunk === chunks.init && body.tag === first.body.tag
   return body.kind === 'udp' && first.body.kind === 'udp' && body.beginning === first.body.beginning
+}
+
+/** An echo has its identifier in place of a port. */
+function portsOf(body: Packet['body']): { readonly sourcePort: number; readonly destinationPort: number } {
+  if (body.kind === 'icmp') return { sourcePort: 0, destinationPort: 0 }
+  if (body.kind === 'echo') return { sourcePort: body.id, destinationPort: 0 }
+  return { sourcePort: body.sourcePort, destinationPort: body.destinationPort }
 }
 
 function isAnswer({ source, destination, body }: Packet, request: Packet): boolean {
   if (request.body.kind === 'icmp') return false
-  const { sourcePort, destinationPort } = request.body
+  const { sourcePort, destinationPort } = portsOf(request.body)
   if (body.kind === 'icmp')
     return (
       body.about.sourcePort === sourcePort &&
       body.about.destinationPort === destinationPort &&
       body.about.destination === request.destination
+    )
+  if (body.kind === 'echo')
+    return (
+      request.body.kind === 'echo' && !body.request && body.id === request.body.id && source === request.destination
     )
   if (body.kind === 'tcp' && (body.flags & (flag.syn | flag.reset)) === 0) return false
   return (
@@ -210,16 +267,21 @@ function isAnswer({ source, destination, body }: Packet, request: Packet): boole
 }
 
 function sighting(place: string, way: Sighting['way'], { source, destination, ttl, body }: Packet): Sighting {
-  const ports =
-    body.kind === 'icmp'
-      ? { sourcePort: 0, destinationPort: 0 }
-      : { sourcePort: body.sourcePort, destinationPort: body.destinationPort }
+  const ports = body.kind === 'echo' ? { sourcePort: 0, destinationPort: 0 } : portsOf(body)
   return { place, way, packet: nameOf(body), source, destination, ttl, ...ports }
+}
+
+const chunkNames: Readonly<Record<number, string>> = {
+  [chunks.init]: 'INIT',
+  [chunks.initAck]: 'INIT ACK',
+  [chunks.abort]: 'ABORT',
 }
 
 function nameOf(body: Packet['body']): string {
   if (body.kind === 'icmp') return `ICMP ${body.says}`
   if (body.kind === 'udp') return 'datagram'
+  if (body.kind === 'echo') return body.request ? 'echo request' : 'echo reply'
+  if (body.kind === 'sctp') return chunkNames[body.chunk] ?? `SCTP chunk ${body.chunk}`
   if ((body.flags & flag.reset) !== 0) return 'RST'
   return isSyn(body.flags) ? 'SYN' : 'SYN-ACK'
 }

@@ -21,10 +21,22 @@ export interface Packet {
         /** Of the content, in hex: by it a datagram is known again behind a translation. */
         readonly beginning: string
       }
+    /** An echo of ICMP or ICMPv6; a masqueraded one has another identifier. */
+    | { readonly kind: 'echo'; readonly request: boolean; readonly id: number; readonly content: string }
+    | {
+        readonly kind: 'sctp'
+        readonly sourcePort: number
+        readonly destinationPort: number
+        /** The first chunk's type (RFC 9260, 3.2). */
+        readonly chunk: number
+        /** The verification tag, or the initiate tag of an INIT, in hex. */
+        readonly tag: string
+      }
     /** An error about another packet, whose ports and destination it quotes. */
     | { readonly kind: 'icmp'; readonly says: string; readonly about: Quoted }
 }
 
+/** Of an echo: its identifier, and 0. */
 interface Quoted {
   readonly destination: Address
   readonly sourcePort: number
@@ -37,6 +49,9 @@ const beginningBytes = 24
 export function beginningOf(content: Buffer): string {
   return content.subarray(0, beginningBytes).toString('hex')
 }
+
+/** Chunks of SCTP by which an INIT is answered (RFC 9260, 3.2). */
+export const chunks = { init: 1, initAck: 2, abort: 6 } as const
 
 /** TCP flags (RFC 9293, 3.1). */
 export const flag = { fin: 1, syn: 2, reset: 4, ack: 16 } as const
@@ -60,7 +75,7 @@ const icmp6: Readonly<Record<number, string>> = {
   6: 'route rejected',
 }
 
-/** Reads a packet from its network header on; undefined for everything but TCP, UDP and ICMP errors, and for what is cut off. */
+/** Reads a packet from its network header on; undefined for everything but TCP, UDP, SCTP, echoes and ICMP errors, and for what is cut off. */
 export function parsePacket(packet: Buffer): Packet | undefined {
   const network = parseNetwork(packet)
   if (network === undefined) return undefined
@@ -85,6 +100,26 @@ export function parsePacket(packet: Buffer): Packet | undefined {
         destinationPort: payload.readUInt16BE(2),
         beginning: beginningOf(payload.subarray(8)),
       },
+    }
+  }
+  if (protocol === 132 && payload.length >= 16) {
+    const chunk = payload[12] ?? 0
+    const isInit = chunk === chunks.init && payload.length >= 20
+    const body = {
+      kind: 'sctp' as const,
+      sourcePort: payload.readUInt16BE(0),
+      destinationPort: payload.readUInt16BE(2),
+      chunk,
+      tag: payload.subarray(isInit ? 16 : 4, isInit ? 20 : 8).toString('hex'),
+    }
+    return { ...head, body }
+  }
+  const echo = protocol === 1 ? [8, 0] : protocol === 58 ? [128, 129] : []
+  if (payload.length >= 8 && echo.includes(payload[0] ?? -1)) {
+    const request = payload[0] === echo[0]
+    return {
+      ...head,
+      body: { kind: 'echo', request, id: payload.readUInt16BE(4), content: beginningOf(payload.subarray(8)) },
     }
   }
   const icmp =
@@ -139,10 +174,11 @@ function icmpError(
   const code = payload[1] ?? 0
   const says =
     type === exceeded ? 'time exceeded' : tooBig ? 'packet too big' : (codes[code] ?? `unreachable, code ${code}`)
+  const isEcho = (quoted.protocol === 1 || quoted.protocol === 58) && quoted.payload.length >= 6
   const about = {
     destination: quoted.destination,
-    sourcePort: quoted.payload.readUInt16BE(0),
-    destinationPort: quoted.payload.readUInt16BE(2),
+    sourcePort: quoted.payload.readUInt16BE(isEcho ? 4 : 0),
+    destinationPort: isEcho ? 0 : quoted.payload.readUInt16BE(2),
   }
   return { kind: 'icmp', says, about }
 }

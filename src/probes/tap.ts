@@ -52,6 +52,8 @@ export class Tap {
       if (sight !== undefined) sight.icmp ??= { says: body.says, from: source }
       return
     }
+    // Connections are of TCP and UDP.
+    if (body.kind === 'echo' || body.kind === 'sctp') return
     const own = this.#sights.get(body.sourcePort)
     if (own !== undefined) {
       if (body.kind === 'udp' || (body.flags & (flag.syn | flag.ack)) === flag.syn) own.sent++

@@ -7,7 +7,8 @@ export interface ServiceQuestion {
   /** The address it comes from; a pod's own or the node's. */
   readonly source: Address
   readonly destination: Address
-  readonly protocol: Transport
+  /** ICMP is an echo request, with port 0: no Service has a port for it. */
+  readonly protocol: Transport | 'icmp'
   readonly port: number
 }
 

@@ -78,14 +78,18 @@ function explainNoPort(
   frontends: readonly Frontend[],
 ): ServiceAnswer {
   const clusterIp = frontends.find(({ kind }) => kind === 'cluster-ip')
+  const ping = protocol === 'icmp'
   const there = frontends.map((one) => `${one.protocol}/${one.port}`).join(', ')
   const because = { object: `service/${model.key}`, field: 'spec.ports', value: there }
   if (clusterIp === undefined) {
     const [first] = frontends
-    const says = `no Service answers ${protocol}/${port} at ${first?.address} (only ${there}): it goes on as it is`
+    const says = `no Service answers ${ping ? 'a ping' : `${protocol}/${port}`} at ${first?.address} (only ${there}): it goes on as it is`
     return { steps: [{ kind: 'no-port', says, because }], outcome: { kind: 'pass' } }
   }
-  const says = `it has no port ${protocol}/${port}, only ${there}: refused with ICMP port unreachable`
+  const only = `only ${there}: refused with ICMP port unreachable`
+  const says = ping
+    ? `nobody answers a ping at a ClusterIP, which has ports, ${only}; ping a pod`
+    : `it has no port ${protocol}/${port}, ${only}`
   const steps: ServiceStep[] = [addressStep(clusterIp, model), { kind: 'no-port', says, because }]
   return { steps, outcome: { kind: 'reject', reason: 'no-such-port', because } }
 }

@@ -21,7 +21,7 @@ export interface TracedPacket {
   readonly from: string
   readonly source: Address
   readonly destination: Address
-  readonly transport: 'tcp' | 'udp'
+  readonly transport: 'tcp' | 'udp' | 'icmp'
   readonly port: number
   /** What each random number below N is: this, modulo N. */
   readonly choice: number
@@ -68,11 +68,9 @@ export class Lowered {
     const first = from === hostPod ? 'node-2' : onHost ? from : this.#entry(asked)
     let packet: Packet = {
       family: familyOf(asked.source),
-      protocol: transport,
+      ...contentOf(transport, familyOf(asked.source), asked.port),
       source: asked.source,
       destination: asked.destination,
-      sourcePort: 40_000,
-      destinationPort: asked.port,
       conntrack: { state: 'new', direction: 'original' },
     }
     const steps: string[] = []
@@ -143,16 +141,27 @@ export class Lowered {
     return Object.values(outside).includes(destination) ? this.#arrive('outside', seen, port, transport) : 'silence'
   }
 
-  #arrive(name: string, seen: Address, port: number, _transport: string): string {
-    return port === 8080 ? `${name} as ${seen}` : 'refused'
+  #arrive(name: string, seen: Address, port: number, transport: string): string {
+    // Every kernel answers an echo.
+    return port === 8080 || transport === 'icmp' ? `${name} as ${seen}` : 'refused'
   }
 }
 
+function contentOf(
+  transport: TracedPacket['transport'],
+  family: Family,
+  port: number,
+): Pick<Packet, 'protocol' | 'icmpType' | 'sourcePort' | 'destinationPort'> {
+  if (transport === 'icmp') return { protocol: family === 4 ? 'icmp' : 'ipv6-icmp', icmpType: 'echo-request' }
+  return { protocol: transport, sourcePort: 40_000, destinationPort: port }
+}
+
 /** As the next node sees it: marks, priorities and conntrack are each node's own. */
-function freshOf({ family, protocol, source, destination, sourcePort, destinationPort }: Packet): Packet {
+function freshOf({ family, protocol, icmpType, source, destination, sourcePort, destinationPort }: Packet): Packet {
   return {
     family,
     protocol,
+    ...(icmpType === undefined ? {} : { icmpType }),
     source,
     destination,
     ...(sourcePort === undefined ? {} : { sourcePort }),

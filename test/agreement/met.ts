@@ -3,23 +3,30 @@
 import { createSocket } from 'node:dgram'
 import { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Address, familyOf, parseAddress } from '../../src/addr/index.ts'
+import { type Address, familyOf } from '../../src/addr/index.ts'
 import { host } from '../../src/agent/rig.fixture.ts'
-import type { Transport } from '../../src/explain/index.ts'
-import { HostError, type Namespace } from '../../src/host/index.ts'
+import type { Protocol } from '../../src/explain/index.ts'
+import { HostError, type Namespace, tapPackets } from '../../src/host/index.ts'
+import { craftEcho } from '../../src/probes/craft.ts'
+import { parsePacket } from '../../src/probes/packet.ts'
 
 /** More than the first retransmission of a SYN. */
 const patienceMs = 1600
 
-/** `NAME as ADDRESS` of the server that answered, `refused`, or `silence`, which is also every other failure. */
-export async function meet(from: Namespace, transport: Transport, address: Address, port: number): Promise<string> {
+/** `NAME as ADDRESS` of the server that answered (of an echo `answered`), `refused`, or `silence`, which is also every other failure. */
+export async function meet(
+  from: { readonly namespace: Namespace; readonly source: Address },
+  transport: Protocol,
+  address: Address,
+  port: number,
+): Promise<string> {
   let heard: string | undefined
   const hear = (text: string): void => {
     heard ??= text
   }
   let close: () => void
   try {
-    close = (transport === 'udp' ? sendDatagram : connect)(from, address, port, hear)
+    close = senders[transport](from, address, port, hear)
   } catch (error) {
     if (!(error instanceof HostError)) throw error
     return error.errno === 'ECONNREFUSED' ? 'refused' : 'silence'
@@ -28,27 +35,33 @@ export async function meet(from: Namespace, transport: Transport, address: Addre
   close()
   const [name = '', as] = (heard ?? 'silence').trim().split(' ')
   if (as !== undefined) return `${name} as ${as}`
+  if (name === 'answered') return name
   return name === 'ECONNREFUSED' ? 'refused' : 'silence'
 }
 
-type Send = (from: Namespace, address: Address, port: number, hear: (text: string) => void) => () => void
+type Send = (
+  from: { readonly namespace: Namespace; readonly source: Address },
+  address: Address,
+  port: number,
+  hear: (text: string) => void,
+) => () => void
 
-const connect: Send = (from, address, port, hear) => {
-  const socket = new Socket({ fd: host.connectTcp(from, address, port).fd })
+const connect: Send = ({ namespace, source }, address, port, hear) => {
+  const socket = new Socket({ fd: host.connectTcp(namespace, address, port, { source }).fd })
   socket.once('data', (data: Buffer) => hear(data.toString()))
   socket.once('error', (error: NodeJS.ErrnoException) => hear(error.code ?? error.message))
   socket.resume()
   return () => socket.destroy()
 }
 
-const sendDatagram: Send = (from, address, port, hear) => {
+const sendDatagram: Send = ({ namespace, source }, address, port, hear) => {
   const v4 = familyOf(address) === 4
   const socket = createSocket(v4 ? 'udp4' : 'udp6')
   socket.once('message', (data: Buffer) => hear(data.toString()))
   socket.on('error', (error: NodeJS.ErrnoException) => hear(error.code ?? error.message))
   // A packet that the sender's own node refuses or drops is EPERM to whoever sends it; a refusal comes besides.
   const ask = (): void => socket.send('?', () => undefined)
-  socket.bind({ fd: host.bindUdp(from, parseAddress(v4 ? '0.0.0.0' : '::'), 0).fd }, () => {
+  socket.bind({ fd: host.bindUdp(namespace, source, 0).fd }, () => {
     // Only a connected socket is told of refusals.
     socket.connect(port, address, ask)
   })
@@ -59,3 +72,29 @@ const sendDatagram: Send = (from, address, port, hear) => {
     socket.close()
   }
 }
+
+/** The answer to a ping does not say whom it saw. */
+const ping: Send = ({ namespace }, address, _port, hear) => {
+  const { protocol, bytes, port, mark } = craftEcho(familyOf(address))
+  const tap = tapPackets(namespace, (packet) => {
+    const body = parsePacket(packet)?.body
+    if (body?.kind === 'echo' && !body.request && body.content === mark) hear('answered')
+    if (body?.kind === 'icmp' && body.about.sourcePort === port && body.says.includes('port unreachable'))
+      hear('ECONNREFUSED')
+  })
+  const ask = (): void => {
+    try {
+      host.sendPacket(namespace, protocol, address, bytes)
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error
+    }
+  }
+  ask()
+  const again = setTimeout(ask, 1000)
+  return () => {
+    clearTimeout(again)
+    tap.close()
+  }
+}
+
+const senders: Readonly<Record<Protocol, Send>> = { tcp: connect, udp: sendDatagram, sctp: connect, icmp: ping }

@@ -168,7 +168,7 @@ const arbitraryPair = fc.record({
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('nobody' as const), node: fc.integer({ min: 1, max: 3 }) }) },
   ),
   family: fc.constantFrom<Family>(4, 4, 6),
-  transport: fc.constantFrom('tcp' as const, 'tcp' as const, 'udp' as const),
+  transport: fc.constantFrom('tcp' as const, 'tcp' as const, 'udp' as const, 'icmp' as const),
   /** A port that nobody has, now and then. */
   wrongPort: fc.constantFrom(false, false, false, false, true),
 })

@@ -155,7 +155,7 @@ export class World {
       to: { kind: 'address', address },
       transport,
       family,
-      port: wrongPort ? 9 : port,
+      port: transport === 'icmp' ? 0 : wrongPort ? 9 : port,
     }
   }
 
