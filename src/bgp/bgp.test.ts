@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseAddress } from '../addr/index.ts'
 import { renderBird } from '../bird/index.ts'
+import { keyOf } from '../cluster/index.ts'
 import type { EndpointSlice, Node, Service } from '../objects/index.ts'
-import { type BGPAdvertisement, type BGPPeer, type BgpInput, compileBgp, lowerBgp } from './index.ts'
+import { type BGPAdvertisement, type BGPPeer, BgpCompiler, type BgpInput, lowerBgp } from './index.ts'
 
 const node: Node = {
   apiVersion: 'v1',
@@ -43,23 +44,26 @@ const slice = (nodeName: string, addressType: 'IPv4' | 'IPv6' = 'IPv4'): Endpoin
   endpoints: [{ addresses: ['10.0.0.1'], nodeName, conditions: { ready: true } }],
 })
 
-const input = (more: Partial<BgpInput>): BgpInput => ({
+type Input = Partial<Omit<BgpInput, 'services'>> & { readonly services?: readonly Service[] }
+const input = ({ services = [], ...more }: Input): BgpInput => ({
   node,
   peers: [peer('tor')],
   advertisements: [advertisement('all')],
   profiles: [],
   communities: [],
-  services: [],
+  services: new Map(services.map((one) => [keyOf(one), one])),
+  held: [],
   slicesOf: () => [slice('node-1')],
   findPool: () => ({ name: 'public', labels: { tier: 'front' } }),
   findPassword: () => undefined,
   ...more,
 })
-const told = (more: Partial<BgpInput>): Record<string, string[]> =>
+const compileBgp = (all: BgpInput) => new BgpCompiler().compile(all)
+const told = (more: Input): Record<string, string[]> =>
   Object.fromEntries(
     compileBgp(input(more)).peers.map(({ name, routes }) => [name, routes.map(({ prefix }) => prefix)]),
   )
-const problems = (more: Partial<BgpInput>): string[] =>
+const problems = (more: Input): string[] =>
   compileBgp(input(more)).findings.map(({ code, object, field }) => `${code} ${object} ${field}`)
 
 test('addresses of Services with endpoints are told to every peer of their family', () => {
@@ -188,4 +192,46 @@ test('timers, passwords out of Secrets, BFD over several hops', () => {
     ['pass word', 90, 30, 1, parseAddress('172.30.0.11')],
   )
   assert.deepEqual(compiled?.bfd, { receiveMs: 100, transmitMs: 300, multiplier: 3, passive: false })
+})
+
+test('egress addresses are told by who holds them, where an advertisement has their pool and asks for no Services', () => {
+  const held = [
+    {
+      address: parseAddress('198.51.100.7'),
+      because: { object: 'egress/red', field: 'spec.egressIP', value: '198.51.100.7' },
+    },
+  ]
+  assert.deepEqual(told({ held }), { tor: ['198.51.100.7/32'] })
+  assert.deepEqual(told({ held, findPool: () => undefined }), { tor: [] })
+  const advertisements = [
+    advertisement('services', { serviceSelectors: [{}] }),
+    advertisement('elsewhere', { ipAddressPools: ['private'] }),
+  ]
+  assert.deepEqual(told({ held, advertisements }), { tor: [] })
+})
+
+test('a Service that changes costs itself alone, and leaves what it leaves when a twin asks for the same prefix', () => {
+  const compiler = new BgpCompiler()
+  const looked: string[] = []
+  const advertisements = [advertisement('all', { aggregationLength: 24, communities: ['64512:7'] })]
+  const of = (...services: Service[]) =>
+    input({
+      services,
+      advertisements,
+      slicesOf: (one) => {
+        looked.push(one.metadata.name)
+        return [slice('node-1')]
+      },
+    })
+  const [web, api] = [service('web', ['192.0.2.1']), service('api', ['192.0.2.2'])]
+  const routes = (model: ReturnType<typeof compileBgp> | undefined) =>
+    model?.peers[0]?.routes.map(({ prefix }) => prefix)
+  assert.deepEqual(routes(compiler.compile(of(web, api))), ['192.0.2.0/24'])
+  looked.length = 0
+  assert.equal(compiler.change(of(web, api), ['shop/web']), undefined)
+  assert.deepEqual(looked, ['web'])
+  const moved = service('web', ['203.0.113.1'])
+  assert.deepEqual(routes(compiler.change(of(moved, api), ['shop/web'])), ['192.0.2.0/24', '203.0.113.0/24'])
+  assert.deepEqual(routes(compiler.change(of(moved), ['shop/api'])), ['203.0.113.0/24'])
+  assert.deepEqual(routes(compiler.change(of(), ['shop/web'])), [])
 })

@@ -1,10 +1,11 @@
 import { familyOf } from '../addr/index.ts'
-import { type Finding, internalAddresses } from '../cluster/index.ts'
+import { type Finding, internalAddresses, type ObjectKey } from '../cluster/index.ts'
 import type { Node } from '../objects/index.ts'
 import type { BgpModel, Peer } from './model.ts'
 import type { BFDProfile, BGPAdvertisement, BGPPeer } from './objects.ts'
 import { compilePeer, type PeerSurroundings } from './peers.ts'
-import { compileRoutes, type RouteSurroundings } from './routes.ts'
+import { RouteBook } from './route-book.ts'
+import { type RouteSurroundings, tellHeld, tellService, type Understood, understandAll } from './routes.ts'
 
 /** Everything that a node's part in BGP depends on. */
 export interface BgpInput extends PeerSurroundings, RouteSurroundings {
@@ -13,23 +14,48 @@ export interface BgpInput extends PeerSurroundings, RouteSurroundings {
   readonly profiles: readonly BFDProfile[]
 }
 
-/** What a node says to its BGP peers. */
-export function compileBgp(input: BgpInput): BgpModel {
-  const findings: Finding[] = []
-  const found = [...input.peers].sort(byName).flatMap((object) => compilePeer(object, input, findings) ?? [])
-  const peers = withoutTwins(found, findings)
-  const names = peers.map(({ name }) => name)
-  const routes = compileRoutes([...input.advertisements].sort(byName), names, input, findings)
-  const routerId = routerIdOf(input)
-  if (peers.length > 0 && routerId === undefined) {
-    const object = `node/${input.node.metadata.name}`
-    const says = 'the node has no IPv4 address, which would be its router ID'
-    findings.push({ code: 'NoRouterID', object, field: 'status.addresses', says, try: 'give routerID in the BGPPeer' })
+/** What a node says to its BGP peers, kept: a Service that changes costs what it has peers told, and nothing when that is what it was. */
+export class BgpCompiler {
+  #book = new RouteBook()
+  #mine: readonly Understood[] = []
+  #model: BgpModel = { routerId: undefined, peers: [], findings: [] }
+
+  /** Everything anew. */
+  compile(input: BgpInput): BgpModel {
+    const findings: Finding[] = []
+    const found = [...input.peers].sort(byName).flatMap((object) => compilePeer(object, input, findings) ?? [])
+    const peers = withoutTwins(found, findings)
+    const names = peers.map(({ name }) => name)
+    this.#book = new RouteBook()
+    this.#mine = understandAll([...input.advertisements].sort(byName), names, input, findings)
+    const routerId = routerIdOf(input)
+    if (peers.length > 0 && routerId === undefined) {
+      const object = `node/${input.node.metadata.name}`
+      const says = 'the node has no IPv4 address, which would be its router ID'
+      findings.push({
+        code: 'NoRouterID',
+        object,
+        field: 'status.addresses',
+        says,
+        try: 'give routerID in the BGPPeer',
+      })
+    }
+    this.#model = { routerId, peers: routerId === undefined ? [] : peers, findings }
+    return this.change(input, input.services.keys()) ?? this.#model
   }
-  return {
-    routerId,
-    peers: routerId === undefined ? [] : peers.map((peer) => ({ ...peer, routes: routes.get(peer.name) ?? [] })),
-    findings,
+
+  /** Takes in that these Services, or the addresses that the node holds, have changed; undefined when peers are told what they were. */
+  change(input: BgpInput, services: Iterable<ObjectKey>): BgpModel | undefined {
+    const names = this.#model.peers.map(({ name }) => name)
+    let isChanged = this.#book.put('held', tellHeld(this.#mine, names, input))
+    for (const key of services) {
+      const told = tellService(input.services.get(key), this.#mine, names, input)
+      if (this.#book.put(`service/${key}`, told)) isChanged = true
+    }
+    if (!isChanged) return undefined
+    const peers = this.#model.peers.map((peer) => ({ ...peer, routes: this.#book.routesOf(peer.name) }))
+    this.#model = { ...this.#model, peers }
+    return this.#model
   }
 }
 

@@ -1,9 +1,18 @@
 import { type Address, familyOf, findAddress, findPrefix, hostPrefix, type Prefix } from '../addr/index.ts'
-import { type Because, bearsExternalTraffic, type Finding, keyOf, type Labels, matchesAny } from '../cluster/index.ts'
+import {
+  type Because,
+  bearsExternalTraffic,
+  type Finding,
+  keyOf,
+  type Labels,
+  matchesAny,
+  type ObjectKey,
+} from '../cluster/index.ts'
 import type { EndpointSlice, Node, Service } from '../objects/index.ts'
 import { findCommunity } from './communities.ts'
-import type { CommunityValue, Route } from './model.ts'
+import type { CommunityValue } from './model.ts'
 import type { BGPAdvertisement, Community } from './objects.ts'
+import type { Told } from './route-book.ts'
 
 /** The pool that an address comes out of. */
 export interface PoolOfAddress {
@@ -14,47 +23,78 @@ export interface PoolOfAddress {
 /** What routes depend on beside the advertisements. */
 export interface RouteSurroundings {
   readonly node: Node
-  readonly services: Iterable<Service>
+  readonly services: ReadonlyMap<ObjectKey, Service>
   slicesOf(service: Service): readonly EndpointSlice[]
+  /** Egress addresses that this node holds. */
+  readonly held: readonly { readonly address: Address; readonly because: Because }[]
   readonly communities: readonly Community[]
   findPool(address: Address): PoolOfAddress | undefined
 }
 
 /** An advertisement with its words understood. */
-interface Understood {
+export interface Understood {
   readonly object: BGPAdvertisement
   readonly communities: readonly CommunityValue[]
 }
 
-/**
- * What a node tells each peer: the addresses of LoadBalancer Services that it may bear (`bearsExternalTraffic`), whole or as the prefix of
- * the aggregation length. Of two advertisements that yield one prefix for a peer the communities are united and the higher preference wins.
- */
-export function compileRoutes(
+/** The advertisements that are for this node, the first by name first. */
+export function understandAll(
   advertisements: readonly BGPAdvertisement[],
   peers: readonly string[],
-  surroundings: RouteSurroundings,
+  { node, communities }: Pick<RouteSurroundings, 'node' | 'communities'>,
   findings: Finding[],
-): ReadonlyMap<string, readonly Route[]> {
-  const { node, services, slicesOf } = surroundings
-  const mine = advertisements
+): readonly Understood[] {
+  return advertisements
     .filter(({ spec }) => matchesAny(spec?.nodeSelectors, node.metadata.labels))
-    .map((object) => understand(object, peers, surroundings.communities, findings))
-  const told = new Map<string, Map<Prefix, Route>>(peers.map((name) => [name, new Map()]))
-  if (mine.length === 0) return new Map()
-  for (const service of services) {
-    if (service.spec.type !== 'LoadBalancer') continue
-    for (const { address, because } of addressesOf(service)) {
-      const pool = surroundings.findPool(address)
-      if (pool === undefined) continue
-      const chosen = mine.filter(({ object }) => selects(object, pool, service))
-      if (chosen.length === 0 || !bearsExternalTraffic(service, slicesOf(service), familyOf(address))(node)) continue
-      for (const each of chosen)
-        for (const peer of each.object.spec?.peers?.length ? each.object.spec.peers : peers)
-          add(told.get(peer), each, aggregate(each.object, address), because)
-    }
-  }
-  return new Map([...told].map(([peer, routes]) => [peer, [...routes.values()].sort(byPrefix)]))
+    .map((object) => understand(object, peers, communities, findings))
+}
+
+/**
+ * What peers are told for the sake of a LoadBalancer Service: its addresses, where the node may bear them (`bearsExternalTraffic`), whole or as
+ * the prefix of the aggregation length.
+ */
+export function tellService(
+  service: Service | undefined,
+  mine: readonly Understood[],
+  peers: readonly string[],
+  { node, slicesOf, findPool }: RouteSurroundings,
+): readonly Told[] {
+  if (service?.spec.type !== 'LoadBalancer') return []
+  return addressesOf(service).flatMap(({ address, because }) => {
+    const pool = findPool(address)
+    const chosen = pool === undefined ? [] : mine.filter(({ object }) => selects(object, pool, service.metadata.labels))
+    if (chosen.length === 0 || !bearsExternalTraffic(service, slicesOf(service), familyOf(address))(node)) return []
+    return chosen.flatMap((each) => tellAddress(each, peers, address, because))
+  })
+}
+
+/** What peers are told for the sake of Egresses: the addresses that this node holds. Advertisements that select Services are for Services alone. */
+export function tellHeld(
+  mine: readonly Understood[],
+  peers: readonly string[],
+  { held, findPool }: RouteSurroundings,
+): readonly Told[] {
+  return held.flatMap(({ address, because }) => {
+    const pool = findPool(address)
+    if (pool === undefined) return []
+    return mine
+      .filter(({ object }) => object.spec?.serviceSelectors === undefined && selects(object, pool, undefined))
+      .flatMap((each) => tellAddress(each, peers, address, because))
+  })
+}
+
+function tellAddress(
+  { object, communities }: Understood,
+  peers: readonly string[],
+  address: Address,
+  because: Because,
+): Told[] {
+  const prefix = aggregate(object, address)
+  const localPreference = object.spec?.localPref
+  const chosen = object.spec?.peers?.length ? object.spec.peers : peers
+  return chosen.flatMap((peer) =>
+    peers.includes(peer) ? [{ peer, prefix, localPreference, communities, because }] : [],
+  )
 }
 
 function addressesOf(service: Service): { address: Address; because: Because }[] {
@@ -66,42 +106,20 @@ function addressesOf(service: Service): { address: Address; because: Because }[]
   })
 }
 
-function selects({ spec = {} }: BGPAdvertisement, pool: PoolOfAddress, service: Service): boolean {
+function selects({ spec = {} }: BGPAdvertisement, pool: PoolOfAddress, labels: Labels | undefined): boolean {
   const { ipAddressPools = [], ipAddressPoolSelectors = [], serviceSelectors } = spec
   const isForAll = ipAddressPools.length === 0 && ipAddressPoolSelectors.length === 0
   const hasPool =
     isForAll ||
     ipAddressPools.includes(pool.name) ||
     (ipAddressPoolSelectors.length > 0 && matchesAny(ipAddressPoolSelectors, pool.labels))
-  return hasPool && matchesAny(serviceSelectors, service.metadata.labels)
+  return hasPool && matchesAny(serviceSelectors, labels)
 }
 
 function aggregate({ spec = {} }: BGPAdvertisement, address: Address): Prefix {
   const full = familyOf(address) === 4 ? 32 : 128
   const length = Math.min(full, (full === 32 ? spec.aggregationLength : spec.aggregationLengthV6) ?? full)
   return findPrefix(`${address}/${length}`, true) ?? hostPrefix(address)
-}
-
-function add(
-  routes: Map<Prefix, Route> | undefined,
-  { object, communities }: Understood,
-  prefix: Prefix,
-  because: Because,
-): void {
-  if (routes === undefined) return
-  const other = routes.get(prefix)
-  const { localPref } = object.spec ?? {}
-  const preferences = [other?.localPreference, localPref].filter((value) => value !== undefined)
-  routes.set(prefix, {
-    prefix,
-    localPreference: preferences.length === 0 ? undefined : Math.max(...preferences),
-    communities: unite(other?.communities ?? [], communities),
-    because: [...(other?.because ?? []), because],
-  })
-}
-
-function unite(a: readonly CommunityValue[], b: readonly CommunityValue[]): readonly CommunityValue[] {
-  return [...new Map([...a, ...b].map((value) => [value.join(), value])).values()]
 }
 
 function understand(
@@ -136,8 +154,4 @@ function understand(
       })
     }
   return { object, communities }
-}
-
-function byPrefix(a: Route, b: Route): number {
-  return a.prefix < b.prefix ? -1 : 1
 }

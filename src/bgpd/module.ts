@@ -1,10 +1,12 @@
 import { join } from 'node:path'
 import type { Log, NodeModule } from '../agent/index.ts'
-import { type BgpModel, compileBgp, lowerBgp } from '../bgp/index.ts'
+import { BgpCompiler, type BgpModel, lowerBgp } from '../bgp/index.ts'
 import { type BirdSession, renderBird } from '../bird/index.ts'
 import type { Client } from '../client/index.ts'
-import { type Finding, type Snapshot, snapshotOf } from '../cluster/index.ts'
+import { type Finding, type ObjectKey, type OwnershipSource, type Snapshot, snapshotOf } from '../cluster/index.ts'
 import type { Namespace } from '../host/index.ts'
+import type { Node } from '../objects/index.ts'
+import { HeldAddresses } from './held-addresses.ts'
 import { renderSessionMetrics } from './metrics.ts'
 import { BgpObjects } from './objects.ts'
 import { BirdMissing, BirdProcess, BirdRefused } from './process.ts'
@@ -17,6 +19,8 @@ export interface BgpOptions {
   /** For BIRD's configuration and control socket. */
   readonly directory: string
   readonly log: Log
+  /** Who holds which egress address; none is told unless given. */
+  readonly ownership?: OwnershipSource
   /** How often sessions are looked at, in milliseconds; every second unless told. */
   readonly pollMs?: number
 }
@@ -31,8 +35,14 @@ export class BgpModule implements NodeModule {
   readonly #objects: BgpObjects
   readonly #bird: BirdProcess
   readonly #status: SessionStatus
+  readonly #held: HeldAddresses
+  readonly #compiler = new BgpCompiler()
   #snapshot: Snapshot = snapshotOf([])
   #model: BgpModel | undefined
+  /** Services that have changed since they were compiled; undefined for everything. */
+  #changed: Set<ObjectKey> | undefined
+  #lingering: NodeJS.Timeout | undefined
+  readonly #stopFollowing: (() => void) | undefined
   #trouble: Finding | undefined
   #sessions: readonly BirdSession[] = []
   #runs = false
@@ -43,9 +53,13 @@ export class BgpModule implements NodeModule {
 
   constructor(options: BgpOptions) {
     this.#options = options
-    this.#objects = new BgpObjects(options.client, () => this.#wake())
+    this.#held = new HeldAddresses(options.nodeName, options.ownership)
+    this.#stopFollowing = options.ownership?.onChange(() => {
+      if (this.#objects.hasPeers) this.#wake()
+    })
+    this.#objects = new BgpObjects(options.client, () => this.#renew())
     const directory = join(options.directory, 'bird')
-    this.#bird = new BirdProcess(options.namespace, directory, options.log, () => this.#wake())
+    this.#bird = new BirdProcess(options.namespace, directory, options.log, () => this.#renew())
     this.#status = new SessionStatus(options.client, options.nodeName)
     this.#objects.synced.then(
       () => this.#wake(),
@@ -70,7 +84,11 @@ export class BgpModule implements NodeModule {
   update(snapshot: Snapshot, _pods: unknown, changes: Parameters<NodeModule['update']>[2]): void {
     const isFirst = this.#snapshot !== snapshot
     this.#snapshot = snapshot
-    const isTouched = changes.services.size > 0 || changes.slices.size > 0 || changes.nodes.size > 0
+    // Of Nodes its own alone matters.
+    if (isFirst || changes.nodes.has(this.#options.nodeName)) this.#changed = undefined
+    for (const key of changes.services) this.#changed?.add(key)
+    if (isFirst || changes.egresses.size > 0) this.#held.setEgresses(snapshot)
+    const isTouched = this.#changed === undefined || this.#changed.size > 0 || changes.egresses.size > 0
     if (isFirst || (isTouched && this.#objects.hasPeers)) this.#wake()
   }
 
@@ -83,9 +101,17 @@ export class BgpModule implements NodeModule {
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
+    clearTimeout(this.#lingering)
+    this.#stopFollowing?.()
     this.#objects.close()
     await this.#queue
     await this.#bird.stop(this.#model?.peers.some(({ gracefulRestart }) => gracefulRestart) === true)
+  }
+
+  /** Everything is compiled anew, and told to BIRD. */
+  #renew(): void {
+    this.#changed = undefined
+    this.#wake()
   }
 
   #wake(): void {
@@ -109,11 +135,29 @@ export class BgpModule implements NodeModule {
   async #apply(): Promise<void> {
     const node = this.#snapshot.nodes.get(this.#options.nodeName)
     if (node === undefined) return
-    this.#model = compileBgp(this.#objects.input(this.#snapshot, node))
-    const config = lowerBgp(this.#model)
-    if (config !== undefined) await this.#bird.configure(renderBird(config))
-    else if (this.#runs) await this.#bird.stop(false)
+    const changed = this.#changed
+    this.#changed = new Set()
+    const model = this.#compile(node, changed)
+    if (model === undefined && this.#trouble === undefined) return
+    this.#model = model ?? this.#model
+    const config = this.#model && lowerBgp(this.#model)
+    try {
+      if (config !== undefined) await this.#bird.configure(renderBird(config))
+      else if (this.#runs) await this.#bird.stop(false)
+    } catch (error) {
+      this.#changed = undefined
+      throw error
+    }
     this.#runs = config !== undefined
+  }
+
+  /** Undefined when peers are told what they were. */
+  #compile(node: Node, changed: ReadonlySet<ObjectKey> | undefined): BgpModel | undefined {
+    const { held, again } = this.#held.look()
+    clearTimeout(this.#lingering)
+    if (again !== undefined) this.#lingering = setTimeout(() => this.#wake(), again)
+    const input = this.#objects.input(this.#snapshot, node, held)
+    return changed === undefined ? this.#compiler.compile(input) : this.#compiler.change(input, changed)
   }
 
   #schedule(): void {

@@ -55,7 +55,8 @@ export class BgpObjects {
     return this.#peers.size > 0
   }
 
-  input(snapshot: Snapshot, node: Node): BgpInput {
+  /** `held`: the egress addresses that the node has peers told. */
+  input(snapshot: Snapshot, node: Node, held: BgpInput['held']): BgpInput {
     const peers = [...this.#peers.values()]
     if (peers.some(({ spec }) => spec.passwordSecret !== undefined)) this.#followSecrets()
     this.#findPool ??= poolFinder(this.#pools.values())
@@ -65,7 +66,8 @@ export class BgpObjects {
       advertisements: [...this.#advertisements.values()],
       profiles: [...this.#profiles.values()],
       communities: [...this.#communities.values()],
-      services: snapshot.services.values(),
+      services: snapshot.services,
+      held,
       slicesOf: (service) => snapshot.slicesOf(keyOf(service)),
       findPool: this.#findPool,
       findPassword: (namespace, name) => this.#findPassword(namespace, name),

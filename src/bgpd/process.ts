@@ -1,12 +1,14 @@
-import { type ChildProcess, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFile } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import type { Log } from '../agent/index.ts'
 import { type BirdSession, parseSessions } from '../bird/index.ts'
 import { type Namespace, spawnIn } from '../host/index.ts'
 import { askBird } from './control.ts'
 
+const run = promisify(execFile)
 const patienceMs = 10_000
 const pollMs = 20
 
@@ -42,7 +44,7 @@ export class BirdProcess {
   /** Resolves when BIRD serves this configuration; it is started when it does not run. Belief follows success. */
   async configure(text: string): Promise<void> {
     if (text === this.#text) return
-    this.#check(text)
+    await this.#check(text)
     renameSync(this.#path('bird.conf.next'), this.#path('bird.conf'))
     this.#text = undefined
     // One that a killed agent left still has its sessions: it is told the new configuration like one's own.
@@ -78,12 +80,16 @@ export class BirdProcess {
   }
 
   /** Leaves the checked file as `bird.conf.next`. Throws `BirdMissing` or `BirdRefused`. */
-  #check(text: string): void {
+  async #check(text: string): Promise<void> {
     const file = this.#path('bird.conf.next')
     writeFileSync(file, text, { mode: 0o600 })
-    const { error, status, stderr } = spawnSync('bird', ['-p', '-c', file], { encoding: 'utf8', env: withSystemPath() })
-    if (error !== undefined) throw new BirdMissing(error.message)
-    if (status !== 0) throw new BirdRefused(stderr.trim())
+    try {
+      await run('bird', ['-p', '-c', file], { env: withSystemPath(), timeout: patienceMs })
+    } catch (error) {
+      const { code, stderr = '', message } = error as { code?: unknown; stderr?: string; message: string }
+      if (typeof code === 'number') throw new BirdRefused(stderr.trim())
+      throw new BirdMissing(message)
+    }
   }
 
   async #start(): Promise<void> {

@@ -79,7 +79,8 @@ export async function runAgent(options: {
   const drainMs = 10_000
   const gateways = new GatewaysModule({ client, host, namespace: host.own, directory, log, drainMs })
   const speaker = new SpeakerModule({ client, host, namespace: host.own, nodeName: options.nodeName, log })
-  const bgp = new BgpModule({ client, namespace: host.own, nodeName: options.nodeName, directory, log })
+  const { nodeName } = options
+  const bgp = new BgpModule({ client, namespace: host.own, nodeName, directory, log, ownership: speaker })
   const { promise: started, resolve: begin } = Promise.withResolvers<Agent>()
   const agent = await startAgent({
     client,
