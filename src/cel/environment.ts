@@ -1,8 +1,13 @@
 import { createRequire } from 'node:module'
+import { isDeepStrictEqual } from 'node:util'
 import type * as Cel from '@marcbachmann/cel-js'
 import { registerAuthorizer } from './authorizer.ts'
 import { toDialect } from './dialect.ts'
+import { registerFormats } from './formats.ts'
+import { registerNetwork } from './network.ts'
+import { registerQuantity } from './quantity.ts'
 import { re2 } from './re2.ts'
+import { registerUrls } from './urls.ts'
 
 /** Evaluates an expression over variables by name. Throws with the evaluator's words. */
 export type Program = (variables: Readonly<Record<string, unknown>>) => unknown
@@ -46,15 +51,24 @@ function environment(): Cel.Environment {
   if (shared !== undefined) return shared
   const { Environment } = createRequire(import.meta.url)('@marcbachmann/cel-js') as typeof Cel
   const options = { unlistedVariablesAreDyn: true, homogeneousAggregateLiterals: false, enableOptionalTypes: true }
-  shared = registerAuthorizer(new Environment(options))
+  shared = new Environment(options)
+  for (const register of [registerAuthorizer, registerQuantity, registerNetwork, registerFormats, registerUrls])
+    register(shared)
+  shared
     .registerFunction('string.matchesRe2(string): bool', matches)
     .registerFunction('matchesRe2(string, string): bool', matches)
     .registerFunction('string.find(string): string', (text: string, form: string) => {
       const matcher = re2(form).matcher(text)
       return matcher.find() ? (matcher.group() ?? '') : ''
     })
-    .registerFunction('isIP(string): bool', isIp)
-    .registerFunction('isURL(string): bool', (text: string) => URL.canParse(text))
+    .registerFunction('string.findAll(string): list<string>', (text: string, form: string) => findAll(text, form, -1n))
+    .registerFunction('string.findAll(string, int): list<string>', findAll)
+    .registerFunction('list.indexOf(dyn): int', (list: unknown[], item: unknown) =>
+      BigInt(list.findIndex((other) => isDeepStrictEqual(other, item))),
+    )
+    .registerFunction('list.lastIndexOf(dyn): int', (list: unknown[], item: unknown) =>
+      BigInt(list.findLastIndex((other) => isDeepStrictEqual(other, item))),
+    )
     .registerFunction('list.isSorted(): bool', (list: unknown[]) =>
       list.every((item, i) => i === 0 || (list[i - 1] as string) <= (item as string)),
     )
@@ -70,11 +84,12 @@ function matches(text: string, form: string): boolean {
   return re2(form).matcher(text).find()
 }
 
-/** An address as Kubernetes' IP library reads it: no leading zeros, no zone, no IPv4 within IPv6. */
-function isIp(text: string): boolean {
-  const numbers = text.split('.')
-  if (numbers.length === 4) return numbers.every((number) => /^(0|[1-9]\d{0,2})$/.test(number) && Number(number) < 256)
-  return /^[0-9a-f:]+$/i.test(text) && URL.canParse(`http://[${text}]/`) && !/^::ffff:[^:]+:[^:]+$/i.test(text)
+/** What matches, at most `limit` of it; all when that is below zero. */
+function findAll(text: string, form: string, limit: bigint): string[] {
+  const matcher = re2(form).matcher(text)
+  const found: string[] = []
+  while ((limit < 0n || found.length < Number(limit)) && matcher.find()) found.push(matcher.group() ?? '')
+  return found
 }
 
 function ascending(a: unknown, b: unknown): number {
