@@ -321,6 +321,18 @@ const outsideCases: readonly {
     says: /172\.30\.0\.12 is an address for node ports.*the pod sees node-2 as its client/s,
   },
   {
+    name: 'a ping of a pod: its kernel answers, whatever listens',
+    question: { to: { kind: 'address', address: parseAddress('10.244.2.3') }, transport: 'icmp' },
+    kind: 'allow',
+    says: /the kernel of pod\/shop\/web-b answers an echo request itself/,
+  },
+  {
+    name: 'a ping of a ClusterIP',
+    question: { to: { kind: 'service', namespace: 'shop', name: 'web' }, transport: 'icmp' },
+    kind: 'deny',
+    says: /a ClusterIP answers no ping, only tcp\/80: refused with ICMP port unreachable/,
+  },
+  {
     name: 'a port that is no node port',
     question: { from: outside, ...at('172.30.0.12', 30081) },
     kind: 'allow',

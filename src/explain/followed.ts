@@ -1,4 +1,4 @@
-import type { Address } from '../addr/index.ts'
+import { type Address, findAddress } from '../addr/index.ts'
 import type { Answer, Branch, Step } from './answer.ts'
 
 /** A packet of a followed connection, as one place saw it. */
@@ -53,6 +53,10 @@ export function destinationOf({
   const { to, transport } = question
   const port = transport === 'icmp' ? 0 : question.port
   if (to.kind === 'address') return typeof port === 'number' ? { address: to.address, port } : undefined
+  // Refused at a Service's own address.
+  const asked = steps.find(({ stage, because }) => stage === 'service' && because?.field.startsWith('spec.clusterIPs'))
+  const own = findAddress(asked?.because?.value ?? '')
+  if (own !== undefined && typeof port === 'number') return { address: own, port }
   const route = steps.find(({ observation }) => observation?.kind === 'route')?.observation
   const socket = steps.find(({ observation }) => observation?.kind === 'listener')?.observation
   if (route?.kind !== 'route') return undefined
@@ -65,13 +69,13 @@ export function placesOnWay(answer: Answer, from: string, branch: Branch | undef
   const nodes = [...answer.steps, ...(branch?.steps ?? [])].flatMap(({ node, stage }: Step) =>
     node === undefined || stage === 'reply' ? [] : [`node/${node}`],
   )
-  const target = branch?.endpoint.pod ?? listenerPod(answer.steps)
+  const target = branch?.endpoint.pod ?? targetPod(answer.steps)
   return [...new Set([from, ...nodes, ...(target === undefined ? [] : [`pod/${target}`])])]
 }
 
-function listenerPod(steps: readonly Step[]): string | undefined {
-  const found = steps.find(({ observation }) => observation?.kind === 'listener')?.observation
-  return found?.kind === 'listener' ? `${found.pod.namespace}/${found.pod.name}` : undefined
+function targetPod(steps: readonly Step[]): string | undefined {
+  const object = steps.find(({ stage }) => stage === 'socket')?.because?.object
+  return object?.startsWith('pod/') ? object.slice('pod/'.length) : undefined
 }
 
 /** The answer with what a followed packet proves; where the wire disagrees with an `allow` it becomes a `deny`. */

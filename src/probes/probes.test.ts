@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { type Address, parseAddress } from '../addr/index.ts'
 import type { Outcome, Place, Probe, Speech } from '../doctor/index.ts'
+import type { Protocol } from '../explain/index.ts'
 import { type Namespace, openHost } from '../host/index.ts'
 import { runControl } from './control.ts'
 import { followPacket } from './follow.ts'
@@ -193,7 +194,7 @@ test('the control goes round all backends, and leaves nothing behind', async () 
   assert.deepEqual(left(), [])
 })
 
-const followed = async (port: number, address: Address = right, transport: 'tcp' | 'udp' = 'tcp') => {
+const followed = async (port: number, address: Address = right, transport: Protocol = 'tcp') => {
   const open = async (place: Place) => {
     if (place.kind === 'node' && place.name === 'gone') throw new Error('no such node')
     return host.openNamespace(place.kind === 'outside' ? client.path : server.path)
@@ -234,4 +235,20 @@ test('a packet is followed from place to place: answered, refused, and swallowed
     ['outside request datagram', 'outside answer ICMP', 'node/b request datagram', 'node/b answer ICMP'],
   )
   assert.deepEqual((await followed(1, parseAddress('192.0.2.1'))).sightings, [])
+})
+
+test('an echo and an INIT are followed as packets of connections are', async () => {
+  const ping = await followed(0, right, 'icmp')
+  assert.equal(ping.connected, true)
+  assert.deepEqual(ping.sightings, [
+    'outside request echo request',
+    'outside answer echo reply',
+    'node/b request echo request',
+    'node/b answer echo reply',
+  ])
+  // Whether the kernel of the server speaks SCTP or not: nobody listens there.
+  const init = await followed(9, right, 'sctp')
+  assert.equal(init.connected, false)
+  assert.equal(init.outcome, 'refused')
+  assert.match(init.sightings.join('; '), /node\/b request INIT; node\/b answer (ABORT|ICMP protocol unreachable)/)
 })

@@ -86,10 +86,10 @@ function explainNoPort(
     const says = `no Service answers ${ping ? 'a ping' : `${protocol}/${port}`} at ${first?.address} (only ${there}): it goes on as it is`
     return { steps: [{ kind: 'no-port', says, because }], outcome: { kind: 'pass' } }
   }
-  const only = `only ${there}: refused with ICMP port unreachable`
+  const refused = 'refused with ICMP port unreachable'
   const says = ping
-    ? `nobody answers a ping at a ClusterIP, which has ports, ${only}; ping a pod`
-    : `it has no port ${protocol}/${port}, ${only}`
+    ? `a ClusterIP answers no ping, only ${there}: ${refused}; ping a pod instead`
+    : `it has no port ${protocol}/${port}, only ${there}: ${refused}`
   const steps: ServiceStep[] = [addressStep(clusterIp, model), { kind: 'no-port', says, because }]
   return { steps, outcome: { kind: 'reject', reason: 'no-such-port', because } }
 }
