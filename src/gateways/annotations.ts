@@ -2,8 +2,9 @@ import { unfollowed } from './annotation-names.ts'
 import { AnnotationReader, annotationPrefixes } from './annotation-reader.ts'
 import { type Canary, readCanary } from './canary.ts'
 import { type Ingress, objectOf } from './ingress.ts'
+import { type ExternalAuth, type IngressAuth, type Referred, readAuth } from './ingress-auth.ts'
 import { type Particulars, readParticulars } from './ingress-particulars.ts'
-import type { Filter, Finding } from './model.ts'
+import type { Filter, Finding, UserList } from './model.ts'
 
 /** What the annotations of an Ingress ask for, of all its paths. */
 export interface IngressSettings {
@@ -27,6 +28,10 @@ export interface IngressSettings {
   readonly particular: Particulars
   readonly isPassthrough: boolean
   readonly canary?: Canary
+  /** Who is asked about requests. */
+  readonly external?: ExternalAuth
+  /** That a filter speaks of. */
+  readonly userList?: UserList
   /** Why requests get 500: something that was to keep others out cannot be done. */
   readonly blocked?: string
 }
@@ -42,7 +47,10 @@ const plain: IngressSettings = {
   isPassthrough: false,
 }
 
-export function readAnnotations(ingress: Ingress): { settings: IngressSettings; findings: readonly Finding[] } {
+export function readAnnotations(
+  ingress: Ingress,
+  referred: Referred,
+): { settings: IngressSettings; findings: readonly Finding[] } {
   const annotations = ingress.metadata.annotations ?? {}
   const isAnnotated = Object.keys(annotations).some((key) =>
     annotationPrefixes.some((prefix) => key.startsWith(prefix)),
@@ -50,7 +58,8 @@ export function readAnnotations(ingress: Ingress): { settings: IngressSettings; 
   if (!isAnnotated) return { settings: plain, findings: [] }
   const read = new AnnotationReader(annotations, objectOf(ingress))
   const rewrite = read.like('rewrite-target', /^\/[^\s\\?#]*$/, 'a path without a query')
-  const blocked = blockedBy(read, annotations)
+  const auth = readAuth(read, ingress, referred)
+  const blocked = blockedBy(read, annotations) ?? auth.blocked
   const appRoot = read.like('app-root', /^\/[^\s\\#]*$/, 'a path')
   const readSeconds = read.integer('proxy-read-timeout', 1, 86_400)
   const sendSeconds = read.integer('proxy-send-timeout', 1, 86_400)
@@ -59,7 +68,7 @@ export function readAnnotations(ingress: Ingress): { settings: IngressSettings; 
   const canary = readCanary(read)
   const settings: IngressSettings = {
     isRegex: (read.flag('use-regex') ?? false) || /\$\d/.test(rewrite ?? ''),
-    filters: filtersOf(read),
+    filters: filtersOf(read, auth),
     secure: read.flag('force-ssl-redirect') ? 'all' : read.flag('ssl-redirect') ? 'with-tls' : 'none',
     aliases: read.list('server-alias') ?? [],
     isWwwRedirected: read.flag('from-to-www-redirect') ?? false,
@@ -70,6 +79,8 @@ export function readAnnotations(ingress: Ingress): { settings: IngressSettings; 
     ...(appRoot !== undefined && { appRoot }),
     ...(seconds > 0 && { timeoutMs: seconds * 1000 }),
     ...(canary && { canary }),
+    ...(auth.external && { external: auth.external }),
+    ...(auth.userList && { userList: auth.userList }),
     ...(blocked !== undefined && { blocked }),
   }
   return { settings, findings: read.findings }
@@ -84,7 +95,8 @@ const followed = new Set(
   cors-expose-headers cors-allow-credentials cors-max-age affinity session-cookie-name session-cookie-max-age session-cookie-expires
   canary canary-weight canary-weight-total canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie
   upstream-vhost x-forwarded-prefix proxy-ssl-verify proxy-ssl-name proxy-ssl-server-name ssl-passthrough from-to-www-redirect
-  server-alias`.split(/\s+/),
+  server-alias auth-type auth-secret auth-secret-type auth-realm auth-url auth-signin auth-signin-redirect-param auth-method
+  auth-response-headers auth-proxy-set-headers auth-cache-key`.split(/\s+/),
 )
 
 /** Tells of annotations that are not followed; answers why the Ingress must not be served without one. */
@@ -115,7 +127,7 @@ function blockedBy(read: AnnotationReader, annotations: Readonly<Record<string, 
   return blocked
 }
 
-function filtersOf(read: AnnotationReader): Filter[] {
+function filtersOf(read: AnnotationReader, { basic }: IngressAuth): Filter[] {
   const allow = read.prefixes('whitelist-source-range') ?? []
   const deny = read.prefixes('denylist-source-range') ?? []
   const bytes = read.bytes('proxy-body-size') ?? 0
@@ -126,6 +138,7 @@ function filtersOf(read: AnnotationReader): Filter[] {
   return [
     ...(allow.length + deny.length > 0 ? [{ kind: 'sources', allow, deny } as const] : []),
     ...(cors === undefined ? [] : [cors]),
+    ...(basic === undefined ? [] : [basic]),
     // 0 is no limit.
     ...(bytes > 0 ? [{ kind: 'body-limit', bytes } as const] : []),
     ...(prefix === undefined ? [] : [{ kind: 'request-headers', change: forwarded } as const]),

@@ -18,6 +18,7 @@ function joinModels(ingress: GatewayModel, api: GatewayApiState): GatewayModel {
       ...new Map([...ingress.certificates.map((one) => [one.id, one] as const), ...api.certificates]).values(),
     ],
     authorities: [...api.authorities.values()],
+    userLists: ingress.userLists,
     findings: [...ingress.findings, ...api.findings],
   }
 }

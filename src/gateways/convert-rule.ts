@@ -15,6 +15,13 @@ export function convertRule(claim: Claim, services: Lookup<Service>, into: Conve
     into.note({ kind, code, object: because.object, field: because.field, says, try: remedy })
   // Why it is blocked is told already.
   if (settings.blocked !== undefined) return undefined
+  if (settings.external !== undefined || settings.userList !== undefined) {
+    const says = 'the standard channel of the Gateway API has no word for who may pass, so the route is left out'
+    const remedy =
+      'look for it among the policies of the Gateway that you use, take the annotation away and convert again'
+    tell('lost', 'RequestsNotAuthenticated', says, remedy)
+    return undefined
+  }
   const shape = shapeOf(claim, tell)
   if (shape === undefined) return undefined
   const filters = convertFilters(shape.filters, tell)
@@ -166,7 +173,9 @@ function convertFilters(filters: readonly Filter[], tell: Tell): RouteFilter[] |
         converted.push({ type: 'RequestHeaderModifier', requestHeaderModifier: { set } })
         break
       }
-      // No annotation asks for these.
+      // The first two are told, and what is left no annotation asks for.
+      case 'basic-auth':
+      case 'external-auth':
       case 'response-headers':
       case 'mirror':
         break

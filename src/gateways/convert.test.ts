@@ -186,12 +186,14 @@ test('the report: what fences or rewrites by groups is left out, TLS to pods nee
   const codes = ({ notes }: ReturnType<typeof objects>): string[] =>
     notes.map(({ kind, code }) => `${kind} ${code}`).sort()
   const lostHttps = 'lost HttpsWithoutCertificate'
-  for (const [name, value, code] of [
-    ['whitelist-source-range', '10.0.0.0/8', 'lost SourcesNotFenced'],
-    ['auth-url', 'http://x', 'lost AnnotationNotServed'],
+  for (const [annotations, code] of [
+    [{ 'whitelist-source-range': '10.0.0.0/8' }, 'lost SourcesNotFenced'],
+    [{ 'auth-url': 'https://elsewhere.example/x' }, 'lost AnnotationNotServed'],
+    [{ 'auth-url': 'http://a.ns.svc/x' }, 'lost RequestsNotAuthenticated'],
+    [{ 'auth-type': 'basic', 'auth-secret': 'users' }, 'lost RequestsNotAuthenticated'],
   ] as const) {
-    const fenced = objects({ [name]: value }, all)
-    assert.deepEqual(fenced.objects, [], name)
+    const fenced = objects(annotations, all)
+    assert.deepEqual(fenced.objects, [], JSON.stringify(annotations))
     assert.deepEqual(codes(fenced), [lostHttps, code].sort())
   }
   const groups = { 'use-regex': 'true', 'rewrite-target': '/v2/$2' }

@@ -4,6 +4,7 @@ import { type Conversion, Converted, type ConvertTo, type Note } from './convert
 import { convertRule } from './convert-rule.ts'
 import { covers, type HostPattern, hostText, moreSpecific, parseHost } from './host.ts'
 import { type Ingress, objectOf } from './ingress.ts'
+import type { Referred } from './ingress-auth.ts'
 import { type Claim, compileClaims } from './ingress-claims.ts'
 import { compare } from './ingress-class.ts'
 import type { Lookup } from './sources.ts'
@@ -17,7 +18,7 @@ export function convertIngresses(ingresses: readonly Ingress[], services: Lookup
     (a, b) =>
       compare(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') || compare(keyOf(a), keyOf(b)),
   )
-  const { claims, passthrough, findings } = compileClaims(ordered)
+  const { claims, passthrough, findings } = compileClaims(ordered, unread)
   const into = new Converted(to)
   for (const finding of findings) into.note({ kind: 'lost', ...finding })
   const listeners = httpsListeners(ordered, into)
@@ -29,6 +30,19 @@ export function convertIngresses(ingresses: readonly Ingress[], services: Lookup
   for (const own of groups.values()) convertGroup(own, services, listeners, into)
   tellOfHosts(claims, listeners, into)
   return into.finish()
+}
+
+/** Only what annotations ask for matters here, not who is in the Secrets that they name. */
+const unread: Referred = {
+  secrets: {
+    get: (key) => {
+      const [namespace = '', name = ''] = key.split('/')
+      const auth = Buffer.from('somebody:{PLAIN}unknown').toString('base64')
+      return { apiVersion: 'v1', kind: 'Secret', metadata: { namespace, name }, data: { auth } }
+    },
+  },
+  configMaps: new Map(),
+  grants: [],
 }
 
 interface HttpsListener {

@@ -1,6 +1,7 @@
 import { type IngressSettings, readAnnotations } from './annotations.ts'
 import { type HostPattern, hostText, parseHost } from './host.ts'
 import { type Ingress, type IngressBackend, objectOf } from './ingress.ts'
+import type { Referred } from './ingress-auth.ts'
 import { regexFault } from './match.ts'
 import type { Because, Filter, Finding, PathPattern, ValueMatch } from './model.ts'
 
@@ -32,7 +33,10 @@ const both: readonly Entry[] = ['http', 'https']
  * What Ingresses claim, oldest first: no two claims that are served have the same entry, host, path and conditions. Rules have it
  * before aliases, and those before default backends. A canary shares in the claim of the Ingress that it is for.
  */
-export function compileClaims(ingresses: readonly Ingress[]): {
+export function compileClaims(
+  ingresses: readonly Ingress[],
+  referred: Referred,
+): {
   claims: readonly Claim[]
   /** Hosts whose TLS goes on to pods as it comes, each once. */
   passthrough: readonly Claim[]
@@ -40,7 +44,7 @@ export function compileClaims(ingresses: readonly Ingress[]): {
 } {
   const findings: Finding[] = []
   const read = ingresses.map((ingress) => {
-    const { settings, findings: told } = readAnnotations(ingress)
+    const { settings, findings: told } = readAnnotations(ingress, referred)
     findings.push(...told)
     return { ingress, settings }
   })

@@ -8,6 +8,7 @@ import { compileTls } from './ingress-tls.ts'
 import type {
   BackendModel,
   Entrance,
+  Filter,
   Finding,
   GatewayModel,
   HttpAction,
@@ -30,7 +31,7 @@ export function compileIngresses(sources: Sources, ports: { http: number; https:
     if (ownership.kind === 'unknown-class') findings.push(ownership.finding)
     return ownership.kind === 'ours'
   })
-  const { claims, passthrough, findings: told } = compileClaims(ours)
+  const { claims, passthrough, findings: told } = compileClaims(ours, { ...sources, grants: sources.gatewayApi.grants })
   findings.push(...told)
   const { rules, backends } = compileRules(claims, sources, findings)
   const tls = compileTls(ours, sources.secrets)
@@ -41,6 +42,9 @@ export function compileIngresses(sources: Sources, ports: { http: number; https:
     backends: [...backends, ...streams.backends],
     certificates: tls.certificates,
     authorities: [],
+    userLists: [
+      ...new Map(claims.flatMap(({ settings: { userList } }) => (userList ? [[userList.id, userList]] : []))).values(),
+    ],
     findings: [...findings, ...tls.findings],
   }
 }
@@ -88,8 +92,11 @@ function compileRules(claims: readonly Claim[], sources: Sources, findings: Find
   })
 
   function actionOf(claim: Claim): HttpAction {
-    const { filters, settings } = claim
-    const { timeoutMs, blocked } = settings
+    const { settings } = claim
+    const { timeoutMs } = settings
+    const asked = askedOf(claim)
+    const blocked = settings.blocked ?? asked?.says
+    const filters = asked === undefined ? claim.filters : afterFences(claim.filters, asked.filters)
     const object = objectOf(claim.ingress)
     const targets = blocked === undefined ? targetsOf(claim) : [brokenTarget(claim, blocked)]
     const isPlain = filters.length === 0 && timeoutMs === undefined && targets.length === 1
@@ -98,6 +105,28 @@ function compileRules(claims: readonly Claim[], sources: Sources, findings: Find
     // Actions that do something need names of their own.
     const id = isPlain ? object : `${object}/${number}`
     return { id, filters: blocked === undefined ? filters : [], targets, ...(timeoutMs && { timeoutMs }) }
+  }
+
+  /** Who is asked whether requests may pass, which nobody does while that Service is not there. */
+  function askedOf({ settings, because }: Claim): { filters: Filter[]; says?: string } | undefined {
+    if (settings.external === undefined) return undefined
+    const { at, filter } = settings.external
+    const by = { ...because, field: 'metadata.annotations[auth-url]' }
+    const reference = { service: { name: at.name, port: { number: at.port } } }
+    const { backend, finding } = compileBackend(reference, at.namespace, by, sources.services)
+    if (backend === undefined) {
+      tell(finding)
+      return { filters: [], says: finding?.says ?? '' }
+    }
+    if (!backends.has(backend.id)) backends.set(backend.id, backend)
+    return { filters: [{ ...filter, backend: backend.id }] }
+  }
+
+  function tell(finding: Finding | undefined): void {
+    if (finding === undefined) return
+    const { code, object, field } = finding
+    if (!findings.some((one) => one.code === code && one.object === object && one.field === field))
+      findings.push(finding)
   }
 
   function targetsOf({ ingress, settings, backends: wanted }: Claim): WeightedTarget[] {
@@ -110,10 +139,7 @@ function compileRules(claims: readonly Claim[], sources: Sources, findings: Find
         sources.services,
         settings.particular,
       )
-      const isTold = findings.some(
-        (one) => one.code === finding?.code && one.object === finding.object && one.field === finding.field,
-      )
-      if (finding !== undefined && !isTold) findings.push(finding)
+      tell(finding)
       if (backend !== undefined && !backends.has(backend.id)) backends.set(backend.id, backend)
       return { weight, target, filters: [] }
     })
@@ -130,6 +156,12 @@ function compileRules(claims: readonly Claim[], sources: Sources, findings: Find
   const http = tiers('http')
   const isSame = claims.every(({ entries }) => entries.length === 2)
   return { backends: [...backends.values()], rules: { http, https: isSame ? http : tiers('https') } }
+}
+
+/** Behind those that need nobody's word, and before those that change the request. */
+function afterFences(filters: readonly Filter[], asked: readonly Filter[]): Filter[] {
+  const isFence = ({ kind }: Filter): boolean => kind === 'sources' || kind === 'cors' || kind === 'basic-auth'
+  return [...filters.filter(isFence), ...asked, ...filters.filter((one) => !isFence(one))]
 }
 
 /** TLS that goes on to pods by the name that clients ask for. */

@@ -25,6 +25,12 @@ function operationsOf(filter: Filter): string[] {
       ]
     case 'sources':
       return [operation('sources', filter.allow.join(' '), filter.deny.join(' '))]
+    case 'basic-auth':
+      return [operation('basic', filter.users, filter.realm)]
+    case 'external-auth': {
+      const { backend, host, path, method, signIn = '', signInParameter, headers } = filter
+      return [operation('ask', backend, host, path, method, signIn, signInParameter, headers.join(' '))]
+    }
     case 'body-limit':
       return [operation('body-limit', String(filter.bytes))]
     case 'mirror':

@@ -97,6 +97,7 @@ const toldOfRequests: readonly LogWord[] = [
   ['requestMs', '%TR'],
   ['firstByteMs', '%Tr'],
   ['method', '%HM'],
+  ['reason', '%[var(txn.reason),url_enc]'],
   ['path', '%HPO'],
   ['host', '%hr'],
 ]

@@ -204,4 +204,5 @@ export const errors: readonly Line[] = [
     ...words('http-after-response set-header x-request-id %[var(txn.id)]'),
     ...words('if { status ge 400 } !{ var(txn.answered) -m bool }'),
   ],
+  words('http-after-response set-var(txn.reason) res.hdr(proxy-status) if !{ var(txn.answered) -m bool }'),
 ]

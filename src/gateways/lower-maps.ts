@@ -16,7 +16,11 @@ export const answering = { broken: 'broken', unrouted: 'unrouted', filters: 'fil
  * `=|BACKEND|ROUTE` is the end, `+|BACKEND|ROUTE|ACTION` too but filters act on it, and `*…` on its body;
  * `%ID` is shared by weights; `?ID` has conditions that the router looks at, and may come to nothing.
  */
-export function lowerMaps({ entrances }: GatewayModel, paths: Paths, directory: string): Map<string, Entries> {
+export function lowerMaps(
+  { entrances, userLists }: GatewayModel,
+  paths: Paths,
+  directory: string,
+): Map<string, Entries> {
   const hits = new Hits()
   const hosts = new Map<string, string>()
   const suffixes: [HostPattern, string, string][] = []
@@ -51,6 +55,8 @@ export function lowerMaps({ entrances }: GatewayModel, paths: Paths, directory: 
     for (const { host, action } of entrance.streams)
       put(streams, streamSuffixes, host, hits.of({ ...action, filters: [] }, answering.closed))
   }
+  for (const { id, users } of userLists)
+    for (const [name, hash] of users) hits.actions.set(`${id}:${encode(name)}`, encode(hash))
   const all: [string, Entries][] = [
     [paths.hosts, hosts],
     [paths.suffixes, longestFirst(suffixes)],

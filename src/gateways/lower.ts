@@ -9,6 +9,7 @@ import { streamSections } from './lower-stream.ts'
 import { authorityPath, certificatePath, type Place, pathsIn } from './lower-words.ts'
 import type { BackendModel, Entrance, GatewayModel, ServerModel } from './model.ts'
 import { originsOf, type TlsOrigin } from './tls-origin.ts'
+import { isCrypt } from './users.ts'
 
 /** A gateway in HAProxy's words. What is only in the structure needs a reload, the rest can change while it runs. */
 export interface LoweredGateway {
@@ -46,6 +47,7 @@ export function lowerGateway(
         ...(entrance.protocol === 'TCP' ? [] : [httpFrontend(entrance, paths, place)]),
       ]),
       ...answeringBackends(),
+      ...userLists(model),
       ...limitTables(backends),
       ...backends.map(lowerBackend),
     ],
@@ -67,6 +69,20 @@ export function lowerGateway(
       ...model.authorities.map(({ id, pem }): [string, string] => [authorityPath(directory, id), pem]),
     ]),
   }
+}
+
+/** Those whose hashes only HAProxy can check. */
+function userLists({ userLists: lists }: GatewayModel): Section[] {
+  return lists
+    .map(({ id, users }) => ({ id, users: users.filter(([, hash]) => isCrypt(hash)) }))
+    .filter(({ users }) => users.length > 0)
+    .map(({ id, users }) => {
+      return {
+        keyword: 'userlist',
+        name: id,
+        lines: users.map(([name, hash]): Line => ['user', name, 'password', hash]),
+      }
+    })
 }
 
 /** The last maps of each model: pods that come and go change none of them. */

@@ -14,6 +14,7 @@ export interface GatewayModel {
   readonly backends: readonly BackendModel[]
   readonly certificates: readonly Certificate[]
   readonly authorities: readonly Authority[]
+  readonly userLists: readonly UserList[]
   readonly findings: readonly Finding[]
 }
 
@@ -142,7 +143,22 @@ export type Filter =
   | { readonly kind: 'rewrite'; readonly host?: string; readonly path?: PathChange }
   /** Clients of other addresses get 403; without `allow` all that are not denied may come. Prefixes as text. */
   | { readonly kind: 'sources'; readonly allow: readonly string[]; readonly deny: readonly string[] }
-  /** Requests that announce a longer body get 413. */
+  /** Who shows no name and password of the list gets 401. */
+  | { readonly kind: 'basic-auth'; readonly realm: string; readonly users: string }
+  /** A backend is asked whether a request may pass: 2xx lets it, 401 and 403 are handed on, everything else is 500. */
+  | {
+      readonly kind: 'external-auth'
+      readonly backend: string
+      readonly host: string
+      readonly path: string
+      readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
+      /** Where those are redirected to who would get 401, with the URL that they asked for as a parameter. */
+      readonly signIn?: string
+      readonly signInParameter: string
+      /** Of the answer, that go on with the request. */
+      readonly headers: readonly string[]
+    }
+  /** Requests with a longer body get 413. */
   | { readonly kind: 'body-limit'; readonly bytes: number }
   | { readonly kind: 'mirror'; readonly backend: string; readonly numerator: number; readonly denominator: number }
   | {
@@ -240,6 +256,12 @@ export interface Certificate {
   /** Names of the leaf, lower case. */
   readonly names: readonly string[]
   readonly because: Because
+}
+
+/** Names and hashes of passwords as htpasswd has them. */
+export interface UserList {
+  readonly id: string
+  readonly users: readonly (readonly [name: string, hash: string])[]
 }
 
 /** Certificates of authorities in PEM. */

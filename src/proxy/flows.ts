@@ -131,6 +131,8 @@ function flowOf(told: Readonly<Record<string, string>>, sequence: number): Omit<
   const number = (name: string): number => (text(name) === '' ? -1 : Number(text(name)))
   const state = text('state') || '--'
   const ended = parseTermination(state)
+  // Where it knows more than HAProxy's letters tell, the gateway says it in words.
+  const [, error, details] = /error=(\w+); details="([^"]*)"/.exec(text('reason')) ?? []
   return {
     sequence,
     time: Math.round(number('time') * 1000),
@@ -147,8 +149,8 @@ function flowOf(told: Readonly<Record<string, string>>, sequence: number): Omit<
     status: number('status'),
     state,
     by: ended?.by ?? 'gateway',
-    says: ended?.says ?? '',
-    error: ended?.error ?? '',
+    says: details ?? ended?.says ?? '',
+    error: error ?? ended?.error ?? '',
     bytes: number('bytes'),
     retries: Number.parseInt(text('retries').replace('+', ''), 10) || 0,
     requestMs: number('requestMs'),

@@ -283,7 +283,7 @@ test('what pods are spoken to in: gRPC, TLS without a check; sessions keep their
 test('who counts on a guard that cannot be kept gets 500 and the reason; snippets are refused and the rest is served', async () => {
   const to = [{ path: '/', to: 'a' }]
   const objects = [
-    ingress('auth', 'auth.example', { 'auth-url': 'http://auth.ns.svc/verify' }, to),
+    ingress('auth', 'auth.example', { 'auth-url': 'https://elsewhere.example/verify' }, to),
     ingress('basic', 'basic.example', { 'auth-type': 'basic', 'auth-secret': 'users' }, to),
     ingress('snippet', 'snippet.example', { 'configuration-snippet': 'return 200;' }, to),
     ingress('unknown', 'unknown.example', { 'no-such-thing': 'x', 'proxy-body-size': 'huge' }, to),
@@ -298,9 +298,8 @@ test('who counts on a guard that cannot be kept gets 500 and the reason; snippet
       'AnnotationInvalid',
       'AnnotationNotServed',
       'AnnotationNotServed',
-      'AnnotationNotServed',
-      'AnnotationNotServed',
       'AnnotationRefused',
+      'SecretMissing',
     ])
   })
 })

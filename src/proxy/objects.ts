@@ -69,6 +69,15 @@ export class GatewayObjects {
     }
   }
 
+  /** Whether an Ingress speaks of a Secret with passwords. */
+  #isNamed(key: ObjectKey): boolean {
+    return [...this.#of('ingresses').values()].some(({ metadata }) =>
+      Object.entries(metadata.annotations ?? {}).some(
+        ([name, value]) => name.endsWith('/auth-secret') && (value === key || `${metadata.namespace}/${value}` === key),
+      ),
+    )
+  }
+
   #of(kind: Kind): Map<ObjectKey, KubeObject> {
     const kept = this.#kept.get(kind) ?? new Map<ObjectKey, KubeObject>()
     this.#kept.set(kind, kept)
@@ -83,20 +92,28 @@ export class GatewayObjects {
       if (kept === undefined && !into.has(key)) return
       if (kept === undefined) into.delete(key)
       else into.set(key, kept)
-      if (!isSameSpec(old, kept)) onChange()
+      if (!isSameSpec(old, kept) && (isForTls(current ?? old) || this.#isNamed(key))) onChange()
     }
     this.#stops.push(informer.onChange(change))
     return informer.start()
   }
 }
 
-/** Of all Secrets only those for TLS, and of ConfigMaps those with certificates of authorities. */
+const mostBytes = 65_536
+
+/** Of all Secrets only those for TLS and those that may hold passwords, and of ConfigMaps those with certificates of authorities. */
 function isWorthKeeping(object: KubeObject): boolean {
-  if (object.kind === 'Secret') {
-    const { type, data } = object as Secret
-    return type === 'kubernetes.io/tls' || data?.['ca.crt'] !== undefined
-  }
-  return object.kind !== 'ConfigMap' || (object as ConfigMap).data?.['ca.crt'] !== undefined
+  if (object.kind !== 'Secret') return object.kind !== 'ConfigMap' || isForTls(object)
+  const { type = 'Opaque', data = {} } = object as Secret
+  const size = Object.values(data).reduce((sum, { length }) => sum + length, 0)
+  return isForTls(object) || (type === 'Opaque' && size <= mostBytes)
+}
+
+/** False for Secrets and ConfigMaps without certificates. */
+function isForTls(object: KubeObject | undefined): boolean {
+  if (object?.kind !== 'Secret' && object?.kind !== 'ConfigMap') return true
+  const { type, data } = object as Secret
+  return type === 'kubernetes.io/tls' || data?.['ca.crt'] !== undefined
 }
 
 /** A new status, our own above all, changes nothing here. */
