@@ -287,7 +287,7 @@ function makeObjects(count: number, each = endpointsEach): Objects {
   return objects
 }
 
-function makeService(index: number): Service {
+export function makeService(index: number): Service {
   return {
     apiVersion: 'v1',
     kind: 'Service',
@@ -308,7 +308,7 @@ function endpointOf(index: number): string {
   return `10.${128 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}`
 }
 
-function makeSlice(index: number, count: number): EndpointSlice {
+export function makeSlice(index: number, count: number): EndpointSlice {
   return sliceOf(
     `s${index}`,
     Array.from({ length: count }, (_, i) => endpointOf(index * 11 + i)),
