@@ -198,6 +198,41 @@ test('what cannot be understood is refused when a policy is made', async () => {
   assert.match(causes[3]!.message, /Invalid value: "object.x ==": compilation failed: /)
 })
 
+test('a policy says who may connect to pods, and by which command', async () => {
+  const spec = { nodeName: 'nowhere', containers: [{ name: 'c', image: 'i' }] }
+  await create('/api/v1/namespaces/default/pods', { metadata: { name: 'p' }, spec })
+  const resources = ['pods/exec', 'pods/attach', 'pods/portforward']
+  const gone = await install('connect', {
+    matchConstraints: {
+      resourceRules: [{ operations: ['CONNECT'], apiGroups: [''], apiVersions: ['v1'], resources }],
+    },
+    validations: [
+      { expression: "!has(object.command) || object.command[0] != 'sh'", message: 'no shells' },
+      { expression: "request.subResource != 'attach' || object.stdin == false", message: 'look, but do not touch' },
+      { expression: '!has(object.ports) || object.ports.all(port, port != 22)', message: 'not that port' },
+    ],
+  })
+  const connect = async (target: string): Promise<string> => {
+    const headers = {
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+      'sec-websocket-protocol': 'v5.channel.k8s.io',
+    }
+    const { body } = await context.client.call('GET', `/api/v1/namespaces/default/pods/p/${target}`, undefined, headers)
+    return body.message
+  }
+  const denied = `pods "p" is forbidden: ValidatingAdmissionPolicy 'connect' with binding 'connect-b' denied request: `
+  assert.equal(await connect('exec?command=sh&command=-c&stdout=true'), `${denied}no shells`)
+  assert.equal(await connect('attach?stdin=true&stdout=true'), `${denied}look, but do not touch`)
+  assert.equal(await connect('portforward?ports=80&ports=22'), `${denied}not that port`)
+  // Allowed: what is in the way now is that the node is nowhere.
+  for (const target of ['exec?command=ls&stdout=true', 'attach?stdout=true&stdin=false', 'portforward?ports=80'])
+    assert.doesNotMatch(await connect(target), /denied request/)
+  await gone()
+})
+
 test('the safe-upgrade policy of Gateway API keeps experimental and old definitions out', async () => {
   // Its expressions as published, around the definitions that the project carries.
   const channel = "'gateway.networking.k8s.io/channel'"
