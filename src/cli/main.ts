@@ -22,6 +22,7 @@ const program = new Command('plumb')
   .configureHelp({ sortSubcommands: false })
 
 const labName = () => new Option('--name <lab>', 'which lab').default('lab').env('PLUMB_LAB')
+const inCluster = () => new Option('--in-cluster', 'reach it as the ServiceAccount of this pod').default(false)
 const kubeconfig = () => new Option('--kubeconfig <file>', 'how to reach the API server').env('KUBECONFIG')
 const context = () => new Option('--context <name>', 'of the kubeconfig; its current one unless named')
 const thisNode = () => new Option('--node <name>', 'the node that this machine is; its addresses tell unless named')
@@ -41,6 +42,7 @@ program
     collect,
     [],
   )
+  .option('--restore <file>', 'start from a backup that plumb apiserver backup made')
   .action(async (options) => (await import('./lab.ts')).runUp(options))
 program
   .command('down')
@@ -63,6 +65,24 @@ program
   .option('--outside', 'run it as the client beyond the router')
   .argument('[words...]')
   .action(async (words: string[], options) => (await import('./lab.ts')).runExec(words, options))
+
+program.commandsGroup('Run a cluster’s network:')
+program
+  .command('install')
+  .description(
+    'print the objects by which Plumb becomes the network of a cluster: agents, controllers, definitions, roles',
+  )
+  .requiredOption('--image <image>', 'as nodes pull it')
+  .requiredOption('--api-server <host:port>', 'the API server’s own address, not its ClusterIP')
+  .option('--service-cidr <prefixes>', 'of Services', '10.96.0.0/16,fd00:96::/112')
+  .option('--cluster-cidr <prefixes>', 'of pods', '10.244.0.0/16,fd00:244::/56')
+  .addOption(
+    new Option('--policies <mode>', 'NetworkPolicies: strict also cuts connections that a change denies')
+      .choices(['strict', 'new-connections', 'off'])
+      .default('strict'),
+  )
+  .option('--no-crds', 'leave the definitions out')
+  .action(async (options) => (await import('./install.ts')).runInstall(options))
 
 program.commandsGroup('Ask:')
 program
@@ -273,7 +293,8 @@ apiserver
 program
   .command('controllers')
   .description('endpoints, workloads, scheduling, garbage collection')
-  .addOption(kubeconfig().makeOptionMandatory())
+  .addOption(kubeconfig())
+  .addOption(inCluster())
   .option('--cluster-cidr <prefixes>', 'pod prefixes of the whole cluster', '10.244.0.0/16,fd00:244::/56')
   .option('--controllers <names>', 'which ones, as kube-controller-manager takes them', '*')
   .option('--leader-elect', 'take turns with other replicas through a Lease', false)
@@ -282,7 +303,8 @@ program
 program
   .command('agent')
   .description('the network of one node')
-  .addOption(kubeconfig().makeOptionMandatory())
+  .addOption(kubeconfig())
+  .addOption(inCluster())
   .requiredOption('--node-name <node>', 'the Node object of this machine')
   .option('--socket <path>', 'where CNI calls and questions arrive', '/run/plumb/agent.sock')
   .option('--health-port <port>', '/healthz, /livez and /metrics; 0 turns it off', integer, 10256)
@@ -324,6 +346,12 @@ program
   .command('cni')
   .description('CNI plugin: environment and standard input in, result out')
   .action(async () => (await import('./roles.ts')).runCniPlugin())
+  .command('install')
+  .description('put the plugin where a node’s container runtime looks for it')
+  .option('--bin-dir <folder>', 'of plugins', '/opt/cni/bin')
+  .option('--conf-dir <folder>', 'of their configurations', '/etc/cni/net.d')
+  .option('--socket <path>', 'where the agent listens', '/run/plumb/agent.sock')
+  .action(async (options) => (await import('./roles.ts')).runCniInstall(options))
 program
   .command('lab-supervisor', { hidden: true })
   .requiredOption('--run <folder>', 'the run directory')

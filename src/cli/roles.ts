@@ -32,22 +32,35 @@ function onSignal(stop: () => Promise<void>): void {
   process.once('SIGINT', end)
 }
 
-export async function runAgent(options: {
-  kubeconfig: string
-  nodeName: string
-  socket: string
-  healthPort: number
-  mtu?: number
-  vxlanId: number
-  vxlanPort: number
-  serviceCidr: string
-  nodeportAddresses: string
-  localhostNodeports: boolean
-  serviceTraffic: number
-  fastPath: boolean
-  cleanup: boolean
-  policies: 'strict' | 'new-connections' | 'off'
-}): Promise<void> {
+/** How a role reaches the API server: exactly one way is given. */
+interface Reached {
+  kubeconfig?: string
+  inCluster: boolean
+}
+
+function credentials({ kubeconfig, inCluster }: Reached): { kubeconfig: string } | { inCluster: true } {
+  if (inCluster) return { inCluster }
+  if (kubeconfig === undefined) throw new Error('say how to reach the API server: --kubeconfig FILE, or --in-cluster')
+  return { kubeconfig }
+}
+
+export async function runAgent(
+  options: Reached & {
+    nodeName: string
+    socket: string
+    healthPort: number
+    mtu?: number
+    vxlanId: number
+    vxlanPort: number
+    serviceCidr: string
+    nodeportAddresses: string
+    localhostNodeports: boolean
+    serviceTraffic: number
+    fastPath: boolean
+    cleanup: boolean
+    policies: 'strict' | 'new-connections' | 'off'
+  },
+): Promise<void> {
   const { cleanUpNode, openLog, PodsModule, startAgent, UnderlayModule } = await import('../agent/index.ts')
   const { GatewaysModule } = await import('../proxy/index.ts')
   const { SpeakerModule } = await import('../speaker/index.ts')
@@ -59,7 +72,7 @@ export async function runAgent(options: {
     return
   }
   const { connect } = await import('../client/index.ts')
-  const client = connect({ kubeconfig: options.kubeconfig, userAgent: 'plumb-agent' })
+  const client = connect({ ...credentials(options), userAgent: 'plumb-agent' })
   const pods = new PodsModule(host, host.own, options.mtu)
   const log = await openLog(options.nodeName)
   const { mtu, vxlanId: id, vxlanPort: port } = options
@@ -131,16 +144,17 @@ export async function runApiServer(options: { config?: string }): Promise<void> 
   onSignal(() => server.close())
 }
 
-export async function runControllers(options: {
-  kubeconfig: string
-  clusterCidr: string
-  controllers: string
-  leaderElect: boolean
-  clusterCa?: string
-}): Promise<void> {
+export async function runControllers(
+  options: Reached & {
+    clusterCidr: string
+    controllers: string
+    leaderElect: boolean
+    clusterCa?: string
+  },
+): Promise<void> {
   const { connect } = await import('../client/index.ts')
   const { startControllers } = await import('../controllers/index.ts')
-  const client = connect({ kubeconfig: options.kubeconfig, userAgent: 'plumb-controllers' })
+  const client = connect({ ...credentials(options), userAgent: 'plumb-controllers' })
   const controllers = await startControllers({
     client,
     options: {
@@ -177,9 +191,11 @@ export async function runDiscovery(options: {
 }
 
 export async function runCniPlugin(): Promise<void> {
-  const { runCni } = await import('../cni/index.ts')
-  const { text } = await import('node:stream/consumers')
-  const outcome = await runCni(process.env, process.env.CNI_COMMAND === 'VERSION' ? '' : await text(process.stdin))
-  process.stdout.write(outcome.stdout)
-  process.exitCode = outcome.exitCode
+  const { callCni } = await import('../cni/index.ts')
+  await callCni()
+}
+
+export async function runCniInstall(places: { binDir: string; confDir: string; socket: string }): Promise<void> {
+  const { installCni } = await import('../cni/index.ts')
+  installCni(places)
 }

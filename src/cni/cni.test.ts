@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
-import { runCni } from './index.ts'
+import { installCni, runCni } from './index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'plumb-cni-'))
 const socket = join(folder, 'agent.sock')
@@ -78,4 +79,22 @@ test('refusals are CNI errors with the specification’s codes', async () => {
 test('VERSION needs neither input nor agent', async () => {
   const { stdout } = await runCni({ CNI_COMMAND: 'VERSION' }, '')
   assert.ok(JSON.parse(stdout).supportedVersions.includes('1.1.0'))
+})
+
+test('the installed plugin runs by itself, with the Node that it brings', () => {
+  const places = { binDir: join(folder, 'bin'), confDir: join(folder, 'net.d'), socket }
+  installCni(places)
+  installCni(places)
+  const { plugins } = JSON.parse(readFileSync(join(places.confDir, '10-plumb.conflist'), 'utf8'))
+  assert.deepEqual(plugins, [{ type: 'plumb', socket }])
+  const call = (command: string, input: string) =>
+    spawnSync(join(places.binDir, 'plumb'), {
+      env: { CNI_COMMAND: command, PATH: '/usr/bin:/bin' },
+      input,
+      encoding: 'utf8',
+    })
+  assert.ok(JSON.parse(call('VERSION', '').stdout).supportedVersions.includes('1.0.0'))
+  const elsewhere = { cniVersion: '1.0.0', ...plugins[0], socket: join(folder, 'nobody.sock') }
+  const refused = call('STATUS', JSON.stringify(elsewhere))
+  assert.deepEqual([refused.status, JSON.parse(refused.stdout).code], [1, 50])
 })

@@ -25,6 +25,7 @@ import { podGcController } from './pod-gc.ts'
 import { replicaSetController } from './replicaset.ts'
 import { schedulerController } from './scheduler.ts'
 import { rootCaController, serviceAccountController } from './service-account.ts'
+import { speakerKeyController } from './speaker-key.ts'
 import { statefulSetController } from './statefulset.ts'
 import { taintEvictionController } from './taint-eviction.ts'
 
@@ -46,6 +47,7 @@ const controllers: Readonly<Record<string, Controller>> = {
   'endpointslice-mirroring-controller': endpointSliceMirroringController,
   'ingress-status': ingressStatusController,
   gateway: gatewayController,
+  'speaker-key': speakerKeyController,
   'loadbalancer-addresses': loadBalancerController,
   'egress-addresses': egressController,
   'egress-index': egressIndexController,

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { familyOf } from '../addr/index.ts'
 import { ApiError, type Client, type Resource } from '../client/index.ts'
 import {
@@ -6,8 +5,6 @@ import {
   Deployments,
   type KubeObject,
   Namespaces,
-  type Secret,
-  Secrets,
   type Service,
   ServiceAccounts,
   Services,
@@ -49,16 +46,9 @@ export async function createAddons(client: Client, network: LabNetwork): Promise
     create(client, Deployments, dnsDeployment()),
     create(client, Services, dnsService(network)),
     create(client, gatewayClasses, gatewayClass()),
-    create(client, Secrets, speakerKey()),
     create(client, ipAddressPools, defaultPool(network)),
     create(client, l2Advertisements, { apiVersion, kind: 'L2Advertisement', metadata: { name: 'default' } }),
   ])
-}
-
-/** By which speakers know one another's heartbeats. */
-function speakerKey(): Secret {
-  const key = randomBytes(32).toString('base64')
-  return { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'plumb-speaker', namespace }, data: { key } }
 }
 
 /** External addresses on the nodes' segment, beside those of machines. */

@@ -1,0 +1,3 @@
+import { callCni } from './call.ts'
+
+await callCni()
