@@ -33,13 +33,17 @@ export function toQuestion(
   return { source: own ?? source.addresses[0] ?? address, destination: address, protocol: transport, port }
 }
 
-/** What the source's node knows of the Services at an address. */
-export function contextOf({ snapshot, source, facts }: Asked, address: Address): ServiceContext {
+/** What the source's node knows of the Services at an address; which those are is looked for unless it is told. */
+export function contextOf(
+  { snapshot, source, facts }: Asked,
+  address: Address,
+  models?: ServiceContext['models'],
+): ServiceContext {
   const own = snapshot.nodes.get(source.node)
   const node = viewOf(own)
   return {
     node,
-    models: servicesAt(snapshot, address, node),
+    models: models ?? servicesAt(snapshot, address, node),
     podPrefixes: [...snapshot.nodes.values()].flatMap(nodePrefixes),
     ownPodPrefixes: own === undefined ? [] : nodePrefixes(own),
     servicePrefixes: facts.servicePrefixes,

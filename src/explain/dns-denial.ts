@@ -74,7 +74,7 @@ function findFrontend(asked: Asked): Frontend | undefined {
   const found = model.frontends.find((one) => one.protocol === 'udp' && one.port === 53 && own.includes(one.family))
   if (found === undefined) return undefined
   const destination: Destination = { address: found.address, port: 53, transport: 'udp' }
-  const context = { ...contextOf(asked, found.address), models: [model] }
+  const context = contextOf(asked, found.address, [model])
   const { outcome } = explainService(toQuestion(source, destination), context)
   return outcome.kind === 'balance' ? { destination, targets: outcome.targets } : undefined
 }

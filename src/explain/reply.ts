@@ -1,8 +1,9 @@
 import { type Address, type Family, familyOf } from '../addr/index.ts'
 import type { Because, Snapshot } from '../cluster/index.ts'
-import { compilePodNetwork, explainPath } from '../pods/index.ts'
+import { explainPath } from '../pods/index.ts'
 import type { Step } from './answer.ts'
 import type { Source } from './end.ts'
+import { podNetworkOf } from './pod-network.ts'
 import type { Destination } from './walk.ts'
 
 /** What a node made of a connection: what the client asked for, who got it, and under whose address. */
@@ -20,7 +21,7 @@ export function seenBy(
   seenAs: Translation['seenAs'],
 ): Address | undefined {
   if (seenAs === 'kept') return source.addresses.find((address) => familyOf(address) === family)
-  return compilePodNetwork(source.node, snapshot.nodes.values()).addresses[family]
+  return podNetworkOf(snapshot, source.node).addresses[family]
 }
 
 /** The answer's way back: the endpoint's node routes it to whom the endpoint saw, and conntrack turns it back there. */
@@ -32,7 +33,7 @@ export function replySteps(
 ): Step[] {
   const family = familyOf(endpoint.address)
   const clients = source.addresses.filter((address) => familyOf(address) === family)
-  const own = compilePodNetwork(source.node, snapshot.nodes.values()).addresses[family]
+  const own = podNetworkOf(snapshot, source.node).addresses[family]
   const sees = seenBy(snapshot, source, family, seenAs)
   const because = { object: `node/${source.node}`, field: 'spec.podCIDRs', value: source.addresses.join(', ') }
   const says = replyOf(source, node, clients[0], seenAs)
@@ -55,7 +56,7 @@ function replyOf(source: Source, node: string, client: Address | undefined, seen
 function routeBack(snapshot: Snapshot, node: string, destination: Address): Pick<Step, 'observation'> {
   const pod = snapshot.findPod(destination)
   const local = pod && { namespace: pod.metadata.namespace ?? '', pod: pod.metadata.name }
-  const next = explainPath(compilePodNetwork(node, snapshot.nodes.values()), {
+  const next = explainPath(podNetworkOf(snapshot, node), {
     destination,
     ...(local === undefined ? {} : { local }),
   })

@@ -60,7 +60,7 @@ export function toService(asked: Asked, service: Service, before: readonly Step[
     return refuse(question, says, because, steps, findings)
   }
   const destination = { address, port, transport: question.transport }
-  const context = { ...contextOf(asked, address), models: [model] }
+  const context = contextOf(asked, address, [model])
   return conclude(asked, explainService(toQuestion(source, destination), context), destination, steps, findings)
 }
 

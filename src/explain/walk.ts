@@ -1,17 +1,11 @@
 import { type Address, families, familyOf } from '../addr/index.ts'
 import { type Because, keyOf, type Snapshot } from '../cluster/index.ts'
 import type { Pod } from '../objects/index.ts'
-import {
-  compilePodNetwork,
-  explainPath,
-  nodeAddresses,
-  type PathStep,
-  type PodNetwork,
-  type Tunnel,
-} from '../pods/index.ts'
+import { explainPath, nodeAddresses, type PathStep, type Tunnel } from '../pods/index.ts'
 import type { Protocol, Step, Verdict } from './answer.ts'
 import { egressSteps } from './egress.ts'
 import type { Source } from './end.ts'
+import { podNetworkOf } from './pod-network.ts'
 import { askPolicies } from './policies.ts'
 import { replySteps, seenBy, type Translation } from './reply.ts'
 
@@ -45,7 +39,7 @@ export function walk(
   let node = source.node
   // A packet visits the node where it starts and the one where the pod is: routes name the owner of a prefix directly.
   for (let hop = 0; hop < 2; hop++) {
-    const network = networkOf(snapshot, node)
+    const network = podNetworkOf(snapshot, node)
     const next = explainPath(network, {
       destination: destination.address,
       ...(pod === undefined ? {} : { local: { namespace: pod.metadata.namespace ?? '', pod: pod.metadata.name } }),
@@ -211,10 +205,6 @@ function leave(
   const says =
     owner === undefined ? `${address} is outside what Kubernetes’ objects tell` : `reaches node/${owner.metadata.name}`
   return { steps, verdict: { kind: owner === undefined ? 'pass' : 'allow', says, because: next.because } }
-}
-
-function networkOf(snapshot: Snapshot, node: string): PodNetwork {
-  return compilePodNetwork(node, snapshot.nodes.values())
 }
 
 function deny(says: string, because: Because): Verdict {

@@ -34,8 +34,9 @@ export function servicesAt(snapshot: Snapshot, address: Address, node: NodeView)
 
 function mayAnswerAt({ spec, status }: Service, address: Address, node: NodeView): boolean {
   const { clusterIP, clusterIPs, externalIPs, ports } = spec
-  // Objects spell addresses as they like; the model does not.
-  const is = (text: string | undefined): boolean => text !== undefined && findAddress(text) === address
+  // Objects spell IPv6 as they like, the model does not; of IPv4 there is one spelling.
+  const is = (text: string | undefined): boolean =>
+    text === address || (text?.includes(':') === true && findAddress(text) === address)
   if (is(clusterIP) || clusterIPs?.some(is) || externalIPs?.some(is)) return true
   if (status?.loadBalancer?.ingress?.some(({ ip }) => is(ip))) return true
   const here = node.nodePortAddresses.includes(address) || (address === loopback && node.loopbackNodePorts === true)
