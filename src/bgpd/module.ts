@@ -171,7 +171,7 @@ export class BgpModule implements NodeModule {
   async #look(): Promise<void> {
     try {
       this.#sessions = this.#runs ? await this.#bird.sessions() : []
-      await this.#status.tell(this.#model?.peers.map(({ name }) => name) ?? [], this.#sessions)
+      await this.#status.tell(this.#model?.peers ?? [], this.#sessions)
     } catch (error) {
       this.#options.log.warn({ error: String(error) }, 'BGP sessions could not be looked at or told')
     }
