@@ -101,12 +101,15 @@ function refuse(status: number, error: string, details: string, condition: strin
   ]
 }
 
+/** What servers take for one: some decode a path before they look at it, some know backslashes and parameters of segments. */
+const slash = '(/|\\\\|%2f|%5c)'
+
 /** What a server makes of it is not what the routes were asked about. Regular expressions cost: most paths have neither a dot nor a percent sign. */
 const refuseDots: Line = refuse(
   400,
   'http_request_error',
   'dot segments in the path',
-  'if { path,field(2,.%) -m found } { path -m reg -i /(\\.|%2e){1,2}(/|$) }',
+  `if { path,field(2,.%) -m found } { path -m reg -i ${slash}(\\.|%2e){1,2}(${slash}|;|%3b|$) }`,
 )
 
 /**
