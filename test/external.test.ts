@@ -1,19 +1,16 @@
 import assert from 'node:assert/strict'
-import { execFile, spawn } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { promisify } from 'node:util'
+import { TestLab } from './lab.fixture.ts'
 
-const run = promisify(execFile)
-const plumb = resolve(import.meta.dirname, '..', 'plumb')
-const lab = 'external'
-const environment: NodeJS.ProcessEnv = { ...process.env, PLUMB_LAB: lab }
-let kubeconfig = ''
+const lab = new TestLab('external')
+const cli = (...words: string[]): ReturnType<TestLab['cli']> => lab.cli(...words)
+const kubectl = (...words: string[]): Promise<string> => lab.kubectl(...words)
 let folder = ''
 
 const manifest = `
@@ -21,7 +18,7 @@ apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web}
 spec:
-  replicas: 2
+  replicas: 6
   selector: {matchLabels: {app: web}}
   template:
     metadata: {labels: {app: web}}
@@ -38,53 +35,85 @@ spec:
   ports: [{port: 80}]
 `
 
-/** Opens connections to an address and asks on each; asks on the same ones again at each line that comes. */
+/**
+ * Opens connections to an address and asks on each; every other one goes on asking each 100 ms. At each line that comes, asks on all, and prints by
+ * the pod that answered at first how many there are, and how many the same pod still answers.
+ */
 const clients = `
 import { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 const [host, count] = process.argv.slice(2)
 const ask = (socket) => new Promise((resolve) => {
   let text = ''
-  const end = (answer) => { socket.removeAllListeners(); socket.on('error', () => {}); clearTimeout(timer); resolve(answer) }
-  const timer = setTimeout(() => end(undefined), 10_000)
-  socket.on('data', (data) => {
-    text += data
+  const end = (answer) => { socket.off('data', data); socket.off('close', end); clearTimeout(timer); resolve(answer) }
+  const timer = setTimeout(() => end(undefined), 20_000)
+  const data = (chunk) => {
+    text += chunk
     const pod = /pod: (\\S+)\\n[^]*accept: /.exec(text)
     if (pod) end(pod[1])
-  })
-  socket.on('error', () => end(undefined))
-  socket.on('close', () => end(undefined))
-  socket.write('GET / HTTP/1.1\\r\\nHost: web\\r\\nAccept: x\\r\\n\\r\\n')
+  }
+  socket.on('data', data)
+  socket.on('close', end)
+  if (socket.destroyed) end(undefined)
+  else socket.write('GET / HTTP/1.1\\r\\nHost: web\\r\\nAccept: x\\r\\n\\r\\n')
 })
-const sockets = []
+const opened = []
 for (let i = 0; i < Number(count); i++) {
   const socket = new Socket().connect(80, host)
-  sockets.push({ socket, pod: await ask(socket) })
+  socket.on('error', () => {})
+  opened.push({ socket, pod: await ask(socket), isBusy: i % 2 === 0 })
 }
+let isAsked = false
+const work = async (one) => {
+  while (!isAsked && !one.socket.destroyed) {
+    if ((await ask(one.socket)) !== one.pod) one.socket.destroy()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+let working = []
+const begin = () => { isAsked = false; working = opened.filter(({ isBusy }) => isBusy).map(work) }
+begin()
 console.log('open')
 for await (const _ of createInterface({ input: process.stdin })) {
-  const again = await Promise.all(sockets.map(async ({ socket, pod }) => pod !== undefined && pod === (await ask(socket))))
-  console.log(again.filter(Boolean).length + ' answered by the pod that answered before')
+  isAsked = true
+  await Promise.all(working)
+  const byPod = {}
+  await Promise.all(opened.map(async ({ socket, pod }) => {
+    const answered = pod !== undefined && pod === (await ask(socket))
+    const known = byPod[pod] ??= { all: 0, alive: 0 }
+    known.all++
+    if (answered) known.alive++
+  }))
+  begin()
+  console.log(JSON.stringify(byPod))
 }
 `
 
-interface Outcome {
-  code: number
-  stdout: string
-  stderr: string
+/** Connections of the outside client to an address, made and told by `clients`. */
+async function openClients(address: string, count: number) {
+  writeFileSync(join(folder, 'clients.mjs'), clients)
+  const words = ['exec', '--outside', '--', process.execPath, join(folder, 'clients.mjs'), address, String(count)]
+  const child = lab.spawn(words, ['pipe', 'pipe', 'inherit'])
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
+  assert.equal((await lines.next()).value, 'open')
+  return {
+    /** How many connections with pods of these nodes there are, and how many of them live; of all nodes unless told. */
+    async count(nodes?: readonly string[]): Promise<{ all: number; alive: number }> {
+      child.stdin?.write('again\n')
+      const byPod = JSON.parse((await lines.next()).value ?? '{}') as Record<string, { all: number; alive: number }>
+      const sum = { all: 0, alive: 0 }
+      for (const [pod, { all, alive }] of Object.entries(byPod)) {
+        if (nodes !== undefined && !nodes.includes(await nodeOf(pod))) continue
+        sum.all += all
+        sum.alive += alive
+      }
+      return sum
+    },
+    close: () => void child.kill(),
+  }
 }
 
-/** Runs the command line; a failure is an outcome like any other. */
-async function cli(...words: string[]): Promise<Outcome> {
-  return run(plumb, words, { env: environment, maxBuffer: 1 << 24 }).then(
-    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
-    (error: Outcome) => error,
-  )
-}
-
-async function kubectl(...words: string[]): Promise<string> {
-  return (await run('kubectl', ['--kubeconfig', kubeconfig, ...words], { maxBuffer: 1 << 24 })).stdout.trim()
-}
+const nodeOf = (pod: string): Promise<string> => kubectl('get', 'pod', pod, '-o', 'jsonpath={.spec.nodeName}')
 
 interface Line {
   address: string
@@ -115,32 +144,13 @@ async function fromOutside(address: string): Promise<string> {
   return (await cli('exec', '--outside', '--', 'curl', '-sm', '5', `http://${host}/`)).stdout
 }
 
-/** The host's process id of a node's agent. */
-function findAgent(node: string): number | undefined {
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry))
-    .map(Number)
-    .find((pid) => {
-      try {
-        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-        return (
-          words.includes('agent') && words.includes(node) && words.some((word) => word.startsWith(dirname(kubeconfig)))
-        )
-      } catch {
-        return false
-      }
-    })
-}
-
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'external-'))
   writeFileSync(join(folder, 'web.yaml'), manifest)
-  const up = await cli('up', '-f', join(folder, 'web.yaml'))
-  assert.equal(up.code, 0, up.stderr)
-  kubeconfig = (await cli('kubeconfig')).stdout.trim()
+  await lab.start('-f', join(folder, 'web.yaml'))
 })
 after(async () => {
-  await cli('down')
+  await lab.stop()
   await rm(folder, { recursive: true, force: true })
 })
 
@@ -162,7 +172,7 @@ test('when the holder’s agent is killed another holds the addresses, and it an
   const [line] = await settled('held')
   const old = line?.node ?? ''
   const killedAt = Date.now()
-  process.kill(findAgent(old) ?? Number.NaN, 'SIGKILL')
+  process.kill(lab.findAgent(old) ?? Number.NaN, 'SIGKILL')
   const lines = await settled('another holds them', (all) => all.every(({ node }) => node !== old))
   t.diagnostic(`all addresses of ${old} held and answered elsewhere after at most ${Date.now() - killedAt} ms`)
   for (const { address } of lines) assert.match(await fromOutside(address), /^pod: web-/)
@@ -183,25 +193,55 @@ test('a move, a drain and its end; nobody who may not takes one', async () => {
   assert.match(await fromOutside(address), /^pod: web-/)
 })
 
-test('a planned move, and one more, break no TCP connection', { timeout: 120_000 }, async () => {
-  writeFileSync(join(folder, 'clients.mjs'), clients)
-  for (const { address } of await settled('held')) {
-    const words = ['exec', '--outside', '--', process.execPath, join(folder, 'clients.mjs'), address, '100']
-    const child = spawn(plumb, words, { env: environment, stdio: ['pipe', 'pipe', 'inherit'] })
-    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-    assert.equal((await lines.next()).value, 'open')
-    for (let i = 0; i < 2; i++) {
-      const from = (await settled('held')).find((one) => one.address === address)?.node
-      const to = ['node-1', 'node-2', 'node-3'].find((node) => node !== from) ?? ''
-      assert.equal((await cli('addresses', 'move', address, to)).code, 0)
-      child.stdin.write('again\n')
-      assert.equal((await lines.next()).value, '100 answered by the pod that answered before')
+const others = (node: string): string[] => ['node-1', 'node-2', 'node-3'].filter((one) => one !== node)
+
+test('planned moves in a circle break no TCP connection', { timeout: 120_000 }, async () => {
+  for (const { address, node = '' } of await settled('held')) {
+    const opened = await openClients(address, 100)
+    for (const to of [...others(node), node]) {
+      const moved = await cli('addresses', 'move', address, to)
+      assert.equal(moved.code, 0, moved.stderr)
+      assert.deepEqual(await opened.count(), { all: 100, alive: 100 })
     }
-    child.kill()
+    opened.close()
   }
 })
 
-test('with policy Local the address is where endpoints are; without endpoints nobody answers', async () => {
+test('when the holder’s agent is killed, or stopped, every TCP connection goes on', { timeout: 120_000 }, async (t) => {
+  for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
+    const [{ address = '', node = '' } = {}] = await settled('held')
+    const opened = await openClients(address, 200)
+    const agent = lab.findAgent(node) ?? Number.NaN
+    process.kill(agent, signal)
+    const { all, alive } = await opened.count()
+    t.diagnostic(`${signal}: ${alive} of ${all} connections go on`)
+    assert.equal(alive, all)
+    if (signal === 'SIGSTOP') process.kill(agent, 'SIGCONT')
+    opened.close()
+  }
+})
+
+test('when the holder is cut off, as by a loss of power, the connections with pods of other nodes go on', {
+  timeout: 120_000,
+}, async (t) => {
+  for (const { address, node = '' } of await settled('held')) {
+    const opened = await openClients(address, 200)
+    const cut =
+      'add table netdev cut; add chain netdev cut in { type filter hook ingress device "eth0" priority 0; policy drop; }; add chain netdev cut out { type filter hook egress device "eth0" priority 0; policy drop; }'
+    assert.equal((await cli('exec', '--node', node, '--', 'nft', cut)).code, 0)
+    const { all, alive } = await opened.count(others(node))
+    t.diagnostic(`${address}: ${alive} of ${all} connections with pods of other nodes go on`)
+    await cli('exec', '--node', node, '--', 'nft', 'delete table netdev cut')
+    opened.close()
+    assert.ok(all > 50, `only ${all} connections were with pods of other nodes`)
+    assert.ok(alive >= all * 0.99, `${alive} of ${all} go on`)
+    await settled('held again')
+  }
+})
+
+test('with policy Local the address is where endpoints are, and the source is kept; without endpoints nobody answers', {
+  timeout: 120_000,
+}, async () => {
   await kubectl('patch', 'service', 'web', '--type', 'merge', '-p', '{"spec":{"externalTrafficPolicy":"Local"}}')
   await kubectl('scale', 'deployment', 'web', '--replicas', '1')
   const nodes = async () =>
@@ -209,7 +249,8 @@ test('with policy Local the address is where endpoints are; without endpoints no
   while ((await nodes()).length > 1) await pause(100)
   const [node = ''] = await nodes()
   await settled('where the pod is', (all) => all.every((one) => one.node === node))
-  assert.match(await fromOutside('172.30.0.200'), /client: 203\.0\.113\.10\n/, 'the source is kept')
+  // The node may have been cut off a moment ago, and has to hear of the policy.
+  while (!/client: 203\.0\.113\.10\n/.test(await fromOutside('172.30.0.200'))) await pause(100)
   await kubectl('scale', 'deployment', 'web', '--replicas', '0')
   const end = Date.now() + 60_000
   while ((await addresses()).some(({ node, answeredBy }) => node !== undefined || answeredBy.length > 0)) {

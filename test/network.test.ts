@@ -1,74 +1,30 @@
 import assert from 'node:assert/strict'
-import { execFile, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { dirname, join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { type Address, parseAddress } from '../src/addr/index.ts'
 import { type Namespace, openHost } from '../src/host/index.ts'
 import { findPlace } from '../src/lab/index.ts'
+import { TestLab } from './lab.fixture.ts'
 
-const run = promisify(execFile)
-const plumb = resolve(import.meta.dirname, '..', 'plumb')
-const lab = 'network'
-const environment: NodeJS.ProcessEnv = { ...process.env, PLUMB_LAB: lab }
+const lab = new TestLab('network')
 const host = openHost()
-let kubeconfig = ''
-
-interface Outcome {
-  code: number
-  stdout: string
-  stderr: string
-}
-
-/** Runs the command line; a failure is an outcome like any other. */
-async function cli(...words: string[]): Promise<Outcome> {
-  return run(plumb, words, { env: environment, maxBuffer: 1 << 24 }).then(
-    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
-    (error: Outcome) => error,
-  )
-}
-
-async function kubectl(...words: string[]): Promise<string> {
-  return (await run('kubectl', ['--kubeconfig', kubeconfig, ...words], { maxBuffer: 1 << 24 })).stdout.trim()
-}
+const cli = (...words: string[]): ReturnType<TestLab['cli']> => lab.cli(...words)
+const kubectl = (...words: string[]): Promise<string> => lab.kubectl(...words)
 
 /** The network namespace of a pod, opened by this process. */
 async function podNamespace(pod: string): Promise<Namespace> {
-  const place = await findPlace(lab, { kind: 'pod', namespace: 'default', pod })
-  const init = readFileSync(join(dirname(kubeconfig), 'init.pid'), 'utf8').trim()
+  const place = await findPlace(lab.name, { kind: 'pod', namespace: 'default', pod })
+  const init = readFileSync(join(lab.folder, 'init.pid'), 'utf8').trim()
   return host.openNamespace(`/proc/${init}/root${place}`)
 }
 
-/** The host's process id of a node's agent. */
-function findAgent(node: string): number | undefined {
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry))
-    .map(Number)
-    .find((pid) => {
-      try {
-        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-        return (
-          words.includes('agent') && words.includes(node) && words.some((word) => word.startsWith(dirname(kubeconfig)))
-        )
-      } catch {
-        return false
-      }
-    })
-}
-
-before(async () => {
-  const up = await cli('up', '-f', join(import.meta.dirname, '..', 'examples', 'shop'))
-  assert.equal(up.code, 0, up.stderr)
-  kubeconfig = (await cli('kubeconfig')).stdout.trim()
-})
-after(async () => {
-  await cli('down')
-})
+before(() => lab.start('-f', join(import.meta.dirname, '..', 'examples', 'shop')))
+after(() => lab.stop())
 
 test('a pod leaves the cluster under its node’s address, and keeps its own towards nodes', async () => {
   const serve =
@@ -87,12 +43,9 @@ test('a pod leaves the cluster under its node’s address, and keeps its own tow
     { words: ['--node', other], to: otherAddress, seen: node[1] },
   ]
   for (const { words, to, seen } of cases) {
-    const server = spawn(plumb, ['exec', ...words, '--', process.execPath, '-e', serve], {
-      env: environment,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const server = lab.spawn(['exec', ...words, '--', process.execPath, '-e', serve], ['ignore', 'pipe', 'inherit'])
     try {
-      await once(server.stdout, 'data', { signal: AbortSignal.timeout(10_000) })
+      await once(server.stdout!, 'data', { signal: AbortSignal.timeout(10_000) })
       const { stdout } = await cli('exec', 'client', '--', 'curl', '--http0.9', '-gsm', '5', `http://${to}:9000`)
       assert.equal(stdout.trim().replace('::ffff:', ''), seen, to)
     } finally {
@@ -137,9 +90,7 @@ test('why tells the kernel’s word on policy Local, the way back, and the entry
   const made = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web-local' }, spec }
   const port = await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.ports[0].targetPort}')
   made.spec.ports[0]!.targetPort = /^\d+$/.test(port) ? Number(port) : (port as never)
-  const applied = run('kubectl', ['--kubeconfig', kubeconfig, 'apply', '-f', '-'])
-  applied.child.stdin?.end(JSON.stringify(made))
-  await applied
+  await lab.apply(made)
   try {
     const client = (await kubectl('get', 'pod', 'client', '-o', 'jsonpath={.spec.nodeName}')).trim()
     const address = await kubectl('get', 'node', client, '-o', 'jsonpath={.status.addresses[0].address}')
@@ -225,7 +176,7 @@ test('a killed agent leaves the node forwarding; its restart breaks no open conn
   using client = disposable(await podNamespace('client'))
   const open = new KeepAlive(client.namespace, vip)
   await open.ask()
-  const agent = findAgent(node)
+  const agent = lab.findAgent(node)
   assert.ok(agent !== undefined)
   const killedAt = performance.now()
   process.kill(agent, 'SIGKILL')
@@ -245,7 +196,7 @@ test('a killed agent leaves the node forwarding; its restart breaks no open conn
     await pause(5)
   }
   open.close()
-  assert.notEqual(findAgent(node), agent)
+  assert.notEqual(lab.findAgent(node), agent)
   t.diagnostic(
     `the agent was back after ${Math.round((returned ?? 0) - killedAt)} ms; ${asked} new connections and one open one never failed`,
   )

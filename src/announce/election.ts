@@ -15,8 +15,8 @@ export type Effect =
   | { readonly kind: 'send'; readonly to: string | 'all'; readonly message: Message }
   /** This node answers for the address from now on. `isFirst`: nobody is known to have held it. */
   | { readonly kind: 'taken'; readonly address: Address; readonly isFirst: boolean }
-  /** It must not answer any more, and did not since `holds` turned false. */
-  | { readonly kind: 'lost'; readonly address: Address; readonly why: string }
+  /** It must not answer any more, and did not since `holds` turned false. `to`: who gets it, in a planned move. */
+  | { readonly kind: 'lost'; readonly address: Address; readonly why: string; readonly to?: string }
   /** Another node is about to hand the address over: get ready, then call `prepared`. */
   | { readonly kind: 'prepare'; readonly address: Address; readonly from: string }
 
@@ -196,7 +196,7 @@ export class Election {
     }
     if (phase === 'ready' && this.#moves.isGoingTo(address, from)) {
       this.#moves.end(address)
-      this.#release(address, `handed over to ${from}`)
+      this.#release(address, `handed over to ${from}`, from)
       // The heartbeat that gives the votes back leaves before the word to go.
       this.#heartbeat(now)
       this.#send(from, { kind: 'move', phase: 'go', from: this.#options.node, to: from, address })
@@ -275,11 +275,11 @@ export class Election {
     if (!mayStay) this.#release(address, `${to} did not get ready in time`)
   }
 
-  #release(address: Address, why: string): void {
+  #release(address: Address, why: string, to?: string): void {
     this.#ballot.drop(address)
     this.#patience.released(address)
     this.#hasNews = true
-    if (this.#held.delete(address)) this.#effects.push({ kind: 'lost', address, why })
+    if (this.#held.delete(address)) this.#effects.push({ kind: 'lost', address, why, ...(to !== undefined && { to }) })
   }
 
   #forget(address: Address): void {

@@ -20,7 +20,8 @@ export type EngineEvent =
   | { readonly kind: 'owners'; readonly owners: ReadonlyMap<Address, string> }
   /** `from`: who held it until it was not heard any more; undefined in a planned move. */
   | { readonly kind: 'taken'; readonly address: Address; readonly from: string | undefined }
-  | { readonly kind: 'lost'; readonly address: Address; readonly why: string }
+  /** `to`: who gets it, in a planned move. */
+  | { readonly kind: 'lost'; readonly address: Address; readonly why: string; readonly to?: string }
   | { readonly kind: 'prepare'; readonly address: Address; readonly from: string }
   | { readonly kind: 'foreign'; readonly address: Address; readonly mac: string; readonly link: string }
   | { readonly kind: 'arbiter'; readonly isNeeded: boolean }

@@ -178,7 +178,7 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     this.#knownPods = pods
     const members = membersOf(snapshot.nodes.values())
     if (hasNews || isNew) this.#cared = this.#announcements.cared(snapshot)
-    this.#survival.configure(members, this.#cared, pods)
+    this.#survival.configure(members, this.#cared, pods, snapshot.nodes.values())
     if (!hasNews && !isNew) return
     const membersText = JSON.stringify(members)
     if (isNew || membersText !== this.#membersText) this.#engine.command({ kind: 'members', members })
@@ -231,7 +231,7 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
         break
       case 'lost':
         log.info({ address: event.address, why: event.why }, 'this node does not answer for the address any more')
-        this.#follow(event.address, this.#survival.lost(event.address))
+        this.#follow(event.address, this.#survival.lost(event.address, event.to))
         break
       case 'prepare':
         void this.#prepare(event.address, event.from)

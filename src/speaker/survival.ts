@@ -1,7 +1,8 @@
 import type { Address } from '../addr/index.ts'
 import type { Log } from '../agent/index.ts'
 import type { Host, Namespace } from '../host/index.ts'
-import type { PodNetwork } from '../pods/index.ts'
+import type { Node } from '../objects/index.ts'
+import { nodePrefixes, type PodNetwork } from '../pods/index.ts'
 import { type Cared, type StandbyHandle, type StandbyState, startStandby } from '../standby/index.ts'
 import { FormerHolders } from './former-holders.ts'
 import type { Member } from './heartbeats.ts'
@@ -17,8 +18,8 @@ export interface SurvivalOptions {
 }
 
 /**
- * What becomes of connections when an external address changes hands. Those whose endpoints are on other nodes are carried on
- * by the new holder, which has a copy of them; what only the former holder can translate is led to it.
+ * What becomes of connections when an external address changes hands. The new holder carries on those of which it has a copy;
+ * what only the former holder can translate is led to it.
  */
 export class Survival {
   readonly #options: SurvivalOptions
@@ -37,16 +38,16 @@ export class Survival {
     this.#standby = startStandby({ node, port: standbyPort, key, host, namespace, onTrouble })
   }
 
-  configure(members: readonly Member[], addresses: readonly Cared[], pods: PodNetwork): void {
+  configure(members: readonly Member[], addresses: readonly Cared[], pods: PodNetwork, nodes: Iterable<Node>): void {
     this.#former.setMembers(members)
+    const podPrefixes = Object.fromEntries([...nodes].map((node) => [node.metadata.name, nodePrefixes(node)]))
     const tunnelled = pods.routes.filter(({ kind }) => kind === 'vxlan').map(({ destination }) => destination)
     const config = {
       members,
       addresses,
-      podPrefixes: pods.podPrefixes,
-      ownPrefixes: pods.prefixes,
+      podPrefixes,
       // A router on the way need not know pods, and the tunnel leads to nodes, not to external addresses.
-      boundPrefixes: [...pods.prefixes, ...tunnelled],
+      boundPrefixes: tunnelled,
     }
     const text = JSON.stringify(config)
     if (text === this.#configText) return
@@ -66,8 +67,9 @@ export class Survival {
     if (from !== undefined) await this.#former.lead(address, from, 'while it is reachable')
   }
 
-  async lost(address: Address): Promise<void> {
-    await this.#standby?.lose(address)
+  /** `to`: who gets it, in a planned move. */
+  async lost(address: Address, to: string | undefined): Promise<void> {
+    await this.#standby?.lose(address, to !== undefined)
   }
 
   async setOwners(owners: ReadonlyMap<Address, string>, changed: readonly Address[]): Promise<void> {

@@ -40,21 +40,43 @@ export function carryOn(
 
 /** False when the kernel does not take the connection. */
 export function carryOne(network: Network, flow: Flow): boolean {
-  if (tryAdd(network, flow)) return true
+  if (tryAdd(network, connectionOf(flow))) return true
   // Its directions are in use: the client's last segments were taken for a beginning, or the endpoint is a pod of this node, where they came from
   // the former holder.
   forget(network, flow)
-  return tryAdd(network, flow)
+  return tryAdd(network, connectionOf(flow))
 }
 
-function tryAdd(network: Network, flow: Flow): boolean {
+function tryAdd(network: Network, connection: ReturnType<typeof connectionOf>): boolean {
   try {
-    network.addConnection(connectionOf(flow))
+    network.addConnection(connection)
     return true
   } catch (error) {
     if (error instanceof HostError) return false
     throw error
   }
+}
+
+/**
+ * The next holder translates from now on what goes to a pod of this node: its segments have the same answers as this node's own entry, and no two
+ * entries may. They get one of their own, because a node may be told to take no segment for a beginning (nf_conntrack_tcp_loose).
+ */
+export function handOver(network: Network, flow: Flow): void {
+  forget(network, flow)
+  tryAdd(network, arrival(flow))
+}
+
+/** The conntrack entry of a flow on the node of its endpoint, while another translates. */
+function arrival(flow: Flow): ReturnType<typeof connectionOf> {
+  const { reply, ...rest } = connectionOf(flow)
+  const { source, sourcePort, destination, destinationPort } = reply
+  const original = {
+    source: destination,
+    sourcePort: destinationPort,
+    destination: source,
+    destinationPort: sourcePort,
+  }
+  return { ...rest, original, reply }
 }
 
 /** Deletes whatever entries have one of the flow's directions. */

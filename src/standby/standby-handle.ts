@@ -10,7 +10,7 @@ export interface StandbyHandle {
   setOwners(owners: ReadonlyMap<Address, string>): Promise<unknown>
   prepare(address: Address, from: string): Promise<unknown>
   take(address: Address): Promise<unknown>
-  lose(address: Address): Promise<unknown>
+  lose(address: Address, isPlanned: boolean): Promise<unknown>
   state(): Promise<StandbyState>
   close(): Promise<void>
 }
@@ -39,8 +39,8 @@ class StandbyHere implements StandbyHandle {
   take(address: Address): Promise<void> {
     return this.#standby.take(address)
   }
-  lose(address: Address): Promise<void> {
-    return this.#standby.lose(address)
+  lose(address: Address, isPlanned: boolean): Promise<void> {
+    return this.#standby.lose(address, isPlanned)
   }
   state(): Promise<StandbyState> {
     return Promise.resolve(this.#standby.state())
@@ -86,8 +86,8 @@ class StandbyThread implements StandbyHandle {
   take(address: Address): Promise<unknown> {
     return this.#ask({ kind: 'take', address })
   }
-  lose(address: Address): Promise<unknown> {
-    return this.#ask({ kind: 'lose', address })
+  lose(address: Address, isPlanned: boolean): Promise<unknown> {
+    return this.#ask({ kind: 'lose', address, isPlanned })
   }
   async state(): Promise<StandbyState> {
     return (await this.#ask({ kind: 'state' })) as StandbyState

@@ -8,7 +8,8 @@ export type Call =
   | { readonly kind: 'configure'; readonly config: StandbyConfig }
   | { readonly kind: 'owners'; readonly owners: ReadonlyMap<Address, string> }
   | { readonly kind: 'prepare'; readonly address: Address; readonly from: string }
-  | { readonly kind: 'take' | 'lose'; readonly address: Address }
+  | { readonly kind: 'take'; readonly address: Address }
+  | { readonly kind: 'lose'; readonly address: Address; readonly isPlanned: boolean }
   | { readonly kind: 'state' | 'close' }
 
 export interface ToThread {
@@ -40,7 +41,7 @@ if (port !== null) {
       case 'take':
         return standby.take(call.address)
       case 'lose':
-        return standby.lose(call.address)
+        return standby.lose(call.address, call.isPlanned)
       case 'state':
         return standby.state()
       case 'close':

@@ -46,13 +46,11 @@ async function build(t: TestContext): Promise<{ host: Host; wire: Namespace; a: 
 async function start(host: Host, node: string, namespace: Namespace, key = 'a key for the test'): Promise<Standby> {
   const options = { node, port: 10_262, key: Buffer.from(key), host, namespace }
   const standby = new Standby({ ...options, onTrouble: (message) => assert.fail(message) })
-  const own = parsePrefix(node === 'a' ? '10.244.0.0/24' : '10.244.1.0/24')
   await standby.configure({
     members,
     addresses: [{ address, ports: [{ protocol: 'tcp', port: 80 }], standbys: ['a', 'b'] }],
-    podPrefixes: [parsePrefix('10.244.0.0/16')],
-    ownPrefixes: [own],
-    boundPrefixes: [own],
+    podPrefixes: { a: [parsePrefix('10.244.0.0/24')], b: [parsePrefix('10.244.1.0/24')] },
+    boundPrefixes: [],
   })
   return standby
 }
@@ -108,6 +106,26 @@ test('a standby knows what there was, what began and what ended; the address and
   await until('what began last is carried on', () => portsAt(b).includes(1004))
 })
 
+test('in a planned move the former holder’s own pods go on too, by the next; in a crash it goes on with them itself', {
+  timeout: 60_000,
+}, async (t) => {
+  const rig = await build(t)
+  if (rig === undefined) return
+  const { a, b } = rig
+  const own = flowOf(1001, '10.244.0.7')
+  begin(a, [own, flowOf(1002)])
+  await until('known', () => copied(b) === 2)
+  await b.standby.take(address)
+  assert.deepEqual(portsAt(b), [1002], 'it is led to the former holder')
+  await b.standby.lose(address, false)
+  await b.standby.prepare(address, 'a')
+  await a.standby.lose(address, true)
+  await b.standby.take(address)
+  assert.deepEqual(portsAt(b), [1001, 1002])
+  assert.deepEqual(portsAt(a), [1002])
+  assert.deepEqual(portsAt(a, own.endpoint), [own.sourcePort], 'it arrives from the next holder')
+})
+
 test('a standby that was cut off, or is new, is told everything anew; one with another key nothing', {
   timeout: 60_000,
 }, async (t) => {
@@ -146,7 +164,7 @@ test('unknown segments of TCP wait in silence until the connections are known; b
   assert.doesNotMatch(guarded(rig.a), /192\.0\.2\.100/)
   assert.match(guarded(rig.b), /192\.0\.2\.100/)
   await rig.b.standby.take(address)
-  await rig.a.standby.lose(address)
+  await rig.a.standby.lose(address, true)
   assert.match(guarded(rig.a), /192\.0\.2\.100/)
   assert.doesNotMatch(guarded(rig.b), /192\.0\.2\.100/)
 })

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Address, contains, type Prefix } from '../addr/index.ts'
 import type { Host, Namespace } from '../host/index.ts'
-import { carryOn, carryOne, type Taken } from './carry-on.ts'
+import { carryOn, carryOne, handOver, type Taken } from './carry-on.ts'
 import { Copies } from './copies.ts'
 import type { Flow } from './flow.ts'
 import { Ledger } from './ledger.ts'
@@ -28,9 +28,8 @@ export interface Cared {
 export interface StandbyConfig {
   readonly members: readonly Member[]
   readonly addresses: readonly Cared[]
-  /** Pods of all nodes; those of this node; and those whose answers find this node alone, this node's own included. */
-  readonly podPrefixes: readonly Prefix[]
-  readonly ownPrefixes: readonly Prefix[]
+  /** Pods by their nodes, and those whose answers find this node alone. */
+  readonly podPrefixes: Readonly<Record<string, readonly Prefix[]>>
   readonly boundPrefixes: readonly Prefix[]
 }
 
@@ -66,11 +65,13 @@ export class Standby {
   /** Addresses that this node tells of although it lost them, and those that it still hears of although it took them. */
   readonly #lingering = new Set<Address>()
   readonly #trailing = new Set<Address>()
-  readonly #preparing = new Map<Address, string>()
+  /** Who is about to hand an address over, or just did. */
+  readonly #preparing = new Map<Address, { readonly from: string; readonly timer: NodeJS.Timeout }>()
   readonly #lastOwners = new Map<Address, string>()
   readonly #taken = new Map<Address, Taken & { ms: number }>()
   #cared: ReadonlyMap<Address, Cared> = new Map()
-  #config: StandbyConfig = { members: [], addresses: [], podPrefixes: [], ownPrefixes: [], boundPrefixes: [] }
+  #config: StandbyConfig = { members: [], addresses: [], podPrefixes: {}, boundPrefixes: [] }
+  readonly #timers = new Map<Address, NodeJS.Timeout>()
   readonly #toTake = new Set<Address>()
   #taking: Promise<void> | undefined
   #closed = false
@@ -79,7 +80,10 @@ export class Standby {
     this.#options = options
     const { namespace, onTrouble } = options
     this.#tables = new StandbyTables(namespace.network)
-    this.#ledger = new Ledger(namespace.network, (flow, isGone) => this.#publisher.tell(flow, isGone))
+    this.#ledger = new Ledger(namespace.network, (flow, isGone) => {
+      // What ends here after the address has gone goes on at the next holder.
+      if (!isGone || this.#held.has(flow.address)) this.#publisher.tell(flow, isGone)
+    })
     this.#publisher = new Publisher({
       ...options,
       flowsOf: (address) => (this.#tells(address) ? this.#ledger.flowsOf(address) : undefined),
@@ -106,17 +110,19 @@ export class Standby {
   /** Before this node takes an address in a planned move; resolves when it knows what `from` knows, or cannot wait any longer. */
   async prepare(address: Address, from: string): Promise<void> {
     if (!this.#cared.has(address)) return
-    this.#preparing.set(address, from)
+    clearTimeout(this.#preparing.get(address)?.timer)
+    const timer = setTimeout(() => {
+      this.#preparing.delete(address)
+      this.#follow()
+    }, prepareMs + lingerMs).unref()
+    this.#preparing.set(address, { from, timer })
     this.#follow()
     const end = performance.now() + prepareMs
     while (this.#copies.find(address)?.from !== from && performance.now() < end) await pause(2)
     // Those of this node's own pods still arrive by the former holder.
     const flows = this.#copies.find(address)?.flows.values() ?? []
-    for (const flow of flows) if (!this.#isOwnPod(flow.endpoint)) carryOne(this.#options.namespace.network, flow)
-    setTimeout(() => {
-      this.#preparing.delete(address)
-      this.#follow()
-    }, lingerMs).unref()
+    for (const flow of flows)
+      if (!this.#isPodOf(this.#options.node, flow)) carryOne(this.#options.namespace.network, flow)
   }
 
   /** This node answers for the address: its connections go on here. Resolves when the kernel has them. */
@@ -135,7 +141,11 @@ export class Standby {
     const copies = new Map<Address, ReadonlyMap<string, Flow>>()
     for (const address of this.#toTake) {
       const copy = this.#cared.has(address) && this.#held.has(address) ? this.#copies.find(address) : undefined
-      if (copy !== undefined) copies.set(address, copy.flows)
+      if (copy === undefined) continue
+      // One that did not hand over goes on to translate what its own pods have, if it lives at all.
+      const isPlanned = this.#preparing.get(address)?.from === copy.from
+      const flows = [...copy.flows].filter(([, flow]) => isPlanned || !this.#isPodOf(copy.from, flow))
+      copies.set(address, new Map(flows))
     }
     if (copies.size > 0) {
       for (const [address, taken] of carryOn(this.#options.namespace.network, copies)) {
@@ -148,10 +158,15 @@ export class Standby {
     await this.#refresh()
   }
 
-  /** This node does not answer for the address any more. */
-  lose(address: Address): Promise<void> {
+  /** This node does not answer for the address any more. In a planned move the next holder carries everything on. */
+  lose(address: Address, isPlanned: boolean): Promise<void> {
     if (!this.#held.delete(address)) return Promise.resolve()
+    if (isPlanned)
+      for (const flow of this.#ledger.flowsOf(address))
+        if (this.#isPodOf(this.#options.node, flow)) handOver(this.#options.namespace.network, flow)
     this.#trailing.delete(address)
+    clearTimeout(this.#preparing.get(address)?.timer)
+    this.#preparing.delete(address)
     this.#lingering.add(address)
     this.#later(this.#lingering, address)
     return this.#refresh()
@@ -174,11 +189,15 @@ export class Standby {
     this.#publisher.close()
   }
 
+  /** Only the latest of an address' times counts: it may change hands several times within one. */
   #later(from: Set<Address>, address: Address): void {
-    setTimeout(() => {
+    clearTimeout(this.#timers.get(address))
+    const timer = setTimeout(() => {
+      this.#timers.delete(address)
       from.delete(address)
       void this.#refresh()
     }, lingerMs).unref()
+    this.#timers.set(address, timer)
   }
 
   #tells(address: Address): boolean {
@@ -197,7 +216,7 @@ export class Standby {
         sources: cared
           .filter(({ address }) => this.#isNear(address))
           .flatMap(({ address, ports }) => ports.map((one) => ({ address, ...one }))),
-        podPrefixes: this.#config.podPrefixes,
+        podPrefixes: Object.values(this.#config.podPrefixes).flat(),
         boundPrefixes: this.#config.boundPrefixes,
       })
     } catch (error) {
@@ -212,8 +231,8 @@ export class Standby {
     return route?.link !== undefined && route.gateway === undefined
   }
 
-  #isOwnPod(endpoint: Address): boolean {
-    return this.#config.ownPrefixes.some((prefix) => contains(prefix, endpoint))
+  #isPodOf(node: string, { endpoint }: Flow): boolean {
+    return this.#config.podPrefixes[node]?.some((prefix) => contains(prefix, endpoint)) === true
   }
 
   #follow(): void {
@@ -234,7 +253,7 @@ export class Standby {
     const { node } = this.#options
     const isTrailing = this.#trailing.has(address) || this.#toTake.has(address)
     if (this.#held.has(address)) return isTrailing ? this.#copies.find(address)?.from : undefined
-    const from = this.#preparing.get(address)
+    const from = this.#preparing.get(address)?.from
     if (from !== undefined) return from
     const owner = this.#lastOwners.get(address)
     return owner !== node && this.#cared.get(address)?.standbys.includes(node) === true ? owner : undefined
@@ -242,6 +261,9 @@ export class Standby {
 
   #hear(from: string, message: Message): void {
     const news = this.#copies.take(from, message, (address) => this.#cared.has(address))
-    for (const flow of news) if (this.#held.has(flow.address)) carryOne(this.#options.namespace.network, flow)
+    for (const flow of news) {
+      const isHere = this.#held.has(flow.address) && (this.#preparing.has(flow.address) || !this.#isPodOf(from, flow))
+      if (isHere) carryOne(this.#options.namespace.network, flow)
+    }
   }
 }

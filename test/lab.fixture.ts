@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const plumb = resolve(import.meta.dirname, '..', 'plumb')
+
+interface Outcome {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+/** A lab of one test file, used by the command line alone. */
+export class TestLab {
+  readonly name: string
+  readonly #environment: NodeJS.ProcessEnv
+  #kubeconfig = ''
+
+  constructor(name: string) {
+    this.name = name
+    this.#environment = { ...process.env, PLUMB_LAB: name }
+  }
+
+  /** The lab's folder, with a folder for each node in it. */
+  get folder(): string {
+    return dirname(this.#kubeconfig)
+  }
+
+  /** `plumb up`, with words behind it. */
+  async start(...words: string[]): Promise<void> {
+    const up = await this.cli('up', ...words)
+    assert.equal(up.code, 0, up.stderr)
+    this.#kubeconfig = (await this.cli('kubeconfig')).stdout.trim()
+  }
+
+  async stop(): Promise<void> {
+    await this.cli('down')
+  }
+
+  /** Runs the command line; a failure is an outcome like any other. */
+  cli(...words: string[]): Promise<Outcome> {
+    return run(plumb, words, { env: this.#environment, maxBuffer: 1 << 24 }).then(
+      ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+      (error: Outcome) => error,
+    )
+  }
+
+  /** The command line as a process that goes on. */
+  spawn(words: readonly string[], stdio: SpawnOptions['stdio']): ChildProcess {
+    return spawn(plumb, words, { env: this.#environment, stdio })
+  }
+
+  /** What kubectl prints; throws when it fails. */
+  async kubectl(...words: string[]): Promise<string> {
+    return (await run('kubectl', ['--kubeconfig', this.#kubeconfig, ...words], { maxBuffer: 1 << 24 })).stdout.trim()
+  }
+
+  async apply(object: unknown): Promise<void> {
+    const applied = run('kubectl', ['--kubeconfig', this.#kubeconfig, 'apply', '-f', '-'])
+    applied.child.stdin?.end(JSON.stringify(object))
+    await applied
+  }
+
+  /** The host's process id of a node's agent. */
+  findAgent(node: string): number | undefined {
+    return readdirSync('/proc')
+      .filter((entry) => /^\d+$/.test(entry))
+      .map(Number)
+      .find((pid) => {
+        try {
+          const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+          return words.includes('agent') && words.includes(node) && words.some((word) => word.startsWith(this.folder))
+        } catch {
+          return false
+        }
+      })
+  }
+}
