@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import { type ObjectKey, splitKey } from '../cluster/index.ts'
+import type { Service } from '../objects/index.ts'
 import { findPort, protocolOf } from './backend.ts'
 import type { Policies } from './backend-tls.ts'
-import { type BackendReference, gatewayGroup } from './gateway-api.ts'
+import { type BackendReference, gatewayGroup, type ReferenceGrant } from './gateway-api.ts'
 import type { Authority, BackendModel, BackendTls, Because, Certificate, Target } from './model.ts'
 import { completeReference, isPermitted } from './reference.ts'
+import { isSameList } from './remember.ts'
 import type { Sources } from './sources.ts'
 import { type Verdict, verdict } from './verdict.ts'
 
@@ -19,8 +21,20 @@ export interface Referring {
   readonly persistence?: BackendModel['persistence']
 }
 
+/** What the references of a route came to, with the Services that were looked for. */
+export interface Reached {
+  readonly backends: ReadonlyMap<string, BackendModel>
+  readonly authorities: ReadonlyMap<string, Authority>
+  readonly certificates: ReadonlyMap<string, Certificate>
+  readonly services: ReadonlyMap<ObjectKey, Service | undefined>
+  readonly hasPolicy: boolean
+  readonly grants: readonly ReferenceGrant[]
+}
+
 /** What references have led to so far. */
 export class Backends {
+  /** The Services that were looked for. */
+  readonly #read = new Map<ObjectKey, Service | undefined>()
   readonly backends = new Map<string, BackendModel>()
   readonly authorities = new Map<string, Authority>()
   readonly certificates = new Map<string, Certificate>()
@@ -30,6 +44,29 @@ export class Backends {
   constructor(sources: Sources, policies: Policies) {
     this.#sources = sources
     this.policies = policies
+  }
+
+  /** What the references of one route lead to, and what that depends on. */
+  apart<Value>(resolveAll: (own: Backends) => Value): { value: Value; reached: Reached } {
+    const own = new Backends(this.#sources, this.policies)
+    const value = resolveAll(own)
+    const { backends, authorities, certificates } = own
+    const hasPolicy = [...own.#read.keys()].some((key) => this.policies.byService.has(key))
+    const { grants } = this.#sources.gatewayApi
+    return { value, reached: { backends, authorities, certificates, services: own.#read, hasPolicy, grants } }
+  }
+
+  take({ backends, authorities, certificates }: Reached): void {
+    for (const [id, one] of backends) if (!this.backends.has(id)) this.backends.set(id, one)
+    for (const [id, one] of authorities) this.authorities.set(id, one)
+    for (const [id, one] of certificates) this.certificates.set(id, one)
+  }
+
+  /** Whether references would lead to the same again. Those to Services with a policy are always followed anew. */
+  isStill({ services, hasPolicy, grants }: Reached): boolean {
+    const isSame = ([key, service]: [ObjectKey, Service | undefined]): boolean =>
+      this.#sources.services.get(key) === service && !this.policies.byService.has(key)
+    return !hasPolicy && isSameList(this.#sources.gatewayApi.grants, grants) && [...services].every(isSame)
   }
 
   /** Where a reference of a route leads, and why it leads nowhere. */
@@ -48,6 +85,7 @@ export class Backends {
         `no ReferenceGrant in ${to.namespace} lets ${from.kind}s of ${from.namespace} use service/${key}`,
       )
     const service = this.#sources.services.get(key)
+    this.#read.set(key, service)
     if (service === undefined) return refuse('BackendNotFound', `there is no service/${key}`)
     if (service.spec.type === 'ExternalName')
       return refuse('BackendNotFound', `service/${key} is an ExternalName, which has no endpoints`)

@@ -2,6 +2,7 @@ import { type Address, familyOf, findAddress } from '../addr/index.ts'
 import { keyOf } from '../cluster/index.ts'
 import type { EndpointSlice, Service, ServicePort } from '../objects/index.ts'
 import type { BackendModel, ServerModel } from './model.ts'
+import { perObjectGiven } from './remember.ts'
 import type { Sources } from './sources.ts'
 
 /** A port of a Service that requests or streams can be sent to. */
@@ -25,8 +26,21 @@ export function compileServers(
   backend: BackendModel,
   sources: Pick<Sources, 'services' | 'slicesOf'>,
 ): readonly ServerModel[] {
-  const offers = sources.slicesOf(backend.service).flatMap((slice) => offersOf(slice, backend))
-  const first = sources.services.get(backend.service)?.spec.ipFamilies?.[0] === 'IPv6' ? 6 : 4
+  const slices = sources.slicesOf(backend.service)
+  const service = sources.services.get(backend.service)
+  return serversOf(backend, [slices, service], () => chooseServers(backend, service, slices))
+}
+
+/** Most Services have the same pods the next time. */
+const serversOf = perObjectGiven<BackendModel, readonly ServerModel[]>()
+
+function chooseServers(
+  backend: BackendModel,
+  service: Service | undefined,
+  slices: readonly EndpointSlice[],
+): readonly ServerModel[] {
+  const offers = slices.flatMap((slice) => offersOf(slice, backend))
+  const first = service?.spec.ipFamilies?.[0] === 'IPv6' ? 6 : 4
   const preferred = offers.filter(({ server }) => familyOf(server.address) === first)
   const family = preferred.length > 0 ? preferred : offers
   const ready = family.filter(({ ready }) => ready)

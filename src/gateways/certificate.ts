@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { keyOf } from '../cluster/index.ts'
 import type { Secret } from './ingress.ts'
 import type { Because, Certificate } from './model.ts'
+import { perObject } from './remember.ts'
 import type { ConfigMap } from './sources.ts'
 
 /** What is wrong with a Secret or ConfigMap, and what to do. */
@@ -12,6 +13,12 @@ export interface Unusable {
 
 /** Chain and key of a TLS Secret, when HAProxy would take them: every certificate of the chain is read, not only the first. */
 export function readCertificate(secret: Secret, because: Because): Certificate | Unusable {
+  const read = readPair(secret)
+  return 'pem' in read ? { ...read, because } : read
+}
+
+/** Reading costs, and a Secret stays the same for long. */
+const readPair = perObject((secret: Secret): Omit<Certificate, 'because'> | Unusable => {
   const name = `secret/${keyOf(secret)}`
   const chain = decode(secret.data?.['tls.crt'])
   const key = decode(secret.data?.['tls.key'])
@@ -28,12 +35,12 @@ export function readCertificate(secret: Secret, because: Because): Certificate |
         return { says: `a key of ${name} has ${bits} bits`, try: 'use RSA of 2048 bits or ECDSA' }
     }
     const pem = `${[...certificates].map((one) => one.toString().trim()).join('\n')}\n${key.trim()}\n`
-    return { id: keyOf(secret).replace('/', ':'), pem, names: namesOf(leaf), because }
+    return { id: keyOf(secret).replace('/', ':'), pem, names: namesOf(leaf) }
   } catch (error) {
     const says = `${name} has no readable tls.crt and tls.key (${(error as Error).message})`
     return { says, try: 'store a certificate and its key in PEM' }
   }
-}
+})
 
 /** Certificates of authorities out of `ca.crt` of a ConfigMap or a Secret; duplicates once, as OpenSSL wants them. */
 export function readAuthorities(object: ConfigMap | Secret, name: string): { readonly pem: string } | Unusable {

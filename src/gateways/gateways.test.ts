@@ -172,8 +172,8 @@ test('an endpoint or a route to a known backend is a command, a new backend a re
     'remove-server',
   ])
   assert.deepEqual(kinds(planGateway(first, lowered(['10.0.0.1', '10.0.0.2'], ['/', 'a'], ['/x', 'a']))), [
-    'set-map',
-    'set-map',
+    'edit-map',
+    'edit-map',
   ])
   assert.equal(kinds(planGateway(first, lowered(['10.0.0.1'], ['/', 'a'], ['/x', 'b']))), 'reload')
 })

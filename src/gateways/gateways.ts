@@ -1,14 +1,15 @@
 import { keyOf, type ObjectKey } from '../cluster/index.ts'
 import { type Attachment, attach } from './attach.ts'
-import { Backends, type Referring } from './backend-reference.ts'
+import { Backends, type Reached, type Referring } from './backend-reference.ts'
 import { compilePolicies, type Policies } from './backend-tls.ts'
 import { entrancesOf } from './entrances.ts'
-import type { AnyRoute, Gateway, GatewayClass, GRPCRoute, HTTPRoute, StreamRouteObject } from './gateway-api.ts'
+import type { AnyRoute, Gateway, GatewayClass } from './gateway-api.ts'
 import { gatewayGroup } from './gateway-api.ts'
-import { type CompiledRoute, compileGrpcRoute, compileHttpRoute } from './http-route.ts'
+import { compileGrpcRoute, compileHttpRoute } from './http-route.ts'
 import { resolveCertificate } from './listener-tls.ts'
 import { compileListeners, type GatewayState } from './listeners.ts'
 import type { Authority, BackendModel, Certificate, Entrance, Finding, HttpRule, WeightedTarget } from './model.ts'
+import { perObject } from './remember.ts'
 import type { Sources } from './sources.ts'
 import { compileStreamRoute } from './stream-route.ts'
 import { type Verdict, verdict } from './verdict.ts'
@@ -64,7 +65,7 @@ export function compileGatewayApi(sources: Sources): GatewayApiState {
   const compileAll = <Route extends AnyRoute>(
     kind: Referring['kind'],
     routes: Iterable<Route>,
-    compile: (route: Route, from: Referring) => Partial<RouteAtParent> & { refused?: Verdict; unserved?: Verdict },
+    compile: (route: Route, own: Backends, from: Referring) => Compiled,
   ): RouteState[] =>
     [...routes].flatMap((route) => {
       const parents = attach(route, kind, gateways, sources).map((at): RouteAtParent => {
@@ -72,7 +73,7 @@ export function compileGatewayApi(sources: Sources): GatewayApiState {
         const shown = clientCertificates.get(gateway)
         const namespace = route.metadata.namespace ?? ''
         const from = { kind, namespace, gateway, ...(shown && 'pem' in shown && { clientCertificate: shown }) }
-        const { refused, unserved, rules = [], targets = [] } = compile(route, from)
+        const { refused, unserved, rules = [], targets = [] } = compileOnce(route, from, backends, compile)
         const accepted = at.accepted.ok && unserved !== undefined ? unserved : at.accepted
         return {
           ...at,
@@ -84,15 +85,12 @@ export function compileGatewayApi(sources: Sources): GatewayApiState {
       })
       return parents.length === 0 ? [] : [{ route, kind, parents }]
     })
-  const http = (route: HTTPRoute, from: Referring): CompiledRoute => compileHttpRoute(route, backends, from)
-  const grpc = (route: GRPCRoute, from: Referring): CompiledRoute => compileGrpcRoute(route, backends, from)
-  const stream = (route: StreamRouteObject, from: Referring) => compileStreamRoute(route, backends, from)
   const routes = [
-    ...compileAll('HTTPRoute', api.httpRoutes, http),
-    ...compileAll('GRPCRoute', api.grpcRoutes, grpc),
-    ...compileAll('TLSRoute', api.tlsRoutes, stream),
-    ...compileAll('TCPRoute', api.tcpRoutes, stream),
-    ...compileAll('UDPRoute', api.udpRoutes, stream),
+    ...compileAll('HTTPRoute', api.httpRoutes, compileHttpRoute),
+    ...compileAll('GRPCRoute', api.grpcRoutes, compileGrpcRoute),
+    ...compileAll('TLSRoute', api.tlsRoutes, compileStreamRoute),
+    ...compileAll('TCPRoute', api.tcpRoutes, compileStreamRoute),
+    ...compileAll('UDPRoute', api.udpRoutes, compileStreamRoute),
   ]
   const served = entrancesOf(gateways, routes, sources)
   const authorities = new Map([...backends.authorities, ...served.authorities])
@@ -109,6 +107,32 @@ export function compileGatewayApi(sources: Sources): GatewayApiState {
     certificates,
     findings: findingsOf(routes),
   }
+}
+
+type Compiled = Pick<Partial<RouteAtParent>, 'rules' | 'targets'> & { refused?: Verdict; unserved?: Verdict }
+
+/** What routes came to, by Gateway. */
+const compiledRoutes = perObject(
+  (_: AnyRoute) => new Map<ObjectKey, { compiled: Compiled; reached: Reached; shown: Certificate | undefined }>(),
+)
+
+/** A route comes to the same as long as its references lead to the same. */
+function compileOnce<Route extends AnyRoute>(
+  route: Route,
+  from: Referring,
+  all: Backends,
+  compile: (route: Route, own: Backends, from: Referring) => Compiled,
+): Compiled {
+  const known = compiledRoutes(route)
+  const last = known.get(from.gateway)
+  if (last !== undefined && last.shown?.pem === from.clientCertificate?.pem && all.isStill(last.reached)) {
+    all.take(last.reached)
+    return last.compiled
+  }
+  const { value: compiled, reached } = all.apart((own) => compile(route, own, from))
+  all.take(reached)
+  known.set(from.gateway, { compiled, reached, shown: from.clientCertificate })
+  return compiled
 }
 
 /** What the gateway shows to pods: `spec.tls.backend.clientCertificateRef`. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { AnnotationReader } from './annotation-reader.ts'
+import { type AnnotationReader, annotationPrefixes } from './annotation-reader.ts'
 import type { Ingress } from './ingress.ts'
 import type { Filter, UserList } from './model.ts'
 import { isPermitted } from './reference.ts'
@@ -40,6 +40,15 @@ export function readAuth(read: AnnotationReader, ingress: Ingress, referred: Ref
   const external = read.text('auth-url') === undefined ? {} : readExternal(read, namespace, referred)
   if (basic.blocked === undefined && external.blocked === undefined) return { ...basic, ...external }
   return { blocked: basic.blocked ?? external.blocked ?? '' }
+}
+
+/** What `readAuth` depends on beside the Ingress. */
+export function referredBy({ metadata }: Ingress, { secrets, grants }: Referred): readonly unknown[] {
+  const { annotations = {}, namespace } = metadata
+  const named = annotationPrefixes.flatMap((prefix) => annotations[`${prefix}auth-secret`] ?? [])
+  const isAsked = annotationPrefixes.some((prefix) => annotations[`${prefix}auth-url`] !== undefined)
+  const keys = named.map((name) => (name.includes('/') ? name.trim() : `${namespace}/${name.trim()}`))
+  return keys.length === 0 && !isAsked ? [] : [...keys.map((key) => secrets.get(key)), ...grants]
 }
 
 function readBasic(read: AnnotationReader, namespace: string, { secrets, grants }: Referred): IngressAuth {

@@ -1,9 +1,10 @@
 import { type IngressSettings, readAnnotations } from './annotations.ts'
 import { type HostPattern, hostText, parseHost } from './host.ts'
 import { type Ingress, type IngressBackend, objectOf } from './ingress.ts'
-import type { Referred } from './ingress-auth.ts'
+import { type Referred, referredBy } from './ingress-auth.ts'
 import { regexFault } from './match.ts'
 import type { Because, Filter, Finding, PathPattern, ValueMatch } from './model.ts'
+import { perObject, perObjectGiven } from './remember.ts'
 
 type Entry = 'http' | 'https'
 
@@ -43,20 +44,21 @@ export function compileClaims(
   findings: Finding[]
 } {
   const findings: Finding[] = []
-  const read = ingresses.map((ingress) => {
-    const { settings, findings: told } = readAnnotations(ingress, referred)
-    findings.push(...told)
-    return { ingress, settings }
-  })
+  const read = ingresses.map((ingress) =>
+    readIngress(ingress, referredBy(ingress, referred), () => ({ ingress, ...readAnnotations(ingress, referred) })),
+  )
+  for (const one of read) findings.push(...one.findings)
   const plain = read.filter(({ settings }) => settings.canary === undefined)
   const served = new Map<string, Claim>()
-  for (const claimsOf of [ruleClaims, moreClaims, defaultClaims]) {
-    for (const claim of plain.flatMap((one) => claimsOf(one, findings)).flatMap(secured)) {
+  for (const [stage, claimsOf] of stages.entries()) {
+    const made = plain.map(claimsOf)
+    for (const { findings: told } of made) findings.push(...told)
+    for (const claim of made.flatMap(({ claims }) => claims)) {
       const free = claim.entries.filter((entry) => !served.has(keyOf(claim, entry)))
       const kept = free.length === claim.entries.length ? claim : { ...claim, entries: free }
       for (const entry of free) served.set(keyOf(claim, entry), kept)
       // Aliases and default backends step back without a word: that is what they are for.
-      if (kept === claim || claimsOf !== ruleClaims) continue
+      if (kept === claim || stage > 0) continue
       const taken = claim.entries.map((entry) => served.get(keyOf(claim, entry))!).find((one) => !isOf(one, claim))
       if (taken !== undefined) findings.push(takenBy(taken, claim))
     }
@@ -73,6 +75,17 @@ export function compileClaims(
 }
 
 type Read = Pick<Claim, 'ingress' | 'settings'>
+
+/** Read once for as long as what annotations refer to is the same. */
+const readIngress = perObjectGiven<Ingress, ReturnType<typeof readAnnotations> & { readonly ingress: Ingress }>()
+
+/** Rules have what they claim before aliases, and those before default backends. */
+const stages = [ruleClaims, moreClaims, defaultClaims].map((claimsOf) =>
+  perObject((one: Read) => {
+    const findings: Finding[] = []
+    return { claims: claimsOf(one, findings).flatMap(secured), findings }
+  }),
+)
 
 function isOf(a: Claim, b: Claim): boolean {
   return a.ingress === b.ingress && a.because.field === b.because.field

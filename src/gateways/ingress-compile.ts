@@ -16,6 +16,7 @@ import type {
   StreamRoute,
   WeightedTarget,
 } from './model.ts'
+import { perObjectGiven } from './remember.ts'
 import type { Sources } from './sources.ts'
 import { compileTiers, type Claim as TierClaim } from './tiers.ts'
 
@@ -86,63 +87,27 @@ function compileRules(claims: readonly Claim[], sources: Sources, findings: Find
   const backends = new Map<string, BackendModel>()
   const numbers = new Map<string, number>()
   const compiled = claims.map((claim) => {
-    const { path, headers, because } = claim
-    const rule: HttpRule = { path, headers, query: [], action: actionOf(claim), because }
-    return { claim, rule }
+    const made = compileClaim(claim, nameOf(claim), sources.services)
+    for (const finding of made.findings) {
+      const isTold = findings.some(
+        (one) => one.code === finding.code && one.object === finding.object && one.field === finding.field,
+      )
+      if (!isTold) findings.push(finding)
+    }
+    for (const backend of made.backends) if (!backends.has(backend.id)) backends.set(backend.id, backend)
+    return { claim, rule: made.rule }
   })
 
-  function actionOf(claim: Claim): HttpAction {
-    const { settings } = claim
-    const { timeoutMs } = settings
-    const asked = askedOf(claim)
-    const blocked = settings.blocked ?? asked?.says
-    const filters = asked === undefined ? claim.filters : afterFences(claim.filters, asked.filters)
-    const object = objectOf(claim.ingress)
-    const targets = blocked === undefined ? targetsOf(claim) : [brokenTarget(claim, blocked)]
-    const isPlain = filters.length === 0 && timeoutMs === undefined && targets.length === 1
+  /** Actions that do something need names of their own. */
+  function nameOf({ ingress, filters, settings, backends: wanted }: Claim): string {
+    const object = objectOf(ingress)
+    const { timeoutMs, blocked } = settings
+    const targets = blocked === undefined ? wanted.length : 1
+    if (filters.length === 0 && settings.external === undefined && timeoutMs === undefined && targets === 1)
+      return object
     const number = (numbers.get(object) ?? -1) + 1
-    if (!isPlain) numbers.set(object, number)
-    // Actions that do something need names of their own.
-    const id = isPlain ? object : `${object}/${number}`
-    return { id, filters: blocked === undefined ? filters : [], targets, ...(timeoutMs && { timeoutMs }) }
-  }
-
-  /** Who is asked whether requests may pass, which nobody does while that Service is not there. */
-  function askedOf({ settings, because }: Claim): { filters: Filter[]; says?: string } | undefined {
-    if (settings.external === undefined) return undefined
-    const { at, filter } = settings.external
-    const by = { ...because, field: 'metadata.annotations[auth-url]' }
-    const reference = { service: { name: at.name, port: { number: at.port } } }
-    const { backend, finding } = compileBackend(reference, at.namespace, by, sources.services)
-    if (backend === undefined) {
-      tell(finding)
-      return { filters: [], says: finding?.says ?? '' }
-    }
-    if (!backends.has(backend.id)) backends.set(backend.id, backend)
-    return { filters: [{ ...filter, backend: backend.id }] }
-  }
-
-  function tell(finding: Finding | undefined): void {
-    if (finding === undefined) return
-    const { code, object, field } = finding
-    if (!findings.some((one) => one.code === code && one.object === object && one.field === field))
-      findings.push(finding)
-  }
-
-  function targetsOf({ ingress, settings, backends: wanted }: Claim): WeightedTarget[] {
-    const namespace = ingress.metadata.namespace ?? ''
-    return wanted.map(({ weight, backend: reference, because }) => {
-      const { target, backend, finding } = compileBackend(
-        reference,
-        namespace,
-        because,
-        sources.services,
-        settings.particular,
-      )
-      tell(finding)
-      if (backend !== undefined && !backends.has(backend.id)) backends.set(backend.id, backend)
-      return { weight, target, filters: [] }
-    })
+    numbers.set(object, number)
+    return `${object}/${number}`
   }
 
   const tiers = (entry: 'http' | 'https'): TierClaim[] => {
@@ -158,10 +123,59 @@ function compileRules(claims: readonly Claim[], sources: Sources, findings: Find
   return { backends: [...backends.values()], rules: { http, https: isSame ? http : tiers('https') } }
 }
 
+interface CompiledClaim {
+  readonly rule: HttpRule
+  readonly backends: readonly BackendModel[]
+  readonly findings: readonly Finding[]
+}
+
+/** A claim comes to the same as long as its Services are the same. */
+function compileClaim(claim: Claim, id: string, services: Sources['services']): CompiledClaim {
+  const { ingress, path, headers, filters, settings, because } = claim
+  const { timeoutMs, particular, external } = settings
+  const namespace = ingress.metadata.namespace ?? ''
+  const named = claim.backends.map(({ backend }) => services.get(`${namespace}/${backend.service?.name ?? ''}`))
+  const asked = external && services.get(`${external.at.namespace}/${external.at.name}`)
+  return compiledClaims(claim, [id, asked, ...named], () => {
+    const backends: BackendModel[] = []
+    const findings: Finding[] = []
+    const targetsOf = (): WeightedTarget[] =>
+      claim.backends.map(({ weight, backend: reference, because }) => {
+        const { target, backend, finding } = compileBackend(reference, namespace, because, services, particular)
+        if (finding !== undefined) findings.push(finding)
+        if (backend !== undefined) backends.push(backend)
+        return { weight, target, filters: [] }
+      })
+    // Nobody passes while the Service is not there that is to be asked about it.
+    const judge =
+      external &&
+      compileBackend(
+        { service: { name: external.at.name, port: { number: external.at.port } } },
+        external.at.namespace,
+        { ...because, field: 'metadata.annotations[auth-url]' },
+        services,
+      )
+    if (judge?.finding !== undefined) findings.push(judge.finding)
+    if (judge?.backend !== undefined) backends.push(judge.backend)
+    const blocked = settings.blocked ?? judge?.finding?.says
+    const all =
+      external && judge?.backend ? afterFences(filters, { ...external.filter, backend: judge.backend.id }) : filters
+    const action: HttpAction = {
+      id,
+      filters: blocked === undefined ? all : [],
+      targets: blocked === undefined ? targetsOf() : [brokenTarget(claim, blocked)],
+      ...(timeoutMs && { timeoutMs }),
+    }
+    return { rule: { path, headers, query: [], action, because }, backends, findings }
+  })
+}
+
+const compiledClaims = perObjectGiven<Claim, CompiledClaim>()
+
 /** Behind those that need nobody's word, and before those that change the request. */
-function afterFences(filters: readonly Filter[], asked: readonly Filter[]): Filter[] {
+function afterFences(filters: readonly Filter[], asked: Filter): Filter[] {
   const isFence = ({ kind }: Filter): boolean => kind === 'sources' || kind === 'cors' || kind === 'basic-auth'
-  return [...filters.filter(isFence), ...asked, ...filters.filter((one) => !isFence(one))]
+  return [...filters.filter(isFence), asked, ...filters.filter((one) => !isFence(one))]
 }
 
 /** TLS that goes on to pods by the name that clients ask for. */

@@ -5,6 +5,7 @@ import { type HostPattern, hostText, moreSpecific } from './host.ts'
 import { renderAction } from './lower-actions.ts'
 import { type Paths, routesPath } from './lower-words.ts'
 import type { Entrance, GatewayModel, HostTier, HttpAction, HttpRule, ValueMatch, WeightedTarget } from './model.ts'
+import { perObject } from './remember.ts'
 
 export type Entries = ReadonlyMap<string, string>
 
@@ -22,6 +23,7 @@ export function lowerMaps(
   directory: string,
 ): Map<string, Entries> {
   const hits = new Hits()
+  const lead = { groups: new Map(), regexes: new Map(), actions: new Map(), weights: new Map(), shares: new Map() }
   const hosts = new Map<string, string>()
   const suffixes: [HostPattern, string, string][] = []
   const parents = new Map<string, string>()
@@ -38,6 +40,7 @@ export function lowerMaps(
       host: HostPattern,
       value: string,
     ) => {
+      if (!isMapKey(keyOf(host))) return
       if (host.kind === 'suffix') ends.push([host, `.${host.name}|${entrance.id}`, value])
       else into.set(keyOf(host), value)
     }
@@ -46,7 +49,9 @@ export function lowerMaps(
       const name = tierName(tier.host, entrance)
       put(hosts, suffixes, tier.host, name)
       if (tier.parent !== undefined) parents.set(`${name}|${entrance.id}`, tierName(tier.parent, entrance))
-      lowerTier(tier, name, keyOf(tier.host), hits, own)
+      const lowered = loweredTier(tier, name, keyOf(tier.host))
+      merge(own, lowered.routes)
+      mergeHits(lead, lowered.hits)
     }
     if (entrance.protocol !== 'TCP') routes.push([routesPath(directory, entrance), own])
     if (entrance.protocol === 'TLS')
@@ -55,24 +60,55 @@ export function lowerMaps(
     for (const { host, action } of entrance.streams)
       put(streams, streamSuffixes, host, hits.of({ ...action, filters: [] }, answering.closed))
   }
+  mergeHits(lead, hits)
   for (const { id, users } of userLists)
-    for (const [name, hash] of users) hits.actions.set(`${id}:${encode(name)}`, encode(hash))
-  const all: [string, Entries][] = [
+    for (const [name, hash] of users) lead.actions.set(`${id}:${encode(name)}`, encode(hash))
+  return new Map<string, Entries>([
     [paths.hosts, hosts],
     [paths.suffixes, longestFirst(suffixes)],
     [paths.parents, parents],
     ...routes,
-    [paths.groups, hits.groups],
-    [paths.regexes, hits.regexes],
-    [paths.actions, hits.actions],
-    [paths.weights, hits.weights],
-    [paths.shares, hits.shares],
+    [paths.groups, lead.groups],
+    [paths.regexes, lead.regexes],
+    [paths.actions, lead.actions],
+    [paths.weights, lead.weights],
+    [paths.shares, lead.shares],
     [paths.names, names],
     [paths.nameSuffixes, longestFirst(nameSuffixes)],
     [paths.streams, streams],
     [paths.streamSuffixes, longestFirst(streamSuffixes)],
-  ]
-  return new Map(all.map(([path, entries]) => [path, new Map([...entries].filter(([key]) => isMapKey(key)))]))
+  ])
+}
+
+type Lead = Pick<Hits, 'groups' | 'regexes' | 'actions' | 'weights' | 'shares'>
+
+function mergeHits(into: Lead, from: Lead): void {
+  for (const name of ['groups', 'regexes', 'actions', 'weights', 'shares'] as const) merge(into[name], from[name])
+}
+
+function merge(into: Map<string, string>, from: Entries): void {
+  for (const [key, value] of from) if (isMapKey(key)) into.set(key, value)
+}
+
+interface LoweredTier {
+  readonly routes: Entries
+  readonly hits: Lead
+}
+
+/** By name and key: a tier may be one of several entrances. */
+const tiersOf = perObject((_: HostTier) => new Map<string, LoweredTier>())
+
+/** A tier that is the same is lowered once. */
+function loweredTier(tier: HostTier, name: string, key: string): LoweredTier {
+  const known = tiersOf(tier)
+  const found = known.get(`${name} ${key}`)
+  if (found !== undefined) return found
+  const hits = new Hits()
+  const routes = new Map<string, string>()
+  lowerTier(tier, name, key, hits, routes)
+  const lowered = { routes, hits }
+  known.set(`${name} ${key}`, lowered)
+  return lowered
 }
 
 /** Of suffixes HAProxy takes the first that fits. */

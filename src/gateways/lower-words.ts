@@ -32,6 +32,11 @@ export function pathsIn(directory: string) {
   }
 }
 
+/** Whether the order of a map's entries matters: of suffixes HAProxy takes the first that fits. */
+export function isOrdered(path: string): boolean {
+  return path.endsWith('suffixes.map')
+}
+
 /** The map of an entrance's routes. */
 export function routesPath(directory: string, { id }: Pick<Entrance, 'id'>): string {
   return `${directory}/${id}.routes.map`

@@ -8,6 +8,7 @@ import { type Entries, lowerMaps } from './lower-maps.ts'
 import { streamSections } from './lower-stream.ts'
 import { authorityPath, certificatePath, type Place, pathsIn } from './lower-words.ts'
 import type { BackendModel, Entrance, GatewayModel, ServerModel } from './model.ts'
+import { perObject, perObjectGiven } from './remember.ts'
 import { originsOf, type TlsOrigin } from './tls-origin.ts'
 import { isCrypt } from './users.ts'
 
@@ -49,11 +50,15 @@ export function lowerGateway(
       ...answeringBackends(),
       ...userLists(model),
       ...limitTables(backends),
-      ...backends.map(lowerBackend),
+      ...backends.map(sectionOf),
     ],
     maps: mapsOf(model, entrances, directory),
     servers: new Map(
-      backends.map((backend) => [backend.id, serversOf(backend).map((server) => lowerServer(server, backend, place))]),
+      backends.map((backend) => {
+        const servers = serversOf(backend)
+        const lower = () => servers.map((server) => lowerServer(server, backend, place))
+        return [backend.id, loweredServers(backend, [servers, directory], lower)]
+      }),
     ),
     certificates: new Map([
       ...tls.map((entrance): [string, string] => [
@@ -70,6 +75,11 @@ export function lowerGateway(
     ]),
   }
 }
+
+/** Of a backend that is the same nothing is lowered again, nor of its servers. */
+const sectionOf = perObject(lowerBackend)
+const loweredServers = perObjectGiven<BackendModel, readonly Server[]>()
+const textOf = perObjectGiven<Section, string>()
 
 /** Those whose hashes only HAProxy can check. */
 function userLists({ userLists: lists }: GatewayModel): Section[] {
@@ -99,17 +109,18 @@ function mapsOf(model: GatewayModel, entrances: readonly Entrance[], directory: 
 /** The files of a gateway by path, to begin with or to reload from: what it would have been told at run time included. */
 export function renderFiles(lowered: LoweredGateway, directory: string): ReadonlyMap<string, string> {
   const sections = lowered.sections.map((section) => {
-    const servers = section.keyword === 'backend' ? lowered.servers.get(section.name ?? '') : undefined
-    if (servers === undefined) return section
-    const lines = servers.map(({ name, address, options }): Line => ['server', name, address, ...options])
-    return { ...section, lines: [...section.lines, ...lines] }
+    const servers = (section.keyword === 'backend' && lowered.servers.get(section.name ?? '')) || []
+    return textOf(section, [servers], () => {
+      const lines = servers.map(({ name, address, options }): Line => ['server', name, address, ...options])
+      return renderConfig({ sections: [{ ...section, lines: [...section.lines, ...lines] }] })
+    })
   })
   return new Map([
     ...lowered.certificates,
     ...lowered.files,
     ...[...lowered.maps].map(([path, entries]): [string, string] => [path, renderMap(entries)]),
     ...[...lowered.lists].map(([path, lines]): [string, string] => [path, `${lines.join('\n')}\n`]),
-    [`${directory}/haproxy.cfg`, renderConfig({ sections })],
+    [`${directory}/haproxy.cfg`, sections.join('\n')],
   ])
 }
 
@@ -125,10 +136,11 @@ function defaultPem({ listeners }: Entrance, { certificates }: GatewayModel, pla
 
 /** Of several certificates of a listener the first is for all its names, the others for those that are written in them. */
 function listLines(entrance: Entrance, { certificates }: GatewayModel, directory: string): string[] {
+  const byId = new Map(certificates.map((one) => [one.id, one]))
   const lines = new Map<string, string>()
   for (const { host, certificates: own } of entrance.listeners) {
     for (const [at, id] of own.entries()) {
-      const written = (certificates.find((one) => one.id === id)?.names ?? [])
+      const written = (byId.get(id)?.names ?? [])
         .filter((name) => /^[a-z0-9.*-]+$/.test(name))
         .filter((name) =>
           covers(host, name.startsWith('*.') ? { kind: 'suffix', name: name.slice(2) } : { kind: 'exact', name }),

@@ -1,6 +1,8 @@
-import type { Command } from '../haproxy/index.ts'
+import type { Command, Section } from '../haproxy/index.ts'
 import type { LoweredGateway } from './lower.ts'
 import type { Entries } from './lower-maps.ts'
+import { isOrdered } from './lower-words.ts'
+import { perObject } from './remember.ts'
 
 /** How a running gateway becomes another: by commands, or by a reload of the files. */
 export type GatewayPlan =
@@ -13,8 +15,8 @@ export function planGateway(from: LoweredGateway, to: LoweredGateway): GatewayPl
   if (!sameEntries(structureOf(from), structureOf(to))) return { kind: 'reload', why: 'other backends or options' }
   if (!sameEntries(from.files, to.files)) return { kind: 'reload', why: 'other authorities' }
   for (const [path, lines] of from.lists) {
-    if (lines.some((line) => !to.lists.get(path)?.includes(line)))
-      return { kind: 'reload', why: 'a certificate is taken away' }
+    const kept = new Set(to.lists.get(path))
+    if (lines.some((line) => !kept.has(line))) return { kind: 'reload', why: 'a certificate is taken away' }
   }
   const { added, removed } = serverCommands(from, to)
   const commands = [...certificateCommands(from, to), ...added, ...mapCommands(from, to), ...removed]
@@ -22,11 +24,11 @@ export function planGateway(from: LoweredGateway, to: LoweredGateway): GatewayPl
 }
 
 function certificateCommands(from: LoweredGateway, to: LoweredGateway): Command[] {
-  const listed = [...to.lists].flatMap(([list, lines]) =>
-    lines
-      .filter((line) => !from.lists.get(list)?.includes(line))
-      .map((line): Command => ({ kind: 'list-certificate', list, line })),
-  )
+  const listed = [...to.lists].flatMap(([list, lines]) => {
+    const had = new Set(from.lists.get(list))
+    const added = lines.filter((line) => !had.has(line))
+    return added.map((line): Command => ({ kind: 'list-certificate', list, line }))
+  })
   const added = new Set(listed.map((one) => (one.kind === 'list-certificate' ? one.line.split(' ', 1)[0] : '')))
   const known = new Set([...from.lists.values()].flat().map((line) => line.split(' ', 1)[0]))
   const set = [...to.certificates]
@@ -41,15 +43,30 @@ function certificateCommands(from: LoweredGateway, to: LoweredGateway): Command[
  * loses what is old when all have.
  */
 function mapCommands(from: LoweredGateway, to: LoweredGateway): Command[] {
-  const changed = [...to.maps].filter(([path, entries]) => !sameEntries(from.maps.get(path), entries))
-  const isKept = ([path, entries]: (typeof changed)[number]): boolean =>
-    [...(from.maps.get(path)?.keys() ?? [])].every((key) => entries.has(key))
-  const set = (path: string, entries: Entries): Command => ({ kind: 'set-map', path, entries })
-  const grown = changed.map(([path, entries]) => {
-    const leaving = [...(from.maps.get(path) ?? [])].filter(([key]) => !entries.has(key))
-    return set(path, new Map([...entries, ...leaving]))
-  })
-  return [...grown.toReversed(), ...changed.filter((one) => !isKept(one)).map(([path, entries]) => set(path, entries))]
+  const changes = [...to.maps].map(([path, entries]) => changeOf(path, from.maps.get(path) ?? new Map(), entries))
+  return [...changes.toReversed().flatMap(({ grow }) => grow), ...changes.flatMap(({ shrink }) => shrink)]
+}
+
+/** Beyond so many entries the whole map is sent. */
+const mostEdits = 500
+
+function changeOf(path: string, from: Entries, to: Entries): Readonly<Record<'grow' | 'shrink', Command[]>> {
+  if (from === to) return { grow: [], shrink: [] }
+  const set = new Map([...to].filter(([key, value]) => from.get(key) !== value))
+  const remove = [...from.keys()].filter((key) => !to.has(key))
+  if (set.size + remove.length > mostEdits || (isOrdered(path) && set.size > 0)) {
+    const grown = new Map([...to, ...remove.map((key) => [key, from.get(key)!] as const)])
+    return {
+      grow: [{ kind: 'set-map', path, entries: grown }],
+      shrink: remove.length === 0 ? [] : [{ kind: 'set-map', path, entries: to }],
+    }
+  }
+  const add = new Map([...set].filter(([key]) => !from.has(key)))
+  const change = new Map([...set].filter(([key]) => from.has(key)))
+  return {
+    grow: set.size === 0 ? [] : [{ kind: 'edit-map', path, add, change, remove: [] }],
+    shrink: remove.length === 0 ? [] : [{ kind: 'edit-map', path, add: new Map(), change: new Map(), remove }],
+  }
 }
 
 function sameEntries(a: ReadonlyMap<string, string> | undefined, b: ReadonlyMap<string, string>): boolean {
@@ -60,6 +77,7 @@ function serverCommands(from: LoweredGateway, to: LoweredGateway): Readonly<Reco
   const [added, removed]: [Command[], Command[]] = [[], []]
   for (const [backend, servers] of to.servers) {
     const old = from.servers.get(backend) ?? []
+    if (old === servers) continue
     const before = new Set(old.map(({ name }) => name))
     const after = new Set(servers.map(({ name }) => name))
     for (const server of servers) if (!before.has(server.name)) added.push({ kind: 'add-server', backend, server })
@@ -69,6 +87,9 @@ function serverCommands(from: LoweredGateway, to: LoweredGateway): Readonly<Reco
 }
 
 /** What only a reload changes: all words of a section by its name, but not where they come from, nor in which order sections are. */
-function structureOf({ sections }: LoweredGateway): ReadonlyMap<string, string> {
-  return new Map(sections.map(({ keyword, name, lines }) => [`${keyword} ${name}`, JSON.stringify(lines)]))
-}
+const structureOf = perObject(
+  ({ sections }: LoweredGateway): ReadonlyMap<string, string> =>
+    new Map(sections.map((section) => [`${section.keyword} ${section.name}`, linesOf(section)])),
+)
+
+const linesOf = perObject(({ lines }: Section) => JSON.stringify(lines))

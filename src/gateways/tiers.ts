@@ -1,6 +1,7 @@
 import { covers, type HostPattern, hostText } from './host.ts'
 import { compare } from './ingress-class.ts'
 import type { HostTier, HttpRule } from './model.ts'
+import { isSameList, perObject } from './remember.ts'
 
 /** Rules for a host of a listener, with what orders them among those of other routes. */
 export interface Claim {
@@ -44,8 +45,23 @@ export function compileTiers(
       .find(
         (tier) => tier !== undefined && tier.listener === listener && tier.claims.length > 0 && covers(tier.host, host),
       )
-    return { listener, host, rules: orderRules(own), ...(parent && { parent: parent.host }) }
+    return sameTier({ listener, host, rules: orderRules(own), ...(parent && { parent: parent.host }) })
   })
+}
+
+/** The last tier for a host that began with the same rule. */
+const tiersOf = perObject((_: HttpRule) => new Map<string, HostTier>())
+
+/** The tier itself, or the one that was the same before, so that what was made of that stays true. */
+function sameTier(tier: HostTier): HostTier {
+  const [first] = tier.rules
+  if (first === undefined) return tier
+  const known = tiersOf(first)
+  const key = `${tier.listener} ${tier.host.kind} ${hostText(tier.host)} ${tier.parent && hostText(tier.parent)}`
+  const last = known.get(key)
+  if (last !== undefined && isSameList(last.rules, tier.rules)) return last
+  known.set(key, tier)
+  return tier
 }
 
 /** The texts of all patterns that mean everything that this one means, the most specific first, itself included. */

@@ -5,6 +5,13 @@ export type Command =
   | { readonly kind: 'add-server'; readonly backend: string; readonly server: Server }
   | { readonly kind: 'remove-server'; readonly backend: string; readonly server: string }
   | { readonly kind: 'set-map'; readonly path: string; readonly entries: MapEntries }
+  | {
+      readonly kind: 'edit-map'
+      readonly path: string
+      readonly add: MapEntries
+      readonly change: MapEntries
+      readonly remove: readonly string[]
+    }
   | { readonly kind: 'set-certificate'; readonly path: string; readonly pem: string; readonly fresh: boolean }
   | { readonly kind: 'list-certificate'; readonly list: string; readonly line: string }
 
@@ -42,6 +49,17 @@ export function renderCommand(command: Exclude<Command, { kind: 'set-map' }>): r
       const id = `${command.backend}/${command.server}`
       return [{ request: `set server ${id} state maint`, expect: /^$/ }]
     }
+    case 'edit-map': {
+      const { path, add, change, remove } = command
+      return [
+        ...addLines(`add map ${path}`, add),
+        ...[...change].map(([key, value]) => {
+          renderEntry(key, value)
+          return { request: `set map ${path} ${word(key)} ${word(value)}`, expect: /^$/ }
+        }),
+        ...remove.map((key) => ({ request: `del map ${path} ${word(key)}`, expect: /^$/ })),
+      ]
+    }
     case 'set-certificate': {
       const { path, pem, fresh } = command
       // A blank line ends the payload.
@@ -71,12 +89,23 @@ export function findVersion(answer: string): number | undefined {
 
 /** Fills a prepared version and makes it the one that lookups see, whole. */
 export function fillMap(path: string, version: number, entries: MapEntries): readonly Exchange[] {
+  const added = addLines(`add map @${version} ${path}`, entries)
+  return [...added, { request: `commit map @${version} ${path}`, expect: /^$/ }]
+}
+
+/** A word of a command: blanks, semicolons and `<<` mean something there. */
+function word(text: string): string {
+  return text.replace(/[^\w./:|=*?%,-]/g, '\\$&')
+}
+
+/** A command with lines as its payload, as often as they need. */
+function addLines(command: string, entries: MapEntries): Exchange[] {
   const exchanges: Exchange[] = []
   let lines: string[] = []
   let bytes = 0
   const flush = (): void => {
     if (lines.length === 0) return
-    exchanges.push({ request: `add map @${version} ${path} <<\n${lines.join('\n')}\n`, expect: /^$/ })
+    exchanges.push({ request: `${command} <<\n${lines.join('\n')}\n`, expect: /^$/ })
     lines = []
     bytes = 0
   }
@@ -88,7 +117,7 @@ export function fillMap(path: string, version: number, entries: MapEntries): rea
     bytes += size
   }
   flush()
-  return [...exchanges, { request: `commit map @${version} ${path}`, expect: /^$/ }]
+  return exchanges
 }
 
 /** Removes a server that was put into maintenance; refused while connections are left. */

@@ -38,6 +38,8 @@ export class Balancer {
   /** What HAProxy holds; undefined when nobody knows. */
   #running: LoweredGateway | undefined
   #leaving: { backend: string; server: string }[] = []
+  /** The files as they are. */
+  #written: ReadonlyMap<string, string> = new Map()
   /** How often HAProxy came back by itself. */
   #lives = 0
   /** Reloads since the start. */
@@ -85,7 +87,8 @@ export class Balancer {
       if (this.#process === undefined) await this.#start()
       else await this.#reload(this.#process)
       removeOthers(directory, files)
-    } else writeFiles(directory, files)
+    } else writeFiles(directory, new Map([...files].filter(([path, text]) => this.#written.get(path) !== text)))
+    this.#written = files
     // One that came back meanwhile may have begun from the files before.
     if (lives === this.#lives) this.#running = lowered
     this.#origins.keepOnly(lowered.origins)

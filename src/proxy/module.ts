@@ -1,7 +1,8 @@
 import type { NodeModule } from '../agent/index.ts'
 import type { Client } from '../client/index.ts'
-import { type Finding, type Snapshot, snapshotOf } from '../cluster/index.ts'
+import { type Finding, type ObjectKey, type Snapshot, snapshotOf } from '../cluster/index.ts'
 import { compileGateways, type GatewayModel } from '../gateways/index.ts'
+import type { Service } from '../objects/index.ts'
 import { Balancer, type BalancerOptions } from './balancer.ts'
 import { ConfigRefused, HaproxyMissing, missing, refused } from './check.ts'
 import { FlowLog, type HttpFlowsRequest, type HttpFlowsResponse } from './flows.ts'
@@ -23,6 +24,8 @@ export class GatewaysModule implements NodeModule {
   readonly #udp: UdpPorts
   readonly #balancer: Balancer
   #snapshot: Snapshot = snapshotOf([])
+  /** As they were last told. */
+  readonly #services = new Map<ObjectKey, Service>()
   #model: GatewayModel | undefined
   #stale = true
   /** The last model that HAProxy took, and one that it refuses. */
@@ -71,7 +74,14 @@ export class GatewaysModule implements NodeModule {
     const first = this.#snapshot !== snapshot
     this.#snapshot = snapshot
     if (!first && changes.services.size === 0 && changes.slices.size === 0) return
-    this.#stale ||= first || changes.services.size > 0
+    for (const key of changes.services) {
+      // A Service is told of when its slices change, too.
+      const service = snapshot.services.get(key)
+      if (this.#services.get(key) !== service) this.#stale = true
+      if (service === undefined) this.#services.delete(key)
+      else this.#services.set(key, service)
+    }
+    this.#stale ||= first
     this.#wake()
   }
 

@@ -30,6 +30,8 @@ type Kind = keyof typeof resources
 /** The objects that gateways are compiled from, but for Services and slices, as they are at the API server. */
 export class GatewayObjects {
   readonly #kept = new Map<Kind, Map<ObjectKey, KubeObject>>()
+  /** All of a kind; gone when one of it changes. */
+  readonly #lists = new Map<Kind, readonly KubeObject[]>()
   readonly #stops: (() => void)[] = []
   /** Resolves when all kinds are known; kinds of the Gateway API are, too, where it is not installed. */
   readonly synced: Promise<unknown>
@@ -45,7 +47,11 @@ export class GatewayObjects {
   }
 
   sources(snapshot: Snapshot): Sources {
-    const all = <T extends KubeObject>(kind: Kind): T[] => [...this.#of(kind).values()] as T[]
+    const all = <T extends KubeObject>(kind: Kind): readonly T[] => {
+      const list = this.#lists.get(kind) ?? [...this.#of(kind).values()]
+      this.#lists.set(kind, list)
+      return list as readonly T[]
+    }
     return {
       ingresses: all<Ingress>('ingresses'),
       ingressClasses: all<IngressClass>('ingressClasses'),
@@ -92,6 +98,7 @@ export class GatewayObjects {
       if (kept === undefined && !into.has(key)) return
       if (kept === undefined) into.delete(key)
       else into.set(key, kept)
+      this.#lists.delete(kind)
       if (!isSameSpec(old, kept) && (isForTls(current ?? old) || this.#isNamed(key))) onChange()
     }
     this.#stops.push(informer.onChange(change))
