@@ -5,6 +5,8 @@ import { frontsOf, type Subject } from './subject.ts'
 
 /** A proxy that has nothing to do with the cluster, put in front of the same backends: what it meets too is not the LB's doing. */
 export interface ControlPlan {
+  /** HAProxy unless told; nginx beside it where it is installed: two that know nothing of one another say more than one. */
+  readonly by?: 'haproxy' | 'nginx'
   readonly place: Place
   /** Whose addresses the backends are. */
   readonly to: 'pods' | 'node ports'
@@ -56,17 +58,40 @@ export function controlPlans(
   const host = `${service.metadata.name}.${service.metadata.namespace ?? ''}`
   const common = { speech, host, path }
   const node = [...snapshot.nodes.keys()].sort()[0]
-  const before: ControlPlan[] =
+  // nginx speaks neither h2c nor, in most packages, plain streams.
+  const proxies = speech === 'http' || speech === 'https' ? (['haproxy', 'nginx'] as const) : (['haproxy'] as const)
+  const before = proxies.flatMap((by): ControlPlan[] =>
     node === undefined || backends.length === 0
       ? []
-      : [{ ...common, place: { kind: 'node', name: node }, to: 'pods', backends, tries: backends.length }]
+      : [{ ...common, by, place: { kind: 'node', name: node }, to: 'pods', backends, tries: backends.length }],
+  )
   const fronts = frontsOf(snapshot, subject).filter(
     ({ kind, address }) => kind === 'node-port' && outside.some((one) => familyOf(one) === familyOf(address)),
   )
   const ports = fronts.slice(0, maxTries).map(({ address, port }) => ({ address, port }))
   return ports.length === 0
     ? before
-    : [...before, { ...common, place: { kind: 'outside' }, to: 'node ports', backends: ports, tries: ports.length }]
+    : [
+        ...before,
+        ...proxies.map(
+          (by): ControlPlan => ({
+            ...common,
+            by,
+            place: { kind: 'outside' },
+            to: 'node ports',
+            backends: ports,
+            tries: ports.length,
+          }),
+        ),
+      ]
+}
+
+/** Names of the proxies, as people write them. */
+export const controlNames = { haproxy: 'HAProxy', nginx: 'nginx' } as const
+
+/** Whether it is missed that a control could not run: nginx is a second one, where it is installed. */
+export function isMissed({ plan, unseen }: ControlResult): boolean {
+  return unseen !== undefined && plan.by !== 'nginx'
 }
 
 /** Whether the control was served each time by a server that did not fail. */

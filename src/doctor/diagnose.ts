@@ -1,6 +1,6 @@
 import type { Answer } from '../explain/index.ts'
 import type { Cause } from './cause.ts'
-import type { ControlResult } from './control.ts'
+import { type ControlResult, isMissed } from './control.ts'
 import { type Emitter, findEmitter } from './emitter.ts'
 import { type Collected, type Examination, examine, type Tested } from './examination.ts'
 import { findBad, type ProbeResult, type Rung, rungs, wasSent } from './probe.ts'
@@ -74,7 +74,7 @@ function conclude(
   const { subject, causes, tested, controls } = seen
   const failing = failures(tested)
   const firstFailing = rungs.find((rung) => failing.some(({ probe }) => probe.rung === rung))
-  const unseen = [...new Set([...seen.unseen, ...controls.flatMap((one) => one.unseen ?? [])])]
+  const unseen = [...new Set([...seen.unseen, ...controls.filter(isMissed).flatMap((one) => one.unseen ?? [])])]
   const base = { ...seen, firstFailing, unseen, emitter: findEmitter(tested, controls) }
   const [first] = causes
   if (first !== undefined && (failing.length > 0 || first.confidence === 'certain'))

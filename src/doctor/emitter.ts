@@ -1,4 +1,4 @@
-import { type ControlResult, isControlGood } from './control.ts'
+import { type ControlResult, controlNames, isControlGood } from './control.ts'
 import type { Tested } from './examination.ts'
 import type { HttpAnswer } from './probe.ts'
 import { renderPlace } from './probe.ts'
@@ -36,7 +36,10 @@ export function findEmitter(tested: readonly Tested[], controls: readonly Contro
       : [
           `${renderPlace(same.one.probe.from)} → ${addressText(same.one.probe)} said ${http.status} with nothing in between`,
         ]),
-    ...controls.slice(0, 1).map((one) => `the control (${describe(one)})`),
+    ...controls
+      .filter((one) => one.unseen === undefined)
+      .slice(0, 2)
+      .map((one) => `the control (${describe(one)})`),
   ]
   const viaGateway = one.probe.rung === 'gateway'
   if (
@@ -101,7 +104,7 @@ function describe({ plan, tries, unseen }: ControlResult): string {
       ),
     ),
   ]
-  return `HAProxy ${plan.place.kind === 'node' ? `on ${plan.place.name}` : 'outside'} before the same ${plan.to}: ${said.join('; ')}`
+  return `${controlNames[plan.by ?? 'haproxy']} ${plan.place.kind === 'node' ? `on ${plan.place.name}` : 'outside'} before the same ${plan.to}: ${said.join('; ')}`
 }
 
 /** The controls as lines of text. */

@@ -1,38 +1,41 @@
 import type { ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { request } from 'node:http'
-import { createConnection, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ControlPlan, ControlResult, ControlTry } from '../doctor/index.ts'
 import { type Line, parseTermination, renderConfig, type Section } from '../haproxy/index.ts'
 import { type Namespace, spawnIn } from '../host/index.ts'
+import { controlTimeoutsMs, get, knock, pollMs, startMs } from './control-ask.ts'
+import { askNginx } from './control-nginx.ts'
 import type { OpenPlace } from './run.ts'
 
-const startMs = 3000
-const pollMs = 10
-const askMs = 4500
-const silentMs = 300
-/** Shorter than an LB's: whoever is slow is told from whoever is silent without waiting a minute. */
-const timeouts = { connect: '1300ms', server: '2500ms', client: '5s' }
+const timeouts = {
+  connect: `${controlTimeoutsMs.connect}ms`,
+  server: `${controlTimeoutsMs.answer}ms`,
+  client: '5s',
+}
 
-/** Runs a HAProxy of its own in the place, sends requests through it and reads its log; ends it in any case. Never rejects. */
+/** Runs a proxy of its own in the place, sends requests through it and reads its log; ends it in any case. Never rejects. */
 export async function runControl(plan: ControlPlan, open: OpenPlace): Promise<ControlResult> {
   const directory = mkdtempSync(join(tmpdir(), 'plumb-control-'))
   let namespace: Namespace | undefined
   try {
     namespace = await open(plan.place)
-    return { plan, tries: await ask(plan, namespace, directory) }
+    return { plan, tries: await (plan.by === 'nginx' ? askNginx : askHaproxy)(plan, namespace, directory) }
   } catch (error) {
-    return { plan, tries: [], unseen: `the control: ${error instanceof Error ? error.message : String(error)}` }
+    return {
+      plan,
+      tries: [],
+      unseen: `the control: ${error instanceof Error ? error.message : String(error)}`,
+    }
   } finally {
     namespace?.close()
     rmSync(directory, { recursive: true, force: true })
   }
 }
 
-async function ask(plan: ControlPlan, namespace: Namespace, directory: string): Promise<readonly ControlTry[]> {
+async function askHaproxy(plan: ControlPlan, namespace: Namespace, directory: string): Promise<readonly ControlTry[]> {
   const socket = join(directory, 'control.sock')
   const file = join(directory, 'haproxy.cfg')
   writeFileSync(file, renderConfig({ sections: sectionsOf(plan, socket) }))
@@ -167,41 +170,4 @@ async function untilListening(socket: string, child: ChildProcess, log: Log): Pr
     await pause(pollMs)
   }
   throw new Error(log.complaint() || `haproxy (pid ${child.pid}) does not listen`)
-}
-
-async function get(socketPath: string, { host, path }: ControlPlan): Promise<void> {
-  const connection = await connectSoon(socketPath)
-  const asked = request({ createConnection: () => connection, path, headers: { host, connection: 'close' } })
-  asked.setTimeout(askMs, () => asked.destroy())
-  const { promise, resolve } = Promise.withResolvers<void>()
-  asked.once('response', (answer) => answer.resume().once('error', () => undefined))
-  asked.once('error', () => resolve())
-  asked.once('close', () => resolve())
-  asked.end()
-  await promise
-}
-
-/** Connects and waits for an end or a moment: servers of unknown protocols may keep silent. */
-async function knock(socketPath: string): Promise<void> {
-  const connection = await connectSoon(socketPath)
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(() => connection.destroy(), silentMs)
-  connection.once('error', () => resolve())
-  connection.once('close', () => resolve())
-  connection.resume()
-  await promise
-  clearTimeout(timer)
-}
-
-async function connectSoon(socketPath: string): Promise<Socket> {
-  for (const end = Date.now() + startMs; ; ) {
-    const connection = createConnection(socketPath)
-    const { promise, resolve } = Promise.withResolvers<NodeJS.ErrnoException | undefined>()
-    connection.once('connect', () => resolve(undefined))
-    connection.once('error', resolve)
-    const error = await promise
-    if (error === undefined) return connection
-    if (Date.now() > end) throw error
-    await pause(pollMs)
-  }
 }

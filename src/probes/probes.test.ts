@@ -175,6 +175,38 @@ for (const { port, says, expect } of controlled) {
   })
 }
 
+/** nginx says 502 where HAProxy says 503, and why in its log. */
+const byNginx: readonly { port: number; says: string; expect: { status: number; own: boolean; why: RegExp } }[] = [
+  { port: 1, says: 'the server’s own answer', expect: { status: 200, own: true, why: /the server’s own/ } },
+  { port: 7, says: 'the server’s own error', expect: { status: 502, own: true, why: /the server’s own/ } },
+  { port: 2, says: 'an end before an answer', expect: { status: 502, own: false, why: /prematurely closed/ } },
+  { port: 3, says: 'no answer in time', expect: { status: 504, own: false, why: /timed out/ } },
+  { port: 11, says: 'nobody listens', expect: { status: 502, own: false, why: /Connection refused/ } },
+]
+const nginx = spawnSync('nginx', ['-v']).error === undefined
+for (const { port, says, expect } of byNginx) {
+  test(`nginx as a second control tells whose it is: ${says}`, {
+    skip: nginx ? false : 'nginx is not installed',
+  }, async () => {
+    const backends = [{ address: right, port }]
+    const place = { kind: 'node', name: 'x' } as const
+    const plan = { by: 'nginx', place, to: 'pods', backends, speech: 'http', host: 'x', path: '/', tries: 1 } as const
+    const { tries, unseen } = await runControl(plan, async () => host.openNamespace(client.path))
+    assert.equal(unseen, undefined)
+    const [{ status, own, server, says: why } = assert.fail()] = tries
+    assert.deepEqual({ status, own, server }, { status: expect.status, own: expect.own, server: `${right}:${port}` })
+    assert.match(why, expect.why)
+  })
+}
+
+test('without nginx the second control says so', { skip: nginx ? 'nginx is installed' : false }, async () => {
+  const place = { kind: 'node', name: 'x' } as const
+  const backends = [{ address: right, port: 1 }]
+  const plan = { by: 'nginx', place, to: 'pods', backends, speech: 'http', host: 'x', path: '/', tries: 1 } as const
+  const { unseen } = await runControl(plan, async () => host.openNamespace(client.path))
+  assert.equal(unseen, 'the control: nginx is not installed here')
+})
+
 test('the control goes round all backends, and leaves nothing behind', async () => {
   const backends = [1, 7].map((port) => ({ address: right, port }))
   const plan = {
