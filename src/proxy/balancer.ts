@@ -25,6 +25,8 @@ export interface BalancerOptions {
   readonly log: Log
   /** What is under way when the gateway ends has this long to end by itself. */
   readonly drainMs: number
+  /** HAProxy that answers nothing for so long hangs, and is started again; 10 s unless told. */
+  readonly hungMs?: number
 }
 
 /** HAProxy with what it runs from: becomes what a model says by commands, or by a reload of files that were checked before. */
@@ -103,8 +105,7 @@ export class Balancer {
   }
 
   async #start(): Promise<void> {
-    const { namespace, directory, log } = this.#options
-    const started = new HaproxyProcess(namespace, directory, log, () => this.#restarted())
+    const started = new HaproxyProcess(this.#options, () => this.#restarted())
     try {
       await started.start()
     } catch (error) {

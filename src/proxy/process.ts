@@ -3,11 +3,19 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Log } from '../agent/index.ts'
 import { type Namespace, spawnIn } from '../host/index.ts'
+import { Heartbeat } from './heartbeat.ts'
 import { askHaproxy } from './socket.ts'
 import { isBusy, workersOf } from './workers.ts'
 
 const patienceMs = 10_000
 const pollMs = 5
+
+export interface ProcessOptions {
+  readonly namespace: Namespace
+  readonly directory: string
+  readonly log: Log
+  readonly hungMs?: number
+}
 
 /** HAProxy in a node's namespace, as master and worker: started, reloaded, started again when it dies, ended. */
 export class HaproxyProcess {
@@ -15,17 +23,24 @@ export class HaproxyProcess {
   readonly #directory: string
   readonly #log: Log
   readonly #onRestart: () => void
+  readonly #hungMs: number
   #child: ChildProcess | undefined
   #restarts = 0
   #lastReason: string | undefined
   #timer: NodeJS.Timeout | undefined
   #stopped = false
+  #heartbeat: Heartbeat | undefined
+  #workerPid: number | undefined
 
-  /** `directory` holds `haproxy.cfg`. `onRestart` is called when HAProxy died and runs again, from the files. */
-  constructor(namespace: Namespace, directory: string, log: Log, onRestart: () => void) {
+  /**
+   * `directory` holds `haproxy.cfg`. HAProxy that answers nothing for `hungMs` hangs. `onRestart` is called when it died and runs again,
+   * from the files.
+   */
+  constructor({ namespace, directory, log, hungMs = 10_000 }: ProcessOptions, onRestart: () => void) {
     this.#namespace = namespace
     this.#directory = directory
     this.#log = log
+    this.#hungMs = hungMs
     this.#onRestart = onRestart
   }
 
@@ -42,6 +57,7 @@ export class HaproxyProcess {
     this.#endRemains()
     this.#spawn()
     await this.#untilServing()
+    this.#watch()
   }
 
   /** Hands the sockets to a new worker, which reads the files; the caller has had them checked. */
@@ -52,11 +68,13 @@ export class HaproxyProcess {
       const now = await this.#worker()
       return now !== undefined && now !== before && (await this.#serves(now))
     })
+    this.#watch()
   }
 
   /** Ends it: nothing is accepted any more, and what is under way has `graceMs` to end by itself. */
   async stop(graceMs = 0): Promise<void> {
     this.#stopped = true
+    this.#heartbeat?.stop()
     clearTimeout(this.#timer)
     const child = this.#child
     if (child === undefined) return
@@ -113,6 +131,7 @@ export class HaproxyProcess {
       this.#spawn()
       this.#untilServing().then(
         () => {
+          this.#watch()
           this.#restarts = 0
           this.#lastReason = undefined
           this.#onRestart()
@@ -120,6 +139,20 @@ export class HaproxyProcess {
         (error: unknown) => this.#log.error({ error: String(error) }, 'haproxy does not serve'),
       )
     }, pauseMs)
+  }
+
+  /** One that hangs is ended, and started again like any that ends. Its sockets are asked, which it answers in microseconds. */
+  #watch(): void {
+    this.#heartbeat?.stop()
+    const child = this.#child
+    const sockets = [this.runtimeSocket, this.#masterSocket]
+    const ask = () => Promise.all(sockets.map((path) => askHaproxy(path, 'show version', 2 * this.#hungMs)))
+    this.#heartbeat = new Heartbeat(ask, this.#hungMs, () => {
+      this.#log.error({ hungMs: this.#hungMs }, 'haproxy does not answer and is ended')
+      // Whether it is the worker that hangs or the master, neither goes on without the other.
+      if (this.#workerPid !== undefined) process.kill(this.#workerPid, 'SIGKILL')
+      child?.kill('SIGKILL')
+    })
   }
 
   #endRemains(): void {
@@ -134,7 +167,9 @@ export class HaproxyProcess {
   }
 
   async #worker(): Promise<number | undefined> {
-    return (await workersOf(this.#masterSocket)).find(({ old }) => !old)?.pid
+    const found = (await workersOf(this.#masterSocket)).find(({ old }) => !old)?.pid
+    this.#workerPid = found ?? this.#workerPid
+    return found
   }
 
   async #serves(worker: number): Promise<boolean> {

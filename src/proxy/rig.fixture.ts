@@ -24,7 +24,7 @@ export class GatewayRig {
   readonly #servers: Server[] = []
   readonly #http2Servers: NetServer[] = []
 
-  constructor(drainMs = 0) {
+  constructor(drainMs = 0, hungMs = 10_000) {
     const informer = ({ kind }: Resource): Informer<never> =>
       ({
         start: () => Promise.resolve(),
@@ -41,6 +41,7 @@ export class GatewayRig {
       directory: this.directory,
       log: this.log,
       drainMs,
+      hungMs,
     })
   }
 

@@ -12,12 +12,12 @@ import {
 const answerMs = 5000
 
 /** Sends one command over a unix socket of HAProxy and resolves with its answer, trimmed. Rejects when there is none in time. */
-export function askHaproxy(path: string, request: string): Promise<string> {
+export function askHaproxy(path: string, request: string, patienceMs = answerMs): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const socket = createConnection(path)
   let answer = ''
   socket.setEncoding('utf8')
-  socket.setTimeout(answerMs, () => socket.destroy(new Error(`no answer on ${path}`)))
+  socket.setTimeout(patienceMs, () => socket.destroy(new Error(`no answer on ${path}`)))
   socket.on('connect', () => socket.end(`${request}\n`))
   socket.on('data', (text: string) => {
     answer += text
