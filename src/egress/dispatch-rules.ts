@@ -1,5 +1,5 @@
 import type { Family } from '../addr/index.ts'
-import type { Chain, Field, Rule, SetDeclaration, Statement } from './lower.ts'
+import type { Chain, Field, Rule, SetDeclaration, Statement } from './language.ts'
 import type { EgressNode, PortRange } from './model.ts'
 import { portsOfNode } from './ports.ts'
 import { accept, drop, hex, is, marks, meta, payload, words } from './words.ts'

@@ -1,6 +1,6 @@
 import { type Address, type Family, familyOf } from '../addr/index.ts'
 import { dispatchChains, nodesElements, nodesMap } from './dispatch-rules.ts'
-import type { HeldTable } from './held-table.ts'
+import type { HeldTable } from './language.ts'
 import { chainSuffix, limitRules } from './lower.ts'
 import type { EgressModel, EgressNode } from './model.ts'
 

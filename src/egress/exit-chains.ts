@@ -1,5 +1,6 @@
 import { type Family, familyOf } from '../addr/index.ts'
-import { chainSuffix, guardRules, type Rule, steerRules, translateRules } from './lower.ts'
+import type { Rule } from './language.ts'
+import { chainSuffix, guardRules, steerRules, translateRules } from './lower.ts'
 import type { EgressModel, EgressWorld, Exit } from './model.ts'
 import { marks } from './words.ts'
 

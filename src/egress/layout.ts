@@ -1,5 +1,5 @@
 import { disjoint, type Family, type Prefix, parsePrefix, prefixFamily, renderPrefix } from '../addr/index.ts'
-import type { Chain, Expression, Rule, SetDeclaration, Statement } from './lower.ts'
+import type { Chain, Expression, Rule, SetDeclaration, Statement } from './language.ts'
 import { accept, drop, hex, is, marks, meta, payload, words } from './words.ts'
 
 /** Destinations that are never egress, beside pods, nodes and Services: they do not leave the segment, or not to one place. */

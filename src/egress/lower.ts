@@ -1,13 +1,8 @@
 import { createHash } from 'node:crypto'
 import { type Address, disjoint, type Family, type Prefix, prefixFamily, renderPrefix } from '../addr/index.ts'
-import type { Chain, Expression, Operation, Rule, SetDeclaration, Statement, TableFamily } from '../nft/index.ts'
+import type { Rule, Statement } from './language.ts'
 import type { Bandwidth, PortRange, Scope } from './model.ts'
 import { accept, drop, hex, is, meta, payload, words } from './words.ts'
-
-export type { Chain, Expression, Operation, Rule, SetDeclaration, Statement, TableFamily }
-
-/** A header field, in nft's words. */
-export type Field = Extract<Expression, { kind: 'payload' }>['field']
 
 /** How packets in scope go on: to a node by its mark, or nowhere. */
 export function steerRules(family: Family, scope: Scope, way: { readonly mark: number } | 'drop'): readonly Rule[] {

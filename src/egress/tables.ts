@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type Address, contains, type Family, families, familyOf, type Prefix } from '../addr/index.ts'
+import { type Address, contains, type Family, families, type Prefix } from '../addr/index.ts'
 import { type Changes, type Finding, type ObjectKey, type Snapshot, splitKey } from '../cluster/index.ts'
 import type { Node } from '../objects/index.ts'
 import { claimsOf, guessOwners } from './claims.ts'
@@ -7,16 +7,16 @@ import { Dispatch } from './dispatch.ts'
 import { EgressIndex } from './egress-index.ts'
 import { ownersTold } from './explain.ts'
 import type { Grant } from './grant.ts'
-import { HeldTable } from './held-table.ts'
-import { grantOf, type Held, holdPod } from './holding.ts'
+import { HeldPods } from './held-pods.ts'
+import { grantOf, holdPod } from './holding.ts'
+import type { Operation } from './language.ts'
+import { HeldTable } from './language.ts'
 import { clusterElements, fixedChains, fixedSets, prefixElements } from './layout.ts'
 import { localPod } from './local-pods.ts'
-import type { Operation } from './lower.ts'
 import type { EgressNode, EgressWorld } from './model.ts'
 import { readEgressNodes } from './node-index.ts'
 import type { PortUse } from './port-journal.ts'
-import { Slots } from './slots.ts'
-import { words } from './words.ts'
+import { egressTableName, words } from './words.ts'
 
 /** What a round does to the tables of egress. */
 export interface EgressPlan {
@@ -43,11 +43,8 @@ export class EgressTables {
   readonly #families: readonly Family[]
   readonly #tables: ReadonlyMap<Family, HeldTable>
   readonly #index = new EgressIndex()
-  readonly #slots = new Slots()
-  readonly #held = new Map<ObjectKey, Held>()
-  readonly #byAddress = new Map<Address, ObjectKey>()
+  readonly #held: HeldPods
   readonly #attached = new Map<ObjectKey, readonly Address[]>()
-  readonly #uses = new Map<string, number>()
   readonly #dispatch: Dispatch
   #nodes: ReadonlyMap<string, EgressNode> = new Map()
   #nodeFindings: readonly Finding[] = []
@@ -65,17 +62,17 @@ export class EgressTables {
     this.#node = node
     this.#families = only
     this.#tables = new Map(
-      only.map((family) => [family, new HeldTable(words[family].tableFamily, fixedSets(family), fixedChains(family))]),
+      only.map((family) => [
+        family,
+        new HeldTable(words[family].tableFamily, egressTableName, fixedSets(family), fixedChains(family)),
+      ]),
     )
+    this.#held = new HeldPods(this.#tables)
     this.#dispatch = new Dispatch(node, this.#tables)
   }
 
   get findings(): readonly Finding[] {
-    return [
-      ...this.#index.findings,
-      ...this.#nodeFindings,
-      ...[...this.#held.values()].flatMap(({ findings }) => findings),
-    ]
+    return [...this.#index.findings, ...this.#nodeFindings, ...this.#held.findings]
   }
 
   /** The tables that are wanted now, as `ip plumb-egress`. */
@@ -95,7 +92,7 @@ export class EgressTables {
 
   /** Which pods of this node may leave under which addresses and ports. */
   get portUses(): readonly PortUse[] {
-    return [...this.#held.values()].flatMap(({ uses }) => uses)
+    return this.#held.portUses
   }
 
   /** Destinations that always see the pod itself. */
@@ -122,7 +119,7 @@ export class EgressTables {
 
   /** Whether the ways out of a local pod are part of what is desired. */
   knows(address: Address): boolean {
-    return this.#byAddress.has(address)
+    return this.#held.knows(address)
   }
 
   /** Takes in what changed; everything when `changes` is absent. */
@@ -135,7 +132,7 @@ export class EgressTables {
     const all = moved || changes === undefined
     const dirty = new Set<ObjectKey>()
     for (const key of changes?.pods ?? []) if (this.#isLocal(snapshot, key)) dirty.add(key)
-    if (handed.size > 0) for (const key of this.#leavingUnder(handed)) dirty.add(key)
+    if (handed.size > 0) for (const key of this.#held.leavingUnder(handed)) dirty.add(key)
     if (changed) for (const key of this.#reselected(snapshot)) dirty.add(key)
     if (all || changes.namespaces.size > 0) {
       for (const key of this.#localKeys(snapshot)) {
@@ -163,7 +160,11 @@ export class EgressTables {
   }
 
   #isLocal(snapshot: Snapshot, key: ObjectKey): boolean {
-    return this.#held.has(key) || this.#attached.has(key) || snapshot.pods.get(key)?.spec.nodeName === this.#node
+    return (
+      this.#held.get(key) !== undefined ||
+      this.#attached.has(key) ||
+      snapshot.pods.get(key)?.spec.nodeName === this.#node
+    )
   }
 
   #localKeys(snapshot: Snapshot): Iterable<ObjectKey> {
@@ -235,11 +236,6 @@ export class EgressTables {
     })
   }
 
-  /** Pods whose way out is by one of these addresses, or would be if it had an owner. */
-  #leavingUnder(addresses: ReadonlySet<Address>): ObjectKey[] {
-    return [...this.#held].flatMap(([key, { chosen }]) => (chosen.some((one) => addresses.has(one)) ? [key] : []))
-  }
-
   #settlePod(
     snapshot: Snapshot,
     world: EgressWorld,
@@ -256,8 +252,8 @@ export class EgressTables {
     const namespaceLabels = pod && this.#namespaceLabels(snapshot, pod.namespace)
     const known = pod !== undefined && namespaceLabels !== undefined
     const models = known ? this.#index.selecting({ ...pod, namespaceLabels }) : []
-    const next = known ? holdPod(world, this.#families, pod, models, this.#slots) : undefined
-    this.#write(key, old, next)
+    const next = known ? holdPod(world, this.#families, pod, models, this.#held.slots) : undefined
+    this.#held.put(key, next)
     for (const address of new Set([...(old?.pod.addresses ?? []), ...(next?.pod.addresses ?? [])])) {
       const before = grantOf(old, address)
       const now = grantOf(next, address)
@@ -272,41 +268,5 @@ export class EgressTables {
     const object = snapshot.namespaces.get(namespace)
     if (object !== undefined) return { ...object.metadata.labels, 'kubernetes.io/metadata.name': namespace }
     return this.#index.models.some(({ selects }) => selects.namespaces !== undefined) ? undefined : {}
-  }
-
-  /** Puts a pod in the place of what is held of it: elements, uses of chains, slots. */
-  #write(key: ObjectKey, old: Held | undefined, next: Held | undefined): void {
-    for (const { family, name, rules } of next?.chains ?? []) {
-      this.#tables.get(family)?.setChain(name, rules)
-      this.#use(family, name, 1)
-    }
-    for (const address of new Set([...(old?.pod.addresses ?? []), ...(next?.pod.addresses ?? [])])) {
-      const family = familyOf(address)
-      const now = next?.pod.addresses.includes(address) ? next : undefined
-      if (now === undefined && this.#byAddress.get(address) !== key) continue
-      const table = this.#tables.get(family)
-      for (const map of ['steer', 'translate', 'guard']) {
-        const chain = now?.chains.find((one) => one.family === family && one.name.startsWith(map))
-        table?.put(map, address, chain === undefined ? false : `goto ${chain.name}`)
-      }
-      table?.put('known', address, now === undefined ? false : undefined)
-      if (now === undefined) this.#byAddress.delete(address)
-      else this.#byAddress.set(address, key)
-    }
-    for (const { family, name } of old?.chains ?? []) this.#use(family, name, -1)
-    for (const { address } of old?.uses ?? [])
-      if (!next?.uses.some((one) => one.address === address)) this.#slots.release(address, key)
-    if (next === undefined) this.#held.delete(key)
-    else this.#held.set(key, next)
-  }
-
-  #use(family: Family, name: string, by: 1 | -1): void {
-    const id = `${family} ${name}`
-    const uses = (this.#uses.get(id) ?? 0) + by
-    if (uses > 0) this.#uses.set(id, uses)
-    else {
-      this.#uses.delete(id)
-      this.#tables.get(family)?.removeChain(name)
-    }
   }
 }

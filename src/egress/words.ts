@@ -1,5 +1,5 @@
 import type { Family } from '../addr/index.ts'
-import type { Expression, Field, Statement } from './lower.ts'
+import type { Expression, Field, Statement } from './language.ts'
 
 /** The table of egress, one per family. */
 export const egressTableName = 'plumb-egress'
