@@ -32,14 +32,18 @@ export function whyNoMachine(): string | undefined {
  * Boots a kernel in an emulated machine (no KVM is asked for) on a root file system in memory with Node, nft, ip and this repository, and
  * runs Node there with these arguments, in the repository's folder.
  */
-export async function runInMachine(kernel: Kernel, args: readonly string[], memoryMiB = 3072): Promise<Outcome> {
+export async function runInMachine(
+  kernel: Kernel,
+  args: readonly string[],
+  onOutput: (piece: Buffer) => void = () => {},
+): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'plumb-vm-'))
   try {
     const initrd = join(folder, 'initrd')
     writeFileSync(initrd, rootFileSystem(kernel, args))
     const log = join(folder, 'kernel.log')
     const command = ['-kernel', kernel.image, '-initrd', initrd, '-append', 'console=ttyS0 panic=-1 loglevel=5']
-    const machine = ['-M', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', String(memoryMiB)]
+    const machine = ['-M', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '3072']
     const ends = ['-display', 'none', '-nodefaults', '-no-reboot', '-serial', `file:${log}`, '-serial', 'stdio']
     const qemu = spawn('qemu-system-x86_64', [...machine, ...command, ...ends], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -47,7 +51,10 @@ export async function runInMachine(kernel: Kernel, args: readonly string[], memo
     const end = (): void => void qemu.kill('SIGKILL')
     process.once('exit', end)
     const pieces: Buffer[] = []
-    for await (const piece of qemu.stdout) pieces.push(piece as Buffer)
+    for await (const piece of qemu.stdout) {
+      pieces.push(piece as Buffer)
+      onOutput(piece as Buffer)
+    }
     process.off('exit', end)
     const said = Buffer.concat(pieces).toString().replaceAll('\r\n', '\n')
     const [output = '', code] = said.split(exitMark)
