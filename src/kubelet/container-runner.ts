@@ -79,7 +79,7 @@ export class ContainerRunner {
   /** Ends the container for good: SIGTERM now, SIGKILL after `graceMs`. May be repeated with less. */
   stop(graceMs: number): void {
     this.#stopping = true
-    this.#prober?.stop()
+    this.#prober?.end()
     this.#running?.stop(graceMs)
     this.#wake?.()
   }

@@ -70,6 +70,9 @@ async function answer(kubelet: Kubelet, request: IncomingMessage, response: Serv
   const [, verb, namespace = '', pod = '', container = ''] = url.pathname.split('/').map(decodeURIComponent)
   if (verb === 'healthz') {
     response.end('ok')
+  } else if (verb === 'metrics') {
+    response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' })
+    response.end(metricsOf(kubelet))
   } else if (verb === 'pods') {
     response.writeHead(200, { 'content-type': 'application/json' })
     response.end(JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items: kubelet.pods() }))
@@ -79,6 +82,22 @@ async function answer(kubelet: Kubelet, request: IncomingMessage, response: Serv
   } else {
     throw new KubeletRefusal(404, `404 page not found: ${url.pathname}`)
   }
+}
+
+/** The few of upstream's metrics that say something here. */
+function metricsOf(kubelet: Kubelet): string {
+  const pods = kubelet.pods()
+  const running = pods.filter(({ status }) => status?.phase === 'Running')
+  const containers = pods.flatMap(({ status }) => status?.containerStatuses ?? [])
+  const rows: [string, string, number][] = [
+    ['kubelet_running_pods', 'Number of pods that have a running pod sandbox', running.length],
+    [
+      'kubelet_running_containers',
+      'Number of containers currently running',
+      containers.filter((one) => one.state?.running).length,
+    ],
+  ]
+  return rows.map(([name, help, value]) => `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name} ${value}\n`).join('')
 }
 
 function findLog(kubelet: Kubelet, namespace: string, pod: string, container: string, previous: boolean) {

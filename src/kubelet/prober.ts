@@ -23,6 +23,7 @@ export class Prober {
   readonly #delays: boolean
   readonly #timers = new Set<NodeJS.Timeout>()
   #stopped = false
+  #ending = false
 
   /** `delays` says whether initial delays are waited for. Readiness and liveness wait for the startup probe, if there is one. */
   constructor(container: Container, door: ProbeDoor, events: ProberEvents, delays: boolean) {
@@ -36,6 +37,11 @@ export class Prober {
     const { startupProbe } = this.#container
     if (startupProbe === undefined) this.#startRest()
     else this.#watch('startup', startupProbe)
+  }
+
+  /** The container was told to end: from now on only readiness counts, as upstream's StopLivenessAndStartup. */
+  end(): void {
+    this.#ending = true
   }
 
   stop(): void {
@@ -56,9 +62,10 @@ export class Prober {
     let state = initialProbeState(kind)
     const eagerUntil = performance.now() + timings.initialDelayMs + timings.periodMs
     const attempt = async (): Promise<void> => {
+      if (this.#ending && kind !== 'readiness') return
       const startedAt = performance.now()
       const answer = await runProbe(probe, this.#container, this.#door, timings.timeoutMs)
-      if (this.#stopped) return
+      if (this.#stopped || (this.#ending && kind !== 'readiness')) return
       if (!answer.ok && kind !== 'liveness' && performance.now() < eagerUntil) {
         this.#later(eagerMs, attempt)
         return
