@@ -15,7 +15,7 @@ import {
 import type { ControlResult } from './control.ts'
 import type { Stand } from './ladder.ts'
 import { isGood, type Probe, type ProbeResult, renderPlace, wasSent } from './probe.ts'
-import type { ProxyState } from './proxy.ts'
+import type { ProxyState, Stop } from './proxy.ts'
 import type { Subject } from './subject.ts'
 
 /** A socket that listens, as the kernel tells it. */
@@ -35,8 +35,6 @@ export interface NodeState {
   readonly conntrack: { readonly count: number; readonly max: number } | undefined
   /** nftables tables that are not Plumb's, e.g. `ip filter`. */
   readonly foreignTables: readonly string[]
-}
-
   /** What kube-proxy left there; undefined where it was not looked for. */
   readonly proxy?: ProxyState
   /** Rules of others that end what probes ask for, on this node. */
@@ -49,19 +47,6 @@ export interface NodeState {
   readonly stale?: readonly StaleConnection[]
 }
 
-/** A rule that ends a packet of a probe. */
-export interface Stop {
-  readonly client: Address
-  readonly address: Address
-  readonly port: number
-  /** `iptables filter FORWARD: -A FORWARD … -j DROP` */
-  readonly rule: string
-  /** What it has met so far, where it counts. */
-  readonly packets?: number
-  /** Whether it meets the packet by all that is known. */
-  readonly sure: boolean
-}
-
 /** An entry of connection tracking whose endpoint is gone. */
 export interface StaleConnection {
   readonly transport: 'tcp' | 'udp'
@@ -70,6 +55,8 @@ export interface StaleConnection {
   readonly endpoint: string
 /** Everything that was collected, plain data but for the snapshot. */
 export interface Collected {
+}
+
   readonly snapshot: Snapshot
   readonly subject: Subject
   readonly stand: Stand

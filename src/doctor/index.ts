@@ -1,7 +1,8 @@
 export { type Capsule, openCapsule, readCapsule, saveCapsule } from './capsule.ts'
 export type { Cause } from './cause.ts'
 export { type ControlPlan, type ControlResult, type ControlTry, controlPlans } from './control.ts'
-export { type Diagnosis, diagnose, diagnoseRequest } from './diagnose.ts'
+export { diagnose, diagnoseRequest } from './diagnose.ts'
+export type { Diagnosis } from './diagnosis.ts'
 export {
   type Collected,
   explainProbe,

@@ -4,7 +4,6 @@ import { type Evidence, type Observation, viewOf } from '../explain/index.ts'
 import { type Front, lookUpFront, type NodeRules, type ProxyMode, proxyModeOf } from '../netfilter/index.ts'
 import type { Service } from '../objects/index.ts'
 import { compileService, type Frontend } from '../services/index.ts'
-import type { Stop } from './examination.ts'
 
 /** What kube-proxy left on a node, held against the objects. */
 export interface ProxyState {
@@ -17,6 +16,8 @@ export interface ProxyState {
   readonly compared: number
   /** Those at which the rules say something else than the objects. */
   readonly behind: number
+  /** Whether rules lead to no endpoint at all, where objects have some. */
+  readonly empty: boolean
   /** The first few of them, those of the subject before others. */
   readonly differences: readonly Difference[]
   /** Fronts of the subject at which strangers ought to be masqueraded, for their answers come from other nodes, and are not. */
@@ -49,13 +50,15 @@ export function compareProxy(
   const differences: Difference[] = []
   const seen = new Set<Family>()
   let compared = 0
+  let led = 0
   const families = new Set(rules.addresses.map(familyOf))
   for (const service of snapshot.services.values()) {
     for (const frontend of clusterFronts(snapshot, service, node)) {
       if (!families.has(frontend.family)) continue
       compared += 1
       seen.add(frontend.family)
-      const difference = compareFront(frontend, rules, keyOf(service))
+      const { difference, leads } = compareFront(frontend, rules, keyOf(service))
+      if (leads) led += 1
       if (difference !== undefined) differences.push(difference)
     }
   }
@@ -66,6 +69,7 @@ export function compareProxy(
     runs,
     compared,
     behind: differences.length,
+    empty: led === 0 && differences.length > 0,
     differences: ranked.slice(0, maxDifferences),
     unmasked: findUnmasked(snapshot, node, rules, subject),
   }
@@ -102,16 +106,21 @@ function findUnmasked(snapshot: Snapshot, node: string, rules: NodeRules, subjec
   })
 }
 
-function compareFront(frontend: Frontend, rules: NodeRules, service: string): Difference | undefined {
+function compareFront(
+  frontend: Frontend,
+  rules: NodeRules,
+  service: string,
+): { readonly difference: Difference | undefined; readonly leads: boolean } {
   const { address, port, protocol, family, outcome } = frontend
   const client = rules.addresses.find((one) => familyOf(one) === family)
-  if (client === undefined) return undefined
+  if (client === undefined) return { difference: undefined, leads: false }
   const front = lookUpFront(rules, { source: client, address, protocol, port })
   const wanted = outcome.kind === 'balance' ? outcome.endpoints.map(renderEndpoint).sort() : []
   const held = front.endpoints.map(renderEndpoint).sort()
   // Refusing and dropping have other rules in each mode; that nobody is led anywhere is what counts.
-  if (wanted.join() === held.join()) return undefined
-  return { service, address, port, desired: renderEndpoints(wanted), found: found(front, held) }
+  const leads = held.length > 0
+  if (wanted.join() === held.join()) return { difference: undefined, leads }
+  return { difference: { service, address, port, desired: renderEndpoints(wanted), found: found(front, held) }, leads }
 }
 
 function found({ action }: Front, held: readonly string[]): string {
@@ -163,6 +172,19 @@ export interface AskedOf {
   readonly address: Address
   readonly port: number
   readonly transport: 'tcp' | 'udp' | 'sctp'
+}
+
+/** A rule that ends a packet of a probe. */
+export interface Stop {
+  readonly client: Address
+  readonly address: Address
+  readonly port: number
+  /** `iptables filter FORWARD: -A FORWARD … -j DROP` */
+  readonly rule: string
+  /** What it has met so far, where it counts. */
+  readonly packets?: number
+  /** Whether it meets the packet by all that is known. */
+  readonly sure: boolean
 }
 
 /** The rules of others on a node that end any of these packets. */

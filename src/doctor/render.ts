@@ -1,5 +1,5 @@
 import type { Cause } from './cause.ts'
-import type { Diagnosis } from './diagnose.ts'
+import type { Diagnosis } from './diagnosis.ts'
 import { renderControls } from './emitter.ts'
 import type { Tested } from './examination.ts'
 import { findBad, type Outcome, outcomesOf, type Rung, renderOutcome, renderPlace, rungs } from './probe.ts'

@@ -5,7 +5,7 @@ import { explainRequest, type GatewayModel, type RequestAnswer } from '../gatewa
 import { nodeAddresses } from '../pods/index.ts'
 import type { Cause } from './cause.ts'
 import type { ControlResult } from './control.ts'
-import type { Diagnosis } from './diagnose.ts'
+import type { Diagnosis } from './diagnosis.ts'
 import type { Tested } from './examination.ts'
 import type { Place, Probe } from './probe.ts'
 

@@ -1,5 +1,6 @@
 import type { Rule } from '../cause.ts'
-import type { Stop, Tested } from '../examination.ts'
+import type { Tested } from '../examination.ts'
+import type { Stop } from '../proxy.ts'
 import { addressText, proofOf } from '../words.ts'
 import { passes } from './way.ts'
 

@@ -45,11 +45,11 @@ function failingOver({ tested }: Examination, node: string) {
   return tested.filter((one) => !one.good && passes(one, node))
 }
 
-function wordsFor(node: string, { mode, runs, behind, compared }: ProxyState) {
+function wordsFor(node: string, { mode, runs, behind, compared, empty }: ProxyState) {
   const restart = `start kube-proxy on ${node} again: it writes all of its rules anew`
   const behindBy = `${behind} of ${compared} ClusterIP ports on ${node} are not as the Services say`
   const stopped = runs === false ? 'kube-proxy does not run there' : undefined
-  if (mode === 'none') {
+  if (mode === 'none' || empty) {
     const cause =
       stopped ??
       (runs === true
