@@ -43,6 +43,7 @@ export class KubeProxyCluster {
   readonly kubeconfig = join(this.folder, 'kubeconfig')
   readonly places = new Map<string, Place>()
   client!: Client
+  #programs: string | undefined
   #server: ApiServer | undefined
   #controllers: Controllers | undefined
   readonly #servers: Server[] = []
@@ -84,6 +85,8 @@ export class KubeProxyCluster {
     ] as const) {
       const { network } = this.place(`node-${node}`).namespace
       network.setSysctl('net.ipv4.ip_forward', 1)
+      // Six refusals to one client and then one a second: tests ask faster.
+      network.setSysctl('net.ipv4.icmp_ratelimit', 0)
       const gateway = this.place(`node-${other}`).address
       network.setRoute({ destination: parsePrefix(`10.244.${other}.0/24`), gateway, link: 'eth0' })
       network.setRoute({ destination: anywhere, gateway: this.place('outside').address, link: 'eth0' })
@@ -100,9 +103,19 @@ export class KubeProxyCluster {
     return found
   }
 
+  /** Programs of this folder come before those of the machine. */
+  preferPrograms(folder: string): void {
+    this.#programs = folder
+  }
+
+  #env(): NodeJS.ProcessEnv {
+    const path = [...(this.#programs === undefined ? [] : [this.#programs]), process.env.PATH].join(':')
+    return { ...process.env, PATH: path, KUBECONFIG: this.kubeconfig, PLUMB_LAB: 'none', NO_COLOR: '1' }
+  }
+
   /** Starts a process that goes on until it is stopped or the cluster closes. */
   keep(machine: string, command: string, words: readonly string[]): ChildProcess {
-    const child = spawnIn(this.place(machine).namespace, command, words, { stdio: 'ignore' })
+    const child = spawnIn(this.place(machine).namespace, command, words, { stdio: 'ignore', env: this.#env() })
     this.#children.add(child)
     child.once('exit', () => this.#children.delete(child))
     return child
@@ -115,8 +128,8 @@ export class KubeProxyCluster {
 
   /** Runs any command on a machine, with its standard input. */
   run(machine: string, command: string, words: readonly string[], input = ''): Promise<Said> {
-    const env = { ...process.env, KUBECONFIG: this.kubeconfig, PLUMB_LAB: 'none', NO_COLOR: '1' }
-    const child = spawnIn(this.place(machine).namespace, command, words, { env, stdio: ['pipe', 'pipe', 'pipe'] })
+    const options = { env: this.#env(), stdio: 'pipe' as const }
+    const child = spawnIn(this.place(machine).namespace, command, words, options)
     let [stdout, stderr] = ['', '']
     child.stdout?.on('data', (data: Buffer) => {
       stdout += data.toString()
