@@ -20,11 +20,33 @@ export function renderConfig({ sections }: Config): string {
   return sections.map(renderSection).join('\n')
 }
 
+/** A section that cannot be said; `comment` is the section's. */
+export class SectionFault extends TypeError {
+  readonly comment: string | undefined
+
+  constructor(message: string, comment: string | undefined) {
+    super(message)
+    this.comment = comment
+  }
+}
+
 function renderSection({ keyword, name, comment, lines }: Section): string {
-  if (name !== undefined && !/^[\w.:-]+$/.test(name)) throw new TypeError(`"${name}" is no name of a ${keyword}`)
+  if (name !== undefined && !/^[\w.:-]+$/.test(name))
+    throw new SectionFault(`"${name}" is no name of a ${keyword}`, comment)
   const head = name === undefined ? keyword : `${keyword} ${name}`
   const told = comment === undefined ? [] : [`# ${comment.replace(/\s+/g, ' ')}`]
-  return [...told, head, ...lines.map((line) => `    ${line.map(quote).join(' ')}`), ''].join('\n')
+  try {
+    return [...told, head, ...lines.map((line) => `    ${line.map(quote).join(' ')}`), ''].join('\n')
+  } catch (error) {
+    throw new SectionFault((error as Error).message, comment)
+  }
+}
+
+/** The comment of the section that a line (from 1) of a rendered configuration belongs to. */
+export function findComment(config: string, line: number): string | undefined {
+  const before = config.split('\n').slice(0, line).reverse()
+  const head = before.findIndex((one) => /^\w/.test(one))
+  return head < 0 ? undefined : /^# (.*)/.exec(before[head + 1] ?? '')?.[1]
 }
 
 /** A word in the strong quotes of HAProxy where it needs them (Configuration Manual 2.2): nothing inside them is expanded. */

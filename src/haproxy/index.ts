@@ -9,7 +9,7 @@ export {
   renderCommand,
   type Server,
 } from './command.ts'
-export { type Line, quote, renderConfig, type Section } from './config.ts'
+export { findComment, type Line, quote, renderConfig, type Section, SectionFault } from './config.ts'
 export { type LogWord, logFormat, parseLog } from './log.ts'
 export { isMapKey, renderMap } from './map.ts'
 export { parseTermination } from './termination.ts'

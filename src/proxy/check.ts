@@ -1,11 +1,21 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Finding } from '../cluster/index.ts'
+import { findComment, SectionFault } from '../haproxy/index.ts'
 import { type Namespace, spawnIn } from '../host/index.ts'
 
 const longestWords = 1000
 
 /** HAProxy would not start from a configuration, or none could be written down; the message says why in its words, 1,000 characters at most. */
-export class ConfigRefused extends Error {}
+export class ConfigRefused extends Error {
+  /** The Ingress, Gateway or route whose section is at fault, as findings name it. */
+  readonly object: string | undefined
+
+  /** `comment` is that of the section, which begins with its object. */
+  constructor(message: string, comment?: string) {
+    super(message)
+    this.object = comment?.split(' ', 1)[0]
+  }
+}
 
 /** There is no program `haproxy` on this machine. */
 export class HaproxyMissing extends Error {
@@ -26,9 +36,14 @@ export async function checkCandidate(
   const candidate = `${directory}/next`
   rmSync(candidate, { recursive: true, force: true })
   try {
-    writeFiles(candidate, render(candidate))
-    const { code, words } = await runCheck(namespace, `${candidate}/haproxy.cfg`)
-    if (code !== 0) throw new ConfigRefused(shorten(words, `${candidate}/`) || `haproxy -c ends with ${code}`)
+    const files = render(candidate)
+    writeFiles(candidate, files)
+    const config = `${candidate}/haproxy.cfg`
+    const { code, words } = await runCheck(namespace, config)
+    if (code === 0) return
+    const line = /\[ALERT\].*haproxy\.cfg:(\d+)/.exec(words)?.[1]
+    const comment = line === undefined ? undefined : findComment(files.get(config) ?? '', Number(line))
+    throw new ConfigRefused(shorten(words, `${candidate}/`) || `haproxy -c ends with ${code}`, comment)
   } finally {
     rmSync(candidate, { recursive: true, force: true })
   }
@@ -55,7 +70,7 @@ export function orRefuse<T>(make: () => T): T {
   try {
     return make()
   } catch (error) {
-    throw new ConfigRefused((error as Error).message)
+    throw new ConfigRefused((error as Error).message, error instanceof SectionFault ? error.comment : undefined)
   }
 }
 
@@ -68,6 +83,17 @@ export function refused({ message }: ConfigRefused, serves: boolean): Finding {
     field: 'haproxy.cfg',
     says: `the configuration of the gateways is refused, and ${meanwhile}: ${message}`,
     try: 'change the Ingress, Gateway, route, Service or Secret that it speaks of; the last one that was changed is the likeliest',
+  }
+}
+
+/** What it says of an object without which HAProxy takes the rest. */
+export function leftOut({ message, object = '' }: ConfigRefused): Finding {
+  return {
+    code: 'GatewayRefused',
+    object,
+    field: 'haproxy.cfg',
+    says: `HAProxy refuses what ${object} asks for, and the rest is served without it: ${message}`,
+    try: `change ${object}, or the Services and Secrets that it names`,
   }
 }
 

@@ -91,9 +91,10 @@ test('without HAProxy on the machine it is told once, and it serves when it is t
 })
 
 /** A HAProxy that refuses every configuration with this word in it. */
-function refusing(word: string): { close(): void } {
+function refusing(word: string, isPlaced = false): { close(): void } {
   const directory = mkdtempSync(join(tmpdir(), 'plumb-refusing-'))
-  const says = `echo '[ALERT] (1) : config : "${word}" is refused' >&2`
+  const place = isPlaced ? `parsing [$3:$(grep -n '${word}' "$3" | head -1 | cut -d: -f1)]: ` : ''
+  const says = `echo "[ALERT] (1) : config : ${place}\\"${word}\\" is refused" >&2`
   const script = `#!/bin/sh\nPATH='${path}'\n[ "$1" = -c ] && grep -q '${word}' "$3" && { ${says}; exit 1; }\nexec haproxy "$@"\n`
   writeFileSync(join(directory, 'haproxy'), script, { mode: 0o755 })
   process.env.PATH = `${directory}:${path}`
@@ -165,13 +166,39 @@ test('a key that OpenSSL finds too short costs its own Ingress the certificate a
   assert.deepEqual(codes(), [], gateway.log.lines.join('\n'))
 })
 
-test('a fault in making the configuration is a refusal too', async () => {
+test('what HAProxy refuses costs its own object alone its routes: what came with it serves at once', async () => {
+  const [one] = gateway.rig.backends
+  const refusal = refusing('backend ns:bad:', true)
+  const good = [service('good'), slice('good', one), ingress('good', 'good.example', 'good')]
+  await gateway.change([service('bad'), slice('bad', one), ingress('bad', 'bad.example', 'bad'), ...good])
+  assert.deepEqual(
+    gateway.module.findings.map(({ code, object }) => [code, object]),
+    [['GatewayRefused', 'ingress/ns/bad']],
+    gateway.log.lines.join('\n'),
+  )
+  assert.equal((await gateway.ask('good.example', '/')).from, 'backend-1:8001')
+  assert.equal((await gateway.ask('bad.example', '/')).status, 404)
+  assert.equal((await gateway.ask('a.example', '/')).from, 'backend-2:8001')
+  const { reloads } = gateway.module
+  await gateway.change([ingress('good', 'better.example', 'good')])
+  assert.equal((await gateway.ask('better.example', '/')).from, 'backend-1:8001')
+  assert.equal(gateway.module.reloads, reloads, 'others change without a reload meanwhile')
+  assert.equal(logged('HAProxy refuses what ingress/ns/bad asks for'), 1)
+  await gateway.change([ingress('bad', 'bad.example', 'good')])
+  assert.deepEqual(codes(), [])
+  assert.equal((await gateway.ask('bad.example', '/')).from, 'backend-1:8001')
+  refusal.close()
+  await gateway.change([], [ingress('bad', 'bad.example', 'good'), ingress('good', 'better.example', 'good')])
+})
+
+test('a fault in making the configuration is a refusal too, of its own object', async () => {
   const before = files()
   // No API server lets this name pass; no section can have it.
   const hostile = 'x\n    server evil 203.0.113.66:80\nbackend y'
   await gateway.change([service(hostile), ingress('hostile', 'hostile.example', hostile)])
   assert.deepEqual(codes(), ['GatewayRefused'])
   assert.match(gateway.module.findings[0]!.says, /is no (name|value) of a/)
+  assert.equal(gateway.module.findings[0]!.object, 'ingress/ns/hostile')
   assert.deepEqual(files(), before)
   assert.equal((await gateway.ask('a.example', '/')).from, 'backend-2:8001')
   await gateway.change([], [ingress('hostile', 'hostile.example', hostile)])

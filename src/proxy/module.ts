@@ -4,14 +4,17 @@ import { type Finding, type ObjectKey, type Snapshot, snapshotOf } from '../clus
 import { compileGateways, type GatewayModel } from '../gateways/index.ts'
 import type { Service } from '../objects/index.ts'
 import { Balancer, type BalancerOptions } from './balancer.ts'
-import { ConfigRefused, HaproxyMissing, missing, refused } from './check.ts'
+import { ConfigRefused, HaproxyMissing, leftOut, missing, refused } from './check.ts'
 import { FlowLog, type HttpFlowsRequest, type HttpFlowsResponse } from './flows.ts'
 import { GatewayObjects } from './objects.ts'
 import { UdpPorts } from './udp-ports.ts'
+import { withoutObjects } from './without.ts'
 
 const retryMs = 1000
 /** Somebody has to install it first. */
 const missingRetryMs = 10_000
+/** As many objects are left out, one after another, until HAProxy takes the rest. */
+const mostExcluded = 20
 /** The same configuration is refused again, unless something beside the objects was wrong. */
 const refusedRetryMs = 30_000
 
@@ -32,6 +35,9 @@ export class GatewaysModule implements NodeModule {
   #accepted: GatewayModel | undefined
   #refused: GatewayModel | undefined
   #trouble: Finding | undefined
+  /** What HAProxy refuses, by object; tried again when anything changes. */
+  readonly #excluded = new Map<string, Finding>()
+  readonly #told = new Set<string>()
   #queue: Promise<void> = Promise.resolve()
   #waiting = false
   #retry: NodeJS.Timeout | undefined
@@ -66,7 +72,11 @@ export class GatewaysModule implements NodeModule {
   }
 
   get findings(): readonly Finding[] {
-    return [...(this.#model?.findings ?? []), ...(this.#trouble === undefined ? [] : [this.#trouble])]
+    return [
+      ...(this.#model?.findings ?? []),
+      ...this.#excluded.values(),
+      ...(this.#trouble === undefined ? [] : [this.#trouble]),
+    ]
   }
 
   /** Returns at once: nobody's packets wait for HAProxy. */
@@ -159,9 +169,12 @@ export class GatewaysModule implements NodeModule {
       try {
         await this.#balancer.become(model, this.#snapshot)
         this.#settle(model)
+        if (this.#excluded.size > 0) this.#retryIn(refusedRetryMs)
+        else this.#told.clear()
         return
       } catch (error) {
         if (!(error instanceof ConfigRefused)) throw error
+        if (this.#exclude(error)) return this.#apply()
         this.#refused = model
         this.#tell(refused(error, this.#accepted !== undefined))
         this.#retryIn(refusedRetryMs)
@@ -169,6 +182,18 @@ export class GatewaysModule implements NodeModule {
     }
     // What was taken before goes on, and follows its pods.
     if (this.#accepted !== undefined) await this.#balancer.become(this.#accepted, this.#snapshot)
+  }
+
+  /** Answers whether there is something to be left out. */
+  #exclude(error: ConfigRefused): boolean {
+    const { object } = error
+    if (object === undefined || this.#excluded.has(object) || this.#excluded.size >= mostExcluded) return false
+    const finding = leftOut(error)
+    this.#excluded.set(object, finding)
+    if (!this.#told.has(finding.says)) this.#options.log.error({ code: finding.code, try: finding.try }, finding.says)
+    this.#told.add(finding.says)
+    this.#model = undefined
+    return true
   }
 
   #settle(accepted: GatewayModel | undefined): void {
@@ -180,8 +205,10 @@ export class GatewaysModule implements NodeModule {
 
   #compile(): GatewayModel {
     if (this.#model !== undefined && !this.#stale) return this.#model
+    if (this.#stale) this.#excluded.clear()
     this.#stale = false
-    this.#model = compileGateways(this.#objects.sources(this.#snapshot))
+    const sources = this.#objects.sources(this.#snapshot)
+    this.#model = compileGateways(withoutObjects(sources, new Set(this.#excluded.keys())))
     return this.#model
   }
 }
