@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { parseAddress } from '../addr/index.ts'
 import type { Answer, Branch } from './answer.ts'
 import { renderDot, renderMermaid } from './index.ts'
@@ -133,4 +135,51 @@ test('the endpoint that fails is drawn among many that do not; a verdict that no
   assert.doesNotMatch(last, /1 of 2 endpoints cannot be reached/)
   const turned = renderMermaid({ ...answer, branches: [open] })
   assert.match(turned, /"✗ 1 of 2 endpoints cannot be reached"\]:::is-deny/)
+})
+
+// Graphviz' own grammar (graphviz.org/doc/info/lang.html) and Mermaid's flowcharts, as far as these pictures use them.
+const quoted = String.raw`"(?:[^"\\\n]|\\.)*"`
+const attribute = String.raw`[a-z]+=(?:${quoted}|[a-z]+|\d+)`
+const attributes = String.raw`\[${attribute}(?:, ${attribute})*\]`
+const dotLine = new RegExp(
+  String.raw`^(?:digraph [a-z]+ \{|  label=${quoted}|  node ${attributes}|  n\d+ ${attributes}|  n\d+ -> n\d+(?: ${attributes})?|\})$`,
+)
+const mermaidLine =
+  /^(?:%% [^\n{}]*|flowchart TD| {2}n\d+\["[^"#;<>`\\]*(?:(?:#\d+;|<br\/>)[^"#;<>`\\]*)*"\]:::is-[a-z]+| {2}n\d+ (?:-->|-\.->)(?:\|"[^"<>`\\]*"\|)? n\d+| {2}classDef is-[a-z]+ fill:#[0-9a-f]{6},stroke:#[0-9a-f]{6},color:#[0-9a-f]{6}(?:,stroke-width:\dpx)?)$/
+
+test('whatever objects are called, both pictures keep to their grammars, and arrows join boxes that are there', () => {
+  const nasty = fc.oneof(
+    fc.string(),
+    fc.constantFrom('"]', '\\', '\n', '}', '%%{init: {}}%%', '-->', '|x|', 'end', '<b>', '#34;', '`'),
+  )
+  const text = fc.array(nasty, { maxLength: 5 }).map((parts) => parts.join(''))
+  fc.assert(
+    fc.property(text, text, text, (says, object, name) => {
+      const because = { object, field: says, value: name }
+      const step = { stage: 'service' as const, node: name, says, because }
+      const branch = { ...open, verdict: { kind: 'deny' as const, says, because }, steps: [step, ...open.steps] }
+      const any: Answer = {
+        ...answer,
+        question: { ...answer.question, to: { kind: 'name', name } },
+        steps: [step],
+        branches: [branch, open],
+      }
+      for (const [picture, grammar] of [
+        [renderDot(any), dotLine],
+        [renderMermaid(any), mermaidLine],
+      ] as const) {
+        for (const line of picture.split('\n')) assert.match(line, grammar)
+        const boxes = new Set([...picture.matchAll(/^ {2}(n\d+) ?\[/gm)].map(([, id]) => id))
+        for (const [, from, to] of picture.matchAll(/^ {2}(n\d+) (?:->|-->|-\.->)(?:\|"[^"]*"\|)? (n\d+)/gm))
+          assert.ok(boxes.has(from) && boxes.has(to), `${from} and ${to}`)
+      }
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('Graphviz draws it', { skip: spawnSync('dot', ['-V']).error ? 'graphviz is not installed' : false }, () => {
+  const { status, stdout, stderr } = spawnSync('dot', ['-Tsvg'], { input: renderDot(answer) })
+  assert.equal(status, 0, stderr.toString())
+  assert.match(stdout.toString(), /<svg/)
 })
