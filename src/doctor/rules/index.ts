@@ -31,6 +31,7 @@ import { reversePath } from './reverse-path.ts'
 import { staleSlices } from './stale-slices.ts'
 import { tooSlow } from './too-slow.ts'
 import { trafficPolicyLocal } from './traffic-policy-local.ts'
+import { tunnelCut } from './tunnel-cut.ts'
 import { wrongProtocol } from './wrong-protocol.ts'
 import { wrongTargetPort } from './wrong-target-port.ts'
 import { staleConnection } from './stale-connection.ts'
@@ -61,6 +62,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   'source-ranges': sourceRanges,
   hairpin,
   'external-address': externalAddress,
+  'tunnel-cut': tunnelCut,
   'foreign-firewall': foreignFirewall,
   'foreign-rule': foreignRule,
   'reverse-path': reversePath,
