@@ -14,6 +14,7 @@ import { isFresh, serveHealth } from './health.ts'
 import { HealthPorts } from './health-ports.ts'
 import { learnNames } from './learn-names.ts'
 import { openLog } from './log.ts'
+import { countLoopbackNodePorts } from './loopback-metric.ts'
 import { Metrics } from './metrics.ts'
 import { PolicyEvents, touchesPolicies } from './policy-events.ts'
 import { releaseMemory } from './release-memory.ts'
@@ -72,6 +73,7 @@ export async function startAgent({
   const ports = egress ? new EgressPorts(plan, network, log) : undefined
   const findings = () => [...plan.findings, ...modules.flatMap((module) => module.findings ?? [])]
   let loopbackOpen = false
+  if (loopbackNodePorts) metrics.add(() => countLoopbackNodePorts(network))
   const times: { lastRound?: Date; waitingSince?: Date } = {}
   const source = healthSource(snapshot, nodeName, times)
   const healthPorts = new HealthPorts(host, namespace, () => isFresh(source), log)

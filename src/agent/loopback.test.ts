@@ -76,7 +76,12 @@ test('node ports do not answer at 127.0.0.1 unless told, and the kernel’s own 
 
 test('TCP node ports answer the node itself at 127.0.0.1: endpoints see an address of the node', () =>
   withAgent(true, async (agent) => {
+    const counted = async () =>
+      /_localhost_nodeports_accepted_packets_total (\d+)\n/.exec((await agent.metrics.scrape()).text)?.[1]
+    assert.equal(await counted(), '0')
     assert.equal(await askTcp(rig.node, loopback, 30080), 'backend-1 10.244.2.1')
+    assert.equal(await askTcp(rig.node, rig.nodeAddresses[4], 30080), 'backend-1 10.244.2.1')
+    assert.equal(await counted(), '1', 'the first packet of the one by loopback')
     objects.put(sliceObject('web', 4, [rig.nodeAddresses[4]]))
     await agent.settled()
     assert.match(await askTcp(rig.node, loopback, 30080), /^node /, 'an endpoint of the node’s own network')

@@ -82,7 +82,7 @@ export class Metrics {
   readonly #families: readonly Family[]
   readonly #values = new Map<string, Sample>()
   #samples: Sample[] = []
-  readonly #texts: (() => string)[] = []
+  readonly #texts: (() => string | Promise<string>)[] = []
   #registry: Promise<Registry> | undefined
   #take: ((sample: Sample) => void) | undefined
 
@@ -109,7 +109,7 @@ export class Metrics {
   }
 
   /** Text in the exposition format that every scrape asks for. */
-  add(text: () => string): void {
+  add(text: () => string | Promise<string>): void {
     this.#texts.push(text)
   }
 
@@ -117,8 +117,8 @@ export class Metrics {
   async scrape(): Promise<{ readonly text: string; readonly contentType: string }> {
     this.#registry ??= this.#load()
     const registry = await this.#registry
-    const more = this.#texts.map((text) => text()).join('')
-    return { text: `${await registry.metrics()}${more}`, contentType: registry.contentType }
+    const more = await Promise.all(this.#texts.map((text) => text()))
+    return { text: `${await registry.metrics()}${more.join('')}`, contentType: registry.contentType }
   }
 
   async #load(): Promise<Registry> {

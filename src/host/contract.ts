@@ -210,6 +210,8 @@ export interface Network {
   tables(): Promise<readonly { family: TableFamily; name: string }[]>
   /** The elements of one set or map, in the text form of `nft/language.ts`. */
   elements(family: TableFamily, table: string, set: SetDeclaration): Promise<readonly Element[]>
+  /** How many packets the counters in one chain's rules have seen since the chain was made. */
+  counted(family: TableFamily, table: string, chain: string): Promise<number>
 
   /**
    * Calls back with the table, as `ip plumb-services`, whenever another socket than this network's own changed something in it, until

@@ -140,6 +140,9 @@ export class LinuxNetwork implements Network {
   async elements(family: TableFamily, table: string, set: SetDeclaration): Promise<readonly Element[]> {
     return nftables.listElements(this.#socket(NETLINK_NETFILTER), family, table, set)
   }
+  async counted(family: TableFamily, table: string, chain: string): Promise<number> {
+    return nftables.readCounted(this.#socket(NETLINK_NETFILTER), family, table, chain)
+  }
 
   watchTables(onChange: (table: string) => void, onLost: () => void): { close(): void } {
     this.#firewall ??= this.#openFirewall()

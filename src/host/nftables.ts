@@ -1,10 +1,12 @@
 import { type Message, NFPROTO_UNSPEC, writeNetfilterHeader } from '../netlink/index.ts'
 import {
+  decodeCounted,
   decodeElements,
   decodeGeneration,
   decodeTable,
   type Element,
   encodeElementsRequest,
+  encodeRulesRequest,
   encodeTablesRequest,
   generationRequest,
   type SetDeclaration,
@@ -38,6 +40,16 @@ export function listElements(
   )
   // An interval may begin in one message and end in the next, so they are decoded together.
   return decodeElements(set, messages)
+}
+
+/** How many packets the counters in one chain's rules have seen; `missing` when there is no such chain. */
+export function readCounted(socket: NetlinkSocket, family: TableFamily, table: string, chain: string): number {
+  const counted = socket.dumpEncoded(
+    `list rules of chain ${family} ${table} ${chain}`,
+    (sequence) => encodeRulesRequest(family, table, chain, sequence),
+    decodeCounted,
+  )
+  return counted.reduce((sum, one) => sum + one, 0)
 }
 
 /** A copy that outlives the receive buffer. */

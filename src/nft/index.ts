@@ -15,9 +15,11 @@ export { renderTable } from './render.ts'
 export { renderRule } from './render-rule.ts'
 
 export {
+  decodeCounted,
   decodeGeneration,
   decodeTable,
   encodeElementsRequest,
+  encodeRulesRequest,
   encodeTablesRequest,
   generationRequest,
 } from './requests.ts'

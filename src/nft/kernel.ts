@@ -16,6 +16,7 @@ export const messages = {
   newChain: 3,
   deleteChain: 5,
   newRule: 6,
+  getRule: 7,
   deleteRule: 8,
   newSet: 9,
   deleteSet: 11,

@@ -20,6 +20,22 @@ export function encodeElementsRequest(family: TableFamily, table: string, set: s
   })
 }
 
+/** A dump request for the rules of one chain; its answers are for `decodeCounted`. */
+export function encodeRulesRequest(family: TableFamily, table: string, chain: string, sequence: number): Buffer {
+  return encodeDump(messages.getRule, familyNumbers[family], sequence, (writer) => {
+    writer.string(1, table)
+    writer.string(2, chain)
+  })
+}
+
+/** How many packets the counters of a rule have seen (NFT_MSG_NEWRULE). */
+export function decodeCounted({ buffer, start, end }: Message): number {
+  const rule = readAttributes(buffer, start + NFGENMSG_LEN, end)
+  const expressions = rule.list(4).map((item) => readAttributes(buffer, item.start, item.end))
+  const counters = expressions.filter((one) => one.string(1) === 'counter')
+  return counters.reduce((sum, one) => sum + Number(one.nested(2)?.u64be(2) ?? 0), 0)
+}
+
 /** A dump request for the tables of all families; its answers are for `decodeTable`. */
 export function encodeTablesRequest(sequence: number): Buffer {
   return encodeDump(messages.getTable, 0, sequence, () => {})

@@ -11,6 +11,9 @@ export const chainNames = {
   seated: 'seated',
 } as const
 
+/** The chain that counts connections to node ports on loopback, in the IPv4 table. */
+export const loopbackCount = 'loopback-node-ports'
+
 const services = 'services'
 const everywhere = 'everywhere'
 const unserved = 'unserved'
@@ -48,6 +51,24 @@ export function chains(family: Family): readonly Chain[] {
     { name: 'filter-output', hook: hook('filter', 'output', -90), rules: [newTo(unserved), strayTo(cut)] },
     { name: 'nat-postrouting', hook: hook('nat', 'postrouting', 100), rules: masquerade(family) },
   ]
+}
+
+/** Counts connections that node ports on loopback take; before the masquerade, and the first packets alone, as nat chains see no others. */
+export function countLoopback(): Chain {
+  const asked: Expression = { kind: 'ct', key: 'ip daddr', direction: 'original' }
+  return {
+    name: loopbackCount,
+    hook: { type: 'nat', hook: 'postrouting', priority: 99, policy: 'accept' },
+    rules: [
+      {
+        statements: [
+          { kind: 'match', left: { kind: 'ct', key: 'status' }, operator: '==', right: 'dnat' },
+          { kind: 'match', left: asked, operator: '==', right: '127.0.0.1' },
+          { kind: 'counter' },
+        ],
+      },
+    ],
+  }
 }
 
 const newConnection: Statement = {

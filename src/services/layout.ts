@@ -1,5 +1,5 @@
 import type { Family } from '../addr/index.ts'
-import { chainNames, chains, compute, draw, goto, jumpTo, number } from './chains.ts'
+import { chainNames, chains, compute, countLoopback, draw, goto, jumpTo, number } from './chains.ts'
 import { type Expression, loopbackGuard, type Operation, type Rule, type Statement } from './lower.ts'
 import type { Hashing } from './model.ts'
 import { classElement, classId, classidOf, priority, sets, tableOf, words } from './sets.ts'
@@ -96,7 +96,8 @@ function clientAndSeat(family: Family): Expression {
 export function createTable(family: Family, loopbackNodePorts: boolean): readonly Operation[] {
   const at = tableOf(family)
   const declared = sets[family]
-  const all = loopbackNodePorts && family === 4 ? [...chains(family), loopbackGuard()] : chains(family)
+  const loopback = loopbackNodePorts && family === 4 ? [loopbackGuard(), countLoopback()] : []
+  const all = [...chains(family), ...loopback]
   return [
     { kind: 'add-table', ...at },
     ...Object.values(declared).map((set): Operation => ({ kind: 'add-set', ...at, set })),
