@@ -34,6 +34,13 @@ test('strategic merge patches', () => {
       { containers: [c('x')] },
     ],
     [
+      'replace a list by one with a key twice',
+      pod,
+      { containers: [c('a', '1'), c('b')] },
+      { containers: [c('a', '2'), c('a', '3'), { $patch: 'replace' }] },
+      { containers: [c('a', '2'), c('a', '3')] },
+    ],
+    [
       'replace an object',
       pod,
       { securityContext: { runAsUser: 1 } },

@@ -74,11 +74,12 @@ function mergeList(current: unknown[], changes: unknown[], mergeKey: string, sha
     if (isRecord(change)) return change
     throw refuse(`an item of a list that is merged by "${mergeKey}" is not an object`)
   })
-  const replaces = items.some((item) => item.$patch === 'replace' && keyOf(item, mergeKey) === undefined)
-  let result = replaces ? [] : [...current]
+  // Taken as it is: kubelets replace a Node's addresses so, of which two may have the type that is their merge key.
+  if (items.some((item) => item.$patch === 'replace' && keyOf(item, mergeKey) === undefined))
+    return withoutDirectives(items) as unknown[]
+  let result = [...current]
   for (const item of items) {
     const key = keyOf(item, mergeKey)
-    if (item.$patch === 'replace' && key === undefined) continue
     if (key === undefined) throw refuse(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`)
     const matches = (other: unknown) => isRecord(other) && keyOf(other, mergeKey) === key
     if (item.$patch === 'delete') result = result.filter((other) => !matches(other))

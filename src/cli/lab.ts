@@ -8,6 +8,7 @@ export async function runUp(options: {
   filename: string[]
   timeout: number
   image: string[]
+  restore?: string
 }): Promise<void> {
   const { LabFailure, up } = await import('../lab/index.ts')
   try {
@@ -19,6 +20,7 @@ export async function runUp(options: {
         files: options.filename,
         timeoutMs: options.timeout * 1000,
         images: options.image.map(parseImage),
+        ...(options.restore === undefined ? {} : { restore: options.restore }),
       },
       (text, ms) => say(`${String(ms).padStart(6)} ms  ${text}`),
     )

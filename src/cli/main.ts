@@ -43,6 +43,7 @@ program
     [],
   )
   .option('--restore <file>', 'start from a backup that plumb apiserver backup made')
+  .option('--restore <file>', 'start from a backup that plumb apiserver backup made')
   .action(async (options) => (await import('./lab.ts')).runUp(options))
 program
   .command('down')

@@ -49,7 +49,10 @@ export class Kubelet {
       if (!(error instanceof ApiError) || error.reason !== 'AlreadyExists') throw error
       const { metadata, status } = wanted
       await client.patch(Nodes, undefined, name, 'strategic', { metadata: { labels: metadata.labels } })
-      await client.patch(Nodes, undefined, name, 'strategic', { status }, { subresource: 'status' })
+      // A strategic merge takes addresses by their type: of two InternalIPs it would make one, twice. Upstream's kubelet replaces them too.
+      const replaced = [...(status?.addresses ?? []), { $patch: 'replace' }]
+      const change = { status: { ...status, addresses: replaced } }
+      await client.patch(Nodes, undefined, name, 'strategic', change, { subresource: 'status' })
     }
     void this.#renew(true)
     this.#timer = setInterval(() => void this.#renew(false), leaseMs)

@@ -25,6 +25,8 @@ export interface LabConfig {
   readonly entry: readonly string[]
   readonly network: LabNetwork
   readonly images: readonly LocalImage[]
+  /** A backup that the API server starts from; absolute. */
+  readonly restore?: string
 }
 
 /** The addresses that a lab has unless told otherwise. */

@@ -89,16 +89,22 @@ export function agentSocket(config: LabConfig, node: string): string {
   return join(config.path, node, 'agent.sock')
 }
 
+/** Where the API server keeps its store. */
+export function apiFolder({ path }: LabConfig): string {
+  return join(path, 'api')
+}
+
 function apiServerOptions(
-  { path, network }: LabConfig,
+  config: LabConfig,
   control: Machine,
   { apiServer, authority, kubeletClient }: Credentials,
   descriptorCount: number,
 ): ApiServerOptions {
+  const { network } = config
   // The endpoints of the Service `kubernetes` have one family, its own.
   const first = network.servicePrefixes[0]?.includes(':') ? 6 : 4
   return {
-    dataDir: join(path, 'api'),
+    dataDir: apiFolder(config),
     // Inherited descriptors start after the standard streams.
     listeners: Array.from({ length: descriptorCount }, (_, i) => ({ fd: 3 + i })),
     tls: { ...apiServer, clientCa: authority.cert },

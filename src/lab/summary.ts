@@ -10,6 +10,8 @@ export interface UpOptions {
   readonly segments?: number
   /** Manifests, or folders of them. */
   readonly files: readonly string[]
+  /** A backup of an API server (`plumb apiserver backup`) that the lab starts from; only for a lab that does not run yet. */
+  readonly restore?: string
   /** How long to wait until all pods are Ready. */
   readonly timeoutMs: number
   readonly network?: LabNetwork

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { KeyPair } from '../apiserver/index.ts'
+import { type KeyPair, restoreFolder } from '../apiserver/index.ts'
 import { type Client, connect } from '../client/index.ts'
 import { setCertificateSource } from '../containers/index.ts'
 import { type Host, HostError, openHost } from '../host/index.ts'
@@ -11,7 +11,7 @@ import { type Node, Nodes, type Service, Services } from '../objects/index.ts'
 import { supervisorUser } from './access.ts'
 import { createAddons, dnsImage } from './addons.ts'
 import type { LabConfig } from './config.ts'
-import { agentSocket, type Processes, startProcesses } from './control-plane.ts'
+import { agentSocket, apiFolder, type Processes, startProcesses } from './control-plane.ts'
 import { routeToPods } from './control-routes.ts'
 import { serveControl } from './control-server.ts'
 import { type Credentials, createCredentials, issueClient, issueKubelet, issueStandIn } from './credentials.ts'
@@ -84,6 +84,10 @@ class Supervisor {
     serveOutside(this.#host, rack.outside)
     this.#lifeline.progress(`${config.nodes} nodes, router and outside client wired`)
     const credentials = await createCredentials(network, rack.control.addresses)
+    if (config.restore !== undefined) {
+      const { objects } = await restoreFolder(config.restore, apiFolder(config))
+      this.#lifeline.progress(`${objects} objects restored from ${config.restore}`)
+    }
     this.#processes = await startProcesses(this.#host, config, rack, credentials, (role, reason) =>
       this.#roleEnded(role, reason),
     )

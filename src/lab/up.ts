@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { defaultNetwork, type LabConfig } from './config.ts'
 import { down, findLab } from './lab.ts'
 import { launch } from './launch.ts'
@@ -36,6 +36,8 @@ export async function up(options: UpOptions, onProgress: OnProgress = () => unde
   const manifests = readManifestPaths(options.files)
   const running = await findLab(options.name)
   const { settleLab } = await import('./apply.ts')
+  if (running !== undefined && options.restore !== undefined)
+    throw new LabFailure(`lab ${options.name} runs already; end it with plumb down before it starts from a backup`)
   if (running !== undefined) {
     const nodes = running.state.nodes.length
     progress(`lab ${options.name} runs already with ${nodes} nodes`)
@@ -91,16 +93,17 @@ async function start(directory: RunDirectory, options: UpOptions, progress: (tex
     entry: options.entry ?? ownEntry(),
     network: options.network ?? defaultNetwork,
     images: options.images ?? [],
+    ...(options.restore === undefined ? {} : { restore: resolve(options.restore) }),
   }
   const launched = launch(directory, config)
-  return new Promise((resolve, reject) => {
+  return new Promise((started, reject) => {
     launched.onMessage((message) => {
       switch (message.kind) {
         case 'progress':
           progress(message.text)
           return
         case 'api':
-          resolve({ kubeconfig: message.kubeconfig, keep: launched.keep, abort: launched.abort })
+          started({ kubeconfig: message.kubeconfig, keep: launched.keep, abort: launched.abort })
           return
         case 'failed':
           launched.abort()
