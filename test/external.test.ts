@@ -3,7 +3,6 @@ import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { TestLab } from './lab.fixture.ts'
@@ -34,86 +33,6 @@ spec:
   selector: {app: web}
   ports: [{port: 80}]
 `
-
-/**
- * Opens connections to an address and asks on each; every other one goes on asking each 100 ms. At each line that comes, asks on all, and prints by
- * the pod that answered at first how many there are, and how many the same pod still answers.
- */
-const clients = `
-import { Socket } from 'node:net'
-import { createInterface } from 'node:readline'
-const [host, count] = process.argv.slice(2)
-const ask = (socket) => new Promise((resolve) => {
-  let text = ''
-  const end = (answer) => { socket.off('data', data); socket.off('close', end); clearTimeout(timer); resolve(answer) }
-  const timer = setTimeout(() => end(undefined), 20_000)
-  const data = (chunk) => {
-    text += chunk
-    const pod = /pod: (\\S+)\\n[^]*accept: /.exec(text)
-    if (pod) end(pod[1])
-  }
-  socket.on('data', data)
-  socket.on('close', end)
-  if (socket.destroyed) end(undefined)
-  else socket.write('GET / HTTP/1.1\\r\\nHost: web\\r\\nAccept: x\\r\\n\\r\\n')
-})
-const opened = []
-for (let i = 0; i < Number(count); i++) {
-  const socket = new Socket().connect(80, host)
-  socket.on('error', () => {})
-  opened.push({ socket, pod: await ask(socket), isBusy: i % 2 === 0 })
-}
-let isAsked = false
-const work = async (one) => {
-  while (!isAsked && !one.socket.destroyed) {
-    if ((await ask(one.socket)) !== one.pod) one.socket.destroy()
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-}
-let working = []
-const begin = () => { isAsked = false; working = opened.filter(({ isBusy }) => isBusy).map(work) }
-begin()
-console.log('open')
-for await (const _ of createInterface({ input: process.stdin })) {
-  isAsked = true
-  await Promise.all(working)
-  const byPod = {}
-  await Promise.all(opened.map(async ({ socket, pod }) => {
-    const answered = pod !== undefined && pod === (await ask(socket))
-    const known = byPod[pod] ??= { all: 0, alive: 0 }
-    known.all++
-    if (answered) known.alive++
-  }))
-  begin()
-  console.log(JSON.stringify(byPod))
-}
-`
-
-/** Connections of the outside client to an address, made and told by `clients`. */
-async function openClients(address: string, count: number) {
-  writeFileSync(join(folder, 'clients.mjs'), clients)
-  const words = ['exec', '--outside', '--', process.execPath, join(folder, 'clients.mjs'), address, String(count)]
-  const child = lab.spawn(words, ['pipe', 'pipe', 'inherit'])
-  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
-  assert.equal((await lines.next()).value, 'open')
-  return {
-    /** How many connections with pods of these nodes there are, and how many of them live; of all nodes unless told. */
-    async count(nodes?: readonly string[]): Promise<{ all: number; alive: number }> {
-      child.stdin?.write('again\n')
-      const byPod = JSON.parse((await lines.next()).value ?? '{}') as Record<string, { all: number; alive: number }>
-      const sum = { all: 0, alive: 0 }
-      for (const [pod, { all, alive }] of Object.entries(byPod)) {
-        if (nodes !== undefined && !nodes.includes(await nodeOf(pod))) continue
-        sum.all += all
-        sum.alive += alive
-      }
-      return sum
-    },
-    close: () => void child.kill(),
-  }
-}
-
-const nodeOf = (pod: string): Promise<string> => kubectl('get', 'pod', pod, '-o', 'jsonpath={.spec.nodeName}')
 
 interface Line {
   address: string
@@ -197,7 +116,7 @@ const others = (node: string): string[] => ['node-1', 'node-2', 'node-3'].filter
 
 test('planned moves in a circle break no TCP connection', { timeout: 120_000 }, async () => {
   for (const { address, node = '' } of await settled('held')) {
-    const opened = await openClients(address, 100)
+    const opened = await lab.openClients(address, 100)
     for (const to of [...others(node), node]) {
       const moved = await cli('addresses', 'move', address, to)
       assert.equal(moved.code, 0, moved.stderr)
@@ -210,7 +129,7 @@ test('planned moves in a circle break no TCP connection', { timeout: 120_000 }, 
 test('when the holder’s agent is killed, or stopped, every TCP connection goes on', { timeout: 120_000 }, async (t) => {
   for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
     const [{ address = '', node = '' } = {}] = await settled('held')
-    const opened = await openClients(address, 200)
+    const opened = await lab.openClients(address, 200)
     const agent = lab.findAgent(node) ?? Number.NaN
     process.kill(agent, signal)
     const { all, alive } = await opened.count()
@@ -225,7 +144,7 @@ test('when the holder is cut off, as by a loss of power, the connections with po
   timeout: 120_000,
 }, async (t) => {
   for (const { address, node = '' } of await settled('held')) {
-    const opened = await openClients(address, 200)
+    const opened = await lab.openClients(address, 200)
     const cut =
       'add table netdev cut; add chain netdev cut in { type filter hook ingress device "eth0" priority 0; policy drop; }; add chain netdev cut out { type filter hook egress device "eth0" priority 0; policy drop; }'
     assert.equal((await cli('exec', '--node', node, '--', 'nft', cut)).code, 0)

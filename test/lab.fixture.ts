@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
@@ -11,6 +12,13 @@ interface Outcome {
   code: number
   stdout: string
   stderr: string
+}
+
+/** Connections that are open. */
+export interface Clients {
+  /** How many connections with pods of these nodes there are, and how many of them live; of all nodes unless told. */
+  count(nodes?: readonly string[]): Promise<{ all: number; alive: number }>
+  close(): void
 }
 
 /** A lab of one test file, used by the command line alone. */
@@ -62,6 +70,30 @@ export class TestLab {
     const applied = run('kubectl', ['--kubeconfig', this.#kubeconfig, 'apply', '-f', '-'])
     applied.child.stdin?.end(JSON.stringify(object))
     await applied
+  }
+
+  /** Connections of the outside client to a Service's address whose pods are stand-ins, half of them busy. */
+  async openClients(address: string, count: number): Promise<Clients> {
+    const script = resolve(import.meta.dirname, 'clients.fixture.ts')
+    const words = ['exec', '--outside', '--', process.execPath, script, address, String(count)]
+    const child = this.spawn(words, ['pipe', 'pipe', 'inherit'])
+    const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
+    assert.equal((await lines.next()).value, 'open')
+    const nodeOf = (pod: string): Promise<string> => this.kubectl('get', 'pod', pod, '-o', 'jsonpath={.spec.nodeName}')
+    return {
+      async count(nodes) {
+        child.stdin?.write('again\n')
+        const byPod = JSON.parse((await lines.next()).value ?? '{}') as Record<string, { all: number; alive: number }>
+        const sum = { all: 0, alive: 0 }
+        for (const [pod, { all, alive }] of Object.entries(byPod)) {
+          if (nodes !== undefined && !nodes.includes(await nodeOf(pod))) continue
+          sum.all += all
+          sum.alive += alive
+        }
+        return sum
+      },
+      close: () => void child.kill(),
+    }
   }
 
   /** The host's process id of a node's agent. */
