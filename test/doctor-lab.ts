@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Cause, Diagnosis } from '../src/doctor/index.ts'
 import type { Fault } from './doctor-faults.ts'
+import { objectsOf } from './doctor-objects.ts'
 
 const run = promisify(execFile)
 const plumb = join(import.meta.dirname, '..', 'plumb')
@@ -38,7 +39,7 @@ export class FaultLab {
     await this.#apply(
       faults.map(({ name }) => `apiVersion: v1\nkind: Namespace\nmetadata: { name: ${name} }\n---`).join('\n'),
     )
-    await Promise.all(faults.map(({ name, objects }) => this.#apply(objects, name)))
+    await aFewAtATime(faults, ({ name, parts }) => this.#apply(objectsOf(parts), name))
   }
 
   async stop(): Promise<void> {
@@ -47,10 +48,15 @@ export class FaultLab {
 
   /** Waits until the client runs and the pods have come as far as they get. */
   async settled(faults: readonly Fault[]): Promise<void> {
-    const waits = faults.map(({ name }) =>
-      run('kubectl', ['wait', '-n', name, '--for=condition=Ready', '--timeout=120s', 'pod/client'], { env: this.#env }),
-    )
-    await Promise.all(waits)
+    await aFewAtATime(faults, async ({ name }) => {
+      const words = ['wait', '-n', name, '--for=condition=Ready', '--timeout=120s', 'pod/client']
+      await run('kubectl', words, { env: this.#env })
+    })
+  }
+
+  /** Does what a fault needs beyond its objects, or takes it back. */
+  async inject({ inject = [] }: Pick<Fault, 'inject'>, which: 'on' | 'off'): Promise<void> {
+    for (const one of inject) await this.inNode(one.node, one[which])
   }
 
   async inNode(node: string, command: string): Promise<void> {
@@ -109,11 +115,25 @@ export class FaultLab {
   }
 }
 
+/** A kubectl for each of a hundred namespaces at once is more than two cores take. */
+async function aFewAtATime(faults: readonly Fault[], work: (fault: Fault) => Promise<void>): Promise<void> {
+  const waiting = [...faults]
+  const worker = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await work(next)
+  }
+  await Promise.all(Array.from({ length: 6 }, worker))
+}
+
 /** At which place the right cause was named, from 1; undefined when it was not. */
-export function placeOf({ expect }: Fault, { causes, emitter }: Said): number | undefined {
-  if (expect.emitter !== undefined && emitter !== expect.emitter) return undefined
-  const at = causes.findIndex(
-    ({ rule, object, field }) => rule === expect.rule && expect.object.test(object) && expect.field.test(field),
-  )
+export function placeOf(fault: Fault, { causes, emitter }: Said): number | undefined {
+  if (fault.emitter !== undefined && emitter !== fault.emitter) return undefined
+  const at = causes.findIndex((one) => names(one, fault))
   return at < 0 ? undefined : at + 1
+}
+
+/** Whether a cause is what a fault, in the namespace `where`, is to be blamed on. */
+export function names(cause: Cause, { rule, object, field = '', name }: Fault, where = name): boolean {
+  const [kind, own] = object.split('/')
+  const wanted = kind === 'node' || kind === 'request' ? object : `${kind}/${where}/${own}`
+  return cause.rule === rule && cause.object === wanted && cause.field.includes(field)
 }

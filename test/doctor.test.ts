@@ -16,15 +16,14 @@ after(() => lab.stop())
 
 for (const fault of usual) {
   test(`the doctor names it: ${fault.says}`, async (t) => {
-    const { inject } = fault
-    if (inject !== undefined) await lab.inNode(inject.node, inject.on)
+    await lab.inject(fault, 'on')
     try {
       const said = await lab.doctor(fault)
       t.diagnostic(`${said.ms} ms: ${said.says}`)
       assert.equal(placeOf(fault, said), 1, JSON.stringify(said, null, 2))
       assert.equal(said.code, 1)
     } finally {
-      if (inject !== undefined) await lab.inNode(inject.node, inject.off)
+      await lab.inject(fault, 'off')
     }
   })
 }
@@ -48,7 +47,7 @@ test('why --probe follows a real packet, and proves where it was lost', async ()
   assert.equal(well.code, 0, well.stdout + well.stderr)
   assert.match(well.stdout, /✓ it arrived.*and the answer came back/)
   const fault = usual.find(({ name }) => name === 'firewall')!
-  await lab.inNode(fault.inject!.node, fault.inject!.on)
+  await lab.inject(fault, 'on')
   try {
     const lost = await lab.cli('why', 'pod/client', 'svc/web', '-n', 'firewall', '--probe')
     assert.equal(lost.code, 1)
@@ -57,7 +56,7 @@ test('why --probe follows a real packet, and proves where it was lost', async ()
       /^✗ .*the wire disagrees: it came into node\/node-2 as .* and did not leave it for pod\/firewall\/app/,
     )
   } finally {
-    await lab.inNode(fault.inject!.node, fault.inject!.off)
+    await lab.inject(fault, 'off')
   }
   const denied = await lab.cli('why', 'pod/client', 'svc/web', '-n', 'policy-ingress', '--probe')
   assert.match(
@@ -86,9 +85,9 @@ test('what was looked at fits into a file, and is judged alike without the clust
 
 test('the table of faults in the docs has every fault, with the rule that names it', () => {
   const lines = readFileSync(join(import.meta.dirname, '..', 'docs', 'faults.md'), 'utf8').split('\n')
-  for (const { says, expect } of faults) {
+  for (const { says, rule } of faults) {
     const line = lines.find((one) => one.includes(`| ${says} `))
-    assert.ok(line?.includes(`\`${expect.rule}\``), says)
+    assert.ok(line?.includes(`\`${rule}\``), says)
   }
 })
 

@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import { keyOf } from '../cluster/index.ts'
 import {
   type AskedRequest,
   type Diagnosis,
@@ -22,12 +23,14 @@ import { type Cluster, factsOf } from './read-cluster.ts'
 export interface Gateways {
   readonly model: GatewayModel
   readonly ingresses: readonly Ingress[]
+  readonly gatewayApi: Sources['gatewayApi']
 }
 
 /** What gateways make of everything that they are compiled from, read once. */
 export async function readGateways(cluster: Cluster): Promise<Gateways> {
   const sources = await readSources(cluster)
-  return { model: compileGateways(sources), ingresses: sources.ingresses }
+  const { ingresses, gatewayApi } = sources
+  return { model: compileGateways(sources), ingresses, gatewayApi }
 }
 
 const patienceMs = 10_000
@@ -67,28 +70,16 @@ export function parseUrl(text: string): Omit<AskedRequest, 'objects'> | undefine
   }
 }
 
-/** The request with the Ingresses that speak of its host. */
-export function withObjects({ ingresses }: Gateways, request: Omit<AskedRequest, 'objects'>): AskedRequest {
+/** The request with the Ingresses and routes that speak of its host. */
+export function withObjects({ ingresses, gatewayApi }: Gateways, request: Omit<AskedRequest, 'objects'>): AskedRequest {
   const wildcard = request.host.replace(/^[^.]+/, '*')
   const speaks = ({ spec }: Ingress): boolean =>
     (spec?.rules ?? []).some(({ host }) => host === request.host || host === wildcard)
-  const objects = ingresses.filter(speaks).map((one) => `ingress/${one.metadata.namespace}/${one.metadata.name}`)
-  return { ...request, objects }
-}
-
-/** The requests that an Ingress promises to answer, at most four; a wildcard is asked as `any`. */
-export function requestsOf(ingress: Ingress): readonly AskedRequest[] {
-  const objects = [`ingress/${ingress.metadata.namespace}/${ingress.metadata.name}`]
-  const tls = new Set((ingress.spec?.tls ?? []).flatMap(({ hosts = [] }) => hosts))
-  const rules = ingress.spec?.rules ?? []
-  const asked = rules.flatMap(({ host = 'any.example', http }) =>
-    (http?.paths ?? []).map(({ path = '/' }): AskedRequest => {
-      const name = host.replace(/^\*\./, 'any.')
-      return { scheme: tls.has(host) ? 'https' : 'http', host: name, path: path || '/', objects }
-    }),
-  )
-  if (asked.length > 0 || ingress.spec?.defaultBackend === undefined) return asked.slice(0, 4)
-  return [{ scheme: 'http', host: 'any.example', path: '/', objects }]
+  const named = ingresses.filter(speaks).map((one) => `ingress/${keyOf(one)}`)
+  const routes = gatewayApi.httpRoutes
+    .filter(({ spec }) => (spec?.hostnames ?? []).some((host) => host === request.host || host === wildcard))
+    .map((one) => `httproute/${keyOf(one)}`)
+  return { ...request, objects: [...named, ...routes] }
 }
 
 /** Sends a request to the gateways and climbs the ladder of the Service behind its route at the same time. */

@@ -1,10 +1,19 @@
 import { keyOf } from '../cluster/index.ts'
-import { type AskedRequest, type Diagnosis, diagnose, findClient, type Stand, subjectsOf } from '../doctor/index.ts'
-import { findEnd } from '../explain/index.ts'
+import {
+  type AskedRequest,
+  type Diagnosis,
+  diagnose,
+  findClient,
+  requestsOfGateway,
+  requestsOfIngress,
+  type Stand,
+  subjectsOf,
+} from '../doctor/index.ts'
+import { findEnd, keysIn, nearest } from '../explain/index.ts'
 import { collect } from './collect.ts'
 import { diagnoseCapsule, loadCapsule, writeCapsule } from './doctor-capsule.ts'
 import { report, watchDiagnoses } from './doctor-report.ts'
-import { examineRequest, parseUrl, readGateways, requestsOf, withObjects } from './doctor-request.ts'
+import { examineRequest, type Gateways, parseUrl, readGateways, withObjects } from './doctor-request.ts'
 import { exit, say } from './output.ts'
 import { type Cluster, openCluster } from './read-cluster.ts'
 import { parseEnd, parseTarget, splitPort } from './why.ts'
@@ -27,7 +36,7 @@ export interface DoctorOptions {
 /** What is to be looked at. */
 type Target =
   | { readonly kind: 'service'; readonly namespace: string; readonly name: string; readonly port: string | undefined }
-  | { readonly kind: 'ingress'; readonly key: string }
+  | { readonly kind: 'ingress' | 'gateway'; readonly namespace: string; readonly name: string }
   | { readonly kind: 'request'; readonly request: Omit<AskedRequest, 'objects'> }
 
 /** `plumb doctor TARGET`: exit status 0 when it is well, 1 when a cause was found, 2 when none explains what fails, 3 when nothing could be tried. */
@@ -100,12 +109,15 @@ function fromCapsule(text: string | undefined, path: string, options: DoctorOpti
 function readTarget(text: string, namespace: string): Target | string {
   const request = parseUrl(text)
   if (request !== undefined) return { kind: 'request', request }
-  const ingress = /^(?:ingress|ing|ingresses)\/(?:([^/]+)\/)?([^/]+)$/.exec(text)
-  if (ingress !== null) return { kind: 'ingress', key: `${ingress[1] ?? namespace}/${ingress[2]}` }
+  const entry = /^(ingress|ing|ingresses|gateway|gtw|gateways)\/(?:([^/]+)\/)?([^/]+)$/.exec(text)
+  if (entry !== null) {
+    const [, word = '', own = namespace, name = ''] = entry
+    return { kind: word.startsWith('g') ? 'gateway' : 'ingress', namespace: own, name }
+  }
   const { end: word, port } = splitPort(text)
   const end = parseTarget(word, namespace)
   if (typeof end === 'string' || end.kind !== 'service')
-    return `"${text}" is not svc/NAME[:PORT], ingress/NAME or a URL`
+    return `"${text}" is not svc/NAME[:PORT], ingress/NAME, gateway/NAME or a URL`
   return { kind: 'service', namespace: end.namespace, name: end.name, port }
 }
 
@@ -125,15 +137,11 @@ async function examine(
       const stand = standOf(cluster, client?.key ?? anyClient(cluster))
       return [await examineRequest(cluster, gateways, withObjects(gateways, target.request), stand)]
     }
-    case 'ingress': {
+    case 'ingress':
+    case 'gateway': {
       const gateways = await readGateways(cluster)
-      const ingress = gateways.ingresses.find((one) => keyOf(one) === target.key)
-      if (ingress === undefined) {
-        const names = gateways.ingresses.map(keyOf).slice(0, 8)
-        return `there is no Ingress ${target.key}${names.length > 0 ? `; there are ${names.join(', ')}` : ''}`
-      }
-      const requests = requestsOf(ingress)
-      if (requests.length === 0) return `ingress/${target.key} has no rules and no default backend`
+      const requests = requestsTo(gateways, target)
+      if (typeof requests === 'string') return requests
       const stand = standOf(cluster, client?.key ?? anyClient(cluster))
       const diagnoses: Diagnosis[] = []
       for (const request of requests) diagnoses.push(await examineRequest(cluster, gateways, request, stand))
@@ -142,6 +150,31 @@ async function examine(
     default:
       return target satisfies never
   }
+}
+
+/** What an Ingress or a Gateway promises to answer, or why there is nothing to ask. */
+function requestsTo(
+  { ingresses, gatewayApi }: Gateways,
+  { kind, namespace, name }: Extract<Target, { kind: 'ingress' | 'gateway' }>,
+): readonly AskedRequest[] | string {
+  const key = `${namespace}/${name}`
+  const all = new Map<string, unknown>(
+    (kind === 'ingress' ? ingresses : gatewayApi.gateways).map((one) => [keyOf(one), one]),
+  )
+  if (!all.has(key))
+    return `there is no ${kind === 'ingress' ? 'Ingress' : 'Gateway'} ${key}${nearest(name, keysIn(all, namespace))}`
+  const ingress = ingresses.find((one) => kind === 'ingress' && keyOf(one) === key)
+  const gateway = gatewayApi.gateways.find((one) => keyOf(one) === key)
+  const requests =
+    ingress !== undefined
+      ? requestsOfIngress(ingress)
+      : gateway === undefined
+        ? []
+        : requestsOfGateway(gatewayApi, gateway)
+  if (requests.length > 0) return requests
+  return ingress === undefined
+    ? `gateway/${key} has no listener of HTTP or HTTPS to ask`
+    : `ingress/${key} has no rules and no default backend`
 }
 
 async function examineService(

@@ -139,7 +139,7 @@ program
   .description(
     'find out why something does not answer: probes at every rung, who made an error, and which object to blame',
   )
-  .argument('[target]', 'svc/NAME[:PORT], ingress/NAME, or http(s)://HOST/PATH')
+  .argument('[target]', 'svc/NAME[:PORT], ingress/NAME, gateway/NAME, or http(s)://HOST/PATH')
   .addOption(labName())
   .addOption(kubeconfig())
   .addOption(context())

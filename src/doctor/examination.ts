@@ -14,6 +14,7 @@ import {
 } from '../explain/index.ts'
 import type { ControlResult } from './control.ts'
 import type { Stand } from './ladder.ts'
+import type { Owners } from './owners.ts'
 import { isGood, type Probe, type ProbeResult, renderPlace, wasSent } from './probe.ts'
 import type { ProxyState, Stop } from './proxy.ts'
 import type { Subject } from './subject.ts'
@@ -33,6 +34,8 @@ export interface NodeState {
   /** Whether its kernel forwards packets of the family; undefined where it could not be read. */
   readonly forwarding: Readonly<Record<Family, boolean | undefined>>
   readonly conntrack: { readonly count: number; readonly max: number } | undefined
+  /** Links by which the node reaches others, with their MTU in bytes; undefined where they could not be read. */
+  readonly links?: readonly { readonly name: string; readonly mtu: number }[]
   /** nftables tables that are not Plumb's, e.g. `ip filter`. */
   readonly foreignTables: readonly string[]
   /** What kube-proxy left there; undefined where it was not looked for. */
@@ -53,10 +56,10 @@ export interface StaleConnection {
   readonly client: string
   readonly asked: string
   readonly endpoint: string
-/** Everything that was collected, plain data but for the snapshot. */
-export interface Collected {
 }
 
+/** Everything that was collected, plain data but for the snapshot. */
+export interface Collected {
   readonly snapshot: Snapshot
   readonly subject: Subject
   readonly stand: Stand
@@ -69,6 +72,8 @@ export interface Collected {
   readonly nodes: readonly NodeState[]
   /** Proxies apart from the cluster, before the same backends. */
   readonly controls: readonly ControlResult[]
+  /** Who answers for the external addresses on their segments. */
+  readonly owners?: readonly Owners[]
 }
 
 /** A probe with what the model says of it. */

@@ -3,6 +3,7 @@ export type { Cause } from './cause.ts'
 export { type ControlPlan, type ControlResult, type ControlTry, controlPlans } from './control.ts'
 export { diagnose, diagnoseRequest } from './diagnose.ts'
 export type { Diagnosis } from './diagnosis.ts'
+export { requestsOfGateway, requestsOfIngress } from './entry-requests.ts'
 export {
   type Collected,
   explainProbe,

@@ -82,9 +82,18 @@ function toBackend(snapshot: Snapshot, subject: Subject, backend: Backend, stand
   return [
     ...inPod,
     ...(node === undefined || !snapshot.nodes.has(node) ? [] : [probe('own-node', { kind: 'node', name: node })]),
-    ...(other === undefined ? [] : [probe('other-node', { kind: 'node', name: other })]),
-    ...(hasFamily(snapshot, stand.client, family) ? [probe('client-pod', clientPlace(stand.client!))] : []),
+    ...(other === undefined ? [] : withLarge(probe('other-node', { kind: 'node', name: other }))),
+    ...(hasFamily(snapshot, stand.client, family) ? withLarge(probe('client-pod', clientPlace(stand.client!))) : []),
   ]
+}
+
+/** More than two packets of 1,500 bytes hold, and less than any server's limit of a header. */
+const largeBytes = 3500
+
+/** The same with a request that does not fit into one packet, where HTTP is spoken. */
+function withLarge(probe: Probe): Probe[] {
+  if (probe.speech.kind !== 'http') return [probe]
+  return [probe, { ...probe, id: `${probe.id} large`, speech: { ...probe.speech, padding: largeBytes } }]
 }
 
 function probing(subject: Subject, address: Address, port: number, target?: string) {

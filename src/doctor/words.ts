@@ -18,7 +18,8 @@ export function portField({ service, port }: Subject): string {
 export function proofOf({ result, probe }: Tested): string {
   const bad = findBad(result)
   const times = result.tries.length === 1 ? '' : ` (${badCount(result)} of ${result.tries.length} tries)`
-  return `${renderPlace(probe.from)} → ${addressText(probe)}: ${renderOutcome(bad ?? result.tries[0]!.outcome)}${bad === undefined ? '' : times}`
+  const large = probe.speech.kind === 'http' && (probe.speech.padding ?? 0) > 0 ? ', large' : ''
+  return `${renderPlace(probe.from)} → ${addressText(probe)}${large}: ${renderOutcome(bad ?? result.tries[0]!.outcome)}${bad === undefined ? '' : times}`
 }
 
 function badCount(result: Tested['result']): number {

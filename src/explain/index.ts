@@ -6,7 +6,7 @@ export { confirm, type Entry, type Evidence, observationsOf } from './confirm.ts
 export { explainConnection } from './connection.ts'
 export { diffReach } from './diff.ts'
 export { egressView, renderEgressView } from './egress-view.ts'
-export { findEnd } from './end.ts'
+export { findEnd, keysIn, nearest } from './end.ts'
 export { viewOf } from './entry.ts'
 export { destinationOf, type Followed, type Sighting, withProbe } from './followed.ts'
 export { gatewayView } from './gateway-view.ts'

@@ -102,7 +102,9 @@ export function boundPort({ entrances }: GatewayModel, port: number): number {
 /** Of findings about the objects of a request the one that explains its end: about the rule that took it, or, where none did, about no single rule. */
 export function decisiveFinding(findings: readonly Finding[], rule: Because | undefined): Finding | undefined {
   if (rule === undefined) return findings.find(({ field }) => !/rules\[|paths\[|tls/.test(field))
-  return findings.find(({ object, field }) => object === rule.object && field.startsWith(rule.field))
+  // A rule of a route is named by the match that took the request, and what is wrong with it lies beside the matches.
+  const place = rule.field.replace(/\.matches\[\d+\]$/, '')
+  return findings.find(({ object, field }) => object === rule.object && field.startsWith(place))
 }
 
 /** What keeps a request from any pod. */

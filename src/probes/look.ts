@@ -21,6 +21,7 @@ export async function lookAtNode(node: string, open: OpenPlace): Promise<Omit<No
     return {
       node,
       forwarding: { 4: forwards(4), 6: forwards(6) },
+      links: ownLinks(network),
       conntrack: count === undefined || max === undefined ? undefined : { count, max },
       foreignTables: tables
         .filter(({ name }) => !name.startsWith('plumb-'))
@@ -29,6 +30,18 @@ export async function lookAtNode(node: string, open: OpenPlace): Promise<Omit<No
   } finally {
     namespace.close()
   }
+}
+
+/** Links with an address that others can reach; those of pods have none, and a bridge or a tunnel has its own word elsewhere. */
+function ownLinks(network: Namespace['network']): readonly { readonly name: string; readonly mtu: number }[] {
+  const reached = new Set(
+    network
+      .addresses()
+      .flatMap(({ link, address }) => (/^(127\.|::1$|169\.254\.|fe[89ab])/i.test(address) ? [] : [link])),
+  )
+  return network
+    .links()
+    .flatMap(({ name, mtu, kind }) => (reached.has(name) && kind !== 'vxlan' ? [{ name, mtu }] : []))
 }
 
 /** The sockets that listen in a place. */

@@ -14,10 +14,9 @@ test('every fault: the right cause first in 95 %, within the first three in 99 %
   const rows: string[] = []
   const places: (number | undefined)[] = []
   for (const fault of faults) {
-    const { inject } = fault
-    if (inject !== undefined) await lab.inNode(inject.node, inject.on)
+    await lab.inject(fault, 'on')
     const said = await lab.doctor(fault)
-    if (inject !== undefined) await lab.inNode(inject.node, inject.off)
+    await lab.inject(fault, 'off')
     const place = placeOf(fault, said)
     places.push(place)
     rows.push(

@@ -1,44 +1,50 @@
 import type { Rule } from '../cause.ts'
 import type { RequestRule } from '../request.ts'
 import { agentSilent } from './agent-silent.ts'
+import { answerNotTaken } from './answer-not-taken.ts'
 import { backendError } from './backend-error.ts'
+import { backlogFull } from './backlog-full.ts'
 import { closesEarly } from './closes-early.ts'
 import { conntrackFull } from './conntrack-full.ts'
 import { dns } from './dns.ts'
 import { duplicateAddress } from './duplicate-address.ts'
 import { externalAddress } from './external-address.ts'
 import { foreignFirewall } from './foreign-firewall.ts'
+import { foreignRule } from './foreign-rule.ts'
 import { gatewayCertificate } from './gateway-certificate.ts'
 import { gatewayItself } from './gateway-itself.ts'
-import { foreignRule } from './foreign-rule.ts'
 import { hairpin } from './hairpin.ts'
 import { kernelDiffers } from './kernel-differs.ts'
 import { listensOnLoopback } from './listens-on-loopback.ts'
+import { masquerade } from './masquerade.ts'
 import { noRoute } from './no-route.ts'
 import { notForwarding } from './not-forwarding.ts'
-import { masquerade } from './masquerade.ts'
 import { notServed } from './not-served.ts'
 import { nothingListens } from './nothing-listens.ts'
 import { oneFamily } from './one-family.ts'
+import { pathMtu } from './path-mtu.ts'
 import { podsNotReady } from './pods-not-ready.ts'
 import { policyDenies } from './policy-denies.ts'
 import { portNotInPod } from './port-not-in-pod.ts'
+import { proxyBehind } from './proxy-behind.ts'
+import { redirectsToItself, requestLoops } from './redirects-to-itself.ts'
+import { reversePath } from './reverse-path.ts'
 import { selectorMatchesNothing } from './selector-matches-nothing.ts'
+import { selectorTooWide } from './selector-too-wide.ts'
 import { sessionAffinity } from './session-affinity.ts'
 import { sourceRanges } from './source-ranges.ts'
-import { proxyBehind } from './proxy-behind.ts'
-import { reversePath } from './reverse-path.ts'
+import { staleConnection } from './stale-connection.ts'
 import { staleSlices } from './stale-slices.ts'
 import { tooSlow } from './too-slow.ts'
 import { trafficPolicyLocal } from './traffic-policy-local.ts'
 import { tunnelCut } from './tunnel-cut.ts'
 import { wrongProtocol } from './wrong-protocol.ts'
 import { wrongTargetPort } from './wrong-target-port.ts'
-import { staleConnection } from './stale-connection.ts'
 
 /** Every rule by the name of its file; of equal causes the earlier rule's comes first. */
 export const rules: Readonly<Record<string, Rule>> = {
   'selector-matches-nothing': selectorMatchesNothing,
+  'selector-too-wide': selectorTooWide,
   'port-not-in-pod': portNotInPod,
   'pods-not-ready': podsNotReady,
   'stale-slices': staleSlices,
@@ -47,13 +53,21 @@ export const rules: Readonly<Record<string, Rule>> = {
   'listens-on-loopback': listensOnLoopback,
   'one-family': oneFamily,
   'nothing-listens': nothingListens,
+  'backlog-full': backlogFull,
   'wrong-protocol': wrongProtocol,
   'closes-early': closesEarly,
   'too-slow': tooSlow,
   'backend-error': backendError,
+  'answer-not-taken': answerNotTaken,
+  'redirects-to-itself': redirectsToItself,
   'duplicate-address': duplicateAddress,
   'not-forwarding': notForwarding,
   'conntrack-full': conntrackFull,
+  'path-mtu': pathMtu,
+  'foreign-rule': foreignRule,
+  'reverse-path': reversePath,
+  'proxy-behind': proxyBehind,
+  masquerade,
   'agent-silent': agentSilent,
   'kernel-differs': kernelDiffers,
   'policy-denies': policyDenies,
@@ -64,10 +78,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   'external-address': externalAddress,
   'tunnel-cut': tunnelCut,
   'foreign-firewall': foreignFirewall,
-  'foreign-rule': foreignRule,
-  'reverse-path': reversePath,
-  'proxy-behind': proxyBehind,
-  masquerade,
+  'stale-connection': staleConnection,
   'session-affinity': sessionAffinity,
 }
 
@@ -75,6 +86,6 @@ export const rules: Readonly<Record<string, Rule>> = {
 export const requestRules: Readonly<Record<string, RequestRule>> = {
   'no-route': noRoute,
   'gateway-certificate': gatewayCertificate,
+  'request-loops': requestLoops,
   'gateway-itself': gatewayItself,
 }
-  'stale-connection': staleConnection,

@@ -31,6 +31,22 @@ export const noRoute: RequestRule = {
         },
       ]
     }
+    if (rule !== undefined && answer.kind === 'answered' && answer.status >= 500) {
+      const field = rule.because.field.replace(/\.matches\[\d+\]$/, '.backendRefs')
+      return [
+        {
+          confidence: 'certain',
+          object: rule.because.object,
+          field,
+          value: '',
+          says: `${answer.says}: ${url} gets ${status}`,
+          proof,
+          twin: 'an application that answers 500 itself: there the answer has no Proxy-Status of the gateway',
+          fix: { says: `let ${field} name what is there` },
+          rung: 'gateway',
+        },
+      ]
+    }
     const [nearest] = answer.lost
     const hosts = new Set(
       model.entrances.flatMap(({ tiers }) =>

@@ -1,9 +1,39 @@
 import { keyOf } from '../../cluster/index.ts'
 import type { Rule } from '../cause.ts'
-import { inPod } from '../examination.ts'
+import { type Examination, inPod, type Tested } from '../examination.ts'
 import { findBad } from '../probe.ts'
+import type { Backend } from '../subject.ts'
 import { addressText, patchPort, portField, proofOf, serviceOf } from '../words.ts'
 import { isLoopback, socketsOf } from './sockets.ts'
+
+/** Nothing listens at all, so only what containers declare tells that the number is another. */
+function byDeclaration(
+  { subject }: Examination,
+  wrong: readonly { readonly pod: string; readonly backend: Backend; readonly direct: Tested }[],
+): ReturnType<Rule['judge']> {
+  const [first] = wrong
+  const { targetPort } = subject.port
+  if (first === undefined || typeof targetPort !== 'number') return []
+  const declared = subject.backends.flatMap(({ pod }) =>
+    (pod?.spec.containers ?? []).flatMap(({ ports = [] }) => ports.map(({ containerPort }) => containerPort)),
+  )
+  const [only] = declared
+  if (only === undefined || declared.includes(targetPort)) return []
+  const says = `connections go to port ${targetPort}, which no container of pod/${first.pod} declares (it has ${[...new Set(declared)].join(', ')}); nothing listens yet that would show it`
+  return [
+    {
+      confidence: 'likely',
+      object: serviceOf(subject),
+      field: `${portField(subject)}.targetPort`,
+      value: String(targetPort),
+      says,
+      proof: wrong.slice(0, 2).map(({ direct }) => proofOf(direct)),
+      twin: 'a port that a container listens on without declaring it',
+      fix: { says: 'lead to the port that is declared', patch: patchPort(subject, 'targetPort', only) },
+      rung: 'pod',
+    },
+  ]
+}
 
 /** The pod refuses the port, and another port listens there: the number is wrong. Twin: an application that listens nowhere. */
 export const wrongTargetPort: Rule = {
@@ -22,10 +52,9 @@ export const wrongTargetPort: Rule = {
       const swapped = sockets.find((one) => one.port === backend.port)
       return [{ pod, backend, direct, others: [...new Set(others.map(({ port }) => port))], swapped }]
     })
-    const [first] = wrong
-    if (first === undefined) return []
+    const first = wrong.find(({ others, swapped }) => others.length > 0 || swapped !== undefined)
+    if (first === undefined) return byDeclaration(examination, wrong)
     const { pod, backend, others, swapped } = first
-    if (others.length === 0 && swapped === undefined) return []
     const listens =
       swapped === undefined
         ? `it listens on ${others
