@@ -1,9 +1,9 @@
+import { releaseMemory } from '../memory/index.ts'
 import type { KubeObject } from '../objects/index.ts'
 import { Collection } from './collection.ts'
 import { Database, type Row } from './database.ts'
 import { Entry, type StoreEvent } from './entry.ts'
 import { defaultHistoryLimit, forgottenRows, History } from './history.ts'
-import { releaseMemory } from './release-memory.ts'
 
 /** At most so many pieces of work share one commit; the rest waits for the next turn. */
 const batchLimit = 1_000

@@ -1,0 +1,1 @@
+export { releaseMemory } from './release.ts'
