@@ -91,9 +91,14 @@ function isOf(a: Claim, b: Claim): boolean {
   return a.ingress === b.ingress && a.because.field === b.because.field
 }
 
-function keyOf({ host, path, headers }: Claim, entry: Entry): string {
-  return `${entry} ${hostText(host)} ${path.kind} ${path.value} ${headers.length === 0 ? '' : JSON.stringify(headers)}`
+function keyOf(claim: Claim, entry: Entry): string {
+  return keysOf(claim)[entry]
 }
+
+const keysOf = perObject(({ host, path, headers }: Claim): Readonly<Record<Entry, string>> => {
+  const key = `${hostText(host)} ${path.kind} ${path.value} ${headers.length === 0 ? '' : JSON.stringify(headers)}`
+  return { http: `http ${key}`, https: `https ${key}` }
+})
 
 function ruleClaims({ ingress, settings }: Read, findings: Finding[]): Claim[] {
   const object = objectOf(ingress)

@@ -1,5 +1,6 @@
 import { keyOf } from '../cluster/index.ts'
 import type { KubeObject } from '../objects/index.ts'
+import { perObject } from './remember.ts'
 
 /** networking.k8s.io/v1 Ingress, the fields that are read. */
 export interface Ingress extends KubeObject {
@@ -35,6 +36,4 @@ export interface Secret extends KubeObject {
 }
 
 /** How findings name an Ingress. */
-export function objectOf(ingress: Ingress): string {
-  return `ingress/${keyOf(ingress)}`
-}
+export const objectOf = perObject((ingress: Ingress) => `ingress/${keyOf(ingress)}`)

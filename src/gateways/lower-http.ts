@@ -1,6 +1,6 @@
 import type { Line, Section } from '../haproxy/index.ts'
-import { answering } from './lower-maps.ts'
 import {
+  answering,
   authorityPath,
   binds,
   innerSocket,

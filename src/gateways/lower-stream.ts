@@ -1,8 +1,17 @@
 import type { Line, Section } from '../haproxy/index.ts'
 import { streamFormat } from './lower-frame.ts'
 import { tlsWords } from './lower-http.ts'
-import { answering } from './lower-maps.ts'
-import { binds, innerSocket, isMixed, lookUp, type Paths, type Place, readSni, words } from './lower-words.ts'
+import {
+  answering,
+  binds,
+  innerSocket,
+  isMixed,
+  lookUp,
+  type Paths,
+  type Place,
+  readSni,
+  words,
+} from './lower-words.ts'
 import type { Entrance } from './model.ts'
 
 /** The sections of an entrance that carry bytes: a TCP port; or TLS told apart by SNI, and ended where it is to be. */

@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto'
 import type { Line } from '../haproxy/index.ts'
 import type { Entrance } from './model.ts'
 
+/** The names of the backends that answer themselves. */
+export const answering = { broken: 'broken', unrouted: 'unrouted', filters: 'filters', closed: 'closed' } as const
+
 /** Where the gateway of a node lives. */
 export interface Place {
   /** Absolute; the configuration names its files by it. */

@@ -52,8 +52,10 @@ const mostEdits = 500
 
 function changeOf(path: string, from: Entries, to: Entries): Readonly<Record<'grow' | 'shrink', Command[]>> {
   if (from === to) return { grow: [], shrink: [] }
-  const set = new Map([...to].filter(([key, value]) => from.get(key) !== value))
-  const remove = [...from.keys()].filter((key) => !to.has(key))
+  const set = new Map<string, string>()
+  for (const [key, value] of to) if (from.get(key) !== value) set.set(key, value)
+  const remove: string[] = []
+  for (const key of from.keys()) if (!to.has(key)) remove.push(key)
   if (set.size + remove.length > mostEdits || (isOrdered(path) && set.size > 0)) {
     const grown = new Map([...to, ...remove.map((key) => [key, from.get(key)!] as const)])
     return {

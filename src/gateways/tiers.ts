@@ -50,31 +50,42 @@ export function compileTiers(
 }
 
 /** The last tier for a host that began with the same rule. */
-const tiersOf = perObject((_: HttpRule) => new Map<string, HostTier>())
+const tiersOf = perObject((_: HttpRule): HostTier[] => [])
 
 /** The tier itself, or the one that was the same before, so that what was made of that stays true. */
 function sameTier(tier: HostTier): HostTier {
   const [first] = tier.rules
   if (first === undefined) return tier
   const known = tiersOf(first)
-  const key = `${tier.listener} ${tier.host.kind} ${hostText(tier.host)} ${tier.parent && hostText(tier.parent)}`
-  const last = known.get(key)
+  const at = known.findIndex(
+    ({ listener, host, parent }) =>
+      listener === tier.listener && isSameHost(host, tier.host) && isSameHost(parent, tier.parent),
+  )
+  const last = known[at]
   if (last !== undefined && isSameList(last.rules, tier.rules)) return last
-  known.set(key, tier)
+  known[at < 0 ? known.length : at] = tier
   return tier
 }
 
+function isSameHost(a: HostPattern | undefined, b: HostPattern | undefined): boolean {
+  if (a === b) return true
+  if (a === undefined || b === undefined || a.kind !== b.kind) return false
+  return a.kind === 'any' || a.name === (b as typeof a).name
+}
+
 /** The texts of all patterns that mean everything that this one means, the most specific first, itself included. */
-function widerTexts(host: HostPattern): string[] {
+const widerTexts = perObject((host: HostPattern): readonly string[] => {
   if (host.kind === 'any') return ['*']
   const texts = [hostText(host)]
   for (let dot = host.name.indexOf('.'); dot >= 0; dot = host.name.indexOf('.', dot + 1))
     texts.push(`*.${host.name.slice(dot + 1)}`)
   return [...texts, '*']
-}
+})
 
 /** Precedence as HTTPRouteMatch and GRPCRouteMatch have it; a regular expression stands between Exact and PathPrefix. */
-function orderRules(claims: readonly Claim[]): HttpRule[] {
+function orderRules(claims: readonly Claim[]): readonly HttpRule[] {
+  const [only] = claims
+  if (claims.length === 1 && only!.rules.length === 1) return only!.rules
   return claims
     .flatMap(({ created, object, rules }) => rules.map((rule, at) => ({ rule, created, object, at })))
     .sort(

@@ -75,22 +75,22 @@ export class Balancer {
     const plan = running === undefined ? undefined : planGateway(running, lowered)
     await this.#origins.add(lowered.origins)
     if (plan?.kind === 'nothing') return
-    const files = orRefuse(() => renderFiles(lowered, directory))
     const lives = this.#lives
     if (
       this.#process === undefined ||
       plan?.kind !== 'commands' ||
       !(await this.#change(this.#process, plan.commands))
     ) {
+      const files = orRefuse(() => renderFiles(lowered, directory))
       await checkCandidate(namespace, directory, (candidate) => renderFiles(lower(candidate), candidate))
       // Until it has succeeded nobody knows what HAProxy holds; then only a reload makes sure.
       this.#running = undefined
       writeFiles(directory, files)
+      this.#written = files
       if (this.#process === undefined) await this.#start()
       else await this.#reload(this.#process)
       removeOthers(directory, files)
-    } else writeFiles(directory, new Map([...files].filter(([path, text]) => this.#written.get(path) !== text)))
-    this.#written = files
+    } else this.#write(orRefuse(() => renderFiles(lowered, directory)))
     // One that came back meanwhile may have begun from the files before.
     if (lives === this.#lives) this.#running = lowered
     this.#origins.keepOnly(lowered.origins)
@@ -102,6 +102,12 @@ export class Balancer {
     this.#process = undefined
     this.#running = undefined
     this.#origins.close()
+  }
+
+  /** Writes down what is other than before. */
+  #write(files: ReadonlyMap<string, string>): void {
+    writeFiles(this.#options.directory, new Map([...files].filter(([path, text]) => this.#written.get(path) !== text)))
+    this.#written = files
   }
 
   async #start(): Promise<void> {
