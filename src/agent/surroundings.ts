@@ -1,7 +1,7 @@
 import { type Address, contains, findPrefix, type Prefix, parsePrefix } from '../addr/index.ts'
 import type { Client, Informer } from '../client/index.ts'
 import type { OwnershipSource } from '../cluster/index.ts'
-import type { Network } from '../host/index.ts'
+import type { LinkAddress, Network } from '../host/index.ts'
 import type { NodePlan } from '../nodeplan/index.ts'
 import type { KubeObject } from '../objects/index.ts'
 import { tunnelLink } from '../pods/index.ts'
@@ -98,36 +98,42 @@ export function followLocalAddresses(network: Network, plan: NodePlan, onChange:
   return { stop: () => watch.close() }
 }
 
-/** Pods come and go with links of their own: they are looked at together, at most so often, in milliseconds. */
-const linksMs = 50
+/** Pods come and go with links and addresses of their own: they are looked at together, at most so often, in milliseconds. */
+const lookMs = { link: 50, address: 1000 } as const
 
 /**
  * Follows the links that have the node's addresses, and the tunnel: the kernel forgets all routes by a link that goes down. Then the node's own
  * Node counts as changed, and everything that rests on links is looked at again.
  */
 export function followLinks(network: Network, own: () => readonly Address[], onChange: () => void): { stop(): void } {
-  const state = (): string => {
-    const addresses = new Set(own())
-    const held = network.addresses().filter(({ address }) => addresses.has(address))
-    const names = [...new Set(held.map(({ link }) => link)), tunnelLink]
-    const links = names.flatMap((name) => network.findLink(name) ?? [])
-    return [...links.map(({ index, up, carrier, mtu }) => [index, up, carrier, mtu]), ...held.map(Object.values)].join()
-  }
-  let known = state()
-  let timer: NodeJS.Timeout | undefined
-  const look = (): void => {
-    timer = undefined
-    const now = state()
-    if (now === known) return
-    known = now
+  let held: readonly LinkAddress[] = []
+  let asked = ''
+  let known = ''
+  const timers = new Map<keyof typeof lookMs, NodeJS.Timeout>()
+  const look = (what: keyof typeof lookMs): void => {
+    timers.delete(what)
+    const addresses = own()
+    if (what === 'address' || addresses.join() !== asked) {
+      asked = addresses.join()
+      held = network.addresses().filter(({ address }) => addresses.includes(address))
+    }
+    const names = new Set([...held.map(({ link }) => link), tunnelLink])
+    const links = [...names].flatMap((name) => network.findLink(name) ?? [])
+    const now = [...links.map(({ index, up, carrier, mtu }) => [index, up, carrier, mtu]), ...held.map(Object.values)]
+    if (now.join() === known) return
+    known = now.join()
     onChange()
   }
   const watch = network.watchNetwork((what) => {
-    if (what === 'link' || what === 'address') timer ??= setTimeout(look, linksMs)
+    if ((what === 'link' || what === 'address') && !timers.has(what))
+      timers.set(
+        what,
+        setTimeout(() => look(what), lookMs[what]),
+      )
   })
   return {
     stop() {
-      clearTimeout(timer)
+      for (const timer of timers.values()) clearTimeout(timer)
       watch.close()
     },
   }
@@ -138,6 +144,9 @@ export function openLoopback(network: Network, log: Log): void {
   try {
     network.setSysctl('net.ipv4.conf.all.route_localnet', 1)
   } catch (error) {
-    log.warn({ error: String(error) }, 'route_localnet cannot be set: node ports and host ports do not answer at 127.0.0.1')
+    log.warn(
+      { error: String(error) },
+      'route_localnet cannot be set: node ports and host ports do not answer at 127.0.0.1',
+    )
   }
 }
