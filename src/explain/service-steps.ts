@@ -46,6 +46,7 @@ export function serviceSteps(
       case 'affinity':
       case 'drain':
       case 'hashing':
+      case 'survival':
         return [{ stage: 'service', node, says: one.says, because: one.because }]
       case 'unallocated':
       case 'not-a-service':

@@ -23,6 +23,7 @@ export type ServiceStep =
   | { readonly kind: 'affinity'; readonly says: string; readonly because: Because }
   | { readonly kind: 'drain'; readonly says: string; readonly because: Because }
   | { readonly kind: 'hashing'; readonly says: string; readonly because: Because }
+  | { readonly kind: 'survival'; readonly says: string; readonly because: Because }
   | {
       readonly kind: 'candidate'
       readonly candidate: Candidate

@@ -156,6 +156,16 @@ function explainFrontend(
   }
   steps.push({ kind: 'outcome', says: sayOutcome(outcome), because: outcome.because })
   if (outcome.kind !== 'balance') return { steps, outcome }
+  if (
+    frontend.kind === 'load-balancer-ip' &&
+    frontend.masquerade === 'everyone' &&
+    from === 'outside' &&
+    frontend.protocol !== 'sctp'
+  ) {
+    const { address, because } = frontend
+    const says = `where one node at a time holds ${address} (L2Advertisement), endpoints see ${address} as the client, and connections survive that node`
+    steps.push({ kind: 'survival', says, because: because.address })
+  }
   const taking = outcome.endpoints.filter((one) => share(one).one > 0)
   const targets = taking.map((candidate): Target => {
     const { address, port, node, because } = candidate

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseAddress } from '../addr/index.ts'
+import { parseAddress, parsePrefix } from '../addr/index.ts'
 import type { EndpointSlice, Service } from '../objects/index.ts'
 import { compileService, explainService } from './index.ts'
 import { endpoint, service, slice } from './objects.fixture.ts'
@@ -229,4 +229,20 @@ test('at 127.0.0.1 only TCP node ports answer, only where the node says so, and 
     outcome.targets.map(({ address: to, source }) => `${to} ${source}`),
     ['10.244.0.1 masqueraded'],
   )
+})
+
+test('whose connections survive the node that translates them is told: those from outside to a load balancer’s address, with policy Cluster', () => {
+  const tells = (source: string, spec: Partial<Service['spec']>): boolean => {
+    const made = { ...service('web', '10.96.0.1', { type: 'LoadBalancer', ...spec }) }
+    const status = { loadBalancer: { ingress: [{ ip: '198.51.100.1' }] } }
+    const models = [compileService({ ...made, status }, [slice([endpoint(1, undefined, 'n1')])], node)]
+    const question = { source: parseAddress(source), destination: parseAddress('198.51.100.1') }
+    const podPrefixes = [parsePrefix('10.244.0.0/16')]
+    const context = { node, models, podPrefixes, ownPodPrefixes: podPrefixes, servicePrefixes: [] }
+    const { steps } = explainService({ ...question, protocol: 'tcp', port: 80 }, context)
+    return steps.some(({ kind }) => kind === 'survival')
+  }
+  assert.equal(tells('203.0.113.10', {}), true)
+  assert.equal(tells('10.244.0.9', {}), false)
+  assert.equal(tells('203.0.113.10', { externalTrafficPolicy: 'Local' }), false)
 })
