@@ -49,6 +49,7 @@ for (const [what, packet, adds] of [
   ['UDP', { ...long, protocol: 'udp' }, true],
   ['the 20th packet', { ...long, conntrack: { ...conntrack, packets: 20 } }, false],
   ['where nothing is counted', { ...long, conntrack: { state: 'established' } }, false],
+  ['where nobody answered yet', { ...long, conntrack: { ...conntrack, state: 'new' } }, false],
   ['SCTP', { ...long, protocol: 'sctp' }, false],
   ['DNS', { ...long, conntrack: asked(53) }, false],
   ['a packet with a mark', { ...long, mark: 1 }, false],

@@ -62,6 +62,8 @@ function longConnections(protocol: 'tcp' | 'udp', packets: number): Rule {
   return {
     comment: 'long connections go past the hooks',
     statements: [
+      // Answered ones alone: the kernel forgets a flow without answers when it gives it back, and the next packet may take another endpoint.
+      { kind: 'match', left: { kind: 'ct', key: 'state' }, operator: '==', right: 'established' },
       ct('packets', '>', String(packets)),
       { kind: 'match', left: { kind: 'meta', key: 'l4proto' }, operator: '==', right: protocol },
       {
