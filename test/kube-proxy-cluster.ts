@@ -6,12 +6,14 @@ import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { parse } from 'yaml'
 import { type Address, parseAddress, parsePrefix } from '../src/addr/index.ts'
 import {
   type ApiServer,
   createAuthority,
   issueApiServerCertificate,
   issueCertificate,
+  type KeyPair,
   renderKubeconfig,
   startApiServer,
 } from '../src/apiserver/index.ts'
@@ -23,6 +25,8 @@ import type { EndpointSlice } from '../src/objects/index.ts'
 const host = openHost()
 const main = join(import.meta.dirname, '../src/cli/main.ts')
 const anywhere = parsePrefix('0.0.0.0/0')
+/** On the nodes' segment, as where addresses are announced by ARP. */
+const externalAddresses = parsePrefix('203.0.113.0/24')
 
 /** A machine or a pod. */
 interface Place {
@@ -43,6 +47,8 @@ export class KubeProxyCluster {
   readonly kubeconfig = join(this.folder, 'kubeconfig')
   readonly places = new Map<string, Place>()
   client!: Client
+  /** A kubeconfig of a user without any right. */
+  kubeconfigOf!: (user: string) => Promise<string>
   #programs: string | undefined
   #server: ApiServer | undefined
   #controllers: Controllers | undefined
@@ -90,6 +96,7 @@ export class KubeProxyCluster {
       const gateway = this.place(`node-${other}`).address
       network.setRoute({ destination: parsePrefix(`10.244.${other}.0/24`), gateway, link: 'eth0' })
       network.setRoute({ destination: anywhere, gateway: this.place('outside').address, link: 'eth0' })
+      network.setRoute({ destination: externalAddresses, link: 'eth0' })
     }
     // What is no node's own address is asked of the first node, as an upstream router would.
     const { network } = this.place('outside').namespace
@@ -220,16 +227,39 @@ export class KubeProxyCluster {
       serviceCidrs: ['10.96.0.0/16'],
       advertise: { addresses: [address], port: 6443 },
     })
-    const write = (path: string, server: string): void =>
-      writeFileSync(path, renderKubeconfig({ server, clusterCa: authority.cert, client: admin, name: 'test' }))
-    write(this.kubeconfig, `https://${address}:6443`)
+    const write = (path: string, server: string, client: KeyPair): void =>
+      writeFileSync(path, renderKubeconfig({ server, clusterCa: authority.cert, client, name: 'test' }))
+    write(this.kubeconfig, `https://${address}:6443`, admin)
     const own = join(this.folder, 'own')
-    write(own, `https://127.0.0.1:${loopback.port}`)
+    write(own, `https://127.0.0.1:${loopback.port}`, admin)
+    this.kubeconfigOf = async (user) => {
+      const path = join(this.folder, user)
+      write(
+        path,
+        `https://${address}:6443`,
+        await issueCertificate(authority, { commonName: user, usages: ['client'] }),
+      )
+      return path
+    }
     this.client = connect({ kubeconfig: own, userAgent: 'test' })
     for (const object of objects(this)) await this.put(object)
     this.#controllers = await startControllers({
       client: this.client,
       options: { controllers: ['endpointslice-controller'], leaderElect: false, clusterPrefixes: [] },
+    })
+  }
+
+  /** Makes a ClusterRole (YAML) and gives it to a user. */
+  async grant(role: string, user: string): Promise<void> {
+    const object = parse(role) as { metadata: { name: string } }
+    const path = '/apis/rbac.authorization.k8s.io/v1'
+    await this.client.request('POST', `${path}/clusterroles`, object)
+    await this.client.request('POST', `${path}/clusterrolebindings`, {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name: user },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: object.metadata.name },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
     })
   }
 

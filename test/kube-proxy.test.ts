@@ -75,6 +75,61 @@ describe('a cluster with the rules of kube-proxy', () => {
     }
   })
 
+  it('two machines that answer for one external address are told, and the one that is no node by its MAC address', async () => {
+    const address = ['dev', 'eth0', '203.0.113.80/32']
+    const silent = await cluster.plumb('node-1', 'doctor', 'svc/shop/local')
+    assert.match(silent.stdout, /✗ 203\.0\.113\.80: nobody answers, asked from node\/node-1 on eth0/)
+    for (const machine of ['node-2', 'outside']) await cluster.must(machine, 'ip', ['address', 'add', ...address])
+    try {
+      const said = await cluster.plumb('node-1', 'doctor', 'svc/shop/local', '-o', 'json')
+      const [cause] = first(said).causes
+      const stranger = cluster.place('outside').namespace.network.findLink('eth0')!.mac!
+      assert.equal(cause?.rule, 'address-owner', said.stdout)
+      assert.ok(
+        cause.says.includes(`${stranger} and node-2 answer`) || cause.says.includes(`node-2 and ${stranger} answer`),
+        cause.says,
+      )
+    } finally {
+      for (const machine of ['node-2', 'outside']) await cluster.must(machine, 'ip', ['address', 'del', ...address])
+    }
+  })
+
+  it('a right that is missing is told by resource, and there is no verdict', async () => {
+    const { code, stdout, stderr } = await cluster.plumb(
+      'outside',
+      'doctor',
+      'svc/shop/web',
+      '--kubeconfig',
+      await cluster.kubeconfigOf('guest'),
+    )
+    assert.deepEqual([code, stdout], [3, ''])
+    assert.match(
+      stderr,
+      /no verdict without the right to list, in all namespaces: endpointslices\.discovery\.k8s\.io, namespaces, networkpolicies\.networking\.k8s\.io, nodes, pods, services \(/,
+    )
+    assert.match(stderr, /plumb access prints the ClusterRole/)
+    const role = await cluster.plumb('outside', 'access')
+    await cluster.grant(role.stdout, 'guest')
+    const { code: granted } = await cluster.plumb(
+      'outside',
+      'why',
+      'pod/shop/client',
+      'svc/shop/web:80',
+      '--kubeconfig',
+      await cluster.kubeconfigOf('guest'),
+    )
+    assert.equal(granted, 0)
+  })
+
+  it('another context of the kubeconfig, an unknown one, and a node that this machine is not', async () => {
+    const context = await cluster.plumb('node-1', 'why', 'pod/shop/client', 'svc/shop/web:80', '--context', 'nobody')
+    assert.equal(context.code, 3)
+    assert.match(context.stderr, /nobody/)
+    const node = await cluster.plumb('node-1', 'doctor', 'svc/shop/web', '--node', 'node-2')
+    assert.deepEqual([node.code, node.stdout], [3, ''])
+    assert.match(node.stderr, /this machine has none of the addresses of node\/node-2 \(172\.31\.0\.12\); run it there/)
+  })
+
   it('is well again when all faults are taken back', async () => {
     const said = await cluster.plumb('node-1', 'doctor', 'svc/shop/web', '-o', 'json')
     assert.equal(first(said).kind, 'healthy', said.stdout)

@@ -17,6 +17,7 @@ import {
 import type { Answer } from '../explain/index.ts'
 import { openHost } from '../host/index.ts'
 import { countReversePathDrops, runControl, runProbes } from '../probes/index.ts'
+import { askOwners } from './ask-owners.ts'
 import { type Cluster, factsOf } from './read-cluster.ts'
 import type { Sight } from './sight.ts'
 
@@ -32,7 +33,7 @@ export async function collect(cluster: Cluster, subject: Subject, stand: Stand):
   })
   const nodes = [...snapshot.nodes.keys()]
   const before = await countDrops(sight, nodes)
-  const [results, evidence, sockets, states, controls] = await Promise.all([
+  const [results, evidence, sockets, states, controls, owners] = await Promise.all([
     runProbes(host, probes, sight.open),
     sight.ask(kernelQuestions(answers.map(({ answer }) => answer))),
     readSockets(subject, sight),
@@ -42,6 +43,7 @@ export async function collect(cluster: Cluster, subject: Subject, stand: Stand):
       answers.flatMap((one) => packetsOf(cluster, stand, one)),
     ),
     Promise.all(controlPlans(snapshot, subject, stand.outside).map((plan) => runControl(plan, sight.open))),
+    askOwners(snapshot, subject, sight),
   ])
   const after = await countDrops(sight, nodes)
   const kernel = new Map([...evidence].map(([question, found]) => [JSON.stringify(question), found]))
@@ -49,7 +51,7 @@ export async function collect(cluster: Cluster, subject: Subject, stand: Stand):
     const drops = (after.get(one.node) ?? 0) - (before.get(one.node) ?? 0)
     return drops > 0 ? { ...one, reversePathDrops: drops } : one
   })
-  return { snapshot, subject, stand, facts, results, kernel, sockets, nodes: counted, controls }
+  return { snapshot, subject, stand, facts, results, kernel, sockets, nodes: counted, controls, owners }
 }
 
 /** The packets of a probe as the nodes of its way see them: to the address that it asks, and to the endpoints behind that. */

@@ -55,7 +55,7 @@ function remedy({ causes, examination }: Diagnosis, { fix }: DoctorOptions): str
 }
 
 function asData(diagnosis: Diagnosis, { fix }: DoctorOptions): unknown {
-  const { subject, kind, says, causes, emitter, firstFailing, unseen, client, tested, controls, examination } =
+  const { subject, kind, says, causes, emitter, firstFailing, unseen, client, tested, controls, owners, examination } =
     diagnosis
   return {
     subject,
@@ -69,6 +69,7 @@ function asData(diagnosis: Diagnosis, { fix }: DoctorOptions): unknown {
     client,
     probes: tested.map(({ result, answer }) => ({ ...result, model: answer?.verdict })),
     controls,
+    owners,
     nodes: examination?.nodes,
   }
 }

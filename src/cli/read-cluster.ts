@@ -54,14 +54,15 @@ export async function openCluster(command: string, options: ClusterOptions): Pro
     userAgent: command.replaceAll(' ', '-'),
   })
   try {
-    const snapshot = await readSnapshot(client)
+    const groups = await readGroups(client)
+    const snapshot = await readSnapshot(client, groups)
     if (typeof snapshot === 'string') {
       client.close()
       return fail(snapshot)
     }
     const servicePrefixes = await readServicePrefixes(client)
     const own = lab !== undefined && lab.state.kubeconfig === kubeconfig ? lab : undefined
-    const sight = own === undefined ? await sightHere(client, snapshot, options) : labSight(own)
+    const sight = own === undefined ? await sightHere(client, snapshot, groups, options) : labSight(own)
     if (typeof sight !== 'string') return { snapshot, servicePrefixes, client, lab: own, sight, troubles }
     client.close()
     return fail(sight)
@@ -83,16 +84,21 @@ function usualKubeconfig(): string | undefined {
   return existsSync(path) ? path : undefined
 }
 
-async function sightHere(client: Client, snapshot: Snapshot, { node }: ClusterOptions): Promise<Sight | string> {
+async function sightHere(
+  client: Client,
+  snapshot: Snapshot,
+  groups: readonly string[],
+  { node }: ClusterOptions,
+): Promise<Sight | string> {
   const { hereSight } = await import('./here-sight.ts')
   const reread = async (): Promise<Snapshot> => {
-    const found = await readSnapshot(client)
+    const found = await readSnapshot(client, groups)
     return typeof found === 'string' ? snapshot : found
   }
-  return hereSight(snapshot, { node, groups: await readGroups(client), reread })
+  return hereSight(snapshot, { node, groups, reread })
 }
 
-/** The names of the API groups, by which network plugins are known; none where they may not be read. */
+/** The names of the API groups; none where they may not be read. */
 async function readGroups(client: Client): Promise<readonly string[]> {
   try {
     const { groups } = await client.request<{ groups?: readonly { readonly name: string }[] }>('GET', '/apis')
@@ -103,7 +109,7 @@ async function readGroups(client: Client): Promise<readonly string[]> {
 }
 
 /** All objects that answers depend on, or what kept some of them from being read: then there is no verdict to stand behind. */
-async function readSnapshot(client: Client): Promise<LiveSnapshot | string> {
+async function readSnapshot(client: Client, groups: readonly string[]): Promise<LiveSnapshot | string> {
   const snapshot = new LiveSnapshot()
   const read = async (collection: string, resource: Resource): Promise<void> => {
     for await (const object of pages(client, resource))
@@ -121,7 +127,10 @@ async function readSnapshot(client: Client): Promise<LiveSnapshot | string> {
   }
   await Promise.all([
     ...Object.entries(collections).map(([collection, resource]) => attempt(collection, resource, false)),
-    ...Object.entries(optionalKinds).map(([collection, resource]) => attempt(collection, resource, true)),
+    // Rights are asked for before existence: whoever may not list a kind that is not there is refused all the same.
+    ...Object.entries(optionalKinds).flatMap(([collection, resource]) =>
+      groups.length > 0 && !groups.includes(resource.group) ? [] : [attempt(collection, resource, true)],
+    ),
   ])
   return refused.length === 0 ? snapshot : explainRefusals(refused)
 }

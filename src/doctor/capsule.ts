@@ -4,6 +4,7 @@ import type { KubeObject, Service } from '../objects/index.ts'
 import type { ControlResult } from './control.ts'
 import type { Collected, ListeningAt, NodeState } from './examination.ts'
 import type { Stand } from './ladder.ts'
+import type { Owners } from './owners.ts'
 import type { ProbeResult } from './probe.ts'
 import { subjectsOf } from './subject.ts'
 
@@ -20,6 +21,7 @@ interface SavedSubject {
   readonly sockets: readonly (readonly [string, readonly ListeningAt[]])[]
   readonly nodes: readonly NodeState[]
   readonly controls: readonly ControlResult[]
+  readonly owners?: readonly Owners[]
 }
 
 /** Everything that was looked at, in one file: it can be judged again anywhere, without the cluster. */
@@ -56,7 +58,7 @@ export function saveCapsule(
     taken,
     facts,
     objects: kinds.flatMap((kind) => [...(all[kind]?.values() ?? [])]).map(redact),
-    subjects: collected.map(({ subject, stand, results, kernel, sockets, nodes, controls }) => ({
+    subjects: collected.map(({ subject, stand, results, kernel, sockets, nodes, controls, owners = [] }) => ({
       service: keyOf(subject.service),
       port: subject.port.port,
       protocol: subject.port.protocol ?? 'TCP',
@@ -67,6 +69,7 @@ export function saveCapsule(
       sockets: [...sockets],
       nodes,
       controls,
+      owners,
     })),
   }
 }

@@ -23,7 +23,16 @@ export function diagnose(collected: Collected): Diagnosis {
   const causes = rank([...found, ...byModel(failing, found)])
   const unread = collected.nodes.flatMap(({ node, unread = [] }) => unread.map((says) => `rules of ${node}: ${says}`))
   const unseen = [...collected.results.filter((one) => !wasSent(one)).flatMap(whyUnseen), ...unread]
-  return conclude({ subject: name, causes, tested, controls, client: collected.stand.client, examination, unseen })
+  return conclude({
+    subject: name,
+    causes,
+    tested,
+    controls,
+    owners: collected.owners ?? [],
+    client: collected.stand.client,
+    examination,
+    unseen,
+  })
 }
 
 /** Judges a request through a gateway, with the diagnosis of the Service that its route leads to. */
@@ -41,6 +50,7 @@ export function diagnoseRequest(examination: RequestExamination): Diagnosis {
     causes,
     tested: all,
     controls,
+    owners: backend?.owners ?? [],
     client: backend?.client,
     examination: backend?.examination,
     unseen: [...(backend?.unseen ?? []), ...(tested.length === 0 ? ['no request could be sent to a gateway'] : [])],
@@ -48,7 +58,7 @@ export function diagnoseRequest(examination: RequestExamination): Diagnosis {
 }
 
 function conclude(
-  seen: Pick<Diagnosis, 'subject' | 'causes' | 'tested' | 'controls' | 'client' | 'examination' | 'unseen'>,
+  seen: Pick<Diagnosis, 'subject' | 'causes' | 'tested' | 'controls' | 'owners' | 'client' | 'examination' | 'unseen'>,
 ): Diagnosis {
   const { subject, causes, tested, controls } = seen
   const failing = failures(tested)

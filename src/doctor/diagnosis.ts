@@ -2,6 +2,7 @@ import type { Cause } from './cause.ts'
 import type { ControlResult } from './control.ts'
 import type { Emitter } from './emitter.ts'
 import type { Examination, Tested } from './examination.ts'
+import type { Owners } from './owners.ts'
 import type { Rung } from './probe.ts'
 
 /** What the doctor says of one port of a Service, or of one request. */
@@ -16,6 +17,8 @@ export interface Diagnosis {
   readonly firstFailing: Rung | undefined
   readonly tested: readonly Tested[]
   readonly controls: readonly ControlResult[]
+  /** Who answers for the external addresses. */
+  readonly owners: readonly Owners[]
   /** Who made the 5xx that a client saw, where one did. */
   readonly emitter: Emitter | undefined
   /** The pod that stood for clients. */

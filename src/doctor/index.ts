@@ -14,6 +14,7 @@ export {
   testRequest,
 } from './examination.ts'
 export { findClient, ladder, type Stand } from './ladder.ts'
+export { gatherOwners } from './owners.ts'
 export { findPlugins, findProxyPod, type Plugins } from './plugins.ts'
 export {
   type HttpAnswer,

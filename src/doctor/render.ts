@@ -2,6 +2,7 @@ import type { Cause } from './cause.ts'
 import type { Diagnosis } from './diagnosis.ts'
 import { renderControls } from './emitter.ts'
 import type { Tested } from './examination.ts'
+import { renderOwners } from './owners.ts'
 import { findBad, type Outcome, outcomesOf, type Rung, renderOutcome, renderPlace, rungs } from './probe.ts'
 import type { Trial } from './trial.ts'
 import { addressText } from './words.ts'
@@ -24,7 +25,7 @@ const meanings: Readonly<Record<Rung, string>> = {
 
 /** A diagnosis as text: the verdict, the causes with proof and remedy, then the ladder. */
 export function renderDiagnosis(diagnosis: Diagnosis): string {
-  const { kind, says, causes, tested, client, unseen, controls, emitter } = diagnosis
+  const { kind, says, causes, tested, client, unseen, controls, emitter, owners } = diagnosis
   const lines = [`${signs[kind]} ${says}`]
   causes.slice(0, 3).forEach((cause, at) => {
     lines.push(...renderCause(cause, at, causes.length > 1))
@@ -36,6 +37,7 @@ export function renderDiagnosis(diagnosis: Diagnosis): string {
     const some = tested.filter(({ probe }) => probe.rung === rung)
     if (some.length > 0) lines.push(...renderRung(rung, some))
   }
+  if (owners.length > 0) lines.push('', 'On the wire: who has the external addresses', ...renderOwners(owners))
   if (controls.length > 0) lines.push('', 'Control: proxies apart from the cluster', ...renderControls(controls))
   if (unseen.length > 0) lines.push('', 'Not tried', ...foldUnseen(unseen).map((one) => `  ${one}`))
   return lines.join('\n')

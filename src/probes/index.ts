@@ -1,3 +1,4 @@
+export { askOwner } from './ask-owner.ts'
 export { runControl } from './control.ts'
 export { followPacket } from './follow.ts'
 export { findNamespaces, runsHere } from './here.ts'

@@ -1,5 +1,5 @@
 import type { Rule } from '../cause.ts'
-import { on } from '../examination.ts'
+import { type Examination, on } from '../examination.ts'
 import { findBad } from '../probe.ts'
 import { proofOf, serviceOf } from '../words.ts'
 
@@ -43,7 +43,11 @@ export const externalAddress: Rule = {
         field: isExternalIp ? 'spec.externalIPs' : 'status.loadBalancer.ingress',
         value: first.probe.address,
         says: `${first.probe.address} is silent from outside while everything behind it answers: nobody announces it, so no router leads to a node`,
-        proof: [...lost.slice(0, 2).map(proofOf), ...inside.slice(0, 1).map(proofOf)],
+        proof: [
+          ...lost.slice(0, 2).map(proofOf),
+          ...unanswered(examination, first.probe.address),
+          ...inside.slice(0, 1).map(proofOf),
+        ],
         twin: 'source ranges or policy Local: the model would say so; a wrong owner: then something answers',
         fix: {
           says: isExternalIp
@@ -54,4 +58,11 @@ export const externalAddress: Rule = {
       },
     ]
   },
+}
+
+/** That nobody on its segment answers for the address, where somebody asked. */
+function unanswered({ owners = [] }: Examination, address: string): readonly string[] {
+  const mine = owners.find((one) => one.address === address)
+  if (mine === undefined || mine.askedFrom.length === 0 || mine.owners.length > 0) return []
+  return [`nobody answers ARP or NDP for ${address}, asked from ${mine.askedFrom.slice(0, 3).join(', ')}`]
 }

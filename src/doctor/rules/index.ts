@@ -1,5 +1,6 @@
 import type { Rule } from '../cause.ts'
 import type { RequestRule } from '../request.ts'
+import { addressOwner } from './address-owner.ts'
 import { agentSilent } from './agent-silent.ts'
 import { answerNotTaken } from './answer-not-taken.ts'
 import { backendError } from './backend-error.ts'
@@ -75,6 +76,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   'traffic-policy-local': trafficPolicyLocal,
   'source-ranges': sourceRanges,
   hairpin,
+  'address-owner': addressOwner,
   'external-address': externalAddress,
   'tunnel-cut': tunnelCut,
   'foreign-firewall': foreignFirewall,
