@@ -48,3 +48,32 @@ test('the outside client reaches a node through the router, nodes each other; th
   )
   assert.equal(host.own.network.sysctl('net.ipv4.ip_forward'), forwarding)
 })
+
+test('nodes on two segments reach one another, the control plane and the client outside through the router', async (t) => {
+  const host = openHost()
+  const rack = buildRack(host, defaultNetwork, 3, 2)
+  t.after(() => {
+    const machines = [rack.control, rack.outside, ...rack.nodes].map(({ namespace }) => namespace)
+    for (const namespace of [...machines, rack.router, rack.switches]) namespace.close()
+  })
+  const [first, second, third] = rack.nodes
+  assert.deepEqual(
+    rack.nodes.map(({ addresses }) => addresses.join()),
+    ['172.30.0.11,fd00:30::11', '172.30.1.12,fd00:30:0:1::12', '172.30.0.13,fd00:30::13'],
+  )
+  for (const machine of [first!, rack.control]) {
+    for (const wildcard of ['0.0.0.0', '::']) {
+      const { fd } = host.listenTcp(machine.namespace, wildcard as Address, 80)
+      const server = createServer((socket) => socket.end(`${socket.remoteAddress}`)).listen({ fd })
+      t.after(() => void server.close())
+    }
+  }
+  for (const from of [second!, third!, rack.outside])
+    for (const to of [first!, rack.control])
+      for (const [i, target] of to.addresses.entries()) {
+        const socket = new Socket({ fd: host.connectTcp(from.namespace, target, 80).fd })
+        const [seen] = await once(socket, 'data')
+        assert.equal(String(seen), from.addresses[i], `${from.name} to ${target}`)
+        socket.destroy()
+      }
+})
