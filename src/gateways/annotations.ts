@@ -130,7 +130,6 @@ function blockedBy(read: AnnotationReader, annotations: Readonly<Record<string, 
 function filtersOf(read: AnnotationReader, { basic }: IngressAuth): Filter[] {
   const allow = read.prefixes('whitelist-source-range') ?? []
   const deny = read.prefixes('denylist-source-range') ?? []
-  const bytes = read.bytes('proxy-body-size') ?? 0
   const host = read.like('upstream-vhost', /^[\w.-]+(:\d{1,5})?$/, 'a host')
   const prefix = read.like('x-forwarded-prefix', /^\/[\x21-\x7e]*$/, 'a path')
   const cors = read.flag('enable-cors') ? corsOf(read) : undefined
@@ -139,8 +138,6 @@ function filtersOf(read: AnnotationReader, { basic }: IngressAuth): Filter[] {
     ...(allow.length + deny.length > 0 ? [{ kind: 'sources', allow, deny } as const] : []),
     ...(cors === undefined ? [] : [cors]),
     ...(basic === undefined ? [] : [basic]),
-    // 0 is no limit.
-    ...(bytes > 0 ? [{ kind: 'body-limit', bytes } as const] : []),
     ...(prefix === undefined ? [] : [{ kind: 'request-headers', change: forwarded } as const]),
     ...(host === undefined ? [] : [{ kind: 'rewrite', host } as const]),
   ]

@@ -28,9 +28,10 @@ export function convertRule(claim: Claim, services: Lookup<Service>, into: Conve
   if (filters === undefined) return undefined
   const backendRefs = into.backendRefs(claim, services)
   if (backendRefs === undefined) return undefined
-  const { protocol, tls, retry, persistence, balance, connectTimeoutMs, limits } = settings.particular
+  const { protocol, tls, retry, persistence, balance, connectTimeoutMs, limits, mostBodyBytes } = settings.particular
   const lost = (code: string, says: string): void =>
     tell('lost', code, says, 'look for it among the policies of the Gateway that you use')
+  if (mostBodyBytes !== undefined) lost('BodyNotLimited', `bodies longer than ${mostBodyBytes} bytes are let through`)
   if (limits !== undefined) lost('ClientsNotLimited', 'the Gateway API has no word for limits of clients')
   if (balance !== undefined) lost('PodsInTurn', 'how a pod is chosen the Gateway API leaves to each implementation')
   if (connectTimeoutMs !== undefined)
@@ -137,14 +138,6 @@ function convertFilters(filters: readonly Filter[], tell: Tell): RouteFilter[] |
           'fence the pods by a NetworkPolicy, take the annotation away and convert again',
         )
         return undefined
-      case 'body-limit':
-        tell(
-          'lost',
-          'BodyNotLimited',
-          `bodies longer than ${filter.bytes} bytes are let through`,
-          'let the Service refuse them',
-        )
-        break
       case 'rewrite':
         rewrite = {
           ...rewrite,

@@ -4,7 +4,7 @@ import type { BackendModel, Balance, ClientLimits } from './model.ts'
 /** What is particular about how pods of an Ingress are chosen and spoken to. */
 export type Particulars = Pick<
   BackendModel,
-  'tls' | 'retry' | 'persistence' | 'balance' | 'connectTimeoutMs' | 'limits'
+  'tls' | 'retry' | 'persistence' | 'balance' | 'connectTimeoutMs' | 'limits' | 'mostBodyBytes'
 > & { readonly protocol?: BackendModel['protocol'] }
 
 /** `object` names the Ingress. */
@@ -20,6 +20,7 @@ export function readParticulars(read: AnnotationReader, object: string): Particu
   const balance = readBalance(read)
   const connectSeconds = read.integer('proxy-connect-timeout', 1, 75)
   const limits = readLimits(read, object)
+  const bytes = read.bytes('proxy-body-size') ?? 0
   return {
     ...(upper.startsWith('GRPC') && { protocol: 'h2c' }),
     ...(/^(HTTP|HTTPS)$/.test(upper) && { protocol: 'http1' }),
@@ -31,6 +32,8 @@ export function readParticulars(read: AnnotationReader, object: string): Particu
     ...(balance && { balance }),
     ...(connectSeconds && { connectTimeoutMs: connectSeconds * 1000 }),
     ...(limits && { limits }),
+    // 0 is no limit.
+    ...(bytes > 0 && { mostBodyBytes: bytes }),
   }
 }
 

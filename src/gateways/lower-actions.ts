@@ -31,8 +31,6 @@ function operationsOf(filter: Filter): string[] {
       const { backend, host, path, method, signIn = '', signInParameter, headers } = filter
       return [operation('ask', backend, host, path, method, signIn, signInParameter, headers.join(' '))]
     }
-    case 'body-limit':
-      return [operation('body-limit', String(filter.bytes))]
     case 'mirror':
       return [operation('mirror', filter.backend, String(filter.numerator), String(filter.denominator))]
     case 'cors':

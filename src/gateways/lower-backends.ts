@@ -1,7 +1,7 @@
 import { familyOf } from '../addr/index.ts'
 import type { Line, Section, Server } from '../haproxy/index.ts'
 import { balanceLines } from './lower-balance.ts'
-import { limitLines } from './lower-limits.ts'
+import { bodyLines, limitLines } from './lower-limits.ts'
 import { answering, authorityPath, certificatePath, type Place, words } from './lower-words.ts'
 import type { BackendModel, ServerModel } from './model.ts'
 import { originPath } from './tls-origin.ts'
@@ -41,7 +41,7 @@ function answers(name: string, status: number, error: string, text: string): Sec
 }
 
 export function lowerBackend(backend: BackendModel): Section {
-  const { id, protocol, retry, persistence, tls, because, connectTimeoutMs, limits } = backend
+  const { id, protocol, retry, persistence, tls, because, connectTimeoutMs, limits, mostBodyBytes } = backend
   const comment = `${because.object} ${because.field}`
   const balance = balanceLines(backend.balance)
   if (protocol === 'tcp') return { keyword: 'backend', name: id, comment, lines: [['mode', 'tcp'], ...balance] }
@@ -54,6 +54,7 @@ export function lowerBackend(backend: BackendModel): Section {
       ...balance,
       ...(connectTimeoutMs === undefined ? [] : [['timeout', 'connect', `${connectTimeoutMs}ms`]]),
       ...(limits === undefined ? [] : limitLines(limits)),
+      ...(mostBodyBytes === undefined ? [] : bodyLines(mostBodyBytes)),
       ...(retry?.sparesPost ? [words('http-request disable-l7-retry if METH_POST')] : []),
       ...(isHttp2 || persistence !== undefined ? [] : [mostly]),
       ...act,

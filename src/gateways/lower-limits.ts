@@ -36,6 +36,27 @@ export function limitLines(limits: ClientLimits): Line[] {
   ]
 }
 
+/** A body that is announced as too long is not begun; of others the bytes are counted as they come (router.lua), until nobody may answer any more. */
+export function bodyLines(mostBytes: number): Line[] {
+  const refusal = 'plumb; error=http_request_denied; details="the body is too long"'
+  return [
+    ['filter', 'lua.body-limit', String(mostBytes)],
+    [
+      ...words('http-request return status 413 hdr proxy-status'),
+      refusal,
+      ...words(`if { req.fhdr(content-length),add(0) gt ${mostBytes} }`),
+    ],
+    words('http-response set-var(txn.begun) bool(true)'),
+    ...[words('set-status 413'), ['set-header', 'proxy-status', refusal]].map(
+      (rule): Line => [
+        'http-after-response',
+        ...rule,
+        ...words('if { var(txn.too_long) -m bool } !{ var(txn.begun) -m bool }'),
+      ],
+    ),
+  ]
+}
+
 function tableOf({ id }: ClientLimits): string {
   return `limits:${id.replace('/', ':').replaceAll('/', ':')}`
 }

@@ -158,8 +158,6 @@ export type Filter =
       /** Of the answer, that go on with the request. */
       readonly headers: readonly string[]
     }
-  /** Requests with a longer body get 413. */
-  | { readonly kind: 'body-limit'; readonly bytes: number }
   | { readonly kind: 'mirror'; readonly backend: string; readonly numerator: number; readonly denominator: number }
   | {
       readonly kind: 'cors'
@@ -200,6 +198,8 @@ export interface BackendModel {
   /** For a pod to accept a connection. */
   readonly connectTimeoutMs?: number
   readonly limits?: ClientLimits
+  /** Requests with a longer body get 413. */
+  readonly mostBodyBytes?: number
   /** Requests of a session go to the pod that had its first. */
   readonly persistence?: {
     readonly kind: 'cookie' | 'header'

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { KubeObject } from '../objects/index.ts'
 import { serviceOf, sliceOf } from './gateway-objects.fixture.ts'
@@ -148,6 +150,49 @@ test('proxy-next-upstream: another pod is asked for codes that it names, not for
       assert.deepEqual(await statuses('next.example'), [200, 200, 200, 200], trouble())
       assert.deepEqual(await statuses('next.example', 'POST'), [200, 200, 500, 500])
       assert.deepEqual(await statuses('off.example'), [200, 200, 500, 500])
+    },
+  )
+})
+
+test('proxy-body-size: what is announced as too long is not begun, and of the rest no more than allowed is passed on', async () => {
+  const [one] = gateway.rig.backends
+  const seen: number[] = []
+  const server = gateway.serve(one, 8004)
+  server.removeAllListeners('request')
+  server.on('request', (asked, answer) => {
+    let bytes = 0
+    asked.on('data', (data: Buffer) => (bytes += data.length))
+    asked.on('end', () => {
+      seen.push(bytes)
+      answer.end('{"from":"whole"}')
+    })
+  })
+  await serving(
+    [
+      serviceOf('body'),
+      sliceOf('body', 8004, one),
+      ingressOf('body', 'body.example', { 'proxy-body-size': '100k' }, 'body'),
+    ],
+    async () => {
+      const post = (bytes: number, ...words: string[]): Promise<string> => {
+        const file = join(gateway.directory, 'body')
+        writeFileSync(file, 'x'.repeat(bytes))
+        const given = ['-H', 'host: body.example', '-H', 'expect:', '--data-binary', `@${file}`]
+        return gateway.curl('-i', ...given, ...words, 'http://203.0.113.1/')
+      }
+      const chunked = ['-H', 'transfer-encoding: chunked']
+      for (const words of [[], chunked]) {
+        assert.match(await post(102_400, ...words), /^HTTP\/\S+ 200/, `${words} ${trouble()}`)
+        const said = await post(102_401, ...words)
+        assert.match(said, /^HTTP\/\S+ 413/, words.join(' '))
+        assert.match(said, /proxy-status: plumb; error=http_request_denied; details="the body is too long"/i)
+        assert.match(said, /x-request-id: \S/i)
+      }
+      const http2 = '--http2-prior-knowledge'
+      assert.match(await post(102_400, http2), /^HTTP\/2 200/)
+      assert.doesNotMatch(await post(102_401, http2), /^HTTP\/2 200/)
+      assert.match(await post(3_000_000, ...chunked), /^HTTP\/\S+ 413/)
+      assert.deepEqual(new Set(seen), new Set([102_400]))
     },
   )
 })

@@ -367,11 +367,6 @@ local function ask(txn, words, scheme)
   txn:done(reply)
 end
 
-local function body_limit(txn, words)
-  local announced = tonumber(txn.sf:req_fhdr('content-length') or '')
-  if announced ~= nil and announced > tonumber(words[2]) then refuse(txn, 413, 'the body is too long') end
-end
-
 -- Sends a copy to another backend and forgets about it.
 local function mirror(txn, words)
   local backend, numerator, denominator = words[2], tonumber(words[3]), tonumber(words[4])
@@ -414,7 +409,6 @@ core.register_action('act', { 'http-req' }, function(txn)
     elseif name == 'host' then http:req_set_header('host', words[2])
     elseif name == 'path' then http:req_set_path(changed_path(txn, path, words[2], words[3], words[4]))
     elseif name == 'timeout' then txn:set_var('txn.timeout', tonumber(words[2]))
-    elseif name == 'body-limit' then body_limit(txn, words)
     elseif name == 'mirror' then mirror(txn, words)
     elseif name == 'redirect' then redirect(txn, words, scheme, port)
     end
@@ -439,4 +433,29 @@ core.register_action('reply', { 'http-res' }, function(txn)
       end
     end
   end
+end)
+
+-- Counts the bytes of a body as they come, for those that do not announce how many there will be.
+local BodyLimit = { id = 'body-limit', flags = filter.FLT_CFG_FL_HTX }
+BodyLimit.__index = BodyLimit
+
+function BodyLimit:new() return setmetatable({ seen = 0, most = tonumber(self.args[1]) }, BodyLimit) end
+
+function BodyLimit:start_analyze(_, channel)
+  if not channel:is_resp() then filter.register_data_filter(self, channel) end
+end
+
+function BodyLimit:http_payload(txn, message)
+  -- Not `input`, which counts the end of a body in chunks as well.
+  self.seen = self.seen + #(message:body() or '')
+  if self.seen > self.most then
+    txn:set_var('txn.too_long', true)
+    -- HAProxy 2.6 heeds this, and not `filter.ERROR`.
+    error('the body is too long')
+  end
+end
+
+core.register_filter('body-limit', BodyLimit, function(limit, args)
+  limit.args = args
+  return limit
 end)
