@@ -121,6 +121,13 @@ test('a definition is served at once: names, conditions, discovery in three form
   assert.deepEqual(schema['x-kubernetes-group-version-kind'], [
     { group: 'stable.example.com', kind: 'CronTab', version: 'v1' },
   ])
+  const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1'
+  const { schemas } = document.body.components
+  assert.deepEqual(schema.properties.metadata.allOf, [{ $ref: `#/components/schemas/${meta}.ObjectMeta` }])
+  assert.equal(schemas[`${meta}.ObjectMeta`].properties.labels.type, 'object')
+  // Whatever is referred to is in the document.
+  for (const [, name] of JSON.stringify(document.body).matchAll(/"#\/components\/schemas\/([^"]+)"/g))
+    assert.ok(name! in schemas, name)
   // By these kubectl apply chooses how it patches: there is no strategic merge of custom resources.
   const { patch } = (await client.call('GET', '/openapi/v3/apis/stable.example.com/v1')).body.paths[
     '/apis/stable.example.com/v1/namespaces/{namespace}/crontabs/{name}'

@@ -1,4 +1,4 @@
-import { pathsOf } from '../objects/index.ts'
+import { metaProperty, metaSchemas, pathsOf } from '../objects/index.ts'
 import type { CustomKind } from './kind.ts'
 
 type Json = Record<string, unknown>
@@ -13,7 +13,7 @@ export function withCustomKinds(document: Json, kinds: readonly CustomKind[]): J
   if (kinds.length === 0) return document
   const { paths, components } = document as unknown as Document
   const added: Json = {}
-  const schemas: Record<string, Json> = {}
+  const schemas: Record<string, Json> = metaSchemas()
   for (const kind of kinds) {
     const name = schemaNameOf(kind)
     Object.assign(added, pathsOf({ ...kind, strategic: false }, name))
@@ -37,7 +37,7 @@ function objectSchema(kind: CustomKind): Json {
       ...schema.properties,
       apiVersion: text('The group and version of this object.'),
       kind: text('The kind of this object.'),
-      metadata: { description: 'Name, labels and what else all objects have.', type: 'object' },
+      metadata: metaProperty('ObjectMeta'),
     },
     'x-kubernetes-group-version-kind': [{ group: kind.group, kind: kind.kind, version: kind.version }],
   }
@@ -53,7 +53,7 @@ function listSchema(kind: CustomKind, name: string): Json {
       apiVersion: { type: 'string' },
       items: { type: 'array', items: { $ref: `#/components/schemas/${name}` } },
       kind: { type: 'string' },
-      metadata: { type: 'object' },
+      metadata: metaProperty('ListMeta'),
     },
     'x-kubernetes-group-version-kind': [{ group: kind.group, kind: listKind, version: kind.version }],
   }

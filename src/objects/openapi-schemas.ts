@@ -57,6 +57,19 @@ export function schemasOf(kinds: readonly Kind[]): Record<string, Json> {
   return Object.fromEntries(Object.entries(schemas).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
+/** The schemas of the metadata that objects and lists of every kind have, and of what they reach. */
+export function metaSchemas(): Record<string, Json> {
+  const schemas: Record<string, Json> = {}
+  for (const key of ['meta.v1.ListMeta', 'meta.v1.ObjectMeta']) addStruct(schemas, structType(key))
+  return schemas
+}
+
+/** A property that has such metadata. */
+export function metaProperty(type: 'ListMeta' | 'ObjectMeta'): Json {
+  const description = type === 'ObjectMeta' ? 'Name, labels and what else all objects have.' : 'What all lists have.'
+  return { description, allOf: [ref(schemaName(`meta.v1.${type}`))], default: {} }
+}
+
 function listSchema(kind: Kind, itemName: string): Json {
   const text = { type: 'string' }
   return {
