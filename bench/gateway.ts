@@ -1,7 +1,9 @@
 import { type ChildProcess, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Namespace, spawnIn } from '../src/host/index.ts'
 import type { KubeObject } from '../src/objects/index.ts'
 import { serviceOf, sliceOf } from '../src/proxy/gateway-objects.fixture.ts'
@@ -33,8 +35,9 @@ async function* costs(routes: number): AsyncIterable<Row> {
   await stand.serve(routes)
   const proxies: Proxy[] = [
     { title: 'Plumb', pids: () => treeOf(stand.gateway.module.pid!), http: 80, https: 443 },
-    { title: 'by hand, the same duties', ...(await stand.byHand('full', routes, 8080, true)) },
-    { title: 'by hand, bare', ...(await stand.byHand('bare', routes, 8081, false)) },
+    { title: 'by hand, the same duties', ...(await stand.byHand('full', routes, 8080)) },
+    { title: 'by hand, X-Forwarded-For and a log', ...(await stand.byHand('logged', routes, 8083)) },
+    { title: 'by hand, bare', ...(await stand.byHand('bare', routes, 8081)) },
     { title: 'Node proxy', ...(await stand.nodeProxy(routes, 8082)) },
   ]
   for (const scheme of ['http', 'https'] as const) {
@@ -60,7 +63,7 @@ async function* costs(routes: number): AsyncIterable<Row> {
   }
 }
 
-/** From the event at the informers until HAProxy has it, asked for once at once. */
+/** From the event at the informers until it is answered so: asked all the time. */
 async function* changes(routes: number): AsyncIterable<Row> {
   await using stand = await Stand.open()
   const { gateway } = stand
@@ -70,13 +73,14 @@ async function* changes(routes: number): AsyncIterable<Row> {
   const many = Array.from({ length: routes }, (_, at) => ingress(`many-${at}`, `h${at}.example`, ['/'], services))
   await gateway.change([serviceOf('moving'), sliceOf('moving', 8001, one), ...many])
   await gateway.change([ingress('moving', 'moving.example', ['/'], ['moving'])])
+  const agent = gateway.agent(true)
   const routesMs: number[] = []
   for (let at = 0; at < 100; at++) {
     const begun = performance.now()
-    await gateway.change([ingress(`new-${at}`, `new-${at}.example`, ['/'], ['moving'])])
+    const changed = gateway.change([ingress(`new-${at}`, `new-${at}.example`, ['/'], ['moving'])])
+    while ((await gateway.ask(`new-${at}.example`, '/', agent)).status !== 200) await pause(1)
     routesMs.push(performance.now() - begun)
-    const { status } = await gateway.ask(`new-${at}.example`, '/')
-    if (status !== 200) throw new Error(`a new route answered ${status}: ${gateway.log.lines.join('\n')}`)
+    await changed
   }
   for (const share of [50, 99])
     yield row(`a new route at ${routes} serves, p${share}`, percentile(routesMs, share), 'ms')
@@ -84,13 +88,14 @@ async function* changes(routes: number): AsyncIterable<Row> {
   for (let at = 0; at < 100; at++) {
     const station = at % 2 === 0 ? two : one
     const begun = performance.now()
-    await gateway.change([sliceOf('moving', 8001, station)])
+    const changed = gateway.change([sliceOf('moving', 8001, station)])
+    while ((await gateway.ask('moving.example', '/', agent)).from !== `${station.name}:8001`) await pause(1)
     endpointsMs.push(performance.now() - begun)
-    const { from } = await gateway.ask('moving.example', '/')
-    if (from !== `${station.name}:8001`) throw new Error(`an endpoint that is gone answered: ${from}`)
+    await changed
   }
   for (const share of [50, 99])
     yield row(`an endpoint at ${routes} routes serves, p${share}`, percentile(endpointsMs, share), 'ms')
+  agent.destroy()
 }
 
 /**
@@ -139,6 +144,7 @@ class Stand {
   readonly gateway = new GatewayRig()
   readonly #directory = mkdtempSync(join(tmpdir(), 'plumb-bench-gateway-'))
   readonly #children: ChildProcess[] = []
+  readonly #readers: Server[] = []
   #pem = ''
 
   static async open(): Promise<Stand> {
@@ -159,8 +165,12 @@ class Stand {
     if (this.gateway.module.pid === undefined) throw new Error(this.gateway.log.lines.join('\n'))
   }
 
-  /** `full` does what Plumb's does beside routing: a request id, forwarded headers, a log line in JSON. */
-  async byHand(title: string, routes: number, port: number, isFull: boolean): Promise<Omit<Proxy, 'title'>> {
+  /**
+   * `full` does what Plumb's does beside routing: an id unless the request has one, forwarded headers, no dot segments, errors that say
+   * who made them, no host on another host's connection, and a log of the same words. `logged` has X-Forwarded-For and HAProxy's own
+   * format. Both tell their log to the same kind of socket as Plumb's. `bare` only routes, and appends to X-Forwarded-For.
+   */
+  async byHand(title: 'full' | 'logged' | 'bare', routes: number, port: number): Promise<Omit<Proxy, 'title'>> {
     const map = join(this.#directory, `${title}.map`)
     const pem = join(this.#directory, 'bench.pem')
     writeFileSync(
@@ -171,20 +181,29 @@ class Stand {
     )
     writeFileSync(pem, this.#pem)
     const [{ addresses }] = this.gateway.rig.backends
+    const socket = join(this.#directory, `${title}.sock`)
+    await this.#reader(socket)
+    const ring = ['ring flows', ' format raw', ' maxlen 8192', ' size 1048576', ` server reader unix@${socket}`]
     const duties = [
-      ' http-request set-header x-request-id %[uuid]',
+      ' http-request set-header x-request-id %[uuid] unless { req.hdr(x-request-id) -m found }',
+      ' capture request header host len 255',
+      ' capture request header x-request-id len 128',
       ' http-request set-header x-forwarded-for %[src]',
       ' http-request set-header x-forwarded-proto %[ssl_fc,iif(https,http)]',
       ' http-request set-header x-forwarded-port %[dst_port]',
       ' http-request set-header x-forwarded-host %[req.hdr(host)]',
       ' http-request del-header forwarded',
       ' log ring@flows format raw local0',
-      ' log-format {"time":%Ts,"client":"%ci","backend":"%b","server":"%s","state":"%ts","bytes":%B,"method":"%HM","path":"%HPO","status":%ST,"connectMs":%Tc,"totalMs":%Tt}',
+      ' log-format "%Ts.%ms %ci %f %b %s %ts %B %rc %Tc %Tt %ST %TR %Tr %[ssl_fc_sni] %HM %HPO %hr"',
+      " http-request return status 400 if { path -m reg -i '/(\\.|%2e){1,2}(/|$)' }",
+      ' http-request return status 421 if { ssl_fc } !{ ssl_fc_sni,strcmp(txn.host) eq 0 }',
+      ' http-response set-var(txn.answered) bool(true) if { status ge 400 }',
+      ' http-after-response set-header proxy-status "gateway; error=proxy_internal_error" if { status ge 400 } !{ var(txn.answered) -m bool }',
     ]
     const lines = [
       'global',
       ' ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets',
-      ...(isFull ? ['ring flows', ' format raw', ' maxlen 8192', ' size 1048576'] : []),
+      ...(title === 'bare' ? [] : ring),
       'defaults',
       ' mode http',
       ' timeout connect 3s',
@@ -193,8 +212,9 @@ class Stand {
       'frontend f',
       ` bind :${port}`,
       ` bind :${port + 1000} ssl crt ${pem} alpn h2,http/1.1`,
-      ...(isFull ? duties : [' option forwardfor']),
       ' http-request set-var(txn.host) req.hdr(host),lower,regsub(:[0-9]*$,,)',
+      ...(title === 'full' ? duties : [' option forwardfor']),
+      ...(title === 'logged' ? [' log ring@flows format raw local0', ' option httplog'] : []),
       ' http-request set-var(txn.path) path',
       ` use_backend %[var(txn.host),concat(,txn.path,/),map_beg(${map})]`,
       ...services.flatMap((service) => [`backend ${service}`, ` server one ${addresses[4]}:${backendPort}`]),
@@ -202,6 +222,13 @@ class Stand {
     ]
     const child = await this.#haproxy(title, this.gateway.rig.node, lines.join('\n'))
     return { pids: () => treeOf(child.pid!), http: port, https: port + 1000 }
+  }
+
+  /** Reads a log and throws it away. */
+  async #reader(socket: string): Promise<void> {
+    const reader = createServer((connection) => connection.on('error', () => {}).resume())
+    this.#readers.push(reader)
+    await new Promise<void>((resolve) => reader.listen(socket, resolve))
   }
 
   async nodeProxy(routes: number, port: number): Promise<Omit<Proxy, 'title'>> {
@@ -293,6 +320,7 @@ class Stand {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const child of this.#children) child.kill('SIGTERM')
+    for (const reader of this.#readers) reader.close()
     await this.gateway.close()
     rmSync(this.#directory, { recursive: true })
   }
