@@ -1,24 +1,43 @@
 import { randomBytes } from 'node:crypto'
-import { ApiError } from '../client/index.ts'
-import { Secrets } from '../objects/index.ts'
+import { ApiError, type Resource } from '../client/index.ts'
+import { type KubeObject, Secrets } from '../objects/index.ts'
 import type { Context } from './context.ts'
+import { gatewayResources } from './gateway-objects.ts'
 
-/** Where the key is by which speakers know one another's heartbeats. */
-const place = { namespace: 'kube-system', name: 'plumb-speaker' }
+/** The class of the Gateways that nodes serve. */
+const gatewayClass = {
+  apiVersion: 'gateway.networking.k8s.io/v1',
+  kind: 'GatewayClass',
+  metadata: { name: 'plumb' },
+  spec: { controllerName: 'plumb.network/gateway-controller' },
+} as KubeObject
 
-/** Makes the key of the speakers, once; one that is there stays. */
-export function speakerKeyController(context: Context): void {
+/** By which speakers know one another's heartbeats. */
+function speakerKey(): KubeObject {
+  const data = { key: randomBytes(32).toString('base64') }
+  const metadata = { name: 'plumb-speaker', namespace: 'kube-system' }
+  return { apiVersion: 'v1', kind: 'Secret', metadata, data } as KubeObject
+}
+
+/** Makes what Plumb needs in every cluster and nobody writes, once; what is there stays as it is. */
+export function ownObjectsController(context: Context): void {
+  const wanted: Readonly<Record<string, { resource: Resource; make(): KubeObject }>> = {
+    'secret/plumb-speaker': { resource: Secrets, make: speakerKey },
+    'gatewayclass/plumb': { resource: gatewayResources.GatewayClass, make: () => gatewayClass },
+  }
   const queue = context.queue({
-    name: 'speaker-key',
+    name: 'own-objects',
     workers: 1,
-    async work() {
-      const data = { key: randomBytes(32).toString('base64') }
+    async work(name) {
+      const one = wanted[name]
+      if (one === undefined) return
       try {
-        await context.client.create(Secrets, { apiVersion: 'v1', kind: 'Secret', metadata: place, data })
+        await context.client.create(one.resource, one.make())
       } catch (error) {
-        if (!(error instanceof ApiError) || error.reason !== 'AlreadyExists') throw error
+        // NotFound: a cluster without Gateway API.
+        if (!(error instanceof ApiError) || !['AlreadyExists', 'NotFound'].includes(error.reason ?? '')) throw error
       }
     },
   })
-  queue.add(place.name)
+  for (const name of Object.keys(wanted)) queue.add(name)
 }

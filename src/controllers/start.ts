@@ -21,11 +21,11 @@ import { loadBalancerController } from './loadbalancer.ts'
 import { namespaceController } from './namespace.ts'
 import { nodeIpamController } from './node-ipam.ts'
 import { nodeLifecycleController } from './node-lifecycle.ts'
+import { ownObjectsController } from './own-objects.ts'
 import { podGcController } from './pod-gc.ts'
 import { replicaSetController } from './replicaset.ts'
 import { schedulerController } from './scheduler.ts'
 import { rootCaController, serviceAccountController } from './service-account.ts'
-import { speakerKeyController } from './speaker-key.ts'
 import { statefulSetController } from './statefulset.ts'
 import { taintEvictionController } from './taint-eviction.ts'
 
@@ -47,7 +47,7 @@ const controllers: Readonly<Record<string, Controller>> = {
   'endpointslice-mirroring-controller': endpointSliceMirroringController,
   'ingress-status': ingressStatusController,
   gateway: gatewayController,
-  'speaker-key': speakerKeyController,
+  'own-objects': ownObjectsController,
   'loadbalancer-addresses': loadBalancerController,
   'egress-addresses': egressController,
   'egress-index': egressIndexController,

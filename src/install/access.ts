@@ -38,13 +38,14 @@ export const agentRules: readonly Rule[] = [
 export const controllerRules: readonly Rule[] = [
   rule(read, [''], 'configmaps', 'namespaces', 'nodes', 'pods', 'secrets', 'services'),
   rule(read, ['discovery.k8s.io'], 'endpointslices'),
-  rule(read, ['networking.k8s.io'], 'ingressclasses', 'ingresses'),
+  rule(read, ['networking.k8s.io'], 'ingressclasses', 'ingresses', 'servicecidrs'),
   rule(read, ['gateway.networking.k8s.io', 'plumb.network'], '*'),
   rule(['create', 'delete', 'patch', 'update'], [''], 'services'),
   // The index by which a node has its share of egress ports, in an annotation.
   rule(['patch'], [''], 'nodes'),
-  // The key of the speakers.
+  // The key of the speakers, and the class of Gateways.
   rule(['create'], [''], 'secrets'),
+  rule(['create'], ['gateway.networking.k8s.io'], 'gatewayclasses'),
   rule(['patch', 'update'], ['', 'gateway.networking.k8s.io', 'networking.k8s.io', 'plumb.network'], '*/status'),
   rule(['patch', 'update'], ['plumb.network'], '*'),
   leases,

@@ -17,7 +17,7 @@ const namespace = 'plumb-system'
 const runDirectory = '/run/plumb'
 /** The controllers that Kubernetes has not. */
 export const ownControllers = [
-  'speaker-key',
+  'own-objects',
   'loadbalancer-addresses',
   'egress-addresses',
   'egress-index',
@@ -36,7 +36,6 @@ export function installObjects(options: InstallOptions, definitions: readonly Ku
     ...definitions,
     ...account('plumb-agent', agentRules),
     ...account('plumb-controllers', controllerRules),
-    gatewayClass(),
     agents(options),
     controllers(options),
   ]
@@ -48,15 +47,6 @@ function account(name: string, rules: Parameters<typeof clusterRole>[1]): KubeOb
     clusterRole(name, rules),
     roleBinding(name, name, { kind: 'ServiceAccount', name, namespace }),
   ]
-}
-
-function gatewayClass(): KubeObject {
-  return {
-    apiVersion: 'gateway.networking.k8s.io/v1',
-    kind: 'GatewayClass',
-    metadata: { name: 'plumb' },
-    spec: { controllerName: 'plumb.network/gateway-controller' },
-  } as KubeObject
 }
 
 function agents(options: InstallOptions): KubeObject {

@@ -12,14 +12,6 @@ import {
 import { hostAddress } from './addressing.ts'
 import type { LabNetwork } from './config.ts'
 
-const gatewayClasses: Resource = {
-  group: 'gateway.networking.k8s.io',
-  version: 'v1',
-  plural: 'gatewayclasses',
-  namespaced: false,
-  kind: 'GatewayClass',
-}
-
 /** The image that the lab runs itself: the cluster's DNS. */
 export const dnsImage = 'plumb.network/dns'
 
@@ -45,7 +37,6 @@ export async function createAddons(client: Client, network: LabNetwork): Promise
     }),
     create(client, Deployments, dnsDeployment()),
     create(client, Services, dnsService(network)),
-    create(client, gatewayClasses, gatewayClass()),
     create(client, ipAddressPools, defaultPool(network)),
     create(client, l2Advertisements, { apiVersion, kind: 'L2Advertisement', metadata: { name: 'default' } }),
   ])
@@ -55,13 +46,6 @@ export async function createAddons(client: Client, network: LabNetwork): Promise
 function defaultPool({ nodePrefixes }: LabNetwork): KubeObject {
   const addresses = nodePrefixes.map((prefix) => `${hostAddress(prefix, 200)}-${hostAddress(prefix, 250)}`)
   return { apiVersion, kind: 'IPAddressPool', metadata: { name: 'default' }, spec: { addresses } } as KubeObject
-}
-
-/** The class of the Gateways that nodes serve. */
-function gatewayClass(): KubeObject {
-  const spec = { controllerName: 'plumb.network/gateway-controller' }
-  const apiVersion = `${gatewayClasses.group}/${gatewayClasses.version}`
-  return { apiVersion, kind: 'GatewayClass', metadata: { name: 'plumb' }, spec } as KubeObject
 }
 
 async function create(client: Client, resource: Resource, object: KubeObject): Promise<void> {
