@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { explainConnection } from '../explain/index.ts'
+import { noGatewayApi } from '../gateways/index.ts'
 import type { KubeObject, Pod, Service } from '../objects/index.ts'
 import { openCapsule, readCapsule, saveCapsule } from './capsule.ts'
 import { collected, shapes } from './cluster.fixture.ts'
 import type { ControlResult } from './control.ts'
 import { diagnose, diagnoseRequest } from './diagnose.ts'
 import { findEmitter } from './emitter.ts'
+import { requestsOfGateway } from './entry-requests.ts'
 import type { Tested } from './examination.ts'
 import type { Outcome, Probe } from './probe.ts'
 import { renderDiagnosis } from './render.ts'
@@ -336,7 +338,15 @@ test('session affinity is told as what keeps a client at a bad endpoint, and is 
 test('a gateway that fails where the control is served is to blame itself, and a silent one is not', () => {
   const routed = {
     request: { scheme: 'http', host: 'web.example', path: '/', objects: [] },
-    model: { wanted: true, entrances: [], backends: [], certificates: [], authorities: [], findings: [] },
+    model: {
+      wanted: true,
+      entrances: [],
+      backends: [],
+      certificates: [],
+      authorities: [],
+      userLists: [],
+      findings: [],
+    },
     answer: { kind: 'forwarded', backend: 'ns:web:80', lost: [] } as never,
     now: '2026-01-01T00:00:00Z',
     backend: undefined,
@@ -350,6 +360,77 @@ test('a gateway that fails where the control is served is to blame itself, and a
   assert.equal(judge(silence, control(200, '--', true)).kind, 'unexplained')
   assert.equal(judge(refused, control(503, 'SC', false)).kind, 'unexplained')
   assert.equal(judge(status(200), control(200, '--', true)).kind, 'healthy')
+})
+
+test('behind a gateway that ends TLS a redirect to the very URL that was asked for is told as one', () => {
+  const probe: Probe = {
+    ...gatewayProbe,
+    speech: { kind: 'https', host: 'web.example', path: '/cart', sni: 'web.example' },
+  }
+  const judge = (location: string) => {
+    const http = { status: 301, headers: { location }, body: '' }
+    const outcome: Outcome = { kind: 'answered', says: 'HTTP 301', http }
+    const result = { probe, tries: [{ outcome, ms: 1, wire: undefined }] }
+    return diagnoseRequest({
+      request: { scheme: 'https', host: 'web.example', path: '/cart', objects: [] },
+      model: {
+        wanted: true,
+        entrances: [],
+        backends: [],
+        certificates: [],
+        authorities: [],
+        userLists: [],
+        findings: [],
+      },
+      answer: { kind: 'forwarded', backend: 'ns:web:80', lost: [] } as never,
+      now: '2026-01-01T00:00:00Z',
+      backend: undefined,
+      tested: [{ result, probe, good: true, answer: undefined }],
+      controls: [],
+    })
+  }
+  const [cause] = judge('https://web.example/cart').causes
+  assert.equal(cause?.rule, 'request-loops')
+  assert.match(cause?.says ?? '', /does not look at X-Forwarded-Proto/)
+  assert.equal(judge('https://web.example/login').kind, 'healthy')
+  assert.equal(judge('http://web.example/cart').kind, 'healthy')
+})
+
+test('of a Gateway is asked what its listeners and routes promise', () => {
+  const route = (name: string, spec: object) => ({
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'HTTPRoute',
+    metadata: { name, namespace: 'shop' },
+    spec,
+  })
+  const gateway = {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'Gateway',
+    metadata: { name: 'front', namespace: 'shop' },
+    spec: {
+      listeners: [
+        { name: 'http', port: 80, protocol: 'HTTP' },
+        { name: 'https', port: 8443, protocol: 'HTTPS', hostname: '*.shop.example' },
+        { name: 'tcp', port: 5432, protocol: 'TCP' },
+      ],
+    },
+  }
+  const httpRoutes = [
+    route('cart', {
+      parentRefs: [{ name: 'front', sectionName: 'http' }],
+      hostnames: ['cart.shop.example'],
+      rules: [{ matches: [{ path: { type: 'PathPrefix', value: '/cart' } }] }],
+    }),
+    route('elsewhere', { parentRefs: [{ name: 'front', namespace: 'other' }] }),
+  ]
+  const asked = requestsOfGateway({ ...noGatewayApi, gateways: [gateway], httpRoutes }, gateway)
+  assert.deepEqual(
+    asked.map(({ scheme, host, port, path, objects }) => `${scheme}://${host}:${port}${path} ${objects.join(' ')}`),
+    [
+      'http://cart.shop.example:80/cart gateway/shop/front httproute/shop/cart',
+      'https://any.shop.example:8443/ gateway/shop/front',
+    ],
+  )
 })
 
 test('where nothing could be sent nobody is accused of what nobody tried, and it is not called healthy', () => {
