@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { underlayAnnotation } from '../cluster/index.ts'
 import type { EndpointSlice, Node, Service } from '../objects/index.ts'
 import { mergeAnnouncements, serviceAnnouncements } from './announcement.ts'
 import type { L2Advertisement } from './l2-advertisement.ts'
@@ -36,6 +37,11 @@ const node = (name: string, labels: Record<string, string> = {}, status: Node['s
   metadata: { name, labels },
   status,
 })
+/** The same on a segment, as its agent tells it. */
+const on = (segment: string, { metadata, ...rest }: Node): Node => {
+  const annotations = { [underlayAnnotation]: `segments=${segment} vxlan=80:8472 mtu=1500` }
+  return { ...rest, metadata: { ...metadata, annotations } }
+}
 const advertisement = (spec: L2Advertisement['spec'] = {}): L2Advertisement => ({
   apiVersion: 'plumb.network/v1alpha1',
   kind: 'L2Advertisement',
@@ -104,6 +110,16 @@ const cases: readonly [string, Case, string][] = [
     '192.0.2.1 n3',
   ],
   ['a cordoned node goes on', { nodes: [{ ...node('n1'), spec: { unschedulable: true } }] }, '192.0.2.1 n1'],
+  [
+    'an address of a segment is for nodes there',
+    { nodes: [on('192.0.2.0/24', node('n1')), on('198.51.100.0/24', node('n2')), node('n3')] },
+    '192.0.2.1 n1 n3',
+  ],
+  [
+    'an address of no segment is for all',
+    { nodes: [on('198.51.100.0/24', node('n1')), on('10.0.0.0/8', node('n2'))] },
+    '192.0.2.1 n1 n2',
+  ],
   ['no advertisement', { advertisements: [] }, 'NotAdvertised'],
   ['one by BGP alone', { advertisements: [], byRoute: [advertisement()] }, ''],
   [

@@ -7,6 +7,7 @@ import {
   type Labels,
   matches,
   matchesAny,
+  nodesBySegment,
 } from '../cluster/index.ts'
 import type { EndpointSlice, Node, Service } from '../objects/index.ts'
 import type { AddressSelection, L2Advertisement } from './l2-advertisement.ts'
@@ -37,7 +38,7 @@ export interface Surroundings {
 
 /**
  * Which addresses of a Service are announced, and by which nodes: those that an advertisement selects, that may bear external
- * traffic, and, with `externalTrafficPolicy: Local`, that have an endpoint which is ready. Without such an endpoint anywhere the
+ * traffic, are on the address's segment where it is of one, and, with `externalTrafficPolicy: Local`, that have an endpoint which is ready. Without such an endpoint anywhere the
  * address is silent. Addresses that come out of no pool are another load balancer's.
  */
 export function serviceAnnouncements(
@@ -47,6 +48,7 @@ export function serviceAnnouncements(
 ): { readonly announcements: readonly Announcement[]; readonly findings: readonly Finding[] } {
   const findings: Finding[] = []
   const object = `service/${keyOf(service)}`
+  const all = [...surroundings.nodes]
   if (service.spec.type !== 'LoadBalancer') return { announcements: [], findings }
   const announcements = (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip = '' }, index): Announcement[] => {
     const address = findAddress(ip)
@@ -60,7 +62,10 @@ export function serviceAnnouncements(
       findings.push({ code: 'NotAdvertised', object, field: because.field, says, try: 'create an L2Advertisement' })
       return []
     }
-    const nodes = [...surroundings.nodes].filter(bearsExternalTraffic(service, slices, familyOf(address)))
+    const near = nodesBySegment(all)(address)
+    const nodes = all
+      .filter(({ metadata }) => near?.has(metadata.name) !== false)
+      .filter(bearsExternalTraffic(service, slices, familyOf(address)))
     return [compile({ address, use: 'LoadBalancer', because }, nodes, advertisements)]
   })
   return { announcements, findings }

@@ -13,4 +13,12 @@ export {
   serviceNameLabel,
   snapshotOf,
 } from './snapshot.ts'
-export { defaultVxlan, isOnSegment, renderUnderlay, type Underlay, underlayAnnotation, underlayOf } from './underlay.ts'
+export {
+  defaultVxlan,
+  isOnSegment,
+  nodesBySegment,
+  renderUnderlay,
+  type Underlay,
+  underlayAnnotation,
+  underlayOf,
+} from './underlay.ts'

@@ -33,14 +33,39 @@ export function parseUnderlay(text: string): Underlay | undefined {
   return { segments, vxlan: { id, port }, mtu }
 }
 
+/** Nodes are never changed in place, and are asked again and again. */
+const known = new WeakMap<Node, Underlay | undefined>()
+
 /** What the Node's agent told; undefined until it has. */
 export function underlayOf(node: Node | undefined): Underlay | undefined {
   const text = node?.metadata.annotations?.[underlayAnnotation]
-  return text === undefined ? undefined : parseUnderlay(text)
+  if (node === undefined || text === undefined) return undefined
+  if (!known.has(node)) known.set(node, parseUnderlay(text))
+  return known.get(node)
 }
 
 /** Whether an address is on a segment of the node's; everything is, while nobody has told the node's segments of that family. */
 export function isOnSegment(own: Underlay | undefined, address: Address): boolean {
   const segments = own?.segments.filter((prefix) => prefixFamily(prefix) === familyOf(address)) ?? []
   return segments.length === 0 || segments.some((prefix) => contains(prefix, address))
+}
+
+/**
+ * Which nodes are asked for an address by ARP or NDP: those of its segment, and those that have not told theirs. Undefined where it is of no
+ * segment, or all nodes are on it.
+ */
+export function nodesBySegment(nodes: readonly Node[]): (address: Address) => ReadonlySet<string> | undefined {
+  const namesOf = new Map<Prefix, Set<string>>()
+  const untold: string[] = []
+  for (const node of nodes) {
+    const underlay = underlayOf(node)
+    if (underlay === undefined) untold.push(node.metadata.name)
+    for (const segment of underlay?.segments ?? []) {
+      const names = namesOf.get(segment) ?? new Set()
+      namesOf.set(segment, names.add(node.metadata.name))
+    }
+  }
+  for (const names of namesOf.values()) for (const name of untold) names.add(name)
+  const parted = [...namesOf].filter(([, names]) => names.size < nodes.length)
+  return (address) => parted.find(([segment]) => contains(segment, address))?.[1]
 }

@@ -1,5 +1,5 @@
-import { type Address, contains, type Prefix } from '../addr/index.ts'
-import { type AddressClaim, matches, underlayOf } from '../cluster/index.ts'
+import type { Address } from '../addr/index.ts'
+import { type AddressClaim, matches, nodesBySegment } from '../cluster/index.ts'
 import type { Egress, Node } from '../objects/index.ts'
 import { compileEgress } from './compile.ts'
 import type { EgressModel } from './model.ts'
@@ -32,24 +32,6 @@ export function claimsOf(models: Iterable<EgressModel>, nodes: Iterable<Node>): 
     }
   }
   return [...claims.values()]
-}
-
-/** Which nodes can be asked for an address: those of its segment, and those that have not told theirs; undefined where it is of none. */
-function nodesBySegment(nodes: readonly Node[]): (address: Address) => ReadonlySet<string> | undefined {
-  const namesOf = new Map<Prefix, Set<string>>()
-  const untold: string[] = []
-  for (const node of nodes) {
-    const underlay = underlayOf(node)
-    if (underlay === undefined) untold.push(node.metadata.name)
-    for (const segment of underlay?.segments ?? []) {
-      const names = namesOf.get(segment) ?? new Set()
-      namesOf.set(segment, names.add(node.metadata.name))
-    }
-  }
-  for (const names of namesOf.values()) for (const name of untold) names.add(name)
-  // A segment that all nodes are on keeps nobody out.
-  const parted = [...namesOf].filter(([, names]) => names.size < nodes.length)
-  return (address) => parted.find(([segment]) => contains(segment, address))?.[1]
 }
 
 /** Who holds what while nobody has told: the node that wrote so on the Egress, else the first eligible node that is Ready. */
