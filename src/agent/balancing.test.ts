@@ -1,50 +1,28 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { Socket } from 'node:net'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { type Address, parseAddress } from '../addr/index.ts'
 import type { EndpointSlice } from '../objects/index.ts'
+import { agentOnRig } from './agent-on-rig.fixture.ts'
 import type { Agent } from './index.ts'
-import {
-  askTcp,
-  buildRig,
-  host,
-  nodeObject,
-  Objects,
-  quietLog,
-  type Rig,
-  serveTcp,
-  serviceObject,
-  sliceObject,
-  startOnRig,
-} from './rig.fixture.ts'
+import { askTcp, host, serveTcp, serviceObject, sliceObject } from './rig.fixture.ts'
 
 const vip = parseAddress('10.96.0.1')
 const each = 4
-const log = quietLog()
-const closing: { close(): void }[] = []
 const clients = Array.from({ length: 60 }, (_, i) => parseAddress(`10.244.1.${100 + i}`))
-let rig: Rig
-let objects: Objects
+const { rig, objects, closing, start } = agentOnRig()
 let agent: Agent
 
 before(async () => {
-  rig = buildRig()
-  objects = new Objects()
-  objects.put(nodeObject('node-1', rig))
   for (const backend of rig.backends) {
     for (let port = 8080; port < 8080 + each; port++) {
       closing.push(serveTcp({ ...backend, name: `${backend.addresses[4]}:${port}` }, 4, port))
     }
   }
   for (const address of clients) rig.client.namespace.network.addAddress('eth0', address, 24)
-  agent = await startOnRig(rig, objects, log)
+  agent = await start()
   await agent.ready
-})
-after(async () => {
-  await agent.stop()
-  for (const one of closing) one.close()
-  rig.close()
 })
 
 /** The Service with the endpoints of these ports, of both backends. */
@@ -85,7 +63,7 @@ test('Maglev by source address: a client keeps its endpoint, over a restart too,
   assert.ok(new Set(first).size >= 6, `60 clients over 8 endpoints: ${[...new Set(first)]}`)
   assert.deepEqual(await askAll(), first)
   await agent.stop()
-  agent = await startOnRig(rig, objects, log)
+  agent = await start()
   await agent.ready
   assert.deepEqual(await askAll(), first, 'a new agent makes the same tables')
   await web([8080, 8081, 8082], hashed)

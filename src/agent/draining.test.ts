@@ -2,45 +2,21 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { Socket } from 'node:net'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { parseAddress } from '../addr/index.ts'
 import type { Endpoint, EndpointSlice } from '../objects/index.ts'
+import { agentOnRig } from './agent-on-rig.fixture.ts'
 import type { Agent } from './index.ts'
-import {
-  askTcp,
-  buildRig,
-  host,
-  nodeObject,
-  Objects,
-  openUdp,
-  quietLog,
-  type Rig,
-  serveTcp,
-  serveUdp,
-  serviceObject,
-  sliceObject,
-  startOnRig,
-} from './rig.fixture.ts'
+import { askTcp, host, openUdp, serveTcp, serveUdp, serviceObject, sliceObject } from './rig.fixture.ts'
 
 const vip = parseAddress('10.96.0.1')
-const log = quietLog()
-const closing: { close(): void }[] = []
-let rig: Rig
-let objects: Objects
+const { rig, objects, closing, start } = agentOnRig()
 let agent: Agent
 
 before(async () => {
-  rig = buildRig()
-  objects = new Objects()
-  objects.put(nodeObject('node-1', rig))
   for (const backend of rig.backends) closing.push(serveTcp(backend, 4, 8081, true), serveUdp(backend, 4, 5353))
-  agent = await startOnRig(rig, objects, log)
+  agent = await start()
   await agent.ready
-})
-after(async () => {
-  await agent.stop()
-  for (const one of closing) one.close()
-  rig.close()
 })
 
 const ready = { ready: true, serving: true, terminating: false }

@@ -4,54 +4,36 @@ import { once } from 'node:events'
 import { Agent as HttpAgent, type IncomingMessage, request } from 'node:http'
 import { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { after, before, beforeEach, test } from 'node:test'
+import { before, beforeEach, test } from 'node:test'
 import { type Address, type Family, parseAddress, parsePrefix } from '../addr/index.ts'
 import type { Namespace } from '../host/index.ts'
 import type { Service } from '../objects/index.ts'
 import { explainService, servicesAt, sets } from '../services/index.ts'
+import { agentOnRig } from './agent-on-rig.fixture.ts'
 import type { Agent } from './index.ts'
 import {
   askTcp,
-  buildRig,
   host,
-  nodeObject,
-  Objects,
   openUdp,
-  quietLog,
-  type Rig,
   serveTcp,
   serveUdp,
   serviceObject,
   servicePrefixes,
   sliceObject,
-  startOnRig,
 } from './rig.fixture.ts'
 
 const clusterIps = { 4: parseAddress('10.96.0.1'), 6: parseAddress('fd00:96::1') }
 const balancer = { 4: parseAddress('198.51.100.1'), 6: parseAddress('2001:db8:1::1') }
 const external = { 4: parseAddress('198.51.100.9'), 6: parseAddress('2001:db8:9::9') }
-const log = quietLog()
-const closing: { close(): void }[] = []
-let rig: Rig
-let objects: Objects
+const { rig, objects, log, closing, start } = agentOnRig()
 let agent: Agent
 
-const start = (): Promise<Agent> => startOnRig(rig, objects, log)
-
 before(async () => {
-  rig = buildRig()
-  objects = new Objects()
-  objects.put(nodeObject('node-1', rig))
   for (const backend of rig.backends) {
     for (const family of [4, 6] as const) closing.push(serveTcp(backend, family, 8080), serveUdp(backend, family, 5353))
   }
   agent = await start()
   await agent.ready
-})
-after(async () => {
-  await agent.stop()
-  for (const one of closing) one.close()
-  rig.close()
 })
 beforeEach(() => web())
 

@@ -2,40 +2,19 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { Socket } from 'node:net'
-import { after, before, beforeEach, test } from 'node:test'
+import { before, beforeEach, test } from 'node:test'
 import { type Family, parseAddress } from '../addr/index.ts'
 import { spawnIn } from '../host/index.ts'
+import { agentOnRig } from './agent-on-rig.fixture.ts'
 import type { Agent } from './index.ts'
-import {
-  askTcp,
-  buildRig,
-  host,
-  nodeObject,
-  Objects,
-  openUdp,
-  quietLog,
-  type Rig,
-  serveTcp,
-  serveUdp,
-  serviceObject,
-  sliceObject,
-  startOnRig,
-} from './rig.fixture.ts'
+import { askTcp, host, openUdp, type Rig, serveTcp, serveUdp, serviceObject, sliceObject } from './rig.fixture.ts'
 
 const vips = { 4: parseAddress('10.96.0.1'), 6: parseAddress('fd00:96::1') }
 const both = [vips[4], vips[6]]
-const log = quietLog()
-const closing: { close(): void }[] = []
-let rig: Rig
-let objects: Objects
+const { rig, objects, log, closing, start } = agentOnRig()
 let agent: Agent
 
-const start = (): Promise<Agent> => startOnRig(rig, objects, log)
-
 before(async () => {
-  rig = buildRig()
-  objects = new Objects()
-  objects.put(nodeObject('node-1', rig))
   for (const backend of rig.backends) {
     for (const family of [4, 6] as const) {
       closing.push(
@@ -52,11 +31,6 @@ beforeEach(async () => {
   objects.put(serviceObject('web', both))
   endpoints(...rig.backends.map(({ addresses }) => addresses))
   await agent.settled()
-})
-after(async () => {
-  await agent.stop()
-  for (const one of closing) one.close()
-  rig.close()
 })
 
 /** Puts slices of both families with these endpoints. */

@@ -1,30 +1,17 @@
 import assert from 'node:assert/strict'
 import { Socket } from 'node:net'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { type Address, parseAddress, parsePrefix } from '../addr/index.ts'
 import type { Endpoint, EndpointSlice } from '../objects/index.ts'
+import { agentOnRig } from './agent-on-rig.fixture.ts'
 import type { Agent } from './index.ts'
-import {
-  buildRig,
-  host,
-  nodeObject,
-  Objects,
-  quietLog,
-  type Rig,
-  serveTcp,
-  serviceObject,
-  sliceObject,
-  startOnRig,
-} from './rig.fixture.ts'
+import { host, serveTcp, serviceObject, sliceObject } from './rig.fixture.ts'
 
 const vip = parseAddress('10.96.0.1')
 /** Endpoints that are replaced, and how many at a time. */
 const count = Number(process.env.PLUMB_ENDPOINTS ?? 100)
 const atOnce = Math.max(1, count / 20)
-const log = quietLog()
-const closing: { close(): void }[] = []
-let rig: Rig
-let objects: Objects
+const { rig, objects, closing, start } = agentOnRig()
 let agent: Agent
 
 /** The address of the nth endpoint of a generation, on one of the two backends. */
@@ -33,9 +20,6 @@ const addressOf = (generation: number, index: number): Address =>
 const backendOf = (index: number) => rig.backends[index % 2]!
 
 before(async () => {
-  rig = buildRig()
-  objects = new Objects()
-  objects.put(nodeObject('node-1', rig))
   for (const [index, backend] of rig.backends.entries()) {
     const destination = parsePrefix(`10.24${5 + index}.0.0/16`)
     rig.node.network.setRoute({ destination, gateway: backend.addresses[4], link: backend.name })
@@ -43,13 +27,8 @@ before(async () => {
     closing.push(serveTcp({ ...backend, addresses: any }, 4, 8080))
   }
   objects.put(serviceObject('web', [vip], { ports: [{ name: 'tcp', port: 80, protocol: 'TCP' }] }))
-  agent = await startOnRig(rig, objects, log)
+  agent = await start()
   await agent.ready
-})
-after(async () => {
-  await agent.stop()
-  for (const one of closing) one.close()
-  rig.close()
 })
 
 const ready = { ready: true, serving: true, terminating: false }

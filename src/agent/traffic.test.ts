@@ -1,52 +1,28 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Socket } from 'node:net'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { parseAddress } from '../addr/index.ts'
 import type { Client } from '../client/index.ts'
+import { agentOnRig } from './agent-on-rig.fixture.ts'
 import type { Agent } from './index.ts'
-import {
-  askTcp,
-  buildRig,
-  host,
-  nodeObject,
-  Objects,
-  openUdp,
-  quietLog,
-  type Rig,
-  serveTcp,
-  serveUdp,
-  serviceObject,
-  sliceObject,
-  startOnRig,
-} from './rig.fixture.ts'
+import { askTcp, host, openUdp, serveTcp, serveUdp, serviceObject, sliceObject } from './rig.fixture.ts'
 import { ServiceTraffic } from './traffic.ts'
 import { TrafficReport } from './traffic-report.ts'
 
 const vip = parseAddress('10.96.0.1')
 const other = parseAddress('10.96.0.2')
-const log = quietLog()
-const closing: { close(): void }[] = []
-let rig: Rig
-let objects: Objects
+const { rig, objects, log, closing, start } = agentOnRig()
 let agent: Agent
 
 before(async () => {
-  rig = buildRig()
-  objects = new Objects()
-  objects.put(nodeObject('node-1', rig))
   const [backend] = rig.backends
   objects.put(serviceObject('web', [vip]))
   objects.put(serviceObject('idle', [other]))
   for (const name of ['web', 'idle']) objects.put(sliceObject(name, 4, [backend.addresses[4]]))
   closing.push(serveTcp(backend, 4, 8080), serveUdp(backend, 4, 5353), serveTcp(backend, 4, 8081, true))
-  agent = await startOnRig(rig, objects, log)
+  agent = await start()
   await agent.ready
-})
-after(async () => {
-  await agent.stop()
-  for (const one of closing) one.close()
-  rig.close()
 })
 
 /** Reads until `done`; events arrive on their own. */

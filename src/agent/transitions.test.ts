@@ -1,52 +1,28 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Socket } from 'node:net'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { type Address, type Family, parseAddress } from '../addr/index.ts'
 import type { Namespace } from '../host/index.ts'
 import type { EndpointSlice, Service } from '../objects/index.ts'
+import { agentOnRig } from './agent-on-rig.fixture.ts'
 import type { Agent } from './index.ts'
-import {
-  askTcp,
-  buildRig,
-  host,
-  nodeObject,
-  Objects,
-  openUdp,
-  quietLog,
-  type Rig,
-  serveTcp,
-  serveUdp,
-  serviceObject,
-  sliceObject,
-  startOnRig,
-} from './rig.fixture.ts'
+import { askTcp, host, openUdp, serveTcp, serveUdp, serviceObject, sliceObject } from './rig.fixture.ts'
 
 const vips = { 4: parseAddress('10.96.0.1'), 6: parseAddress('fd00:96::1') }
 const balancer = { 4: parseAddress('198.51.100.1'), 6: parseAddress('2001:db8:51::1') }
 const nodePort = 30080
-const log = quietLog()
-const closing: { close(): void }[] = []
-let rig: Rig
-let objects: Objects
+const { rig, objects, log, closing, start } = agentOnRig()
 let agent: Agent
 
 before(async () => {
-  rig = buildRig()
-  objects = new Objects()
-  objects.put(nodeObject('node-1', rig))
   for (const backend of rig.backends) {
     for (const family of [4, 6] as const)
       closing.push(serveTcp(backend, family, 8081, true), serveUdp(backend, family, 5353))
   }
   put({ name: 'as it began', spec: {}, nodePort: 'refused', balancer: 'silence' })
-  agent = await startOnRig(rig, objects, log)
+  agent = await start()
   await agent.ready
-})
-after(async () => {
-  await agent.stop()
-  for (const one of closing) one.close()
-  rig.close()
 })
 
 interface Step {
