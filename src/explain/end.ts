@@ -60,7 +60,7 @@ function findPodEnd(snapshot: Snapshot, namespace: string, name: string): FoundE
     const like = [...snapshot.pods.keys()].filter((key) => key.startsWith(`${namespace}/${name}-`)).sort()
     const first = like[0] === undefined ? undefined : snapshot.pods.get(like[0])
     if (first !== undefined) return podEnd(snapshot, first)
-    return unknown(object, `there is no pod ${namespace}/${name}${nearest(name, keysIn(snapshot.pods, namespace))}`)
+    return unknown(object, `there is no pod ${namespace}/${name}${hint(snapshot.pods, namespace, name)}`)
   }
   return podEnd(snapshot, pod)
 }
@@ -106,10 +106,7 @@ function findServiceEnd(snapshot: Snapshot, namespace: string, name: string): Fo
   const service = snapshot.services.get(`${namespace}/${name}`)
   const object = `service/${namespace}/${name}`
   if (service === undefined) {
-    return unknown(
-      object,
-      `there is no Service ${namespace}/${name}${nearest(name, keysIn(snapshot.services, namespace))}`,
-    )
+    return unknown(object, `there is no Service ${namespace}/${name}${hint(snapshot.services, namespace, name)}`)
   }
   const because = { object, field: 'spec.clusterIP', value: service.spec.clusterIP ?? '' }
   const addresses = (service.spec.clusterIPs ?? []).flatMap((text) => findAddress(text) ?? [])
@@ -135,6 +132,14 @@ function findAddressEnd(snapshot: Snapshot, address: Address): FoundEnd {
 
 function unknown(object: string, says: string, field = 'metadata.name'): FoundEnd {
   return { kind: 'unknown', says, because: { object, field, value: '' } }
+}
+
+/** Whoever has that very name in another namespace, else the nearest names of this one. */
+function hint(objects: ReadonlyMap<string, unknown>, namespace: string, name: string): string {
+  const same = [...objects.keys()].filter((key) => key.endsWith(`/${name}`)).sort()
+  if (same.length === 0) return nearest(name, keysIn(objects, namespace))
+  const shown = `${same.slice(0, 6).join(', ')}${same.length > 6 ? ', …' : ''}`
+  return same.length === 1 ? `; there is ${shown}` : `; say which: ${shown}`
 }
 
 /** The names of a namespace among keys. */

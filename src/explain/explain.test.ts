@@ -130,6 +130,12 @@ test('what refuses a connection is named with object and field', () => {
       field: /^metadata\.name$/,
       question: { from: { ...client, name: 'clinet' } },
     },
+    {
+      says: /there is no Service default\/web; there is shop\/web/,
+      object: 'service/default/web',
+      field: /^metadata\.name$/,
+      question: { to: { kind: 'service', namespace: 'default', name: 'web' } },
+    },
     { says: /web-b.*(not Ready|Ready)/, object: 'pod/shop/web-b', field: /conditions/, objects: noReady },
     {
       says: /selector app=web matches none/,
