@@ -15,5 +15,18 @@ export const defaultTiming: Timing = { intervalMs: 200, leaseMs: 600 }
  */
 export const maximumLeaseMs = 1000
 
+/** Heartbeats more often cost more than they bring: a node that is busy for a moment would be gone. In milliseconds. */
+const shortestIntervalMs = 20
+
+/** Three heartbeats of so many milliseconds; throws when that is too fast, or longer than votes may count. */
+export function timingOf(intervalMs: number): Timing {
+  const longest = Math.floor(maximumLeaseMs / 3)
+  if (intervalMs < shortestIntervalMs || intervalMs > longest)
+    throw new TypeError(
+      `heartbeats each ${intervalMs} ms: give ${shortestIntervalMs} to ${longest} ms, the same on all nodes`,
+    )
+  return { intervalMs, leaseMs: 3 * intervalMs }
+}
+
 /** The part of a lease that its holder counts on: clocks that run up to 10 % apart do no harm. */
 export const trustedPart = 0.9

@@ -5,6 +5,7 @@ export async function runUp(options: {
   name: string
   nodes: number
   segments: number
+  heartbeatInterval?: number
   filename: string[]
   timeout: number
   image: string[]
@@ -17,6 +18,7 @@ export async function runUp(options: {
         name: options.name,
         nodes: options.nodes,
         segments: options.segments,
+        ...(options.heartbeatInterval === undefined ? {} : { heartbeatMs: options.heartbeatInterval }),
         files: options.filename,
         timeoutMs: options.timeout * 1000,
         images: options.image.map(parseImage),

@@ -5,11 +5,11 @@ import { join } from 'node:path'
 // because whatever is in the temporary folder would outlive the lab and the checkout.
 enableCompileCache(join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'compile'))
 
-const { Command, CommanderError, Option } = await import('commander')
+const { Command, CommanderError, InvalidArgumentError, Option } = await import('commander')
 const { exit, print, say } = await import('./output.ts')
 
 const integer = (text: string): number => {
-  if (!/^\d+$/.test(text)) throw new CommanderError(exit.usage, 'plumb.integer', `"${text}" is not a whole number`)
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Give a whole number.')
   return Number(text)
 }
 const collect = (value: string, previous: string[]): string[] => [...previous, value]
@@ -25,6 +25,15 @@ const labName = () => new Option('--name <lab>', 'which lab').default('lab').env
 const inCluster = () => new Option('--in-cluster', 'reach it as the ServiceAccount of this pod').default(false)
 const kubeconfig = () => new Option('--kubeconfig <file>', 'how to reach the API server').env('KUBECONFIG')
 const context = () => new Option('--context <name>', 'of the kubeconfig; its current one unless named')
+const heartbeatInterval = () =>
+  new Option(
+    '--heartbeat-interval <ms>',
+    'between heartbeats of the nodes, 20 to 333, the same on all; three that are missed move external addresses (200)',
+  ).argParser((text) => {
+    const ms = integer(text)
+    if (ms >= 20 && ms <= 333) return ms
+    throw new InvalidArgumentError('Give 20 to 333 milliseconds.')
+  })
 const thisNode = () => new Option('--node <name>', 'the node that this machine is; its addresses tell unless named')
 
 program.commandsGroup('Try it on this machine:')
@@ -43,7 +52,7 @@ program
     [],
   )
   .option('--restore <file>', 'start from a backup that plumb apiserver backup made')
-  .option('--restore <file>', 'start from a backup that plumb apiserver backup made')
+  .addOption(heartbeatInterval())
   .action(async (options) => (await import('./lab.ts')).runUp(options))
 program
   .command('down')
@@ -323,6 +332,7 @@ program
     0,
   )
   .option('--fast-path', 'connections of more than 20 packets go past the hooks, where the kernel can', false)
+  .addOption(heartbeatInterval())
   .option('--mtu <bytes>', 'of the nodes’ links; as they say unless given', integer)
   .option('--vxlan-id <number>', 'of the tunnel to nodes on other segments; the same on all nodes', integer, 80)
   .option('--vxlan-port <port>', 'of the tunnel, UDP; the same on all nodes', integer, 8472)

@@ -57,18 +57,20 @@ export async function runAgent(
     localhostNodeports: boolean
     serviceTraffic: number
     fastPath: boolean
+    heartbeatInterval?: number
     cleanup: boolean
     policies: 'strict' | 'new-connections' | 'off'
   },
 ): Promise<void> {
   const { cleanUpNode, openLog, PodsModule, startAgent, UnderlayModule } = await import('../agent/index.ts')
   const { GatewaysModule } = await import('../proxy/index.ts')
-  const { SpeakerModule } = await import('../speaker/index.ts')
+  const { cleanUpSpeaker, SpeakerModule } = await import('../speaker/index.ts')
   const { BgpModule } = await import('../bgpd/index.ts')
   const { openHost } = await import('../host/index.ts')
   const host = openHost()
   if (options.cleanup) {
     await cleanUpNode(host.own)
+    await cleanUpSpeaker(host.own.network)
     return
   }
   const { connect } = await import('../client/index.ts')
@@ -91,7 +93,8 @@ export async function runAgent(
   // Less than the 30 s that Kubernetes gives a pod to end.
   const drainMs = 10_000
   const gateways = new GatewaysModule({ client, host, namespace: host.own, directory, log, drainMs })
-  const speaker = new SpeakerModule({ client, host, namespace: host.own, nodeName: options.nodeName, log })
+  const timing = options.heartbeatInterval === undefined ? {} : { heartbeatMs: options.heartbeatInterval }
+  const speaker = new SpeakerModule({ client, host, namespace: host.own, nodeName: options.nodeName, log, ...timing })
   const { nodeName } = options
   const bgp = new BgpModule({ client, namespace: host.own, nodeName, directory, log, ownership: speaker })
   const { promise: started, resolve: begin } = Promise.withResolvers<Agent>()

@@ -21,6 +21,8 @@ export interface LabConfig {
   readonly nodes: number
   /** How many segments nodes are on, in turn: node-1 on the first. */
   readonly segments: number
+  /** Between two heartbeats of the nodes' speakers, in milliseconds; the agents' own unless told. */
+  readonly heartbeatMs?: number
   /** The command that starts one of the program's roles: `[node, src/cli/main.ts]`. */
   readonly entry: readonly string[]
   readonly network: LabNetwork

@@ -78,6 +78,7 @@ export async function startProcesses(
         role(`agent-${node.name}`, node, [
           ...['agent', '--kubeconfig', agentKubeconfigs[i]!, '--node-name', node.name],
           ...['--socket', agentSocket(config, node.name), '--service-cidr', network.servicePrefixes.join()],
+          ...(config.heartbeatMs === undefined ? [] : ['--heartbeat-interval', String(config.heartbeatMs)]),
         ]),
       ),
     ],

@@ -8,6 +8,8 @@ export interface UpOptions {
   readonly nodes: number
   /** On how many segments behind the router the nodes are; on one unless told. */
   readonly segments?: number
+  /** Between two heartbeats of the nodes' speakers, in milliseconds; the agents' own unless told. */
+  readonly heartbeatMs?: number
   /** Manifests, or folders of them. */
   readonly files: readonly string[]
   /** A backup of an API server (`plumb apiserver backup`) that the lab starts from; only for a lab that does not run yet. */

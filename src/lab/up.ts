@@ -90,6 +90,7 @@ async function start(directory: RunDirectory, options: UpOptions, progress: (tex
     path: directory.path,
     nodes: options.nodes,
     segments: options.segments ?? 1,
+    ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
     entry: options.entry ?? ownEntry(),
     network: options.network ?? defaultNetwork,
     images: options.images ?? [],

@@ -11,9 +11,9 @@ const lookMs = 1000
 const looks = 90
 /** Route table of the former holder number 0, and the priority of the rules that lead there. */
 const firstTable = 0x504d
-const rulePriority = 5100
+export const rulePriority = 5100
 /** Routes of the speaker (rtnetlink.h leaves numbers from 0x50 on to others; 0x50 is the agent's). */
-const routeProtocol = 0x52
+export const routeProtocol = 0x52
 export const movedTable = 'plumb-moved'
 
 const words = {

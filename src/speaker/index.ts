@@ -1,1 +1,2 @@
+export { cleanUpSpeaker } from './clean-up.ts'
 export { type SpeakerAnswer, SpeakerModule } from './module.ts'

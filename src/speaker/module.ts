@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Address, findAddress } from '../addr/index.ts'
 import type { Log, NodeModule } from '../agent/index.ts'
-import { type AddressSelection, defaultTiming, type L2Advertisement, type Timing } from '../announce/index.ts'
+import { type AddressSelection, defaultTiming, type L2Advertisement, type Timing, timingOf } from '../announce/index.ts'
 import type { Client, Informer } from '../client/index.ts'
 import type { Changes, Finding, OwnershipSource, Snapshot } from '../cluster/index.ts'
 import type { Host, Namespace } from '../host/index.ts'
@@ -34,7 +34,8 @@ export interface SpeakerOptions {
   readonly namespace: Namespace
   readonly nodeName: string
   readonly log: Log
-  readonly timing?: Timing
+  /** Between two heartbeats, the same on all nodes; 200 unless told. */
+  readonly heartbeatMs?: number
 }
 
 /** What `plumb addresses` asks of a node. */
@@ -68,6 +69,7 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
   readonly #arbiter: ArbiterLease
   readonly #listeners = new Set<(changed: readonly Address[]) => void>()
   readonly #survival: Survival
+  readonly #timing: Timing
   readonly #foreign = new Map<Address, Finding>()
   #snapshot: Snapshot | undefined
   #pods: PodNetwork | undefined
@@ -82,6 +84,7 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     this.#options = options
     const { client, nodeName } = options
     this.#survival = new Survival(options)
+    this.#timing = options.heartbeatMs === undefined ? defaultTiming : timingOf(options.heartbeatMs)
     this.#pools = client.informer<IPAddressPool>(ipAddressPools, { optional: true })
     this.#advertisements = client.informer<L2Advertisement>(l2Advertisements, { optional: true })
     this.#byRoute = client.informer<AddressSelection>(bgpAdvertisements, { optional: true })
@@ -197,11 +200,11 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
   #start(): boolean {
     const key = this.#key()
     if (key === undefined) return false
-    const { nodeName, host, namespace, timing = defaultTiming } = this.#options
+    const { nodeName, host, namespace } = this.#options
     this.#engine = startEngine({
       node: nodeName,
       boot: randomBytes(8).toString('hex'),
-      timing,
+      timing: this.#timing,
       key,
       port: heartbeatPort,
       host,
