@@ -5,6 +5,7 @@ import { findPort, protocolOf } from './backend.ts'
 import type { Policies } from './backend-tls.ts'
 import { type BackendReference, gatewayGroup, type ReferenceGrant } from './gateway-api.ts'
 import type { Authority, BackendModel, BackendTls, Because, Certificate, Target } from './model.ts'
+import { proxyProtocolOf } from './proxy-protocol.ts'
 import { completeReference, isPermitted } from './reference.ts'
 import { isSameList } from './remember.ts'
 import type { Sources } from './sources.ts'
@@ -119,7 +120,12 @@ export class Backends {
     const stream = from.kind === 'UDPRoute' ? 'udp' : 'tcp'
     const protocol = !isHttp ? stream : from.kind === 'GRPCRoute' ? 'h2c' : protocolOf(port.appProtocol)
     const { retry, persistence } = from
-    const particular = { ...(tls && { tls }), ...(retry && { retry }), ...(persistence && { persistence }) }
+    const particular = {
+      ...(tls && { tls }),
+      ...(retry && { retry }),
+      ...(persistence && { persistence }),
+      ...proxyProtocolOf(service),
+    }
     const { namespace, name } = splitKey(key)
     const id = `${namespace}:${name}:${port.port}${variantOf(protocol, port.appProtocol, particular)}`
     if (!this.backends.has(id))

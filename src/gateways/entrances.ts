@@ -4,7 +4,8 @@ import type { RouteAtParent, RouteState } from './gateways.ts'
 import { type HostPattern, hostText } from './host.ts'
 import { compare } from './ingress-class.ts'
 import { type GatewayState, isServed, type ListenerState } from './listeners.ts'
-import type { Authority, Certificate, Entrance, StreamRoute } from './model.ts'
+import type { Authority, Certificate, Entrance, Finding, StreamRoute } from './model.ts'
+import { readTrustedProxies } from './proxy-protocol.ts'
 import type { Sources } from './sources.ts'
 import { type Claim, compileTiers } from './tiers.ts'
 
@@ -12,6 +13,7 @@ export interface Served {
   readonly entrances: readonly Entrance[]
   readonly certificates: ReadonlyMap<string, Certificate>
   readonly authorities: ReadonlyMap<string, Authority>
+  readonly findings: readonly Finding[]
 }
 
 /** The ports of all Gateways that can be bound. */
@@ -23,10 +25,13 @@ export function entrancesOf(
   const certificates = new Map<string, Certificate>()
   const authorities = new Map<string, Authority>()
   const byListener = routesByListener(routes)
+  const findings: Finding[] = []
   const entrances = gateways.flatMap((state) => {
     const { gateway } = state
     if (!state.accepted.ok) return []
     const served = state.listeners.filter(isServed)
+    const trusted = readTrustedProxies(gateway.metadata.annotations, `gateway/${keyOf(gateway)}`)
+    findings.push(...trusted.findings)
     const service = sources.services.get(`${gateway.metadata.namespace}/${gatewayServiceName(gateway)}`)
     const ports = Map.groupBy(served, ({ protocol, spec }) => `${spec.port}${protocol === 'UDP' ? '/udp' : ''}`)
     return [...ports].flatMap(([name, listeners]): Entrance[] => {
@@ -37,10 +42,16 @@ export function entrancesOf(
         for (const certificate of own) certificates.set(certificate.id, certificate)
         if (validation !== undefined) authorities.set(validation.bundle.id, validation.bundle)
       }
-      return [entranceOf(`${gateway.metadata.namespace}:${gateway.metadata.name}:${name}`, port, listeners, byListener)]
+      const entrance = entranceOf(
+        `${gateway.metadata.namespace}:${gateway.metadata.name}:${name}`,
+        port,
+        listeners,
+        byListener,
+      )
+      return [{ ...entrance, trustedProxies: trusted.prefixes }]
     })
   })
-  return { entrances, certificates, authorities }
+  return { entrances, certificates, authorities, findings }
 }
 
 interface RouteHere {

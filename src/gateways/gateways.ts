@@ -105,7 +105,7 @@ export function compileGatewayApi(sources: Sources): GatewayApiState {
     backends: backends.backends,
     authorities,
     certificates,
-    findings: findingsOf(routes),
+    findings: [...served.findings, ...findingsOf(routes)],
   }
 }
 

@@ -3,6 +3,7 @@ import { variantOf } from './backend-reference.ts'
 import type { IngressBackend } from './ingress.ts'
 import type { Particulars } from './ingress-particulars.ts'
 import type { BackendModel, Because, Finding, Target } from './model.ts'
+import { proxyProtocolOf } from './proxy-protocol.ts'
 import type { Sources } from './sources.ts'
 
 /** Where an Ingress's reference to a Service's port leads. `because` is the reference; a broken one comes with its finding. */
@@ -40,7 +41,8 @@ export function compileBackend(
     const says = `Service "${wanted.name}" has no port "${asked}"`
     return broken('BackendPortMissing', 'service.port', says, `name one of its ports: ${has.join(', ')}`)
   }
-  const { protocol = protocolOf(port.appProtocol), ...rest } = particular
+  const { protocol = protocolOf(port.appProtocol), ...others } = particular
+  const rest = { ...others, ...proxyProtocolOf(service) }
   const id = `${namespace}:${wanted.name}:${port.port}${variantOf(protocol, port.appProtocol, rest)}`
   const backend: BackendModel = { id, service: key, portName: port.name ?? '', protocol, ...rest, because }
   return { target: { kind: 'backend', id }, backend }

@@ -3,7 +3,7 @@ import { hostText } from './host.ts'
 import { type Ingress, objectOf } from './ingress.ts'
 import { compileBackend } from './ingress-backend.ts'
 import { type Claim, compileClaims } from './ingress-claims.ts'
-import { compare, ownershipOf } from './ingress-class.ts'
+import { compare, controllerName, ownershipOf } from './ingress-class.ts'
 import { compileTls } from './ingress-tls.ts'
 import type {
   BackendModel,
@@ -16,6 +16,7 @@ import type {
   StreamRoute,
   WeightedTarget,
 } from './model.ts'
+import { readTrustedProxies } from './proxy-protocol.ts'
 import { perObjectGiven } from './remember.ts'
 import type { Sources } from './sources.ts'
 import { compileTiers, type Claim as TierClaim } from './tiers.ts'
@@ -36,10 +37,18 @@ export function compileIngresses(sources: Sources, ports: { http: number; https:
   findings.push(...told)
   const { rules, backends } = compileRules(claims, sources, findings)
   const tls = compileTls(ours, sources.secrets)
+  const trusted = classes
+    .filter(({ spec }) => spec?.controller === controllerName)
+    .map(({ metadata }) => readTrustedProxies(metadata.annotations, `ingressclass/${metadata.name}`))
+  findings.push(...trusted.flatMap((one) => one.findings))
+  const trustedProxies = trusted.flatMap(({ prefixes }) => prefixes)
   const streams = compilePassthrough(passthrough, sources, findings)
   return {
     wanted: ours.length > 0,
-    entrances: ours.length > 0 ? entrancesOf(rules, tls.listeners, streams.routes, ports) : [],
+    entrances:
+      ours.length > 0
+        ? entrancesOf(rules, tls.listeners, streams.routes, ports).map((one) => ({ ...one, trustedProxies }))
+        : [],
     backends: [...backends, ...streams.backends],
     certificates: tls.certificates,
     authorities: [],

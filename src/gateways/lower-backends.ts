@@ -95,8 +95,15 @@ function persistenceLines({ kind, name, maxAgeSeconds }: NonNullable<BackendMode
   ]
 }
 
-/** The name is the address, so that the same pod is the same server in every configuration. */
 export function lowerServer(server: ServerModel, backend: BackendModel, place: Place): Server {
+  const { proxyProtocol } = backend
+  const lowered = spokenServer(server, backend, place)
+  if (proxyProtocol === undefined) return lowered
+  return { ...lowered, options: [...lowered.options, proxyProtocol === 'v1' ? 'send-proxy' : 'send-proxy-v2'] }
+}
+
+/** The name is the address, so that the same pod is the same server in every configuration. */
+function spokenServer(server: ServerModel, backend: BackendModel, place: Place): Server {
   const { address, port } = server
   const { protocol, tls } = backend
   const text = familyOf(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`

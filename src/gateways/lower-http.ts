@@ -13,6 +13,7 @@ import {
   words,
 } from './lower-words.ts'
 import { type Entrance, mostTiers } from './model.ts'
+import { expectProxy } from './proxy-protocol.ts'
 
 /** The frontend that routes requests of an entrance; where its TLS is told apart first, it is reached through that. */
 export function httpFrontend(entrance: Entrance, paths: Paths, place: Place): Section {
@@ -27,6 +28,7 @@ export function httpFrontend(entrance: Entrance, paths: Paths, place: Place): Se
     comment: `${because.object} ${because.field}`,
     lines: [
       ...bound,
+      ...(isMixed(entrance) ? [] : expectProxy(entrance)),
       ...(protocol === 'TLS' ? readSni : []),
       // What the log tells as the host.
       words('capture request header host len 255'),

@@ -13,6 +13,7 @@ import {
   words,
 } from './lower-words.ts'
 import type { Entrance } from './model.ts'
+import { expectProxy } from './proxy-protocol.ts'
 
 /** The sections of an entrance that carry bytes: a TCP port; or TLS told apart by SNI, and ended where it is to be. */
 export function streamSections(entrance: Entrance, paths: Paths, place: Place): Section[] {
@@ -27,7 +28,8 @@ export function streamSections(entrance: Entrance, paths: Paths, place: Place): 
   ]
 }
 
-function tcpFrontend({ id, port, because }: Entrance, paths: Paths): Section {
+function tcpFrontend(entrance: Entrance, paths: Paths): Section {
+  const { id, port, because } = entrance
   return {
     keyword: 'frontend',
     name: id,
@@ -36,6 +38,7 @@ function tcpFrontend({ id, port, because }: Entrance, paths: Paths): Section {
       ['mode', 'tcp'],
       streamFormat,
       ...binds(port),
+      ...expectProxy(entrance),
       ['tcp-request', 'content', 'set-var(txn.hit)', `str(*|${id}),map_str(${paths.streams})`],
       ...share(paths),
       ...choose,
@@ -56,6 +59,7 @@ function sniFrontend(entrance: Entrance, paths: Paths): Section {
       ['mode', 'tcp'],
       streamFormat,
       ...binds(port),
+      ...expectProxy(entrance),
       ['tcp-request', 'inspect-delay', '5s'],
       ['tcp-request', 'content', 'set-var(sess.sni)', 'req.ssl_sni,lower,rtrim(.)', ...hello],
       ...lookUp(

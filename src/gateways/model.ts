@@ -37,6 +37,8 @@ export interface Entrance {
   /** Streams of bytes: TCP, and TLS by SNI; unique by host. */
   readonly streams: readonly StreamRoute[]
   readonly clientValidation?: ClientValidation
+  /** Prefixes as text whose connections begin with a header of the PROXY protocol. */
+  readonly trustedProxies?: readonly string[]
   readonly because: Because
 }
 
@@ -198,6 +200,8 @@ export interface BackendModel {
   /** For a pod to accept a connection. */
   readonly connectTimeoutMs?: number
   readonly limits?: ClientLimits
+  /** How pods are told who the client is, before anything else. */
+  readonly proxyProtocol?: 'v1' | 'v2'
   /** Requests with a longer body get 413. */
   readonly mostBodyBytes?: number
   /** Requests of a session go to the pod that had its first. */

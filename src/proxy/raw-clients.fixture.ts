@@ -97,7 +97,7 @@ interface Exchanged {
 }
 
 /** Writes a request and reads one answer with a Content-Length. */
-export function exchange(socket: Socket, request: string): Promise<Exchanged> {
+export function exchange(socket: Socket, request: string | Buffer): Promise<Exchanged> {
   const { promise, resolve } = Promise.withResolvers<Exchanged>()
   let text = ''
   const finish = (exchanged: Exchanged): void => {
