@@ -14,10 +14,13 @@ export function compileBackend(
   services: Sources['services'],
   particular: Particulars = {},
 ): { readonly target: Target; readonly backend?: BackendModel; readonly finding?: Finding } {
-  const broken = (code: string, field: string, says: string, remedy: string) => ({
-    target: { kind: 'broken', because, says } as const,
-    finding: { code, object: because.object, field: `${because.field}.${field}`, says, try: remedy },
-  })
+  const broken = (code: string, part: string, says: string, remedy: string) => {
+    const field = `${because.field}.${part}`
+    return {
+      target: { kind: 'broken', because: { ...because, field }, says } as const,
+      finding: { code, object: because.object, field, says, try: remedy },
+    }
+  }
   const { service: wanted, resource } = reference
   if (wanted === undefined) {
     const says =
