@@ -21,7 +21,7 @@ const shortestIntervalMs = 20
 /** Three heartbeats of so many milliseconds; throws when that is too fast, or longer than votes may count. */
 export function timingOf(intervalMs: number): Timing {
   const longest = Math.floor(maximumLeaseMs / 3)
-  if (intervalMs < shortestIntervalMs || intervalMs > longest)
+  if (!(intervalMs >= shortestIntervalMs && intervalMs <= longest))
     throw new TypeError(
       `heartbeats each ${intervalMs} ms: give ${shortestIntervalMs} to ${longest} ms, the same on all nodes`,
     )

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseAddress, parsePrefix } from '../addr/index.ts'
+import { timingOf } from '../announce/index.ts'
+import { makePair } from '../host/testing.ts'
+import { StandbyTables } from '../standby/tables.ts'
+import { cleanUpSpeaker } from './clean-up.ts'
+import { FormerHolders } from './former-holders.ts'
+
+const address = parseAddress('192.0.2.100')
+
+test('a clean-up takes tables, rules and routes away, and leaves those of others', async (t) => {
+  const pair = makePair(t)
+  if (pair === undefined) return
+  const { network } = pair.left
+  const before = { rules: network.rules(), routes: network.routes() }
+  const members = [
+    { name: 'left', addresses: [pair.leftAddress[4]] },
+    { name: 'right', addresses: [pair.rightAddress[4]] },
+  ]
+  const former = new FormerHolders(network, 'left')
+  former.setMembers(members)
+  await former.lead(address, 'right')
+  const prefixes = { podPrefixes: [parsePrefix('10.244.0.0/16')], boundPrefixes: [] }
+  await new StandbyTables(network).set({ guarded: [address], sources: [], ...prefixes })
+  await network.commit([{ kind: 'add-table', family: 'ip', table: 'foreign' }])
+  assert.equal((await network.tables()).length, 5)
+  await cleanUpSpeaker(network)
+  assert.deepEqual(await network.tables(), [{ family: 'ip', name: 'foreign' }])
+  assert.deepEqual({ rules: network.rules(), routes: network.routes() }, before)
+})
+
+test('a former holder that fell silent is led to while it answers as a neighbour, no longer', {
+  timeout: 60_000,
+}, async (t) => {
+  const pair = makePair(t)
+  if (pair === undefined) return
+  const { network } = pair.left
+  const members = [{ name: 'right', addresses: [pair.rightAddress[4]] }]
+  const former = new FormerHolders(network, 'left')
+  t.after(() => former.close())
+  former.setMembers(members)
+  const led = async (): Promise<number> =>
+    (
+      await network.elements('ip', 'plumb-moved', {
+        name: 'former',
+        key: ['ipv4_addr'],
+        value: ['mark'],
+        flags: ['timeout'],
+      })
+    ).length
+  await former.lead(address, 'right', 'while it is reachable')
+  assert.equal(await led(), 1)
+  network.setNeighbour({ address: pair.rightAddress[4], link: 'eth0', state: 'failed' })
+  while ((await led()) > 0) await new Promise((resolve) => setTimeout(resolve, 50))
+})
+
+test('heartbeats too fast or slower than votes count are refused, with what to give', () => {
+  assert.deepEqual(timingOf(50), { intervalMs: 50, leaseMs: 150 })
+  for (const ms of [0, 19, 334, Number.NaN]) assert.throws(() => timingOf(ms), /give 20 to 333 ms/)
+})
