@@ -53,7 +53,9 @@ export async function measure(): Promise<Row[]> {
       await agent.ready
       const server = await answerFirst(rig)
       times[way].push(send(rig))
+      const gone = once(server, 'exit')
       server.kill()
+      await gone
       const [flow] = rig.node.network.connections({ protocol: 17 })
       if ((flow?.offloaded === true) !== (way === 'fast')) throw new Error(`${way}: ${JSON.stringify(flow)}`)
       if (flow !== undefined) rig.node.network.deleteConnection(flow)
@@ -93,7 +95,7 @@ function send(rig: Rig): number {
   const script = `use Socket;
     sub now { my $time = pack('qq', 0, 0); syscall(${clockGettime}, 1, $time); my ($s, $ns) = unpack('qq', $time); $s + $ns / 1e9 }
     socket(my $s, PF_INET, SOCK_DGRAM, 17); connect($s, pack_sockaddr_in(5000, inet_aton('${vip}'))) or die $!;
-    for (1 .. ${answered}) { send($s, 'x' x 64, 0); recv($s, my $data, 99, 0) }
+    alarm 60; for (1 .. ${answered}) { send($s, 'x' x 64, 0); recv($s, my $data, 99, 0) } alarm 0;
     my $begun = now(); for (1 .. ${packets}) { send($s, 'x' x 64, 0) } print((now() - $begun) / ${packets})`
   const { status, stdout, stderr } = rig.client.namespace.run(() =>
     spawnSync('perl', ['-e', script], { encoding: 'utf8' }),
