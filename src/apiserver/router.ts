@@ -2,22 +2,20 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { apiVersionOf, errors, findKind } from '../objects/index.ts'
 import { negotiate } from './accept.ts'
 import { admitConnect } from './admission-request.ts'
-import { type Answer, json, text } from './answer.ts'
+import { type Answer, json } from './answer.ts'
 import { authenticate } from './authentication.ts'
 import type { Attempt } from './authorization.ts'
 import { backupEndpoint, sendBackup } from './backup.ts'
 import { parseBody, readBody } from './body.ts'
 import type { Call, Core } from './core.ts'
 import { authorize } from './decision.ts'
-import { discover, discoverGroup, discoverVersion } from './discovery.ts'
-import { openapiIndex, openapiOf, version } from './documents.ts'
+import { answerFixed } from './fixed-answers.ts'
 import { effectiveUser } from './impersonation.ts'
-import { openapiV2 } from './openapi-v2.ts'
 import { parseResourcePath, type ResourcePath, segmentsOf } from './path.ts'
 import { isProxied, proxyRequest } from './proxy.ts'
 import { Refusal } from './refusal.ts'
-import { groupVersions } from './registry.ts'
 import { isRelayed, kubeletTarget, relayAnswer } from './relay.ts'
+import { attemptOf } from './request-attempt.ts'
 import { getObject, listObjects, patchObject, postObject, putObject, removeCollection, removeOne } from './resource.ts'
 import { answerReview } from './review.ts'
 import { collectionOf, type Scope, type User } from './scope.ts'
@@ -97,75 +95,6 @@ export function urlOf(request: IncomingMessage): URL {
   return url
 }
 
-function answerFixed(core: Core, request: IncomingMessage, segments: readonly string[]): Answer | undefined {
-  const [first, second, third, fourth, fifth] = segments
-  const { accept } = request.headers
-  const found = (): Answer | undefined => {
-    switch (first) {
-      case undefined:
-        return json({ paths: rootPaths(core) })
-      case 'healthz':
-      case 'livez':
-      case 'readyz':
-        return text('ok')
-      case 'metrics':
-        return segments.length === 1 ? text(core.metrics.text(core.store.revision)) : undefined
-      case 'version':
-        return segments.length === 1 ? version() : undefined
-      case 'api':
-        if (segments.length === 1) return discover(core.registry, 'api', accept)
-        return segments.length === 2 ? discoverVersion(core.registry, '', second!) : undefined
-      case 'apis':
-        if (segments.length === 1) return discover(core.registry, 'apis', accept)
-        if (segments.length === 2) return discoverGroup(core.registry, second!)
-        return segments.length === 3 ? discoverVersion(core.registry, second!, third!) : undefined
-      case '.well-known':
-        return second === 'openid-configuration' && segments.length === 2 ? issuerDocument(core) : undefined
-      case 'openid':
-        return second === 'v1' && third === 'jwks' ? json({ keys: [core.tokens.key.jwk] }) : undefined
-      case 'openapi':
-        if (second === 'v2' && segments.length === 2) return openapiV2(core.registry, accept)
-        if (second !== 'v3') return undefined
-        if (segments.length === 2) return openapiIndex(core.registry)
-        if (third === 'api' && segments.length === 4) return openapiOf(core.registry, '', fourth!)
-        return third === 'apis' && segments.length === 5 ? openapiOf(core.registry, fourth!, fifth!) : undefined
-      default:
-        return undefined
-    }
-  }
-  const answer = found()
-  if (answer !== undefined && request.method !== 'GET' && request.method !== 'HEAD')
-    throw new Refusal(errors.methodNotAllowed())
-  return answer
-}
-
-/** OpenID Connect Discovery of the issuer of service account tokens. */
-function issuerDocument({ tokens }: Core): Answer {
-  return json({
-    issuer: tokens.issuer,
-    jwks_uri: `${tokens.issuer}/openid/v1/jwks`,
-    response_types_supported: ['id_token'],
-    subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: [tokens.key.jwk.alg],
-  })
-}
-
-function rootPaths(core: Core): string[] {
-  const versions = groupVersions(core.registry).map((name) => (name.includes('/') ? `/apis/${name}` : `/api/${name}`))
-  return [
-    '/api',
-    '/apis',
-    ...versions,
-    '/healthz',
-    '/livez',
-    '/metrics',
-    '/openapi/v2',
-    '/openapi/v3',
-    '/readyz',
-    '/version',
-  ]
-}
-
 function callOf(core: Core, request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Call {
   const warnings: string[] = []
   return {
@@ -184,37 +113,6 @@ function callOf(core: Core, request: IncomingMessage, response: ServerResponse, 
       response.setHeader('warning', warnings)
     },
   }
-}
-
-const collectionVerbs: Readonly<Record<string, string>> = { GET: 'list', POST: 'create', DELETE: 'deletecollection' }
-const objectVerbs: Readonly<Record<string, string>> = {
-  GET: 'get',
-  POST: 'create',
-  PUT: 'update',
-  PATCH: 'patch',
-  DELETE: 'delete',
-}
-
-/** What a request to a resource wants to do, in the words of authorization. */
-export function attemptOf(path: ResourcePath, method: string, query: URLSearchParams): Attempt {
-  const { group, plural, subresource, namespace, name } = path
-  const watching = method === 'GET' && name === undefined && (path.watch || isTrue(query.get('watch')))
-  const verbs = name === undefined ? collectionVerbs : objectVerbs
-  const verb = watching ? 'watch' : (verbs[method] ?? method.toLowerCase())
-  const resource = subresource === undefined ? plural : `${plural}/${subresource}`
-  // A namespace itself is authorized in itself, as upstream does.
-  const place = namespace ?? (group === '' && plural === 'namespaces' ? name : undefined)
-  const fields = name === undefined ? (query.get('fieldSelector') ?? undefined) : undefined
-  return { verb, group, resource, namespace: place, name: name ?? namedBy(fields), fields }
-}
-
-/** The one name that a field selector lets through, which stands for the object's name, as upstream takes it. */
-function namedBy(fields: string | undefined): string | undefined {
-  for (const part of (fields ?? '').split(',')) {
-    const name = /^metadata\.name==?([^=!].*)$/.exec(part.trim())?.[1]
-    if (name !== undefined) return name
-  }
-  return undefined
 }
 
 /** The scope of a path; 404 for what is not served. */
