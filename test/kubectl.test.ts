@@ -37,6 +37,18 @@ spec:
     - { name: main, image: x, command: [sh, -c, 'echo began; echo on-stderr >&2; exec sleep 100000'] }
     - { name: web, image: nginx, ports: [{ containerPort: 80 }] }
 `
+/** It goes on for a while after it was told to end, as programs do that finish their requests. */
+const lingerer = `
+apiVersion: v1
+kind: Pod
+metadata: { name: linger }
+spec:
+  terminationGracePeriodSeconds: 120
+  containers:
+    - name: main
+      image: x
+      command: [sh, -c, 'trap "echo told" TERM; while :; do sleep 0.1; done']
+`
 const crasher = `
 apiVersion: v1
 kind: Pod
@@ -56,7 +68,7 @@ spec:
 `
 
 const script: readonly Step[] = [
-  { words: 'apply -f -', input: `${sleeper('box')}---${crasher}---${deployment}` },
+  { words: 'apply -f -', input: `${sleeper('box')}---${lingerer}---${crasher}---${deployment}` },
   { words: 'wait --for=condition=Ready pod/box --timeout=60s', out: /condition met/ },
   { words: `wait '--for=jsonpath={.status.phase}=Running' pod/box --timeout=60s`, out: /condition met/, since: 23 },
   // exec: streams, exit codes, a terminal.
@@ -66,6 +78,12 @@ const script: readonly Step[] = [
   { words: 'exec box -c none -- true', code: 1, err: /container (not found|none is not valid)/ },
   { words: 'exec nobody -- true', code: 1, err: /pods "nobody" not found/ },
   { words: 'exec box -c main -- no-such-program', code: 127 },
+  // A container that ends takes commands until it has ended.
+  { words: 'wait --for=condition=Ready pod/linger --timeout=60s', out: /condition met/ },
+  { words: 'delete pod linger --wait=false', out: /deleted/ },
+  { words: 'exec linger -- sleep 1' },
+  { words: 'exec linger -- hostname', out: /^linger\n$/ },
+  { words: 'delete pod linger --grace-period=0 --force' },
   // logs.
   { words: 'logs box -c main', out: /began\n/ },
   { words: 'logs box -c main --tail=1 --timestamps', out: /^\d{4}-\d\d-\d\dT.*Z (began|on-stderr)\n$/ },

@@ -96,7 +96,7 @@ export class PodWorker {
     container: string | undefined,
   ): Promise<{ pid: number; environment: Readonly<Record<string, string>> }> {
     const runner = this.findRunner(container)
-    if (runner === undefined || this.#network === undefined || this.#terminating) {
+    if (runner === undefined || this.#network === undefined) {
       throw new Error(`container ${container ?? ''} of pod ${this.title} is not running`)
     }
     const { running } = runner

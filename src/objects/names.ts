@@ -8,6 +8,8 @@ export type TextRule = (value: string) => readonly string[]
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
 const label1035 = '[a-z]([-a-z0-9]*[a-z0-9])?'
 const subdomain = `${label}(\\.${label})*`
+const labelWithUnderscore = '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?'
+const underscored = `${labelWithUnderscore}(\\.${labelWithUnderscore})*`
 const qualifiedName = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]'
 const labelValue = `(${qualifiedName})?`
 const configKey = '[-._a-zA-Z0-9]+'
@@ -50,6 +52,17 @@ export const dns1123Subdomain = matching(
   regexError(
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
     subdomain,
+    'example.com',
+  ),
+)
+
+/** The same with underscores, as names of SRV records have them (KEP-4427). */
+export const dnsSearchPath = matching(
+  underscored,
+  253,
+  regexError(
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character",
+    underscored,
     'example.com',
   ),
 )

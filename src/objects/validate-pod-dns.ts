@@ -1,7 +1,7 @@
 import type { FieldError } from './contract.ts'
 import { complaints, invalid, notSupported, required } from './field-error.ts'
 import { validateAddress } from './ip-rules.ts'
-import { dns1123Subdomain } from './names.ts'
+import { dnsSearchPath } from './names.ts'
 import type { PodSpec } from './types.ts'
 
 const policies = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None']
@@ -35,7 +35,7 @@ export function validatePodDns({ dnsPolicy = '' as 'None', dnsConfig }: PodSpec,
     )
   for (const [index, search] of searches.entries()) {
     const name = search.replace(/\.$/, '')
-    if (search !== '.') errors.push(...complaints(`${at}.searches[${index}]`, search, dns1123Subdomain(name)))
+    if (search !== '.') errors.push(...complaints(`${at}.searches[${index}]`, search, dnsSearchPath(name)))
   }
   for (const [index, option] of options.entries())
     if (!option.name) errors.push(required(`${at}.options[${index}]`, 'must not be empty'))

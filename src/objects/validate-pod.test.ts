@@ -136,6 +136,13 @@ const bad: readonly [name: string, spec: object, complaints: string[]][] = [
     ],
   ],
   [
+    'search paths',
+    { ...one({}), dnsConfig: { searches: ['_sip._tcp.abc_d.example.com', '.', 'a.', 'A_b'] } },
+    [
+      "spec.dnsConfig.searches[3]: Invalid value: \"A_b\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')",
+    ],
+  ],
+  [
     'hook on an init container',
     { ...one({}), initContainers: [{ name: 'i', image: 'a', readinessProbe: { tcpSocket: { port: 1 } } }] },
     [
