@@ -1,33 +1,13 @@
 import type { Address } from '../addr/index.ts'
-import { type Because, keyOf, matches, type Snapshot } from '../cluster/index.ts'
-import type { NetworkPolicy, Pod } from '../objects/index.ts'
-import { clusterModelsIn } from './cluster-models.ts'
-import { compilePolicy } from './compile.ts'
-import {
-  type Attempt,
-  judgeSide,
-  matchesPeer,
-  matchesPort,
-  type Party,
-  type PodPolicies,
-  type SideVerdict,
-} from './judge.ts'
+import { type Because, keyOf, type Snapshot } from '../cluster/index.ts'
+import type { Pod } from '../objects/index.ts'
+import { explainRule, type PolicyStep } from './explain-rule.ts'
+import { type Attempt, judgeSide, type PodPolicies, type SideVerdict } from './judge.ts'
 import { verdictElement } from './lower-chain.ts'
-import { namespaceLabels } from './membership.ts'
-import type {
-  ClusterPolicyModel,
-  Direction,
-  Peer,
-  PolicyModel,
-  PolicyRule,
-  PortMatch,
-  Tier,
-  TierRule,
-  Transport,
-} from './model.ts'
-import { compareOrder, selectsPod } from './policy-index.ts'
-import { namedPorts, policyNode } from './profile.ts'
-import { sayLabels, sayPeer } from './selector-id.ts'
+import type { ClusterPolicyModel, Direction, PolicyModel, Tier, TierRule, Transport } from './model.ts'
+import { partyOf, policiesFor } from './parties.ts'
+import { namedPorts } from './profile.ts'
+import { sayLabels } from './selector-id.ts'
 
 /** A connection after the choice of an endpoint. */
 export interface PolicyQuestion {
@@ -35,12 +15,6 @@ export interface PolicyQuestion {
   readonly destination: Address
   readonly protocol: Transport | 'icmp'
   readonly port: number
-}
-
-export interface PolicyStep {
-  readonly kind: 'selects' | 'matches' | 'misses' | 'outcome'
-  readonly says: string
-  readonly because: Because
 }
 
 /** What the policies of one end say, each rule with its reason. */
@@ -83,61 +57,6 @@ export function explainPolicies(snapshot: Snapshot, question: PolicyQuestion): P
   // A pod that reaches itself through a Service is not stopped: the packet is its own.
   const denied = source === destination ? undefined : sides.find(({ verdict }) => verdict.kind === 'deny')
   return { sides, denied }
-}
-
-/** The models of the policies that select a pod: NetworkPolicies in order of their names, the others as they are asked. */
-export function policiesFor(snapshot: Snapshot, { metadata }: Pod): PodPolicies {
-  const { namespace = 'default', labels = {} } = metadata
-  const own: PolicyModel[] = []
-  for (const policy of snapshot.policies.values()) {
-    if (policy.metadata.namespace !== metadata.namespace) continue
-    const model = modelOf(policy)
-    if (matches(model.subject.selector, labels)) own.push(model)
-  }
-  const around = namespaceLabels(namespace, snapshot.namespaces.get(namespace)?.metadata.labels)
-  const cluster = [...clusterModelsIn(snapshot)].filter((model) => selectsPod(model, around, labels)).sort(compareOrder)
-  return {
-    admin: cluster.filter(({ tier }) => tier === 'admin'),
-    own: own.sort((a, b) => (a.key < b.key ? -1 : 1)),
-    baseline: cluster.filter(({ tier }) => tier === 'baseline'),
-  }
-}
-
-const models = new WeakMap<NetworkPolicy, PolicyModel>()
-
-/** Objects of a Snapshot are never changed, so their meaning is compiled once. */
-function modelOf(policy: NetworkPolicy): PolicyModel {
-  let model = models.get(policy)
-  if (model === undefined) {
-    model = compilePolicy(policy)
-    models.set(policy, model)
-  }
-  return model
-}
-
-/** An address as policies see it: the pod that has it, or nobody of the cluster. */
-export function partyOf(snapshot: Snapshot, address: Address): Party {
-  const pod = snapshot.findPod(address)
-  if (pod !== undefined) return partyOfPod(snapshot, pod, address)
-  for (const one of snapshot.nodes.values()) {
-    const { addresses, labels } = policyNode(one)
-    if (addresses.includes(address)) return { address, node: labels }
-  }
-  return { address }
-}
-
-export function partyOfPod(snapshot: Snapshot, pod: Pod, address: Address | undefined): Party {
-  const namespace = pod.metadata.namespace ?? 'default'
-  return {
-    address,
-    pod: {
-      key: keyOf(pod),
-      namespace,
-      namespaceLabels: namespaceLabels(namespace, snapshot.namespaces.get(namespace)?.metadata.labels),
-      labels: pod.metadata.labels ?? {},
-      ports: namedPorts(pod),
-    },
-  }
 }
 
 function explainSide(
@@ -257,78 +176,4 @@ function conclude(
     default:
       return verdict satisfies never
   }
-}
-
-type AnyRule = Pick<PolicyRule, 'field' | 'peers' | 'ports'>
-
-function explainRule(object: string, name: string, rule: AnyRule, direction: Direction, attempt: Attempt): PolicyStep {
-  const peer = direction === 'egress' ? attempt.destination : attempt.source
-  const side = rule.peers.kind === 'any' ? 'any' : rule.peers.peers.find((one) => matchesPeer(one, peer))
-  const portFits = rule.ports.kind === 'any' || rule.ports.ports.some((one) => matchesPort(one, attempt))
-  if (side !== undefined && portFits) {
-    const who = side === 'any' ? 'any peer' : sayOnePeer(side)
-    const because = side === 'any' ? { object, field: rule.field, value: 'any peer' } : side.because
-    return { kind: 'matches', says: `${name} matches: ${who}, ${sayPorts(rule)}`, because }
-  }
-  const here = `${attempt.protocol === 'icmp' ? 'ICMP' : `${attempt.port}/${attempt.protocol}`}`
-  if (side !== undefined) {
-    const says = `${name} matches the peer, but not the port: ${here} is not ${sayPorts(rule)}`
-    return { kind: 'misses', says, because: { object, field: `${rule.field}.ports`, value: sayPorts(rule) } }
-  }
-  const peers = rule.peers.kind === 'any' ? [] : rule.peers.peers
-  const whys = peers.slice(0, 3).map((one) => `${sayOnePeer(one)} (${whyNot(one, peer)})`)
-  const more = peers.length > 3 ? ` and ${peers.length - 3} more` : ''
-  const says = `${name} does not match ${sayParty(peer)}: it is for ${whys.join('; ')}${more}`
-  const field = `${rule.field}.${direction === 'ingress' ? 'from' : 'to'}`
-  return { kind: 'misses', says, because: { object, field, value: peers.map(sayOnePeer).join('; ') } }
-}
-
-function sayParty({ address, pod }: Party): string {
-  return pod === undefined ? (address ?? 'an unknown address') : `pod/${pod.key}`
-}
-
-function whyNot(peer: Peer, { address, pod }: Party): string {
-  if (peer.kind === 'nobody') return peer.because.value
-  if (peer.kind === 'block') {
-    const family = address?.includes(':') ? 6 : 4
-    if (address === undefined) return 'the address is not known'
-    return family === peer.family ? `${address} is not in it` : `${address} is IPv${family}`
-  }
-  if (peer.kind === 'nodes') return `${address ?? pod?.key} is no node of these labels`
-  if (peer.kind === 'name') return `no answer of the cluster’s DNS is known to have told ${address ?? pod?.key} for it`
-  if (pod === undefined) return `${address} is no pod`
-  const { namespaces, pods } = peer
-  if (namespaces.kind === 'one' && namespaces.namespace !== pod.namespace) return `it is in ${pod.namespace}`
-  if (namespaces.kind === 'selected' && !matches(namespaces.selector, pod.namespaceLabels)) {
-    return `namespace ${pod.namespace} has other labels`
-  }
-  const labels = Object.entries(pod.labels).map(([key, value]) => `${key}=${value}`)
-  return matches(pods, pod.labels) ? 'it matches' : `its labels are ${labels.join(',') || 'none'}`
-}
-
-function sayOnePeer(peer: Peer): string {
-  switch (peer.kind) {
-    case 'pods':
-      return sayPeer(peer)
-    case 'nodes':
-      return `nodes ${sayLabels(peer.nodes)}`
-    case 'block':
-    case 'name':
-      return peer.because.value
-    case 'nobody':
-      return 'nobody'
-    default:
-      return peer satisfies never
-  }
-}
-
-function sayPorts({ ports }: AnyRule): string {
-  if (ports.kind === 'any') return 'any port'
-  return ports.ports.length === 0 ? 'no port' : ports.ports.map(sayPort).join(', ')
-}
-
-function sayPort(port: PortMatch): string {
-  if (port.kind === 'named') return `"${port.name}"/${port.protocol}`
-  if (port.first === 0) return `any ${port.protocol} port`
-  return port.first === port.last ? `${port.first}/${port.protocol}` : `${port.first}-${port.last}/${port.protocol}`
 }

@@ -1,6 +1,6 @@
-import { type Address, type Family, families, familyOf, findAddress, type Prefix } from '../addr/index.ts'
+import { type Address, type Family, families, familyOf, type Prefix } from '../addr/index.ts'
 import type { Changes, Finding, Labels, ObjectKey, Snapshot } from '../cluster/index.ts'
-import type { EndpointSlice, Pod } from '../objects/index.ts'
+import type { Pod } from '../objects/index.ts'
 import { type ClusterCollection, clusterKinds, clusterModelOf } from './cluster-models.ts'
 import { compilePolicy } from './compile.ts'
 import { HeldChains } from './held-chains.ts'
@@ -15,6 +15,7 @@ import { Membership } from './membership.ts'
 import type { Direction } from './model.ts'
 import { PolicyIndex } from './policy-index.ts'
 import { type PodView, type Profile, policyNode } from './profile.ts'
+import { Resolvers } from './resolvers.ts'
 import { composeTiers } from './tier-content.ts'
 
 /** What a round does to the tables of policies. */
@@ -22,20 +23,6 @@ export interface PoliciesPlan {
   readonly operations: readonly Operation[]
   /** Addresses of this node's pods that may have lost permissions: their live connections are to be judged again. */
   readonly tightened: ReadonlySet<Address>
-}
-
-/** The Service that pods ask for names. */
-const clusterDns: ObjectKey = 'kube-system/kube-dns'
-
-/** `ADDRESS . PROTOCOL . PORT` of each endpoint. */
-function resolversOf(family: Family, { addressType, endpoints, ports = [] }: EndpointSlice): readonly string[] {
-  if (addressType !== `IPv${family}`) return []
-  const addresses = endpoints.flatMap((one) => one.addresses.slice(0, 1).flatMap((text) => findAddress(text) ?? []))
-  return addresses.flatMap((address) =>
-    ports.flatMap(({ protocol = 'TCP', port }) =>
-      port === undefined || protocol === 'SCTP' ? [] : [`${address} . ${protocol.toLowerCase()} . ${port}`],
-    ),
-  )
 }
 
 /** The chains that pods of a profile begin in; absent where they are open. */
@@ -58,11 +45,12 @@ export class PolicyTables {
   #findingCount = 0
   #nodes: ReadonlyMap<Address, Labels> = new Map()
   #nodesText = ''
-  #resolvers: Record<Family, ReadonlySet<string>> = { 4: new Set(), 6: new Set() }
+  readonly #resolvers: Resolvers
 
   constructor(node: string, only: readonly Family[] = families) {
     this.#node = node
     this.#families = only
+    this.#resolvers = new Resolvers(this.#families)
     this.#membership = new Membership((selection, view, change) => this.#sets.move(selection, view, change))
     this.#sets = new HeldSets(only, this.#membership)
     this.#chains = new HeldChains(only, this.#sets)
@@ -115,7 +103,7 @@ export class PolicyTables {
     }
     if (changes === undefined || changes.nodes.size > 0) this.#takeNodes(snapshot)
     if (changes === undefined || [...changes.slices].some((key) => key.startsWith('kube-system/'))) {
-      this.#takeResolvers(snapshot)
+      this.#resolvers.take(snapshot, this.#sets)
     }
     for (const key of changes?.pods ?? snapshot.pods.keys()) this.#takePod(key, snapshot.pods.get(key), dirty)
     const tightened = new Set<Address>()
@@ -235,17 +223,6 @@ export class PolicyTables {
     this.#nodesText = text
     this.#nodes = new Map(nodes.flatMap(({ addresses, labels }) => addresses.map((one) => [one, labels] as const)))
     this.#sets.setNodes(nodes)
-  }
-
-  #takeResolvers(snapshot: Snapshot): void {
-    const slices = snapshot.slicesOf(clusterDns)
-    for (const family of this.#families) {
-      const set = this.#sets.fixed[family].resolvers
-      const wanted = new Set(slices.flatMap((slice) => resolversOf(family, slice)))
-      for (const key of this.#resolvers[family]) if (!wanted.has(key)) this.#sets.put(set, key, undefined)
-      for (const key of wanted) if (!this.#resolvers[family].has(key)) this.#sets.put(set, key, 1)
-      this.#resolvers[family] = wanted
-    }
   }
 
   #takePod(key: ObjectKey, pod: Pod | undefined, dirty: Set<ObjectKey>): void {
