@@ -99,8 +99,8 @@ async function* changes(routes: number): AsyncIterable<Row> {
 }
 
 /**
- * 1,000 route edits, and 10 reloads by new backends, while clients keep their connections or open one for each request. A request whose
- * connection is closed in the moment it is used again is sent anew (RFC 9112, 9.3.1) and no failure.
+ * 1,000 route edits, and 10 reloads by new backends, while clients keep their connections or open one for each request, and try nothing
+ * again.
  */
 async function* underLoad(): AsyncIterable<Row> {
   await using stand = await Stand.open()

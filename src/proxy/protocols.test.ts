@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
 import { type AddressInfo, createServer, type Server as NetServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -142,6 +143,33 @@ test('a WebSocket goes through, with filters of its rule', async () => {
   socket.send('hello')
   assert.equal(String((await once(socket, 'message'))[0]), 'pod hello')
   socket.close()
+})
+
+/** A masked frame of text, as clients send it (RFC 6455, 5.2). */
+function textFrame(text: string): Buffer {
+  return Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)])
+}
+
+test('WebSockets over HTTP/2 (RFC 8441): several on one connection', async () => {
+  await gateway.change([routeOf('HTTPRoute', 'ws', [{ backendRefs: [to('ws')] }])])
+  const session = connectHttp2('http://ws.example', { createConnection: () => gateway.connect(20_080) })
+  try {
+    const [settings] = await once(session, 'remoteSettings')
+    assert.equal(settings.enableConnectProtocol, true)
+    const request = { ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/', 'sec-websocket-version': '13' }
+    const said = ['one', 'two'].map(async (word) => {
+      const stream = session.request(request, { endStream: false })
+      const [headers] = await once(stream, 'response')
+      assert.equal(headers[':status'], 200, gateway.log.lines.join('\n'))
+      stream.write(textFrame(word))
+      const [data] = (await once(stream, 'data')) as [Buffer]
+      stream.close()
+      return data.subarray(2).toString()
+    })
+    assert.deepEqual(await Promise.all(said), ['pod one', 'pod two'])
+  } finally {
+    session.destroy()
+  }
 })
 
 test('a session keeps its pod by cookie, and gets another one when that is gone', async () => {

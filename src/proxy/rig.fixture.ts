@@ -125,11 +125,7 @@ export class GatewayRig {
         resolve({ status: answer.statusCode ?? 0, from, body })
       })
     })
-    asked.on('error', (error: NodeJS.ErrnoException) => {
-      // An idle connection may be closed in the moment it is used again; every client asks anew then (RFC 9112, 9.3.1).
-      if (asked.reusedSocket && error.code === 'ECONNRESET') resolve(this.ask(name, path, agent, port))
-      else reject(error)
-    })
+    asked.on('error', reject)
     asked.end()
     return promise
   }
