@@ -108,7 +108,8 @@ test('a move, a drain and its end; nobody who may not takes one', async () => {
   assert.equal((await cli('node', 'drain', to)).code, 0)
   await settled('drained', (all) => all.every(({ node }) => node !== to))
   assert.equal((await cli('addresses', 'move', address, to)).code, 2, 'a drained node takes nothing')
-  assert.equal((await cli('node', 'drain', to, '--undo')).code, 0)
+  const undone = await cli('node', 'drain', to, '--undo', '--kubeconfig', (await cli('kubeconfig')).stdout.trim())
+  assert.equal(undone.code, 0, undone.stderr)
   assert.match(await fromOutside(address), /^pod: web-/)
 })
 

@@ -78,22 +78,26 @@ export async function runMove(address: string, to: string, options: { name: stri
   if (!isThere) process.exitCode = exit.unhealthy
 }
 
-/** `plumb node drain NODE`: the node hands its external addresses over; returns when it holds none. `undo` lets it take some again. */
-export async function runDrain(name: string, options: { name: string; undo: boolean }): Promise<void> {
-  const lab = await openLab(options.name)
-  if (lab === undefined) return
+interface DrainOptions {
+  readonly name: string
+  readonly undo: boolean
+  readonly kubeconfig?: string
+  readonly context?: string
+}
+
+/**
+ * `plumb node drain NODE`: the node hands its external addresses over; in a lab it returns when the node holds none. `undo` lets it take some again. A cluster is
+ * told by an annotation, and its agents are not asked.
+ */
+export async function runDrain(name: string, options: DrainOptions): Promise<void> {
+  const isCluster = options.kubeconfig !== undefined || options.context !== undefined
+  const lab = isCluster ? undefined : await openLab(options.name)
+  if (!isCluster && lab === undefined) return
   const node = name.replace(/^nodes?\//, '')
-  const { connect } = await import('../client/index.ts')
-  const { Nodes } = await import('../objects/index.ts')
-  const client = connect({ kubeconfig: lab.state.kubeconfig, userAgent: 'plumb-node-drain' })
-  try {
-    const value = options.undo ? null : 'true'
-    await client.patch(Nodes, undefined, node, 'merge', { metadata: { annotations: { 'plumb.network/drain': value } } })
-  } finally {
-    client.close()
-  }
-  if (options.undo) {
-    say(`${node} may take external addresses again`)
+  await annotateDrain(node, { ...options, ...(lab === undefined ? {} : { kubeconfig: lab.state.kubeconfig }) })
+  if (options.undo || lab === undefined) {
+    const hands = `${node} hands its external addresses over; events nodeAssigned on their Services tell who has them`
+    say(options.undo ? `${node} may take external addresses again` : hands)
     return
   }
   const isEmpty = await waitFor(options.name, (answers) =>
@@ -101,6 +105,21 @@ export async function runDrain(name: string, options: { name: string; undo: bool
   )
   say(isEmpty ? `${node} holds no external address` : `plumb: ${node} still holds addresses; is there a node for them?`)
   if (!isEmpty) process.exitCode = exit.unhealthy
+}
+
+async function annotateDrain(node: string, { context, undo, ...options }: DrainOptions): Promise<void> {
+  const { connect } = await import('../client/index.ts')
+  const { usualKubeconfig } = await import('./read-cluster.ts')
+  const kubeconfig = options.kubeconfig ?? usualKubeconfig()
+  if (kubeconfig === undefined) throw new Error('say which cluster: --kubeconfig FILE')
+  const { Nodes } = await import('../objects/index.ts')
+  const client = connect({ kubeconfig, ...(context === undefined ? {} : { context }), userAgent: 'plumb-node-drain' })
+  try {
+    const value = undo ? null : 'true'
+    await client.patch(Nodes, undefined, node, 'merge', { metadata: { annotations: { 'plumb.network/drain': value } } })
+  } finally {
+    client.close()
+  }
 }
 
 async function waitFor(name: string, ready: (answers: readonly SpeakerAnswer[]) => boolean): Promise<boolean> {

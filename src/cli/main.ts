@@ -52,6 +52,8 @@ program
     [],
   )
   .option('--restore <file>', 'start from a backup that plumb apiserver backup made')
+  .option('--audit-policy-file <file>', 'an audit.k8s.io/v1 Policy: what the API server writes down of requests')
+  .option('--audit-log-path <file>', 'where it writes that, a JSON object a line')
   .addOption(heartbeatInterval())
   .action(async (options) => (await import('./lab.ts')).runUp(options))
 program
@@ -215,6 +217,8 @@ program
   .description('hand the external addresses of a node over to others, and give it none')
   .argument('<node>')
   .addOption(labName())
+  .option('--kubeconfig <file>', 'of a cluster instead of a lab')
+  .addOption(context())
   .option('--undo', 'let it take addresses again', false)
   .action(async (node: string, options) => (await import('./addresses.ts')).runDrain(node, options))
 

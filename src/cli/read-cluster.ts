@@ -79,7 +79,7 @@ export function factsOf({ servicePrefixes, sight }: Cluster): ClusterFacts {
 }
 
 /** Where kubectl looks when nothing is said. */
-function usualKubeconfig(): string | undefined {
+export function usualKubeconfig(): string | undefined {
   const path = join(homedir(), '.kube', 'config')
   return existsSync(path) ? path : undefined
 }
