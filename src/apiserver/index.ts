@@ -1,7 +1,7 @@
 export { backUpFolder, backupEndpoint, restoreFolder, storePath } from './backup.ts'
 export { checkStore } from './integrity.ts'
 export { renderKubeconfig } from './kubeconfig.ts'
-export type { ApiServer, ApiServerOptions } from './options.ts'
+export type { ApiServer, ApiServerOptions, AuditOptions } from './options.ts'
 export {
   createAuthority,
   issueApiServerCertificate,

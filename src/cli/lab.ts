@@ -10,8 +10,11 @@ export async function runUp(options: {
   timeout: number
   image: string[]
   restore?: string
+  auditPolicyFile?: string
+  auditLogPath?: string
 }): Promise<void> {
   const { LabFailure, up } = await import('../lab/index.ts')
+  const audit = parseAudit(options.auditPolicyFile, options.auditLogPath)
   try {
     const summary = await up(
       {
@@ -23,6 +26,7 @@ export async function runUp(options: {
         timeoutMs: options.timeout * 1000,
         images: options.image.map(parseImage),
         ...(options.restore === undefined ? {} : { restore: options.restore }),
+        ...audit,
       },
       (text, ms) => say(`${String(ms).padStart(6)} ms  ${text}`),
     )
@@ -37,6 +41,16 @@ export async function runUp(options: {
   }
   // Sockets of the client that are kept alive must not keep the command.
   process.exit()
+}
+
+/** `--audit-policy-file` and `--audit-log-path`, which go together. */
+function parseAudit(policyFile: string | undefined, path: string | undefined) {
+  if (policyFile === undefined && path === undefined) return {}
+  if (policyFile === undefined)
+    throw new TypeError(`--audit-log-path ${path} needs --audit-policy-file: a file with an audit.k8s.io/v1 Policy`)
+  if (path === undefined)
+    throw new TypeError(`--audit-policy-file ${policyFile} needs --audit-log-path: where the events are written`)
+  return { audit: { policyFile, path } }
 }
 
 /** `PATTERN=PROGRAM` of `--image`. */

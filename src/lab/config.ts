@@ -1,4 +1,5 @@
 import type { Address, Prefix } from '../addr/index.ts'
+import type { AuditOptions } from '../apiserver/index.ts'
 import type { LocalImage } from '../kubelet/index.ts'
 
 /** The addresses of a lab's networks and cluster, all of which may be changed before it starts. */
@@ -27,6 +28,8 @@ export interface LabConfig {
   readonly entry: readonly string[]
   readonly network: LabNetwork
   readonly images: readonly LocalImage[]
+  /** With absolute paths. */
+  readonly audit?: AuditOptions
   /** A backup that the API server starts from; absolute. */
   readonly restore?: string
 }

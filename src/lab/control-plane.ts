@@ -113,6 +113,7 @@ function apiServerOptions(
     serviceCidrs: network.servicePrefixes,
     definitions: [join(import.meta.dirname, '../../crds')],
     objects: accessObjects(),
+    ...(config.audit === undefined ? {} : { audit: config.audit }),
     advertise: { addresses: control.addresses.filter((address) => familyOf(address) === first), port: apiPort },
   }
 }

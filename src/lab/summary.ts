@@ -1,3 +1,4 @@
+import type { AuditOptions } from '../apiserver/index.ts'
 import type { LocalImage } from '../kubelet/index.ts'
 import type { LabNetwork } from './config.ts'
 import type { Unsettled } from './settle.ts'
@@ -12,6 +13,8 @@ export interface UpOptions {
   readonly heartbeatMs?: number
   /** Manifests, or folders of them. */
   readonly files: readonly string[]
+  /** What the API server writes down of requests, and where; nothing unless told. Only for a lab that does not run yet. */
+  readonly audit?: AuditOptions
   /** A backup of an API server (`plumb apiserver backup`) that the lab starts from; only for a lab that does not run yet. */
   readonly restore?: string
   /** How long to wait until all pods are Ready. */

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path'
+import type { AuditOptions } from '../apiserver/index.ts'
 import { defaultNetwork, type LabConfig } from './config.ts'
 import { down, findLab } from './lab.ts'
 import { launch } from './launch.ts'
@@ -74,6 +75,10 @@ export async function up(options: UpOptions, onProgress: OnProgress = () => unde
   }
 }
 
+function absolute({ policyFile, path, ...sizes }: AuditOptions): AuditOptions {
+  return { ...sizes, policyFile: resolve(policyFile), path: resolve(path) }
+}
+
 interface Started {
   readonly kubeconfig: string
   keep(): void
@@ -94,6 +99,7 @@ async function start(directory: RunDirectory, options: UpOptions, progress: (tex
     entry: options.entry ?? ownEntry(),
     network: options.network ?? defaultNetwork,
     images: options.images ?? [],
+    ...(options.audit === undefined ? {} : { audit: absolute(options.audit) }),
     ...(options.restore === undefined ? {} : { restore: resolve(options.restore) }),
   }
   const launched = launch(directory, config)
