@@ -3,6 +3,7 @@ import type { KubeObject } from '../objects/index.ts'
 import { type AnyRoute, gatewayGroup, type ParentReference } from './gateway-api.ts'
 import { type HostPattern, intersect, parseHost } from './host.ts'
 import { allowsNamespace, type GatewayState, type ListenerState } from './listeners.ts'
+import { perObject } from './remember.ts'
 import type { Sources } from './sources.ts'
 import { type Verdict, verdict } from './verdict.ts'
 
@@ -41,7 +42,7 @@ export function attach(
     }
     const at = allowing
       .filter(({ accepted }) => accepted.ok)
-      .map((listener) => ({ listener, hosts: sharedHosts(listener, route.spec?.hostnames ?? []) }))
+      .map((listener) => ({ listener, hosts: sharedHosts(listener, hostsOf(route)) }))
       .filter(({ hosts }) => hosts.length > 0)
     if (at.length === 0) {
       if (allowing.every(({ accepted }) => !accepted.ok))
@@ -88,7 +89,12 @@ function allows(listener: ListenerState, route: AnyRoute, kind: string, sources:
 }
 
 /** A route without hostnames is for all of the listener's. */
-function sharedHosts(listener: ListenerState, hostnames: readonly string[]): HostPattern[] {
+function sharedHosts(listener: ListenerState, hostnames: readonly HostPattern[]): HostPattern[] {
   if (hostnames.length === 0 || listener.protocol === 'TCP' || listener.protocol === 'UDP') return [listener.host]
-  return hostnames.flatMap((text) => intersect(listener.host, parseHost(text, 'suffix')) ?? [])
+  return hostnames.flatMap((host) => intersect(listener.host, host) ?? [])
 }
+
+/** The same objects each time, so that what is remembered of them is found again. */
+const hostsOf = perObject((route: AnyRoute): readonly HostPattern[] =>
+  (route.spec?.hostnames ?? []).map((text) => parseHost(text, 'suffix')),
+)

@@ -109,7 +109,8 @@ function claimsOf(listener: ListenerState, routes: readonly RouteHere[]): Claim[
   const claims = routes.flatMap(({ state, parent, hosts }) => {
     const { metadata } = state.route
     const object = `${keyOf(state.route)} ${state.kind}`
-    return [...new Map(hosts.map((host) => [hostText(host), host])).values()].map((host) => ({
+    const unique = hosts.length === 1 ? hosts : [...new Map(hosts.map((host) => [hostText(host), host])).values()]
+    return unique.map((host) => ({
       listener: listener.id,
       host,
       created: metadata.creationTimestamp ?? '',
@@ -117,6 +118,7 @@ function claimsOf(listener: ListenerState, routes: readonly RouteHere[]): Claim[
       rules: parent.rules,
     }))
   })
+  if (new Set(routes.map(({ state }) => state)).size === routes.length) return claims
   // A route may name a listener twice, by two of its parents.
   return [...new Map(claims.map((claim) => [`${claim.object} ${hostText(claim.host)}`, claim])).values()]
 }
