@@ -74,9 +74,10 @@ export async function runAgent(
     return
   }
   const { connect } = await import('../client/index.ts')
-  const client = connect({ ...credentials(options), userAgent: 'plumb-agent' })
-  const pods = new PodsModule(host, host.own, options.mtu)
   const log = await openLog(options.nodeName)
+  const onTrouble = (message: string) => log.warn({}, message)
+  const client = connect({ ...credentials(options), userAgent: 'plumb-agent', onTrouble })
+  const pods = new PodsModule(host, host.own, options.mtu)
   const { mtu, vxlanId: id, vxlanPort: port } = options
   if (id >= 1 << 24) throw new Error(`--vxlan-id: ${id} has more than 24 bits; give one below 16777216`)
   if (port < 1 || port > 65535) throw new Error(`--vxlan-port: ${port} is no port; give one of 1-65535`)
@@ -157,12 +158,14 @@ export async function runControllers(
 ): Promise<void> {
   const { connect } = await import('../client/index.ts')
   const { startControllers } = await import('../controllers/index.ts')
-  const client = connect({ ...credentials(options), userAgent: 'plumb-controllers' })
+  const onTrouble = (message: string) => say(`plumb: controllers: ${message}`)
+  const client = connect({ ...credentials(options), userAgent: 'plumb-controllers', onTrouble })
   const controllers = await startControllers({
     client,
     options: {
       controllers: options.controllers.split(','),
       leaderElect: options.leaderElect,
+      onTrouble,
       clusterPrefixes: parsePrefixes('--cluster-cidr', options.clusterCidr),
       ...(options.clusterCa === undefined ? {} : { clusterCa: readFileSync(options.clusterCa, 'utf8') }),
     },
