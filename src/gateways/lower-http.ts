@@ -3,6 +3,7 @@ import {
   answering,
   authorityPath,
   binds,
+  expectProxy,
   innerSocket,
   isMixed,
   lookUp,
@@ -13,7 +14,6 @@ import {
   words,
 } from './lower-words.ts'
 import { type Entrance, mostTiers } from './model.ts'
-import { expectProxy } from './proxy-protocol.ts'
 
 /** The frontend that routes requests of an entrance; where its TLS is told apart first, it is reached through that. */
 export function httpFrontend(entrance: Entrance, paths: Paths, place: Place): Section {

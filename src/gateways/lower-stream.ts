@@ -4,6 +4,7 @@ import { tlsWords } from './lower-http.ts'
 import {
   answering,
   binds,
+  expectProxy,
   innerSocket,
   isMixed,
   lookUp,
@@ -13,7 +14,6 @@ import {
   words,
 } from './lower-words.ts'
 import type { Entrance } from './model.ts'
-import { expectProxy } from './proxy-protocol.ts'
 
 /** The sections of an entrance that carry bytes: a TCP port; or TLS told apart by SNI, and ended where it is to be. */
 export function streamSections(entrance: Entrance, paths: Paths, place: Place): Section[] {

@@ -68,6 +68,12 @@ export function binds(port: number, ...more: string[]): Line[] {
   ]
 }
 
+/** A connection of a trusted source begins with a header of the PROXY protocol, or is closed. */
+export function expectProxy({ trustedProxies = [] }: Entrance): Line[] {
+  if (trustedProxies.length === 0) return []
+  return [['tcp-request', 'connection', 'expect-proxy', 'layer4', 'if', '{', 'src', ...trustedProxies, '}']]
+}
+
 /** The words of a line that needs no quotes. */
 export function words(text: string): string[] {
   return text.split(' ')

@@ -1,7 +1,6 @@
-import type { Line } from '../haproxy/index.ts'
 import type { Service } from '../objects/index.ts'
 import { AnnotationReader } from './annotation-reader.ts'
-import type { BackendModel, Entrance, Finding } from './model.ts'
+import type { BackendModel, Finding } from './model.ts'
 
 const annotation = 'proxy-protocol'
 
@@ -23,10 +22,4 @@ export function readTrustedProxies(
 export function proxyProtocolOf({ metadata }: Service): Pick<BackendModel, 'proxyProtocol'> {
   const version = metadata.annotations?.[`plumb.network/${annotation}`]
   return version === 'v1' || version === 'v2' ? { proxyProtocol: version } : {}
-}
-
-/** A connection of a trusted source begins with the header, or is closed. */
-export function expectProxy({ trustedProxies = [] }: Entrance): Line[] {
-  if (trustedProxies.length === 0) return []
-  return [['tcp-request', 'connection', 'expect-proxy', 'layer4', 'if', '{', 'src', ...trustedProxies, '}']]
 }
