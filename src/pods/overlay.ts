@@ -6,7 +6,7 @@ import type { Overlay, PodNetwork, TunnelEnd } from './model.ts'
 export const tunnelLink = 'vxlan-plumb'
 
 /** IPv4 (20), UDP (8), VXLAN (8) and the Ethernet header inside (14): what a packet grows by in the tunnel, in bytes (RFC 7348, section 5). */
-export const tunnelOverhead = 50
+const tunnelOverhead = 50
 
 type Addresses = Readonly<Partial<Record<Family, Address>>>
 
