@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads'
 import type { Address } from '../addr/index.ts'
 import { openHost } from '../host/index.ts'
-import { Standby, type StandbyConfig, type StandbyOptions, type StandbyState } from './standby.ts'
+import type { StandbyConfig, StandbyOptions, StandbyState } from './contract.ts'
+import { Standby } from './standby.ts'
 import type { Call, FromThread, PlainOptions, ToThread } from './standby-thread.ts'
 
 /** A node's part in the survival of connections, wherever it runs. */

@@ -2,7 +2,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Address } from '../addr/index.ts'
 import { openHost } from '../host/index.ts'
-import { Standby, type StandbyConfig, type StandbyOptions } from './standby.ts'
+import type { StandbyConfig, StandbyOptions } from './contract.ts'
+import { Standby } from './standby.ts'
 
 export type Call =
   | { readonly kind: 'configure'; readonly config: StandbyConfig }

@@ -1,57 +1,19 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Address, contains, type Prefix } from '../addr/index.ts'
-import type { Host, Namespace } from '../host/index.ts'
+import { type Address, contains } from '../addr/index.ts'
 import { carryOn, carryOne, handOver, type Taken } from './carry-on.ts'
+import type { Cared, StandbyConfig, StandbyOptions, StandbyState } from './contract.ts'
 import { Copies } from './copies.ts'
 import type { Flow } from './flow.ts'
 import { Ledger } from './ledger.ts'
-import type { Member } from './member.ts'
 import type { Message } from './message.ts'
 import { Publisher } from './publisher.ts'
 import { Subscriber } from './subscriber.ts'
-import { type Frontend, StandbyTables } from './tables.ts'
+import { StandbyTables } from './tables.ts'
 
 /** How long the former holder of an address goes on to tell of its connections, and the new one to listen, in milliseconds. */
 const lingerMs = 5000
 /** How long the next holder waits for everything that the former one knows, in milliseconds. */
 const prepareMs = 1000
-
-/** An address whose connections survive its holder. */
-export interface Cared {
-  readonly address: Address
-  readonly ports: readonly Pick<Frontend, 'protocol' | 'port'>[]
-  /** The nodes that keep a copy while another holds it. */
-  readonly standbys: readonly string[]
-}
-
-/** What a node must know beside who holds what. Plain data: it may come from another thread. */
-export interface StandbyConfig {
-  readonly members: readonly Member[]
-  readonly addresses: readonly Cared[]
-  /** Pods by their nodes, and those whose answers find this node alone. */
-  readonly podPrefixes: Readonly<Record<string, readonly Prefix[]>>
-  readonly boundPrefixes: readonly Prefix[]
-}
-
-export interface StandbyOptions {
-  readonly node: string
-  /** TCP, of the copies. */
-  readonly port: number
-  readonly key: Uint8Array
-  readonly host: Host
-  readonly namespace: Namespace
-  readonly onTrouble: (message: string) => void
-}
-
-/** What `plumb addresses` tells of it. */
-export interface StandbyState {
-  /** Connections of addresses that this node holds, which others could carry on. */
-  readonly flows: number
-  readonly followers: number
-  readonly sentBytes: number
-  readonly copies: readonly { readonly address: Address; readonly from: string; readonly flows: number }[]
-  readonly taken: readonly (Taken & { readonly address: Address; readonly ms: number })[]
-}
 
 /** One node's part in letting connections survive the holder of their address: it tells of its own, keeps copies of others', and carries them on. */
 export class Standby {

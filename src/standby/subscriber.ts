@@ -2,7 +2,7 @@ import { Socket } from 'node:net'
 import { type Address, familyOf } from '../addr/index.ts'
 import type { Host, Namespace } from '../host/index.ts'
 import { Channel } from './channel.ts'
-import type { Member } from './member.ts'
+import type { Member } from './contract.ts'
 import type { Message } from './message.ts'
 
 /** When a holder that did not answer, or fell silent, is tried again, in milliseconds. */
