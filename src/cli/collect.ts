@@ -11,6 +11,7 @@ import {
   type NodeState,
   type Place,
   type Probe,
+  renderPlace,
   type Stand,
   type Subject,
 } from '../doctor/index.ts'
@@ -71,9 +72,16 @@ function packetsOf(
         : (pod?.status?.podIPs ?? []).map(({ ip }) => ip as Address)
   // Strangers are masqueraded behind the node on which they come in.
   const entry = from.kind === 'outside' ? own(probe.target?.replace(/^node\//, '') ?? '') : []
-  const sent = clients.map((client) => ({ client, address, port, transport }))
+  const place = renderPlace(from)
+  const sent = clients.map((client) => ({ from: place, client, address, port, transport }))
   const led = answer.branches.flatMap(({ endpoint }) =>
-    [...clients, ...entry].map((client) => ({ client, address: endpoint.address, port: endpoint.port, transport })),
+    [...clients, ...entry].map((client) => ({
+      from: place,
+      client,
+      address: endpoint.address,
+      port: endpoint.port,
+      transport,
+    })),
   )
   return [...sent, ...led].filter((one) => familyOf(one.client) === familyOf(one.address))
 }

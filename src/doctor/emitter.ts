@@ -109,9 +109,10 @@ function describe({ plan, tries, unseen }: ControlResult): string {
 
 /** The controls as lines of text. */
 export function renderControls(controls: readonly ControlResult[]): readonly string[] {
-  return controls.map((one) => {
+  const lines = controls.map((one) => {
     const good = one.tries.filter(({ own, status }) => own && status < 500).length
     const sign = one.unseen !== undefined ? '·' : isControlGood(one) ? '✓' : '✗'
     return `  ${sign} ${one.unseen !== undefined ? '' : `${good} of ${one.tries.length} `}${describe(one)}`
   })
+  return [...new Set(lines)]
 }

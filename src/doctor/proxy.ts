@@ -168,6 +168,8 @@ export function frontEvidence(
 
 /** A packet that a probe sends, or that it becomes where it is led on. */
 export interface AskedOf {
+  /** Where the probe starts, `pod/shop/client`. */
+  readonly from: string
   readonly client: Address
   readonly address: Address
   readonly port: number
@@ -176,6 +178,8 @@ export interface AskedOf {
 
 /** A rule that ends a packet of a probe. */
 export interface Stop {
+  /** Where the probe starts. */
+  readonly from: string
   readonly client: Address
   readonly address: Address
   readonly port: number
@@ -189,12 +193,12 @@ export interface Stop {
 
 /** The rules of others on a node that end any of these packets. */
 export function findStops(rules: NodeRules, packets: readonly AskedOf[]): readonly Stop[] {
-  return packets.flatMap(({ client, address, port, transport }) => {
+  return packets.flatMap(({ from, client, address, port, transport }) => {
     const { stoppedBy, unsure } = lookUpFront(rules, { source: client, address, protocol: transport, port })
     if (stoppedBy === undefined) return []
     const { packets: met } = stoppedBy
     const counted = met === undefined ? {} : { packets: met }
-    return [{ client, address, port, rule: renderPlace(stoppedBy), ...counted, sure: unsure.length === 0 }]
+    return [{ from, client, address, port, rule: renderPlace(stoppedBy), ...counted, sure: unsure.length === 0 }]
   })
 }
 

@@ -48,7 +48,7 @@ export function proxyModeOf({ rulesets, virtualServers }: NodeRules, family: Fam
 }
 
 /** Whether a rule is kube-proxy's own. */
-export function isKubeProxys({ table, chain }: Place): boolean {
+function isKubeProxys({ table, chain }: Place): boolean {
   return table === 'kube-proxy' || chain.startsWith('KUBE-')
 }
 

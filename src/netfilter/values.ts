@@ -1,14 +1,4 @@
-import {
-  type Address,
-  addressAt,
-  familyOf,
-  findAddress,
-  findPrefix,
-  offsetOf,
-  prefixAddress,
-  prefixFamily,
-  prefixSize,
-} from '../addr/index.ts'
+import { familyOf, findAddress, findPrefix, offsetOf, prefixAddress, prefixFamily, prefixSize } from '../addr/index.ts'
 import type { Value } from './ruleset.ts'
 
 /** An address, a prefix, a range of addresses (`A-B`) or a prefix with a mask of its own (`A/255.0.0.0`); undefined for anything else. */
@@ -43,9 +33,4 @@ export function range(from: bigint, to: bigint): Value {
 
 export function word(text: string): Value {
   return { kind: 'word', word: text }
-}
-
-/** Whether a value is a single address of that family, and which. */
-export function soleAddress(value: Value, family: 4 | 6): Address | undefined {
-  return value.kind === 'range' && value.from === value.to ? addressAt(family, value.from) : undefined
 }

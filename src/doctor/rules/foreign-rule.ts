@@ -1,5 +1,6 @@
 import type { Rule } from '../cause.ts'
 import type { Tested } from '../examination.ts'
+import { renderPlace } from '../probe.ts'
 import type { Stop } from '../proxy.ts'
 import { addressText, proofOf } from '../words.ts'
 import { passes } from './way.ts'
@@ -12,7 +13,8 @@ export const foreignRule: Rule = {
       const byRule = Map.groupBy(stops, ({ rule }) => rule)
       return [...byRule].flatMap(([rule, all]) => {
         const bad = tested.filter((one) => !one.good && all.some((stop) => isAsked(one, stop)) && passes(one, node))
-        const [first] = all
+        // Of the packets that it ends, one that a probe was seen to lose.
+        const first = all.find((stop) => bad.some((one) => isAsked(one, stop))) ?? all[0]
         if (bad.length === 0 || first === undefined) return []
         const sure = all.some((one) => one.sure)
         const counted = first.packets === undefined ? '' : `; it has met ${first.packets} packets so far`
@@ -30,9 +32,7 @@ export const foreignRule: Rule = {
               ...bad.slice(0, 2).map(proofOf),
             ],
             twin: 'a NetworkPolicy, whose enforcer writes rules too: its chains bear its name',
-            fix: {
-              says: `take that rule out on ${node}, or let the packet pass before it; find out who writes it first`,
-            },
+            fix: { says: remedy(rule, node) },
             rung: bad[0]!.probe.rung,
           },
         ]
@@ -42,7 +42,14 @@ export const foreignRule: Rule = {
 }
 
 /** Whether the probe's packets are those that the rule ends: before or after they are led on. */
-function isAsked({ probe, answer }: Tested, { address, port }: Stop): boolean {
+function isAsked({ probe, answer }: Tested, { from, address, port }: Stop): boolean {
+  if (renderPlace(probe.from) !== from) return false
   if (probe.address === address && probe.port === port) return true
   return (answer?.branches ?? []).some(({ endpoint }) => endpoint.address === address && endpoint.port === port)
+}
+
+function remedy(rule: string, node: string): string {
+  return rule.endsWith(': policy drop')
+    ? `accept in that chain on ${node} what goes to and from pods, or let its policy be accept; find out who set it first`
+    : `take that rule out on ${node}, or let the packet pass before it; find out who writes it first`
 }
