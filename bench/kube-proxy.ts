@@ -8,8 +8,6 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { parsePrefix } from '../src/addr/index.ts'
 import { startAgent } from '../src/agent/index.ts'
 import { host, quietLog } from '../src/agent/rig.fixture.ts'
-import { renderKubeconfig } from '../src/apiserver/index.ts'
-import { makeCertificates, testOptions } from '../src/apiserver/server.fixture.ts'
 import { type Client, connect, type Resource } from '../src/client/index.ts'
 import { spawnIn } from '../src/host/index.ts'
 import type { KubeObject, Node } from '../src/objects/index.ts'
@@ -169,6 +167,9 @@ export async function runAgent(kubeconfig: string): Promise<void> {
 }
 
 async function startServer(folder: string): Promise<{ server: ChildProcess; kubeconfig: string }> {
+  // Not in the agent's process, whose memory is measured.
+  const { renderKubeconfig } = await import('../src/apiserver/index.ts')
+  const { makeCertificates, testOptions } = await import('../src/apiserver/server.fixture.ts')
   const certificates = await makeCertificates()
   const config = join(folder, 'server.json')
   writeFileSync(config, JSON.stringify(testOptions(certificates, { dataDir: join(folder, 'data') })), { mode: 0o600 })
