@@ -170,7 +170,7 @@ function conclude(
       }
       // The rule that came nearest is the one to read: its peer matches and its port does not.
       const near = steps.find(({ kind, says }) => kind === 'misses' && says.includes('but not the port'))
-      const says = `${names} ${policies.length === 1 ? 'isolates' : 'isolate'} pod/${pod} for ${direction} and no rule allows it`
+      const says = `${names} ${policies.length === 1 ? 'isolates' : 'isolate'} pod/${pod} for ${direction} and no rule allows it${near === undefined ? '' : ` (${near.says.replace(`${near.because.object} `, '')})`}`
       return { says, because: near?.because ?? verdict.because }
     }
     default:
