@@ -332,3 +332,16 @@ test('status and scale are written apart', async () => {
   assert.equal(generation, 2)
   assert.equal((await client.call('PATCH', `${path}/scale`, { spec: { replicas: -1 } })).code, 422)
 })
+
+test('who gives a Lease up writes an empty holder, as client-go does', async () => {
+  const { client } = context
+  const leases = '/apis/coordination.k8s.io/v1/namespaces/default/leases'
+  const spec = { holderIdentity: 'one', leaseDurationSeconds: 15, leaseTransitions: 1 }
+  const held = await client.call('POST', leases, { metadata: { name: 'released' }, spec })
+  assert.equal(held.code, 201, held.text)
+  const given = { ...held.body, spec: { ...spec, holderIdentity: '', leaseDurationSeconds: 1 } }
+  const { code, body } = await client.call('PUT', `${leases}/released`, given)
+  assert.deepEqual([code, body.spec.holderIdentity], [200, ''])
+  const never = await client.call('PUT', `${leases}/released`, { ...body, spec: { leaseDurationSeconds: 0 } })
+  assert.match(never.body.message, /spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0/)
+})

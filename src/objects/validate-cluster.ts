@@ -55,15 +55,14 @@ export function defaultNode(node: Node): void {
   if (!spec.podCIDR && spec.podCIDRs?.[0]) spec.podCIDR = spec.podCIDRs[0]
 }
 
-/** Upstream's `ValidateLeaseSpec`. */
+/** Upstream's `ValidateLeaseSpec`; a holder who gives the lease up writes an empty name. */
 export function validateLease({ spec = {} }: Lease): FieldError[] {
-  const { leaseDurationSeconds, leaseTransitions, holderIdentity } = spec
+  const { leaseDurationSeconds, leaseTransitions } = spec
   const errors: FieldError[] = []
   if (leaseDurationSeconds !== undefined && leaseDurationSeconds <= 0)
     errors.push(invalid('spec.leaseDurationSeconds', leaseDurationSeconds, 'must be greater than 0'))
   if (leaseTransitions !== undefined && leaseTransitions < 0)
     errors.push(invalid('spec.leaseTransitions', leaseTransitions, 'must be greater than or equal to 0'))
-  if (holderIdentity === '') errors.push(invalid('spec.holderIdentity', holderIdentity, 'must not be empty'))
   return errors
 }
 
