@@ -142,21 +142,21 @@ test('when the holder’s agent is killed, or stopped, every TCP connection goes
 })
 
 test('when the holder is cut off, as by a loss of power, the connections with pods of other nodes go on', {
-  timeout: 120_000,
+  timeout: 180_000,
 }, async (t) => {
-  for (const { address, node = '' } of await settled('held')) {
-    const opened = await lab.openClients(address, 200)
-    const cut =
-      'add table netdev cut; add chain netdev cut in { type filter hook ingress device "eth0" priority 0; policy drop; }; add chain netdev cut out { type filter hook egress device "eth0" priority 0; policy drop; }'
-    assert.equal((await cli('exec', '--node', node, '--', 'nft', cut)).code, 0)
-    const { all, alive } = await opened.count(others(node))
-    t.diagnostic(`${address}: ${alive} of ${all} connections with pods of other nodes go on`)
-    await cli('exec', '--node', node, '--', 'nft', 'delete table netdev cut')
-    opened.close()
-    assert.ok(all > 50, `only ${all} connections were with pods of other nodes`)
-    assert.ok(alive >= all * 0.99, `${alive} of ${all} go on`)
-    await settled('held again')
-  }
+  const [{ address = '', node = '' } = {}] = await settled('held')
+  const opened = await lab.openClients(address, 200)
+  const chain = (name: string, hook: string): string =>
+    `add chain netdev cut ${name} { type filter hook ${hook} device "eth0" priority 0; policy drop; }`
+  const cut = `add table netdev cut; ${chain('in', 'ingress')}; ${chain('out', 'egress')}`
+  assert.equal((await cli('exec', '--node', node, '--', 'nft', cut)).code, 0)
+  const { all, alive } = await opened.count(others(node))
+  t.diagnostic(`${alive} of ${all} connections with pods of other nodes go on`)
+  await cli('exec', '--node', node, '--', 'nft', 'delete table netdev cut')
+  opened.close()
+  assert.ok(all > 50, `only ${all} connections were with pods of other nodes`)
+  assert.ok(alive >= all * 0.99, `${alive} of ${all} go on`)
+  await settled('held again')
 })
 
 test('with policy Local the address is where endpoints are, and the source is kept; without endpoints nobody answers', {

@@ -2,12 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Address, findAddress } from '../addr/index.ts'
 import type { Log, NodeModule } from '../agent/index.ts'
-import { type AddressSelection, defaultTiming, type L2Advertisement, type Timing, timingOf } from '../announce/index.ts'
-import type { Client, Informer } from '../client/index.ts'
+import { defaultTiming, type Timing, timingOf } from '../announce/index.ts'
+import type { Client } from '../client/index.ts'
 import type { Changes, Finding, OwnershipSource, Snapshot } from '../cluster/index.ts'
 import type { Host, Namespace } from '../host/index.ts'
-import type { IPAddressPool } from '../ipam/index.ts'
-import type { Secret } from '../objects/index.ts'
 import type { PodNetwork } from '../pods/index.ts'
 import type { Cared, StandbyState } from '../standby/index.ts'
 import { Announcements, membersOf } from './announcements.ts'
@@ -15,8 +13,8 @@ import { ArbiterLease } from './arbiter-lease.ts'
 import type { EngineEvent, EngineState } from './engine.ts'
 import { type EngineHandle, startEngine } from './engine-handle.ts'
 import { foreignFinding, noKey } from './findings.ts'
-import { bgpAdvertisements, ipAddressPools, l2Advertisements, secrets, speakerObjects } from './resources.ts'
 import { assigned, type ServiceEvent, tellService, told } from './service-event.ts'
+import { SpeakerObjects } from './speaker-objects.ts'
 import { Survival } from './survival.ts'
 
 /** UDP port of the heartbeats. */
@@ -61,10 +59,7 @@ export interface SpeakerAnswer {
 export class SpeakerModule implements NodeModule, OwnershipSource {
   readonly name = 'speaker'
   readonly #options: SpeakerOptions
-  readonly #pools: Informer<IPAddressPool>
-  readonly #advertisements: Informer<L2Advertisement>
-  readonly #byRoute: Informer<AddressSelection>
-  readonly #secret: Informer<Secret>
+  readonly #objects: SpeakerObjects
   readonly #announcements = new Announcements()
   readonly #arbiter: ArbiterLease
   readonly #listeners = new Set<(changed: readonly Address[]) => void>()
@@ -85,19 +80,8 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     const { client, nodeName } = options
     this.#survival = new Survival(options)
     this.#timing = options.heartbeatMs === undefined ? defaultTiming : timingOf(options.heartbeatMs)
-    this.#pools = client.informer<IPAddressPool>(ipAddressPools, { optional: true })
-    this.#advertisements = client.informer<L2Advertisement>(l2Advertisements, { optional: true })
-    this.#byRoute = client.informer<AddressSelection>(bgpAdvertisements, { optional: true })
-    const { namespace, name } = speakerObjects
-    this.#secret = client.informer<Secret>(secrets, { namespace, fieldSelector: `metadata.name=${name}` })
     this.#arbiter = new ArbiterLease(client, nodeName, (forMs) => this.#engine?.command({ kind: 'arbiter', forMs }))
-    for (const informer of [this.#pools, this.#advertisements, this.#byRoute, this.#secret]) {
-      informer.onChange(() => this.#refresh())
-      informer.start().then(
-        () => this.#refresh(),
-        () => undefined,
-      )
-    }
+    this.#objects = new SpeakerObjects(client, () => this.#refresh())
   }
 
   get findings(): readonly Finding[] {
@@ -129,7 +113,7 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     const { held = [], links = [], seen = new Map() } = (await this.#engine?.ask(true)) ?? {}
     return {
       node: this.#options.nodeName,
-      hasKey: this.#key() !== undefined,
+      hasKey: this.#objects.key() !== undefined,
       ...{ held, links, addresses },
       connections: await this.#survival.state(),
       seen: Object.fromEntries(seen),
@@ -165,15 +149,10 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
   }
 
   #configure(snapshot: Snapshot, pods: PodNetwork, changes: Pick<Changes, 'services' | 'egresses'>): void {
-    if (!this.#pools.synced || !this.#advertisements.synced || !this.#byRoute.synced) return
-    const pools = [...this.#pools.values()]
-    const hasNews = this.#announcements.update(
-      snapshot,
-      changes,
-      pools,
-      [...this.#advertisements.values()],
-      [...this.#byRoute.values()],
-    )
+    const objects = this.#objects.read()
+    if (objects === undefined) return
+    const { pools, advertisements, byRoute } = objects
+    const hasNews = this.#announcements.update(snapshot, changes, pools, advertisements, byRoute)
     // Before the first address there is nothing to hold, and a thread with its memory to save.
     const isNew = this.#engine === undefined && this.#announcements.all.size > 0 && this.#start()
     const hasPods = pods !== this.#knownPods
@@ -198,7 +177,7 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
 
   /** Starts the engine when the key is there; it takes part from then on, and answers for nothing before. */
   #start(): boolean {
-    const key = this.#key()
+    const key = this.#objects.key()
     if (key === undefined) return false
     const { nodeName, host, namespace } = this.#options
     this.#engine = startEngine({
@@ -213,11 +192,6 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     })
     this.#survival.start(key)
     return true
-  }
-
-  #key(): Buffer | undefined {
-    const text = [...this.#secret.values()][0]?.data?.key
-    return text === undefined || text === '' ? undefined : Buffer.from(text, 'base64')
   }
 
   #onEvent(event: EngineEvent): void {
