@@ -42,7 +42,7 @@ export function findPlugins(snapshot: Snapshot, groups: readonly string[]): Plug
     const running = pods.filter(({ metadata }) => metadata.labels?.[key] === value).length
     const evidence = [
       ...(one.group !== undefined && groups.includes(one.group) ? [`API group ${one.group}`] : []),
-      ...(running > 0 ? [`${running} pods with ${key}=${value}`] : []),
+      ...(running > 0 ? [`${running} ${running === 1 ? 'pod' : 'pods'} with ${key}=${value}`] : []),
     ]
     return evidence.length === 0 ? [] : [{ ...one, says: `${one.name} (${evidence.join(', ')})` }]
   })
