@@ -155,6 +155,11 @@ test('health and metrics', async () => {
   assert.equal((await get('/nothing')).code, 404)
 })
 
+test('silent connections are remembered for as long as kube-proxy has it', () => {
+  const of = (state: string) => rig.node.network.sysctl(`net.netfilter.nf_conntrack_tcp_timeout_${state}`)
+  assert.deepEqual([of('close_wait'), of('established')], ['3600', '86400'])
+})
+
 test('what waits, who has no endpoint here, and conntrack’s part are told by upstream’s names', async (t) => {
   const value = async (name: string): Promise<string | undefined> =>
     new RegExp(`^${name.replace(/[{}]/g, '\\$&')} (\\S+)$`, 'm').exec((await get('/metrics')).body)?.[1]

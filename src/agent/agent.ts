@@ -20,7 +20,14 @@ import { Metrics } from './metrics.ts'
 import { PolicyEvents, touchesPolicies } from './policy-events.ts'
 import { type RoundReport, Rounds } from './rounds.ts'
 import { serveSocket } from './socket-server.ts'
-import { followLinks, followLocalAddresses, followOwners, followServiceCidrs, openLoopback } from './surroundings.ts'
+import {
+  followLinks,
+  followLocalAddresses,
+  followOwners,
+  followServiceCidrs,
+  openLoopback,
+  setConntrackTimeouts,
+} from './surroundings.ts'
 import { TableWatch } from './table-watch.ts'
 import { ServiceTraffic } from './traffic.ts'
 import { TrafficReport } from './traffic-report.ts'
@@ -101,6 +108,8 @@ export async function startAgent({
       openLoopback(network, log)
     }
     if (times.lastRound === undefined) {
+      // The kernel tracks connections of a namespace once rules there ask for it.
+      setConntrackTimeouts(network, log)
       log.info({ ms: Math.round(report.totalMs), services: snapshot.services.size }, 'the node serves')
       becomeReady()
     }

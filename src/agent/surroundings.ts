@@ -139,6 +139,24 @@ export function followLinks(network: Network, own: () => readonly Address[], onC
   }
 }
 
+/** kube-proxy's `conntrack.tcpCloseWaitTimeout` and `tcpEstablishedTimeout`, in seconds. */
+const conntrackTimeouts = { close_wait: 3600, established: 86_400 }
+
+/** How long the node remembers translated connections that say nothing: with the kernel's minute, whoever goes on to receive after its own end is cut off. */
+export function setConntrackTimeouts(network: Network, log: Log): void {
+  for (const [state, seconds] of Object.entries(conntrackTimeouts)) {
+    const name = `net.netfilter.nf_conntrack_tcp_timeout_${state}`
+    try {
+      if (network.sysctl(name) !== String(seconds)) network.setSysctl(name, seconds)
+    } catch (error) {
+      log.warn(
+        { error: String(error) },
+        `${name} cannot be set to ${seconds}: silent connections end sooner or later than they should`,
+      )
+    }
+  }
+}
+
 /** Lets packets from 127.0.0.1 be translated to other hosts. Without it they are dropped, and all else works. */
 export function openLoopback(network: Network, log: Log): void {
   try {
