@@ -59,8 +59,13 @@ export class EgressIndex {
       })
       // The same object while it means the same, so that what rests on it need not be looked at again.
       const former = this.#byKey.get(model.key)
-      const same = this.#sources.get(model) === former && former?.addresses.length === addresses.length
-      const settled = same && former !== undefined ? former : { ...model, addresses }
+      // One that was taken may be back, and another taken instead.
+      const same =
+        former !== undefined &&
+        this.#sources.get(model) === former &&
+        former.addresses.length === addresses.length &&
+        addresses.every((one, i) => one === former.addresses[i])
+      const settled = same ? former : { ...model, addresses }
       this.#sources.set(model, settled)
       for (const { address } of addresses) if (!byAddress.has(address)) byAddress.set(address, settled)
       findings.push(...model.findings)

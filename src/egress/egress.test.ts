@@ -8,6 +8,7 @@ import type { Egress, KubeObject, Node, Pod } from '../objects/index.ts'
 import { egressClaims } from './claims.ts'
 import { compileEgress } from './compile.ts'
 import { decideExit } from './decide.ts'
+import { EgressIndex } from './egress-index.ts'
 import { egressRoutes, findPortOwner, type Grant, isRevoked, PortJournal, readEgressNodes } from './index.ts'
 import { nodeOfPort, nodesServed, portsOfNode, portsOfPod } from './ports.ts'
 import { chooseAddress, selecting } from './select.ts'
@@ -238,6 +239,19 @@ test('two nodes with one index: the first by name has it; an address of a segmen
       ['n1', 'n2', 'n5'],
     ],
   )
+})
+
+test('an Egress that gets one address back and loses another has those that it has now', () => {
+  const index = new EgressIndex()
+  const other = { perNode: 64 }
+  index.put('b', egress('b', { egressIPs: ['203.0.113.1', '203.0.113.3'] }))
+  const held = (taken: readonly string[]): string[] => {
+    index.put('a', egress('a', { egressIPs: [...taken], ports: other }))
+    index.settle(() => undefined)
+    return index.get('b')?.addresses.map(({ address }) => address) ?? []
+  }
+  assert.deepEqual(held(['203.0.113.1', '203.0.113.2']), ['203.0.113.3'])
+  assert.deepEqual(held(['203.0.113.3']), ['203.0.113.1'])
 })
 
 test('grants: what leaves under an address that is not its pod’s ends, what is none of the Egress’ business goes on', () => {
