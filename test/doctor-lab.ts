@@ -90,6 +90,25 @@ export class FaultLab {
     )
   }
 
+  /** Starts a command that goes on; `said` resolves with all that it printed when that fits. */
+  follow(...words: string[]): { said(pattern: RegExp): Promise<string>; end(): Promise<void> } {
+    const child = spawn(plumb, words, { env: this.#env, stdio: ['ignore', 'pipe', 'inherit'] })
+    let text = ''
+    child.stdout.on('data', (data: Buffer) => {
+      text += data
+    })
+    return {
+      async said(pattern) {
+        while (!pattern.test(text)) await once(child.stdout, 'data', { signal: AbortSignal.timeout(60_000) })
+        return text
+      },
+      async end() {
+        child.kill('SIGINT')
+        await once(child, 'exit')
+      },
+    }
+  }
+
   /** Runs `kubectl plumb …` with the launcher as the plugin. */
   async plugin(...words: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
     const folder = mkdtempSync(join(tmpdir(), 'plumb-plugin-'))

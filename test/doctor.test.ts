@@ -83,6 +83,29 @@ test('what was looked at fits into a file, and is judged alike without the clust
   }
 })
 
+test('doctor --watch tells when a fault comes and when it goes', async () => {
+  const fault = usual.find(({ name }) => name === 'firewall')!
+  const watch = lab.follow('doctor', 'svc/web', '-n', 'firewall', '--watch')
+  try {
+    await watch.said(/^✓ service\/firewall\/web port 80\/tcp answers everywhere/)
+    await lab.inject(fault, 'on')
+    await watch.said(/\n\S+Z {2}sick: .*where others have rules: table ip other/)
+  } finally {
+    await lab.inject(fault, 'off')
+  }
+  await watch.said(/\n\S+Z {2}healthy: .*answers everywhere/)
+  await watch.end()
+})
+
+test('show draws an Ingress of the lab, and names the nearest of one that is not there', async () => {
+  const well = await lab.cli('show', 'ingress/web', '-n', 'ingress-closes')
+  assert.match(well.stdout, /ingress\/ingress-closes\/web[\s\S]*closes\.example[\s\S]*service\/ingress-closes\/web/)
+  const lost = await lab.cli('show', 'ingress/web', '-n', 'ingress-class')
+  assert.match(lost.stdout, /^✗ ingress\/ingress-class\/web/)
+  const unknown = await lab.cli('show', 'ingress/wbe', '-n', 'ingress-closes')
+  assert.match(unknown.stderr, /there is no Ingress ingress-closes\/wbe; did you mean web\?/)
+})
+
 test('the table of faults in the docs has every fault, with the rule that names it', () => {
   const lines = readFileSync(join(import.meta.dirname, '..', 'docs', 'faults.md'), 'utf8').split('\n')
   for (const { says, rule } of faults) {
