@@ -126,7 +126,7 @@ test('a new zone of the node looks at every Service anew, another Node’s repor
 
 test('cleaning up names the tables of both families, there or not', () => {
   const deleted = cleanUp().flatMap((one) => (one.kind === 'destroy-table' ? [`${one.family} ${one.table}`] : []))
-  const names = ['plumb-egress', 'plumb-pods', 'plumb-policies', 'plumb-services']
+  const names = ['plumb-egress', 'plumb-hostports', 'plumb-pods', 'plumb-policies', 'plumb-services']
   assert.deepEqual(deleted.sort(), [
     'inet plumb-fastpath',
     ...names.map((name) => `ip ${name}`),
