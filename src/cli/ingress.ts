@@ -1,11 +1,12 @@
 import { connect } from '../client/index.ts'
 import { keyOf } from '../cluster/index.ts'
-import { convertIngresses, isIngress } from '../gateways/index.ts'
+import { type ConfigMap, convertIngresses, isIngress } from '../gateways/index.ts'
 import type { KubeObject, Service } from '../objects/index.ts'
 import { exit, print, say } from './output.ts'
 import { pages } from './read-cluster.ts'
 
 const ingresses = { group: 'networking.k8s.io', version: 'v1', plural: 'ingresses', namespaced: true, kind: 'Ingress' }
+const configMaps = { group: '', version: 'v1', plural: 'configmaps', namespaced: true, kind: 'ConfigMap' }
 const services = { group: '', version: 'v1', plural: 'services', namespaced: true, kind: 'Service' }
 
 /** `plumb ingress convert`: Gateway API YAML on standard output, the report on standard error; exit status 1 when something is lost. */
@@ -29,7 +30,9 @@ export async function runConvert(options: {
   const known = objects.filter(({ kind }) => kind === 'Service') as Service[]
   const [name = '', namespace = wanted[0]!.metadata.namespace ?? 'default'] = options.gateway.split('/').reverse()
   const to = { namespace, name, gatewayClass: options.gatewayClass }
-  const { objects: made, notes } = convertIngresses(wanted, new Map(known.map((one) => [keyOf(one), one])), to)
+  const headers = objects.filter(({ kind }) => kind === 'ConfigMap') as ConfigMap[]
+  const byKey = <T extends KubeObject>(all: readonly T[]) => new Map(all.map((one) => [keyOf(one), one]))
+  const { objects: made, notes } = convertIngresses(wanted, byKey(known), byKey(headers), to)
   const { stringify } = await import('yaml')
   if (made.length > 0) print(made.map((one) => stringify(one, { aliasDuplicateObjects: false })).join('---\n'))
   for (const kind of ['lost', 'changed'] as const)
@@ -67,11 +70,11 @@ async function readObjects(options: {
   const client = connect({ kubeconfig, userAgent: 'plumb-ingress-convert' })
   try {
     const found: KubeObject[] = []
-    for (const resource of [ingresses, services])
+    for (const resource of [ingresses, services, configMaps])
       for await (const object of pages(client, resource)) found.push({ ...object, kind: resource.kind } as KubeObject)
     return options.allNamespaces
       ? found
-      : found.filter(({ kind, metadata }) => kind === 'Service' || metadata.namespace === options.namespace)
+      : found.filter(({ kind, metadata }) => kind !== 'Ingress' || metadata.namespace === options.namespace)
   } finally {
     client.close()
   }

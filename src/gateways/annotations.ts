@@ -2,7 +2,9 @@ import { unfollowed } from './annotation-names.ts'
 import { AnnotationReader, annotationPrefixes } from './annotation-reader.ts'
 import { type Canary, readCanary } from './canary.ts'
 import { type Ingress, objectOf } from './ingress.ts'
-import { type ExternalAuth, type IngressAuth, type Referred, readAuth } from './ingress-auth.ts'
+import { type ExternalAuth, type IngressAuth, type Referred, readAuth, type ServiceUrl } from './ingress-auth.ts'
+import { readCustomHeaders } from './ingress-headers.ts'
+import { readMirror } from './ingress-mirror.ts'
 import { type Particulars, readParticulars } from './ingress-particulars.ts'
 import type { Filter, Finding, UserList } from './model.ts'
 
@@ -30,6 +32,8 @@ export interface IngressSettings {
   readonly canary?: Canary
   /** Who is asked about requests. */
   readonly external?: ExternalAuth
+  /** Who gets a copy of requests that go on. */
+  readonly mirror?: ServiceUrl
   /** That a filter speaks of. */
   readonly userList?: UserList
   /** Why requests get 500: something that was to keep others out cannot be done. */
@@ -59,7 +63,9 @@ export function readAnnotations(
   const read = new AnnotationReader(annotations, objectOf(ingress))
   const rewrite = read.like('rewrite-target', /^\/[^\s\\?#]*$/, 'a path without a query')
   const auth = readAuth(read, ingress, referred)
-  const blocked = blockedBy(read, annotations) ?? auth.blocked
+  const headers = readCustomHeaders(read, ingress, referred)
+  const blocked = blockedBy(read, annotations) ?? auth.blocked ?? headers.blocked
+  const mirror = readMirror(read, ingress, referred)
   const appRoot = read.like('app-root', /^\/[^\s\\#]*$/, 'a path')
   const readSeconds = read.integer('proxy-read-timeout', 1, 86_400)
   const sendSeconds = read.integer('proxy-send-timeout', 1, 86_400)
@@ -68,7 +74,7 @@ export function readAnnotations(
   const canary = readCanary(read)
   const settings: IngressSettings = {
     isRegex: (read.flag('use-regex') ?? false) || /\$\d/.test(rewrite ?? ''),
-    filters: filtersOf(read, auth),
+    filters: [...filtersOf(read, auth), ...(headers.filter === undefined ? [] : [headers.filter])],
     secure: read.flag('force-ssl-redirect') ? 'all' : read.flag('ssl-redirect') ? 'with-tls' : 'none',
     aliases: read.list('server-alias') ?? [],
     isWwwRedirected: read.flag('from-to-www-redirect') ?? false,
@@ -80,6 +86,7 @@ export function readAnnotations(
     ...(seconds > 0 && { timeoutMs: seconds * 1000 }),
     ...(canary && { canary }),
     ...(auth.external && { external: auth.external }),
+    ...(mirror && { mirror }),
     ...(auth.userList && { userList: auth.userList }),
     ...(blocked !== undefined && { blocked }),
   }
@@ -96,7 +103,9 @@ const followed = new Set(
   canary canary-weight canary-weight-total canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie
   upstream-vhost x-forwarded-prefix proxy-ssl-verify proxy-ssl-name proxy-ssl-server-name ssl-passthrough from-to-www-redirect
   server-alias auth-type auth-secret auth-secret-type auth-realm auth-url auth-signin auth-signin-redirect-param auth-method
-  auth-response-headers auth-proxy-set-headers auth-cache-key`.split(/\s+/),
+  service-upstream custom-headers mirror-target auth-response-headers auth-proxy-set-headers auth-cache-key`.split(
+    /\s+/,
+  ),
 )
 
 /** Tells of annotations that are not followed; answers why the Ingress must not be served without one. */

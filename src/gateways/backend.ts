@@ -20,14 +20,15 @@ export function protocolOf(appProtocol: string | undefined): BackendModel['proto
 
 /**
  * The servers of a backend, in the order of slices, each once: ready ones; with none ready, those that terminate and still
- * serve (KEP-1669). Of a dual-stack Service its first family, because both name the same pods.
+ * serve (KEP-1669). Of a dual-stack Service its first family, because both name the same pods. Or the Service itself, where it is asked for.
  */
 export function compileServers(
   backend: BackendModel,
   sources: Pick<Sources, 'services' | 'slicesOf'>,
 ): readonly ServerModel[] {
-  const slices = sources.slicesOf(backend.service)
   const service = sources.services.get(backend.service)
+  if (backend.viaService) return serversOf(backend, [service], () => serviceItself(backend, service))
+  const slices = sources.slicesOf(backend.service)
   return serversOf(backend, [slices, service], () => chooseServers(backend, service, slices))
 }
 
@@ -46,6 +47,14 @@ function chooseServers(
   const ready = family.filter(({ ready }) => ready)
   const chosen = ready.length > 0 ? ready : family.filter(({ fallback }) => fallback)
   return [...new Map(chosen.map(({ server }) => [`${server.address} ${server.port}`, server])).values()]
+}
+
+function serviceItself({ service: key, portName }: BackendModel, service: Service | undefined): readonly ServerModel[] {
+  const address = findAddress(service?.spec.clusterIP ?? '')
+  const port = service?.spec.ports?.find(({ name = '', protocol = 'TCP' }) => name === portName && protocol === 'TCP')
+  if (address === undefined || port === undefined) return []
+  const because = { object: `service/${key}`, field: 'spec.clusterIP', value: address }
+  return [{ address, port: port.port, because }]
 }
 
 interface Offer {

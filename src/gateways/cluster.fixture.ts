@@ -52,6 +52,7 @@ export function sourcesOf(objects: {
   services?: readonly Service[]
   slices?: readonly EndpointSlice[]
   secrets?: readonly Secret[]
+  configMaps?: Sources['configMaps']
   gatewayApi?: Partial<GatewayApiSources>
 }): Sources {
   const { ingresses = [], classes = [ourClass], services = [], slices = [], secrets = [] } = objects
@@ -60,7 +61,7 @@ export function sourcesOf(objects: {
     ingresses,
     ingressClasses: classes,
     gatewayApi: { ...noGatewayApi, ...objects.gatewayApi },
-    configMaps: new Map(),
+    configMaps: objects.configMaps ?? new Map(),
     namespaces: new Map(),
     secrets: new Map(secrets.map((one) => [key(one), one])),
     services: new Map(services.map((one) => [key(one), one])),

@@ -24,16 +24,20 @@ export function convertRule(claim: Claim, services: Lookup<Service>, into: Conve
   }
   const shape = shapeOf(claim, tell)
   if (shape === undefined) return undefined
-  const filters = convertFilters(shape.filters, tell)
-  if (filters === undefined) return undefined
+  const converted = convertFilters(shape.filters, tell)
+  if (converted === undefined) return undefined
+  const filters = [...convertMirror(claim), ...converted]
   const backendRefs = into.backendRefs(claim, services)
   if (backendRefs === undefined) return undefined
-  const { protocol, tls, retry, persistence, balance, connectTimeoutMs, limits, mostBodyBytes } = settings.particular
+  const { protocol, tls, retry, persistence, balance, connectTimeoutMs, limits, mostBodyBytes, viaService } =
+    settings.particular
   const lost = (code: string, says: string): void =>
     tell('lost', code, says, 'look for it among the policies of the Gateway that you use')
   if (mostBodyBytes !== undefined) lost('BodyNotLimited', `bodies longer than ${mostBodyBytes} bytes are let through`)
   if (limits !== undefined) lost('ClientsNotLimited', 'the Gateway API has no word for limits of clients')
   if (balance !== undefined) lost('PodsInTurn', 'how a pod is chosen the Gateway API leaves to each implementation')
+  if (viaService)
+    lost('PodsAsked', 'whether pods or their Service are asked the Gateway API leaves to each implementation')
   if (connectTimeoutMs !== undefined)
     lost('ConnectTimeout', 'the Gateway API has no time for a connection to be accepted')
   for (const { backend } of backends) {
@@ -166,10 +170,14 @@ function convertFilters(filters: readonly Filter[], tell: Tell): RouteFilter[] |
         converted.push({ type: 'RequestHeaderModifier', requestHeaderModifier: { set } })
         break
       }
-      // The first two are told, and what is left no annotation asks for.
+      case 'response-headers': {
+        const set = filter.change.set.map(([name, value]) => ({ name, value }))
+        converted.push({ type: 'ResponseHeaderModifier', responseHeaderModifier: { set } })
+        break
+      }
+      // The first two are told, and the mirror is no filter yet.
       case 'basic-auth':
       case 'external-auth':
-      case 'response-headers':
       case 'mirror':
         break
       default:
@@ -177,6 +185,13 @@ function convertFilters(filters: readonly Filter[], tell: Tell): RouteFilter[] |
     }
   }
   return rewrite === undefined ? converted : [...converted, { type: 'URLRewrite', urlRewrite: rewrite }]
+}
+
+/** A Service of another namespace is told as not permitted already. */
+function convertMirror({ settings: { mirror }, backends }: Claim): RouteFilter[] {
+  if (mirror === undefined || backends.length === 0) return []
+  const { name, port } = mirror
+  return [{ type: 'RequestMirror', requestMirror: { backendRef: { name, port } } }]
 }
 
 /** HTTPRequestRedirectFilter `statusCode`. */

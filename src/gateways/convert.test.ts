@@ -5,11 +5,17 @@ import type { KubeObject, Service } from '../objects/index.ts'
 import { ingress, path, service, sourcesOf } from './cluster.fixture.ts'
 import { compileGateways, convertIngresses, explainRequest, type RequestAnswer } from './index.ts'
 import type { Ingress } from './ingress.ts'
-import type { GatewayApiSources } from './sources.ts'
+import type { ConfigMap, GatewayApiSources, Lookup } from './sources.ts'
 
 const to = { namespace: 'ns', name: 'gw', gatewayClass: 'plumb' }
 const services = ['a', 'b', 'c', 'd'].map((name) => service(name))
 const lookup = new Map(services.map((one) => [`ns/${one.metadata.name}`, one]))
+const headers: Lookup<ConfigMap> = new Map([
+  [
+    'ns/headers',
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'headers', namespace: 'ns' }, data: { 'x-a': 'b' } },
+  ],
+])
 /** Nodes bind 20000 more than the port, as the controller arranges it. */
 const gatewayService: Service = {
   apiVersion: 'v1',
@@ -58,6 +64,8 @@ const annotations = fc.constantFrom<Record<string, string>>(
   { 'permanent-redirect': 'https://new.example/there' },
   { 'x-forwarded-prefix': '/p', 'upstream-vhost': 'inner.example', 'proxy-read-timeout': '7' },
   { 'enable-cors': 'true' },
+  { 'custom-headers': 'ns/headers' },
+  { 'mirror-target': 'http://b.ns.svc/$request_uri' },
   { 'server-alias': 'z.example,alias.example', 'from-to-www-redirect': 'true' },
   { canary: 'true', 'canary-weight': '30' },
   { canary: 'true', 'canary-by-header': 'x-canary' },
@@ -113,8 +121,8 @@ test('requests are led alike by random Ingresses and by what they are converted 
       fc.array(anyRequest, { minLength: 10, maxLength: 20 }),
       (drawn, requests) => {
         const ingresses = drawn.map(ingressOf)
-        const { objects, notes } = convertIngresses(ingresses, lookup, to)
-        const before = compileGateways(sourcesOf({ ingresses, services }))
+        const { objects, notes } = convertIngresses(ingresses, lookup, headers, to)
+        const before = compileGateways(sourcesOf({ ingresses, services, configMaps: headers }))
         const after = modelOf(objects)
         for (const request of requests) {
           const isDeep = request.host.split('.').length > 3
@@ -151,7 +159,7 @@ test('TLS: a listener for each host, grants for Secrets elsewhere, redirects at 
     },
   )
   const passed = annotated('passed', { 'ssl-passthrough': 'true' }, rulesFor('pass.example', path('/', 'b')))
-  const { objects, notes } = convertIngresses([secure, passed], lookup, { ...to, namespace: 'edge' })
+  const { objects, notes } = convertIngresses([secure, passed], lookup, headers, { ...to, namespace: 'edge' })
   const gateway = objects[0] as unknown as { spec: { listeners: { name: string; protocol: string }[] } }
   const { listeners } = gateway.spec
   assert.deepEqual(
@@ -181,7 +189,7 @@ test('TLS: a listener for each host, grants for Secrets elsewhere, redirects at 
 
 test('the report: what fences or rewrites by groups is left out, TLS to pods needs an authority, common rewrites carry over', () => {
   const objects = (notes: Record<string, string>, spec: Ingress['spec']) =>
-    convertIngresses([annotated('one', notes, spec)], lookup, to)
+    convertIngresses([annotated('one', notes, spec)], lookup, headers, to)
   const all = rulesFor('x.example', path('/', 'a'))
   const codes = ({ notes }: ReturnType<typeof objects>): string[] =>
     notes.map(({ kind, code }) => `${kind} ${code}`).sort()

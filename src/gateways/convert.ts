@@ -7,18 +7,23 @@ import { type Ingress, objectOf } from './ingress.ts'
 import type { Referred } from './ingress-auth.ts'
 import { type Claim, compileClaims } from './ingress-claims.ts'
 import { compare } from './ingress-class.ts'
-import type { Lookup } from './sources.ts'
+import type { ConfigMap, Lookup } from './sources.ts'
 
 /**
  * The objects of the Gateway API that serve what Ingresses serve, of whatever class, and a report: what means something else then, and what
  * is left out. A route with a fence that the Gateway API has no word for is left out, rather than opened.
  */
-export function convertIngresses(ingresses: readonly Ingress[], services: Lookup<Service>, to: ConvertTo): Conversion {
+export function convertIngresses(
+  ingresses: readonly Ingress[],
+  services: Lookup<Service>,
+  configMaps: Lookup<ConfigMap>,
+  to: ConvertTo,
+): Conversion {
   const ordered = [...ingresses].sort(
     (a, b) =>
       compare(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') || compare(keyOf(a), keyOf(b)),
   )
-  const { claims, passthrough, findings } = compileClaims(ordered, unread)
+  const { claims, passthrough, findings } = compileClaims(ordered, { ...unread, configMaps })
   const into = new Converted(to)
   for (const finding of findings) into.note({ kind: 'lost', ...finding })
   const listeners = httpsListeners(ordered, into)
@@ -33,7 +38,7 @@ export function convertIngresses(ingresses: readonly Ingress[], services: Lookup
 }
 
 /** Only what annotations ask for matters here, not who is in the Secrets that they name. */
-const unread: Referred = {
+const unread: Omit<Referred, 'configMaps'> = {
   secrets: {
     get: (key) => {
       const [namespace = '', name = ''] = key.split('/')
@@ -41,7 +46,6 @@ const unread: Referred = {
       return { apiVersion: 'v1', kind: 'Secret', metadata: { namespace, name }, data: { auth } }
     },
   },
-  configMaps: new Map(),
   grants: [],
 }
 

@@ -14,6 +14,7 @@ export { type GivenAddresses, gatewayStatuses, type WantedStatus } from './gatew
 export { compileGatewayApi } from './gateways.ts'
 export { hostName, hostText } from './host.ts'
 export type { Ingress, IngressClass, Secret } from './ingress.ts'
+export { referredKey } from './ingress-auth.ts'
 export { type LoweredGateway, lowerGateway, renderFiles } from './lower.ts'
 export { parseLogLine } from './lower-frame.ts'
 export type { Entrance, GatewayModel, ServerModel, WeightedTarget } from './model.ts'

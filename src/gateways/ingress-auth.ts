@@ -42,13 +42,23 @@ export function readAuth(read: AnnotationReader, ingress: Ingress, referred: Ref
   return { blocked: basic.blocked ?? external.blocked ?? '' }
 }
 
-/** What `readAuth` depends on beside the Ingress. */
-export function referredBy({ metadata }: Ingress, { secrets, grants }: Referred): readonly unknown[] {
-  const { annotations = {}, namespace } = metadata
-  const named = annotationPrefixes.flatMap((prefix) => annotations[`${prefix}auth-secret`] ?? [])
-  const isAsked = annotationPrefixes.some((prefix) => annotations[`${prefix}auth-url`] !== undefined)
-  const keys = named.map((name) => (name.includes('/') ? name.trim() : `${namespace}/${name.trim()}`))
-  return keys.length === 0 && !isAsked ? [] : [...keys.map((key) => secrets.get(key)), ...grants]
+/** What annotations depend on beside the Ingress. */
+export function referredBy({ metadata }: Ingress, { secrets, configMaps, grants }: Referred): readonly unknown[] {
+  const { annotations, namespace = '' } = metadata
+  if (annotations === undefined) return []
+  const given = (name: string) => annotationPrefixes.flatMap((prefix) => annotations[`${prefix}${name}`] ?? [])
+  const found = [
+    ...given('auth-secret').map((name) => secrets.get(referredKey(name, namespace))),
+    ...given('custom-headers').map((name) => configMaps.get(referredKey(name, namespace))),
+  ]
+  const isAsked = given('auth-url').length + given('mirror-target').length > 0
+  return found.length === 0 && !isAsked ? [] : [...found, ...grants]
+}
+
+/** `NAMESPACE/NAME`, or a name in the Ingress's own namespace. */
+export function referredKey(text: string, ownNamespace: string): string {
+  const name = text.trim()
+  return name.includes('/') ? name : `${ownNamespace}/${name}`
 }
 
 function readBasic(read: AnnotationReader, namespace: string, { secrets, grants }: Referred): IngressAuth {
@@ -59,7 +69,7 @@ function readBasic(read: AnnotationReader, namespace: string, { secrets, grants 
   const type = read.text('auth-type')
   if (type !== 'basic') return block('auth-type', `"${type?.slice(0, 40)}" is not done here`, 'use basic, or auth-url')
   const named = read.text('auth-secret') ?? ''
-  const key = named.includes('/') ? named : `${namespace}/${named}`
+  const key = referredKey(named, namespace)
   const [of = '', name = ''] = key.split('/')
   const from = { group: 'networking.k8s.io', kind: 'Ingress', namespace }
   if (!isPermitted(from, { group: '', kind: 'Secret', namespace: of, name }, grants))

@@ -1,3 +1,4 @@
+import { findAddress } from '../addr/index.ts'
 import { findPort, protocolOf } from './backend.ts'
 import { variantOf } from './backend-reference.ts'
 import type { IngressBackend } from './ingress.ts'
@@ -6,7 +7,7 @@ import type { BackendModel, Because, Finding, Target } from './model.ts'
 import { proxyProtocolOf } from './proxy-protocol.ts'
 import type { Sources } from './sources.ts'
 
-/** Where an Ingress's reference to a Service's port leads. `because` is the reference; a broken one comes with its finding. */
+/** Where an Ingress's reference to a Service's port leads. `because` is the reference; one that is broken or not followed to the letter comes with its finding. */
 export function compileBackend(
   reference: IngressBackend,
   namespace: string,
@@ -44,9 +45,18 @@ export function compileBackend(
     const says = `Service "${wanted.name}" has no port "${asked}"`
     return broken('BackendPortMissing', 'service.port', says, `name one of its ports: ${has.join(', ')}`)
   }
-  const { protocol = protocolOf(port.appProtocol), ...others } = particular
-  const rest = { ...others, ...proxyProtocolOf(service) }
+  const { protocol = protocolOf(port.appProtocol), viaService, ...others } = particular
+  const hasAddress = findAddress(service.spec.clusterIP ?? '') !== undefined
+  const rest = { ...others, ...proxyProtocolOf(service), ...(viaService && hasAddress && { viaService }) }
   const id = `${namespace}:${wanted.name}:${port.port}${variantOf(protocol, port.appProtocol, rest)}`
   const backend: BackendModel = { id, service: key, portName: port.name ?? '', protocol, ...rest, because }
-  return { target: { kind: 'backend', id }, backend }
+  if (!viaService || hasAddress) return { target: { kind: 'backend', id }, backend }
+  const headless: Finding = {
+    code: 'AnnotationIgnored',
+    object: because.object,
+    field: 'metadata.annotations[service-upstream]',
+    says: `Service "${wanted.name}" has no address of its own; its pods are asked`,
+    try: 'take the annotation away, or name a Service that is not headless',
+  }
+  return { target: { kind: 'backend', id }, backend, finding: headless }
 }

@@ -1,6 +1,7 @@
 import { keyOf } from '../cluster/index.ts'
 import { hostText } from './host.ts'
 import { type Ingress, objectOf } from './ingress.ts'
+import type { ServiceUrl } from './ingress-auth.ts'
 import { compileBackend } from './ingress-backend.ts'
 import { type Claim, compileClaims } from './ingress-claims.ts'
 import { compare, controllerName, ownershipOf } from './ingress-class.ts'
@@ -112,7 +113,14 @@ function compileRules(claims: readonly Claim[], sources: Sources, findings: Find
     const object = objectOf(ingress)
     const { timeoutMs, blocked } = settings
     const targets = blocked === undefined ? wanted.length : 1
-    if (filters.length === 0 && settings.external === undefined && timeoutMs === undefined && targets === 1)
+    const { external, mirror } = settings
+    if (
+      filters.length === 0 &&
+      external === undefined &&
+      mirror === undefined &&
+      timeoutMs === undefined &&
+      targets === 1
+    )
       return object
     const number = (numbers.get(object) ?? -1) + 1
     numbers.set(object, number)
@@ -142,10 +150,11 @@ interface CompiledClaim {
 function compileClaim(claim: Claim, id: string, services: Sources['services']): CompiledClaim {
   const { ingress, path, headers, filters, settings, because } = claim
   const { timeoutMs, particular, external } = settings
+  const mirror = claim.backends.length > 0 ? settings.mirror : undefined
   const namespace = ingress.metadata.namespace ?? ''
   const named = claim.backends.map(({ backend }) => services.get(`${namespace}/${backend.service?.name ?? ''}`))
-  const asked = external && services.get(`${external.at.namespace}/${external.at.name}`)
-  return compiledClaims(claim, [id, asked, ...named], () => {
+  const asked = [external?.at, mirror].map((at) => at && services.get(`${at.namespace}/${at.name}`))
+  return compiledClaims(claim, [id, ...asked, ...named], () => {
     const backends: BackendModel[] = []
     const findings: Finding[] = []
     const targetsOf = (): WeightedTarget[] =>
@@ -155,23 +164,26 @@ function compileClaim(claim: Claim, id: string, services: Sources['services']): 
         if (backend !== undefined) backends.push(backend)
         return { weight, target, filters: [] }
       })
+    const reach = (annotation: string, { name, namespace: of, port }: ServiceUrl) => {
+      const field = `metadata.annotations[${annotation}]`
+      const found = compileBackend({ service: { name, port: { number: port } } }, of, { ...because, field }, services)
+      if (found.finding !== undefined) findings.push(found.finding)
+      if (found.backend !== undefined) backends.push(found.backend)
+      return found
+    }
     // Nobody passes while the Service is not there that is to be asked about it.
-    const judge =
-      external &&
-      compileBackend(
-        { service: { name: external.at.name, port: { number: external.at.port } } },
-        external.at.namespace,
-        { ...because, field: 'metadata.annotations[auth-url]' },
-        services,
-      )
-    if (judge?.finding !== undefined) findings.push(judge.finding)
-    if (judge?.backend !== undefined) backends.push(judge.backend)
+    const judge = external && reach('auth-url', external.at)
+    const copied = mirror && reach('mirror-target', mirror)
     const blocked = settings.blocked ?? judge?.finding?.says
-    const all =
-      external && judge?.backend ? afterFences(filters, { ...external.filter, backend: judge.backend.id }) : filters
+    const more: Filter[] = [
+      ...(external && judge?.backend ? [{ ...external.filter, backend: judge.backend.id }] : []),
+      ...(copied?.backend
+        ? [{ kind: 'mirror', backend: copied.backend.id, numerator: 100, denominator: 100 } as const]
+        : []),
+    ]
     const action: HttpAction = {
       id,
-      filters: blocked === undefined ? all : [],
+      filters: blocked === undefined ? afterFences(filters, more) : [],
       targets: blocked === undefined ? targetsOf() : [brokenTarget(claim, blocked)],
       ...(timeoutMs && { timeoutMs }),
     }
@@ -181,10 +193,11 @@ function compileClaim(claim: Claim, id: string, services: Sources['services']): 
 
 const compiledClaims = perObjectGiven<Claim, CompiledClaim>()
 
-/** Behind those that need nobody's word, and before those that change the request. */
-function afterFences(filters: readonly Filter[], asked: Filter): Filter[] {
+/** Puts some behind those that need nobody's word, and before those that change the request. */
+function afterFences(filters: readonly Filter[], more: readonly Filter[]): readonly Filter[] {
+  if (more.length === 0) return filters
   const isFence = ({ kind }: Filter): boolean => kind === 'sources' || kind === 'cors' || kind === 'basic-auth'
-  return [...filters.filter(isFence), asked, ...filters.filter((one) => !isFence(one))]
+  return [...filters.filter(isFence), ...more, ...filters.filter((one) => !isFence(one))]
 }
 
 /** TLS that goes on to pods by the name that clients ask for. */

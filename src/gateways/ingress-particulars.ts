@@ -4,7 +4,7 @@ import type { BackendModel, Balance, ClientLimits } from './model.ts'
 /** What is particular about how pods of an Ingress are chosen and spoken to. */
 export type Particulars = Pick<
   BackendModel,
-  'tls' | 'retry' | 'persistence' | 'balance' | 'connectTimeoutMs' | 'limits' | 'mostBodyBytes'
+  'tls' | 'retry' | 'persistence' | 'balance' | 'connectTimeoutMs' | 'limits' | 'mostBodyBytes' | 'viaService'
 > & { readonly protocol?: BackendModel['protocol'] }
 
 /** `object` names the Ingress. */
@@ -32,6 +32,7 @@ export function readParticulars(read: AnnotationReader, object: string): Particu
     ...(balance && { balance }),
     ...(connectSeconds && { connectTimeoutMs: connectSeconds * 1000 }),
     ...(limits && { limits }),
+    ...(read.flag('service-upstream') && { viaService: true }),
     // 0 is no limit.
     ...(bytes > 0 && { mostBodyBytes: bytes }),
   }

@@ -200,6 +200,8 @@ export interface BackendModel {
   /** For a pod to accept a connection. */
   readonly connectTimeoutMs?: number
   readonly limits?: ClientLimits
+  /** Requests go to the address of the Service, not to those of its pods. */
+  readonly viaService?: true
   /** How pods are told who the client is, before anything else. */
   readonly proxyProtocol?: 'v1' | 'v2'
   /** Requests with a longer body get 413. */

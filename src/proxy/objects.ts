@@ -1,6 +1,13 @@
 import type { Client, Resource } from '../client/index.ts'
 import type { ObjectKey, Snapshot } from '../cluster/index.ts'
-import type { ConfigMap, Ingress, IngressClass, Secret, Sources } from '../gateways/index.ts'
+import {
+  type ConfigMap,
+  type Ingress,
+  type IngressClass,
+  referredKey,
+  type Secret,
+  type Sources,
+} from '../gateways/index.ts'
 import type { KubeObject } from '../objects/index.ts'
 
 const networking = { group: 'networking.k8s.io', version: 'v1' }
@@ -75,11 +82,12 @@ export class GatewayObjects {
     }
   }
 
-  /** Whether an Ingress speaks of a Secret with passwords. */
-  #isNamed(key: ObjectKey): boolean {
+  /** Whether an Ingress speaks of a Secret with passwords, or of a ConfigMap with headers. */
+  #isNamed(kind: Kind, key: ObjectKey): boolean {
+    const annotation = kind === 'secrets' ? '/auth-secret' : '/custom-headers'
     return [...this.#of('ingresses').values()].some(({ metadata }) =>
       Object.entries(metadata.annotations ?? {}).some(
-        ([name, value]) => name.endsWith('/auth-secret') && (value === key || `${metadata.namespace}/${value}` === key),
+        ([name, value]) => name.endsWith(annotation) && referredKey(value, metadata.namespace ?? '') === key,
       ),
     )
   }
@@ -99,7 +107,7 @@ export class GatewayObjects {
       if (kept === undefined) into.delete(key)
       else into.set(key, kept)
       this.#lists.delete(kind)
-      if (!isSameSpec(old, kept) && (isForTls(current ?? old) || this.#isNamed(key))) onChange()
+      if (!isSameSpec(old, kept) && (isForTls(current ?? old) || this.#isNamed(kind, key))) onChange()
     }
     this.#stops.push(informer.onChange(change))
     return informer.start()
@@ -108,12 +116,12 @@ export class GatewayObjects {
 
 const mostBytes = 65_536
 
-/** Of all Secrets only those for TLS and those that may hold passwords, and of ConfigMaps those with certificates of authorities. */
+/** Of all Secrets only those for TLS and those that may hold passwords, and of ConfigMaps those with certificates of authorities or maybe headers. */
 function isWorthKeeping(object: KubeObject): boolean {
-  if (object.kind !== 'Secret') return object.kind !== 'ConfigMap' || isForTls(object)
+  if (object.kind !== 'Secret' && object.kind !== 'ConfigMap') return true
   const { type = 'Opaque', data = {} } = object as Secret
   const size = Object.values(data).reduce((sum, { length }) => sum + length, 0)
-  return isForTls(object) || (type === 'Opaque' && size <= mostBytes)
+  return isForTls(object) || ((object.kind === 'ConfigMap' || type === 'Opaque') && size <= mostBytes)
 }
 
 /** False for Secrets and ConfigMaps without certificates. */

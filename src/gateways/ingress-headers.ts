@@ -1,0 +1,47 @@
+import type { AnnotationReader } from './annotation-reader.ts'
+import type { Ingress } from './ingress.ts'
+import { type Referred, referredKey } from './ingress-auth.ts'
+import type { Filter } from './model.ts'
+import { isPermitted } from './reference.ts'
+
+/** RFC 9110, 5.1; those that say how a message is framed are the gateway's own. */
+const headerName = /^[\w!#$%&'*+.^`|~-]{1,256}$/
+const framing = /^(connection|content-length|keep-alive|te|trailer|transfer-encoding|upgrade)$/i
+const headerValue = /^[\x20-\x7e]{0,4096}$/
+
+/** Headers of answers, as the ConfigMap of `custom-headers` has them; who cannot be given them gets none of the answers, as at ingress-nginx. */
+export function readCustomHeaders(
+  read: AnnotationReader,
+  { metadata: { namespace = '' } }: Ingress,
+  { configMaps, grants }: Referred,
+): { readonly filter?: Filter; readonly blocked?: string } {
+  const named = read.text('custom-headers')
+  if (named === undefined) return {}
+  const block = (says: string, remedy: string, code: string) => {
+    read.refuse('custom-headers', says, remedy, code)
+    return { blocked: says }
+  }
+  const key = referredKey(named, namespace)
+  const [of = '', name = ''] = key.split('/')
+  const from = { group: 'networking.k8s.io', kind: 'Ingress', namespace }
+  if (!isPermitted(from, { group: '', kind: 'ConfigMap', namespace: of, name }, grants))
+    return block(
+      `no ReferenceGrant in ${of} lets Ingresses of ${namespace} use configmap/${key}`,
+      `make one, or name a ConfigMap of ${namespace}`,
+      'AnnotationNotServed',
+    )
+  const found = configMaps.get(key)
+  if (found === undefined)
+    return block(`there is no ConfigMap ${key}`, 'create it with a key for each header', 'ConfigMapMissing')
+  const set = Object.entries(found.data ?? {})
+  const wrong = set.find(
+    ([header, value]) => !headerName.test(header) || framing.test(header) || !headerValue.test(value),
+  )
+  if (wrong !== undefined)
+    return block(
+      `header "${wrong[0].slice(0, 80)}" of configmap/${key} cannot be set`,
+      'name headers that do not frame messages, with one line of ASCII each',
+      'ConfigMapInvalid',
+    )
+  return set.length === 0 ? {} : { filter: { kind: 'response-headers', change: { set, add: [], remove: [] } } }
+}
