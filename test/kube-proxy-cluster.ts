@@ -177,6 +177,8 @@ export class KubeProxyCluster {
     this.#open.push(namespace)
     namespace.network.setLink('lo', { up: true })
     namespace.network.setSysctl('net.ipv6.conf.all.disable_ipv6', 1)
+    // Machines with two links to the segment answer ARP by the one alone that has the address.
+    namespace.network.setSysctl('net.ipv4.conf.all.arp_ignore', 1)
     return namespace
   }
 
