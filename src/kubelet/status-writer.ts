@@ -58,7 +58,7 @@ export class StatusWriter {
         namespace,
         name,
         'strategic',
-        { metadata: { uid }, status },
+        { metadata: { uid }, status: replacing(status) },
         { subresource: 'status' },
       )
       this.#written = text
@@ -68,4 +68,10 @@ export class StatusWriter {
       else this.touch(retryMs)
     }
   }
+}
+
+/** Addresses of a sandbox that is gone would stay beside those of the new one: a strategic merge knows these lists' items by their `ip`. */
+function replacing(status: NonNullable<Pod['status']>): object {
+  const whole = (list: readonly object[] | undefined) => list && [...list, { $patch: 'replace' }]
+  return { ...status, podIPs: whole(status.podIPs), hostIPs: whole(status.hostIPs) }
 }

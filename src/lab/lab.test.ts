@@ -201,5 +201,7 @@ test('kill -9 of the lab leaves nothing, and up starts anew from a backup', asyn
   assert.equal((await api.get<Pod>(Pods, 'default', 'client')).metadata.uid, before.metadata.uid)
   // The same pods in new namespaces: they run, and reach one another.
   await until('the shop answers', async () => (await run(client, 'curl', '-s', '-m', '5', 'http://web')).code === 0)
+  const { status } = await api.get<Pod>(Pods, 'default', 'client')
+  assert.equal(status?.podIPs?.length, 2, 'the addresses of its former namespace are gone')
   await assert.rejects(up({ name, nodes: 3, files: [], timeoutMs: 1000, restore: backup }), /runs already/)
 })
