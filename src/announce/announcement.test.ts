@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { underlayAnnotation } from '../cluster/index.ts'
-import type { EndpointSlice, Node, Service } from '../objects/index.ts'
+import type { EndpointSlice, L2Advertisement, Node, Service } from '../objects/index.ts'
 import { mergeAnnouncements, serviceAnnouncements } from './announcement.ts'
-import type { L2Advertisement } from './l2-advertisement.ts'
 
 type Conditions = EndpointSlice['endpoints'][number]['conditions']
 

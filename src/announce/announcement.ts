@@ -9,8 +9,7 @@ import {
   matchesAny,
   nodesBySegment,
 } from '../cluster/index.ts'
-import type { EndpointSlice, Node, Service } from '../objects/index.ts'
-import type { AddressSelection, L2Advertisement } from './l2-advertisement.ts'
+import type { AddressSelection, EndpointSlice, L2Advertisement, Node, Service } from '../objects/index.ts'
 
 /** An address to be announced, and where. */
 export interface Announcement {

@@ -1,7 +1,7 @@
 export { type Announcement, mergeAnnouncements, serviceAnnouncements } from './announcement.ts'
 export { Arbiter, arbiterMs } from './arbiter.ts'
+export { carriedPorts } from './carried.ts'
 export { type Effect, Election } from './election.ts'
-export type { AddressSelection, L2Advertisement } from './l2-advertisement.ts'
 export type { Message } from './message.ts'
 export { rankNodes } from './rank.ts'
 export { announcementMs } from './schedule.ts'

@@ -1,8 +1,8 @@
 import type { BFDProfile, BGPAdvertisement, BGPPeer, BgpInput, Community } from '../bgp/index.ts'
 import type { Client, Informer, Resource } from '../client/index.ts'
 import { keyOf, type Snapshot } from '../cluster/index.ts'
-import { type IPAddressPool, poolFinder } from '../ipam/index.ts'
-import type { KubeObject, Node } from '../objects/index.ts'
+import { poolFinder } from '../ipam/index.ts'
+import type { IPAddressPool, KubeObject, Node } from '../objects/index.ts'
 
 const plumb = { group: 'plumb.network', version: 'v1alpha1', namespaced: false }
 export const bgpPeers: Resource = { ...plumb, plural: 'bgppeers', kind: 'BGPPeer' }

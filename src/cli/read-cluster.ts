@@ -162,6 +162,8 @@ const collections = {
 const policyGroup = 'policy.networking.k8s.io'
 const optionalKinds: Readonly<Record<string, Resource>> = {
   egresses: wide('plumb.network/v1alpha1', 'Egress', 'egresses'),
+  addressPools: wide('plumb.network/v1alpha1', 'IPAddressPool', 'ipaddresspools'),
+  l2Advertisements: wide('plumb.network/v1alpha1', 'L2Advertisement', 'l2advertisements'),
   clusterPolicies: wide(`${policyGroup}/v1alpha2`, 'ClusterNetworkPolicy', 'clusternetworkpolicies'),
   adminPolicies: wide(`${policyGroup}/v1alpha1`, 'AdminNetworkPolicy', 'adminnetworkpolicies'),
   baselinePolicies: wide(`${policyGroup}/v1alpha1`, 'BaselineAdminNetworkPolicy', 'baselineadminnetworkpolicies'),

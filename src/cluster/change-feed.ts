@@ -13,6 +13,8 @@ export interface Changes {
   readonly adminPolicies: ReadonlySet<ObjectKey>
   readonly baselinePolicies: ReadonlySet<ObjectKey>
   readonly egresses: ReadonlySet<ObjectKey>
+  readonly addressPools: ReadonlySet<ObjectKey>
+  readonly l2Advertisements: ReadonlySet<ObjectKey>
 }
 
 /** Accumulates changed keys by collection between two rounds. */
@@ -59,6 +61,8 @@ export function mergeChanges(a: Changes, b: Changes): Changes {
     adminPolicies: new Set([...a.adminPolicies, ...b.adminPolicies]),
     baselinePolicies: new Set([...a.baselinePolicies, ...b.baselinePolicies]),
     egresses: new Set([...a.egresses, ...b.egresses]),
+    addressPools: new Set([...a.addressPools, ...b.addressPools]),
+    l2Advertisements: new Set([...a.l2Advertisements, ...b.l2Advertisements]),
   }
 }
 
@@ -74,5 +78,7 @@ function emptyChanges(): Record<Collection, Set<ObjectKey>> {
     adminPolicies: new Set(),
     baselinePolicies: new Set(),
     egresses: new Set(),
+    addressPools: new Set(),
+    l2Advertisements: new Set(),
   }
 }

@@ -4,7 +4,9 @@ import type {
   ClusterNetworkPolicy,
   Egress,
   EndpointSlice,
+  IPAddressPool,
   KubeObject,
+  L2Advertisement,
   Namespace,
   NetworkPolicy,
   Node,
@@ -26,6 +28,8 @@ export interface Collections {
   readonly adminPolicies: AdminNetworkPolicy
   readonly baselinePolicies: AdminNetworkPolicy
   readonly egresses: Egress
+  readonly addressPools: IPAddressPool
+  readonly l2Advertisements: L2Advertisement
 }
 
 export type Collection = keyof Collections
@@ -42,6 +46,8 @@ export interface Snapshot {
   readonly adminPolicies: ReadonlyMap<ObjectKey, AdminNetworkPolicy>
   readonly baselinePolicies: ReadonlyMap<ObjectKey, AdminNetworkPolicy>
   readonly egresses: ReadonlyMap<ObjectKey, Egress>
+  readonly addressPools: ReadonlyMap<ObjectKey, IPAddressPool>
+  readonly l2Advertisements: ReadonlyMap<ObjectKey, L2Advertisement>
   /** The slices of a Service (label `kubernetes.io/service-name`), sorted by name. */
   slicesOf(service: ObjectKey): readonly EndpointSlice[]
   /** The Pod that has the address in its status and neither ended nor shares its node's network. */
@@ -71,6 +77,8 @@ export class LiveSnapshot implements Snapshot {
   readonly adminPolicies = new Map<ObjectKey, AdminNetworkPolicy>()
   readonly baselinePolicies = new Map<ObjectKey, AdminNetworkPolicy>()
   readonly egresses = new Map<ObjectKey, Egress>()
+  readonly addressPools = new Map<ObjectKey, IPAddressPool>()
+  readonly l2Advertisements = new Map<ObjectKey, L2Advertisement>()
   readonly #slicesByService = new Map<ObjectKey, readonly EndpointSlice[]>()
   readonly #podsByAddress = new Map<Address, readonly Pod[]>()
   readonly #podsByNode = new Map<string, Map<ObjectKey, Pod>>()
@@ -151,16 +159,20 @@ export class LiveSnapshot implements Snapshot {
 export function snapshotOf(objects: Iterable<KubeObject>): LiveSnapshot {
   const snapshot = new LiveSnapshot()
   for (const object of objects) {
-    const collection = findCollection(object.kind)
+    const collection = findCollection(object)
     if (collection !== undefined) snapshot.put(collection, keyOf(object), object as never)
   }
   return snapshot
 }
 
 /** The collection of a kind, if a Snapshot holds that kind. */
-function findCollection(kind: string): Collection | undefined {
+function findCollection({ apiVersion, kind }: KubeObject): Collection | undefined {
+  // Another load balancer's kinds have the same names.
+  if (foreignGroup.test(apiVersion)) return undefined
   return Object.hasOwn(collectionByKind, kind) ? collectionByKind[kind] : undefined
 }
+
+const foreignGroup = /^metallb\.io\//
 
 const collectionByKind: Readonly<Record<string, Collection>> = {
   Service: 'services',
@@ -173,6 +185,8 @@ const collectionByKind: Readonly<Record<string, Collection>> = {
   AdminNetworkPolicy: 'adminPolicies',
   BaselineAdminNetworkPolicy: 'baselinePolicies',
   Egress: 'egresses',
+  IPAddressPool: 'addressPools',
+  L2Advertisement: 'l2Advertisements',
 }
 
 function byName(a: EndpointSlice, b: EndpointSlice): number {

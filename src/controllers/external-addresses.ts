@@ -5,12 +5,11 @@ import {
   type AddressRequest,
   type Allocation,
   compilePools,
-  type IPAddressPool,
   poolStatuses,
   type ReservedRange,
   rangeOf,
 } from '../ipam/index.ts'
-import { type KubeObject, type Node, Nodes, ServiceCIDRs } from '../objects/index.ts'
+import { type IPAddressPool, type KubeObject, type Node, Nodes, ServiceCIDRs } from '../objects/index.ts'
 import type { Context } from './context.ts'
 import { withCondition } from './pod-state.ts'
 import { writeStatus } from './status-write.ts'

@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { ApiError, type Client } from '../client/index.ts'
-import type { IPAddressPool } from '../ipam/index.ts'
-import { Events, type KubeEvent, type KubeObject, type Node, Nodes, type Service, Services } from '../objects/index.ts'
+import {
+  Events,
+  type IPAddressPool,
+  type KubeEvent,
+  type KubeObject,
+  type Node,
+  Nodes,
+  type Service,
+  Services,
+} from '../objects/index.ts'
 import { type Cluster, readyNode, startCluster, until } from './cluster.fixture.ts'
 import { ipAddressPools } from './external-addresses.ts'
 import { startControllers } from './index.ts'

@@ -51,6 +51,9 @@ export function saveCapsule(
     'clusterPolicies',
     'adminPolicies',
     'baselinePolicies',
+    'egresses',
+    'addressPools',
+    'l2Advertisements',
   ] as const
   const all = snapshot as unknown as Readonly<Record<string, ReadonlyMap<string, KubeObject> | undefined>>
   return {

@@ -1,5 +1,6 @@
 import type { Address, Family, Prefix } from '../addr/index.ts'
 import type { Because, Finding } from '../cluster/index.ts'
+import type { SeenAs } from '../services/index.ts'
 import type { Probed } from './followed.ts'
 
 /** Transport of the connection in question. */
@@ -77,9 +78,9 @@ export type Observation =
       readonly transport: Transport
       /** What the client asks for. */
       readonly asked: { readonly address: Address; readonly port: number }
-      /** Who answers, and whether it sees the client under its own address. */
+      /** Who answers, and under which address it sees the client. */
       readonly endpoint: { readonly address: Address; readonly port: number }
-      readonly seenAs: 'kept' | 'masqueraded'
+      readonly seenAs: SeenAs
     }
   | {
       /** What this node's map of policies has for its pod at an address: chains are named by what they say. */

@@ -2,6 +2,7 @@ import { type Address, familyOf, type Prefix } from '../addr/index.ts'
 import type { Because, Finding, Snapshot } from '../cluster/index.ts'
 import { nodePrefixes } from '../pods/index.ts'
 import { type explainService, type ServiceContext, servicesAt } from '../services/index.ts'
+import { carriedAt } from './announced.ts'
 import type { Answer, Question, Step } from './answer.ts'
 import type { Source } from './end.ts'
 import { viewOf } from './entry.ts'
@@ -47,6 +48,7 @@ export function contextOf(
     podPrefixes: [...snapshot.nodes.values()].flatMap(nodePrefixes),
     ownPodPrefixes: own === undefined ? [] : nodePrefixes(own),
     servicePrefixes: facts.servicePrefixes,
+    carried: carriedAt(snapshot, source.node, address),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Address } from '../addr/index.ts'
 import { type Because, keyOf } from '../cluster/index.ts'
+import type { SeenAs } from '../services/index.ts'
 import type { Branch, Verdict } from './answer.ts'
 import type { Asked } from './asked.ts'
 import { type Destination, walk } from './walk.ts'
@@ -7,7 +8,7 @@ import { type Destination, walk } from './walk.ts'
 /** The way to one endpoint, which answers for what the client `asked` for. */
 export function branchTo(
   { snapshot, question, source }: Pick<Asked, 'snapshot' | 'question' | 'source'>,
-  one: { address: Address; port: number; node?: string | undefined; because: Because; source?: 'kept' | 'masqueraded' },
+  one: { address: Address; port: number; node?: string | undefined; because: Because; source?: SeenAs },
   share: Branch['share'],
   asked?: Destination,
 ): Branch {

@@ -155,7 +155,7 @@ function judgePolicy(
 
 /** Connections that are alive were made by the rules of their time, so none of them contradicts what a new one would meet. */
 function judgeEntries(
-  { endpoint, seenAs }: Extract<Observation, { kind: 'conntrack' }>,
+  { asked, endpoint, seenAs }: Extract<Observation, { kind: 'conntrack' }>,
   entries: readonly Entry[],
 ): Observed {
   const mine = entries.filter((one) => one.endpoint.address === endpoint.address && one.endpoint.port === endpoint.port)
@@ -173,7 +173,9 @@ function judgeEntries(
     ...(offloaded ? ['offloaded: its packets go by the fast path, past every hook'] : []),
   ]
   const more = mine.length === 1 ? '' : `, and ${mine.length - 1} more`
-  const older = (seen === client.address) === (seenAs === 'kept') ? '' : '; a new one would be seen otherwise'
+  const own = seen === client.address
+  const isExpected = { kept: own, masqueraded: !own, external: seen === asked.address }[seenAs]
+  const older = isExpected ? '' : '; a new one would be seen otherwise'
   return { kind: 'agrees', says: `kernel: ${facts.join(', ')}${more}${older}` }
 }
 

@@ -2,7 +2,7 @@ import type { Address } from '../addr/index.ts'
 import { families } from '../addr/index.ts'
 import { type Finding, keyOf } from '../cluster/index.ts'
 import { asksClusterDns } from '../dns/index.ts'
-import { compileService, explainService } from '../services/index.ts'
+import { compileService, explainService, type SeenAs } from '../services/index.ts'
 import type { Step, Verdict } from './answer.ts'
 import { type Asked, contextOf, toQuestion } from './asked.ts'
 import { viewOf } from './entry.ts'
@@ -60,7 +60,7 @@ interface Frontend {
   readonly targets: readonly {
     readonly address: Address
     readonly port: number
-    readonly source: 'kept' | 'masqueraded'
+    readonly source: SeenAs
   }[]
 }
 

@@ -3,6 +3,7 @@ import type { Snapshot } from '../cluster/index.ts'
 import type { Node } from '../objects/index.ts'
 import { nodeAddresses } from '../pods/index.ts'
 import type { NodeView } from '../services/index.ts'
+import { findHolder } from './announced.ts'
 import { type FoundEnd, findEnd, type Source } from './end.ts'
 
 /** The node that has an address as its own. */
@@ -11,13 +12,14 @@ export function findOwner(snapshot: Snapshot, address: Address): Node | undefine
 }
 
 /**
- * Somebody beyond the cluster: packets to a node's address enter there, those to any other address at the first node by name,
- * for no object says to which node the network hands them. Undefined in a cluster without nodes.
+ * Somebody beyond the cluster: packets to a node's address enter there, those to an address that L2Advertisements announce at the node that is first in
+ * rank for it, those to any other at the first node by name, for no object says to which node the network hands them. Undefined in a cluster without nodes.
  */
 function outsideSource(snapshot: Snapshot, address: Address, destination: Address | undefined): Source | undefined {
   const owner = destination === undefined ? undefined : findOwner(snapshot, destination)
   const first = [...snapshot.nodes.keys()].sort()[0]
-  const node = owner?.metadata.name ?? first
+  const holder = destination === undefined ? undefined : findHolder(snapshot, destination)
+  const node = owner?.metadata.name ?? holder ?? first
   if (node === undefined) return undefined
   const because = { object: `node/${node}`, field: 'status.addresses', value: destination ?? '' }
   return { label: address, node, pod: undefined, addresses: [address], outside: true, because }

@@ -2,6 +2,7 @@ import type { Address } from '../addr/index.ts'
 import type { Snapshot } from '../cluster/index.ts'
 import { nodeAddresses } from '../pods/index.ts'
 import { explainPolicies, type SideAnswer } from '../policies/index.ts'
+import type { SeenAs } from '../services/index.ts'
 import type { Protocol, Step, Verdict } from './answer.ts'
 import type { Source } from './end.ts'
 
@@ -23,12 +24,13 @@ export interface PolicySides {
 
 const silent: PolicySide = { steps: [], denied: undefined }
 
-/** Asks the policies of both ends. A masqueraded client is its node to policies of another node, and itself to those of the same one. */
+/** Asks the policies of both ends. A client that is translated is its node, or the external address, to policies of another node, and itself to those of the same one. */
 export function askPolicies(
   snapshot: Snapshot,
   source: Source,
   { address, port, transport }: { address: Address; port: number; transport: Protocol },
-  seenAs: 'kept' | 'masqueraded',
+  seenAs: SeenAs,
+  asked: Address,
 ): PolicySides {
   const family = address.includes(':') ? 6 : 4
   const own = source.addresses.find((one) => one.includes(':') === (family === 6))
@@ -37,7 +39,8 @@ export function askPolicies(
   const target = snapshot.findPod(address)
   const sameNode = target?.spec.nodeName === source.node
   const node = snapshot.nodes.get(source.node)
-  const masked = seenAs === 'masqueraded' && !sameNode && node !== undefined ? nodeAddresses(node)[family] : undefined
+  const mask = { kept: undefined, masqueraded: node && nodeAddresses(node)[family], external: asked }[seenAs]
+  const masked = sameNode ? undefined : mask
   const question = { source: own, destination: address, protocol: transport, port } as const
   const { sides } = explainPolicies(snapshot, question)
   const seen = masked === undefined ? sides : explainPolicies(snapshot, { ...question, source: masked }).sides

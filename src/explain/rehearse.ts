@@ -62,7 +62,7 @@ export function rehearse(manifests: readonly KubeObject[]): Rehearsal {
 const needsSpec: ReadonlySet<string> = new Set(['Service', 'Pod', 'NetworkPolicy'])
 
 const clusterWide: ReadonlySet<string> = new Set([
-  ...['Node', 'Namespace', 'Egress'],
+  ...['Node', 'Namespace', 'Egress', 'IPAddressPool', 'L2Advertisement'],
   ...['ClusterNetworkPolicy', 'AdminNetworkPolicy', 'BaselineAdminNetworkPolicy'],
 ])
 

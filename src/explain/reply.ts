@@ -1,6 +1,7 @@
 import { type Address, type Family, familyOf } from '../addr/index.ts'
 import type { Because, Snapshot } from '../cluster/index.ts'
 import { explainPath } from '../pods/index.ts'
+import type { SeenAs } from '../services/index.ts'
 import type { Step } from './answer.ts'
 import type { Source } from './end.ts'
 import { podNetworkOf } from './pod-network.ts'
@@ -10,7 +11,7 @@ import type { Destination } from './walk.ts'
 export interface Translation {
   readonly asked: Destination
   readonly endpoint: Destination
-  readonly seenAs: 'kept' | 'masqueraded'
+  readonly seenAs: SeenAs
 }
 
 /** The client's address as an endpoint of this family sees it; undefined where the client or its node has none. */
@@ -18,10 +19,11 @@ export function seenBy(
   snapshot: Snapshot,
   source: Source,
   family: Family,
-  seenAs: Translation['seenAs'],
+  seenAs: SeenAs,
+  asked: Address,
 ): Address | undefined {
   if (seenAs === 'kept') return source.addresses.find((address) => familyOf(address) === family)
-  return podNetworkOf(snapshot, source.node).addresses[family]
+  return seenAs === 'external' ? asked : podNetworkOf(snapshot, source.node).addresses[family]
 }
 
 /** The answer's way back: the endpoint's node routes it to whom the endpoint saw, and conntrack turns it back there. */
@@ -33,19 +35,22 @@ export function replySteps(
 ): Step[] {
   const family = familyOf(endpoint.address)
   const clients = source.addresses.filter((address) => familyOf(address) === family)
-  const own = podNetworkOf(snapshot, source.node).addresses[family]
-  const sees = seenBy(snapshot, source, family, seenAs)
+  const sees = seenBy(snapshot, source, family, seenAs, asked.address)
   const because = { object: `node/${source.node}`, field: 'spec.podCIDRs', value: source.addresses.join(', ') }
-  const says = replyOf(source, node, clients[0], seenAs)
-  // To its own node's addresses no route leads out: what is delivered there is asked for nowhere.
-  const route = sees === undefined || (sees === own && node === source.node) ? {} : routeBack(snapshot, node, sees)
+  const says = replyOf(source, node, clients[0], seenAs, asked.address)
+  // The same node turns the answer back before it looks for a route.
+  const route = sees === undefined || (seenAs !== 'kept' && node === source.node) ? {} : routeBack(snapshot, node, sees)
   return [
     { stage: 'reply', node, says, because, ...route },
     ...(clients.length === 0 ? [] : [entryStep(source, clients, { asked, endpoint, seenAs }, because)]),
   ]
 }
 
-function replyOf(source: Source, node: string, client: Address | undefined, seenAs: Translation['seenAs']): string {
+function replyOf(source: Source, node: string, client: Address | undefined, seenAs: SeenAs, asked: Address): string {
+  if (seenAs === 'external') {
+    const where = source.node === node ? 'there' : `on ${source.node}, or whichever node holds the address then,`
+    return `the pod sees ${asked} as its client; conntrack ${where} turns the answer back to ${source.label}`
+  }
   if (seenAs === 'masqueraded') {
     return `the pod sees ${source.node} as its client; conntrack there turns the answer back to ${source.label}`
   }

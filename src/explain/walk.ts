@@ -2,6 +2,7 @@ import { type Address, families, familyOf } from '../addr/index.ts'
 import { type Because, keyOf, type Snapshot } from '../cluster/index.ts'
 import type { Pod } from '../objects/index.ts'
 import { explainPath, nodeAddresses, type PathStep, type Tunnel } from '../pods/index.ts'
+import type { SeenAs } from '../services/index.ts'
 import type { Protocol, Step, Verdict } from './answer.ts'
 import { egressSteps } from './egress.ts'
 import type { Source } from './end.ts'
@@ -29,11 +30,11 @@ export function walk(
   snapshot: Snapshot,
   source: Source,
   destination: Destination,
-  seenAs: 'kept' | 'masqueraded' = 'kept',
+  seenAs: SeenAs = 'kept',
   asked: Destination = destination,
 ): Way {
   const pod = snapshot.findPod(destination.address)
-  const policies = askPolicies(snapshot, source, destination, seenAs)
+  const policies = askPolicies(snapshot, source, destination, seenAs, asked.address)
   const steps: Step[] = []
   const comesIn = source.outside === true || source.forwarded === true
   let node = source.node
@@ -63,15 +64,15 @@ export function walk(
     if (next.kind === 'nobody') return { steps, verdict: deny(next.says, next.because) }
     if (next.kind === 'leave') {
       // Only pods are masqueraded on their way out.
-      const kept = seenAs === 'kept' && !(next.masqueraded && policies.fromPod)
-      const seen = seenBy(snapshot, source, familyOf(destination.address), kept ? 'kept' : 'masqueraded')
+      const leaves = seenAs === 'kept' && next.masqueraded && policies.fromPod ? 'masqueraded' : seenAs
+      const seen = seenBy(snapshot, source, familyOf(destination.address), leaves, asked.address)
       return { ...leave(snapshot, steps, next, destination), seenAs: seen }
     }
     if (next.kind === 'own') {
       const verdict = { kind: 'allow', says: next.says, because: next.because } as const
       // What comes in for the node itself passes no postrouting, so nothing is masqueraded there.
       const kept = hop === 0 ? 'kept' : seenAs
-      return { steps, verdict, seenAs: seenBy(snapshot, source, familyOf(destination.address), kept) }
+      return { steps, verdict, seenAs: seenBy(snapshot, source, familyOf(destination.address), kept, asked.address) }
     }
     if (ownNode) steps.push(...policies.exempt(node))
     else {
@@ -152,7 +153,7 @@ function deliver(
   const key = keyOf(pod)
   steps.push(socketStep(node, pod, destination))
   steps.push(...replySteps(snapshot, source, node, { asked, endpoint: destination, seenAs }))
-  const seen = seenBy(snapshot, source, familyOf(destination.address), seenAs)
+  const seen = seenBy(snapshot, source, familyOf(destination.address), seenAs, asked.address)
   return { steps, verdict: { kind: 'allow', says: `reaches pod/${key}`, because }, seenAs: seen }
 }
 

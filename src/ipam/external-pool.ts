@@ -1,34 +1,8 @@
 import type { Finding, Labels } from '../cluster/index.ts'
 import { type Because, matches } from '../cluster/index.ts'
-import type { Condition, KubeObject, LabelSelector } from '../objects/index.ts'
+import type { IPAddressPool, LabelSelector } from '../objects/index.ts'
 import { type AddressRange, findAddressRange, rangesOverlap, renderRange } from './address-range.ts'
 import type { AddressRequest, AddressUse } from './address-request.ts'
-
-/** `IPAddressPool` of `plumb.network/v1alpha1`; fields as MetalLB's users know them, and `usage`. */
-export interface IPAddressPool extends KubeObject {
-  spec: {
-    addresses: string[]
-    autoAssign?: boolean
-    avoidBuggyIPs?: boolean
-    usage?: AddressUse[]
-    serviceAllocation?: {
-      priority?: number
-      namespaces?: string[]
-      namespaceSelectors?: LabelSelector[]
-      serviceSelectors?: LabelSelector[]
-    }
-  }
-  status?: PoolStatus
-}
-
-/** What a pool tells about itself. Counts beyond 2^53 are told as 2^53 − 1. */
-export interface PoolStatus {
-  assignedIPv4?: number
-  assignedIPv6?: number
-  availableIPv4?: number
-  availableIPv6?: number
-  conditions?: Condition[]
-}
 
 /** What one pool means. */
 export interface ExternalPool {

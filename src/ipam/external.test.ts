@@ -3,10 +3,10 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { parsePrefix } from '../addr/index.ts'
 import type { Finding } from '../cluster/index.ts'
-import type { Service } from '../objects/index.ts'
+import type { IPAddressPool, Service } from '../objects/index.ts'
 import { findAddressRange, rangeSize } from './address-range.ts'
 import type { Allocation } from './address-request.ts'
-import { AddressLedger, compilePools, type IPAddressPool, poolStatuses, rangeOf, serviceRequest } from './index.ts'
+import { AddressLedger, compilePools, poolStatuses, rangeOf, serviceRequest } from './index.ts'
 
 function pool(
   name: string,

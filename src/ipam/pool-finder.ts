@@ -1,7 +1,7 @@
 import type { Address } from '../addr/index.ts'
 import type { Labels } from '../cluster/index.ts'
+import type { IPAddressPool } from '../objects/index.ts'
 import { findAddressRange, rangeHas } from './address-range.ts'
-import type { IPAddressPool } from './external-pool.ts'
 
 /** Which pool an address comes out of: the first by the order of the objects, whether or not it gives out more. */
 export function poolFinder(

@@ -1,14 +1,14 @@
 import { type Address, type Family, familyOf } from '../addr/index.ts'
-import type { Condition } from '../objects/index.ts'
+import type { Condition, IPAddressPoolStatus } from '../objects/index.ts'
 import { rangeHas, rangeSize } from './address-range.ts'
 import type { Allocation } from './address-request.ts'
-import type { ExternalPool, PoolStatus } from './external-pool.ts'
+import type { ExternalPool } from './external-pool.ts'
 
 /** How many addresses of each pool are in use and left, and whether it gives any out. */
 export function poolStatuses(
   pools: readonly ExternalPool[],
   allocations: Iterable<Allocation>,
-): ReadonlyMap<string, Required<PoolStatus>> {
+): ReadonlyMap<string, Required<IPAddressPoolStatus>> {
   const used = new Map<string, Set<Address>>(pools.map(({ name }) => [name, new Set()]))
   for (const allocation of allocations) {
     if (allocation.kind !== 'assigned' || allocation.pool === undefined) continue
@@ -17,7 +17,7 @@ export function poolStatuses(
   return new Map(pools.map((pool) => [pool.name, poolStatus(pool, used.get(pool.name) ?? new Set())]))
 }
 
-function poolStatus(pool: ExternalPool, used: ReadonlySet<Address>): Required<PoolStatus> {
+function poolStatus(pool: ExternalPool, used: ReadonlySet<Address>): Required<IPAddressPoolStatus> {
   const assigned = (family: Family) => [...used].filter((address) => familyOf(address) === family).length
   const available = (family: Family) => {
     let total = 0n

@@ -34,4 +34,6 @@ export const nothing: Changes = {
   adminPolicies: new Set(),
   baselinePolicies: new Set(),
   egresses: new Set(),
+  addressPools: new Set(),
+  l2Advertisements: new Set(),
 }

@@ -140,3 +140,8 @@ function brokenPrefixes(node: Node): Finding[] {
 function podCidrs(node: Node): readonly string[] {
   return node.spec?.podCIDRs ?? (node.spec?.podCIDR === undefined ? [] : [node.spec.podCIDR])
 }
+
+/** The pods that are reached through the tunnel. */
+export function tunnelledPrefixes({ routes }: Pick<PodNetwork, 'routes'>): Prefix[] {
+  return routes.flatMap(({ kind, destination }) => (kind === 'vxlan' ? [destination] : []))
+}

@@ -11,6 +11,7 @@ import {
 } from '../addr/index.ts'
 import type { Element, SetDeclaration, Table } from '../nft/index.ts'
 import { linkPrefix } from './attachment.ts'
+import { tunnelledPrefixes } from './compile.ts'
 import { tunnelChains, tunnelSets, tunnelSourceRules, unmarkChain } from './lower-tunnel.ts'
 import type { PodNetwork } from './model.ts'
 import { words } from './words.ts'
@@ -122,7 +123,7 @@ function tunnelElements(
   elements: (prefixes: readonly Prefix[]) => Element[],
 ): [string, Element[]][] {
   if (overlay === undefined) return []
-  const pods = routes.flatMap(({ kind, destination }) => (kind === 'vxlan' ? [destination] : []))
+  const pods = tunnelledPrefixes({ routes })
   const hosts = overlay.ends.flatMap((end) => end.hosts.map(hostPrefix))
   const own = (addresses: readonly Address[]) =>
     addresses.flatMap((key): Element[] => (familyOf(key) === family ? [{ key }] : []))

@@ -39,14 +39,16 @@ export interface Share {
   readonly of: number
 }
 
+/** Under which address an endpoint sees the client: its own, one of the node that chose the endpoint, or the external address that was asked for. */
+export type SeenAs = 'kept' | 'masqueraded' | 'external'
+
 /** Where a connection may end, each with its probability. */
 export interface Target {
   readonly address: Address
   readonly port: number
   readonly probability: number
   readonly share: Share
-  /** Under which address the endpoint sees the client: its own, or one of this node. */
-  readonly source: 'kept' | 'masqueraded'
+  readonly source: SeenAs
   readonly because: Because
 }
 

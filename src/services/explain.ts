@@ -1,7 +1,7 @@
 import { type Address, contains, findAddress, type Prefix } from '../addr/index.ts'
 import type { Snapshot } from '../cluster/index.ts'
 import type { Service } from '../objects/index.ts'
-import type { ServiceAnswer, ServiceQuestion, ServiceStep, Share, Target } from './answer.ts'
+import type { SeenAs, ServiceAnswer, ServiceQuestion, ServiceStep, Share, Target } from './answer.ts'
 import { compileService } from './compile.ts'
 import { kinds, sayOutcome, sayUse } from './explain-words.ts'
 import { type Candidate, type Frontend, loopback, mayRunOn, type NodeView, type ServiceModel } from './model.ts'
@@ -17,6 +17,11 @@ export interface ServiceContext {
   readonly servicePrefixes: readonly Prefix[]
   /** Addresses of the node beyond those that the view tells. */
   readonly localAddresses?: readonly Address[]
+  /** External ports at which clients from outside are the address itself to endpoints, but for those whose answers would not find it; absent where who holds addresses is not known. */
+  readonly carried?: {
+    readonly ports: readonly { readonly address: Address; readonly protocol: 'tcp' | 'udp'; readonly port: number }[]
+    readonly boundPrefixes: readonly Prefix[]
+  }
 }
 
 const nothing = (): Share => ({ one: 0, of: 1 })
@@ -156,25 +161,35 @@ function explainFrontend(
   }
   steps.push({ kind: 'outcome', says: sayOutcome(outcome), because: outcome.because })
   if (outcome.kind !== 'balance') return { steps, outcome }
-  if (
-    frontend.kind === 'load-balancer-ip' &&
-    frontend.masquerade === 'everyone' &&
-    from === 'outside' &&
-    frontend.protocol !== 'sctp'
-  ) {
+  const carried = from === 'outside' ? carriedBy(frontend, context) : 'no'
+  if (carried !== 'no') {
     const { address, because } = frontend
-    const says = `where one node at a time holds ${address} (L2Advertisement), endpoints see ${address} as the client, and connections survive that node`
+    const held = carried === 'maybe' ? 'where one node at a time holds' : 'one node at a time holds'
+    const says = `${held} ${address} (L2Advertisement), endpoints see ${address} as the client, and connections survive that node`
     steps.push({ kind: 'survival', says, because: because.address })
   }
   const taking = outcome.endpoints.filter((one) => share(one).one > 0)
   const targets = taking.map((candidate): Target => {
     const { address, port, node, because } = candidate
     const own = question.source === address && mayRunOn(context.node.name, node)
-    const source = own || masquerades(frontend.masquerade, from) ? 'masqueraded' : 'kept'
+    const isBound = context.carried?.boundPrefixes.some((prefix) => contains(prefix, address)) === true
+    const masked: SeenAs = own || masquerades(frontend.masquerade, from) ? 'masqueraded' : 'kept'
+    const source = carried === 'yes' && !isBound ? 'external' : masked
     const part = share(candidate)
     return { address, port, probability: part.one / part.of, share: part, source, because }
   })
   return { steps, outcome: { kind: 'balance', service: model.key, targets } }
+}
+
+/** Whether the next holder of the address carries connections on, for which the address itself becomes their source. */
+function carriedBy(frontend: Frontend, { carried }: ServiceContext): 'yes' | 'no' | 'maybe' {
+  const { kind, masquerade, address, protocol, port } = frontend
+  if (kind !== 'load-balancer-ip' || masquerade !== 'everyone' || protocol === 'sctp') return 'no'
+  if (carried === undefined) return 'maybe'
+  const isCarried = carried.ports.some(
+    (one) => one.address === address && one.protocol === protocol && one.port === port,
+  )
+  return isCarried ? 'yes' : 'no'
 }
 
 /** How many of how many connections each chosen endpoint gets. */

@@ -1,4 +1,4 @@
-export { findSubject, type ServiceAnswer, type ServiceQuestion } from './answer.ts'
+export { findSubject, type SeenAs, type ServiceAnswer, type ServiceQuestion } from './answer.ts'
 export { loopbackCount } from './chains.ts'
 export { compileService } from './compile.ts'
 export { explainService, type ServiceContext, servicesAt } from './explain.ts'

@@ -1,16 +1,15 @@
 import type { Address } from '../addr/index.ts'
 import {
-  type AddressSelection,
   type Announcement,
-  type L2Advertisement,
+  carriedPorts,
   mergeAnnouncements,
   rankNodes,
   serviceAnnouncements,
 } from '../announce/index.ts'
 import { type Changes, type Finding, internalAddresses, type ObjectKey, type Snapshot } from '../cluster/index.ts'
 import { egressClaims } from '../egress/index.ts'
-import { type IPAddressPool, poolFinder } from '../ipam/index.ts'
-import type { Node } from '../objects/index.ts'
+import { poolFinder } from '../ipam/index.ts'
+import type { AddressSelection, IPAddressPool, L2Advertisement, Node } from '../objects/index.ts'
 import type { Cared } from '../standby/index.ts'
 import type { Member } from './heartbeats.ts'
 
@@ -34,21 +33,16 @@ export class Announcements {
     return [...this.#byService.values()].flatMap(({ findings }) => findings)
   }
 
-  /**
-   * The addresses whose connections any node could carry on, and who is to be ready: those of policy Cluster, held by one node at a time. With
-   * policy Local endpoints are on the holder, and end with it.
-   */
+  /** The addresses whose connections any node could carry on, and who is to be ready. */
   cared(snapshot: Snapshot): readonly Cared[] {
     const cared = new Map<Address, { address: Address; ports: Cared['ports'][number][]; standbys: readonly string[] }>()
     for (const [key, { announcements }] of this.#byService) {
-      const spec = snapshot.services.get(key)?.spec
-      if (spec === undefined || spec.externalTrafficPolicy === 'Local') continue
-      for (const { claim, method } of announcements) {
-        if (method !== 'L2') continue
-        const { address } = claim
+      const service = snapshot.services.get(key)
+      for (const { address, ...port } of service === undefined ? [] : carriedPorts(service, announcements)) {
+        const claim = announcements.find((one) => one.claim.address === address)?.claim
+        if (claim === undefined) continue
         const one = cared.get(address) ?? { address, ports: [], standbys: rankNodes(claim).slice(0, standbys) }
-        for (const { port, protocol = 'TCP' } of spec.ports ?? [])
-          if (protocol !== 'SCTP') one.ports.push({ port, protocol: protocol === 'UDP' ? 'udp' : 'tcp' })
+        one.ports.push(port)
         cared.set(address, one)
       }
     }

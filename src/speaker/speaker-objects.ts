@@ -1,7 +1,5 @@
-import type { AddressSelection, L2Advertisement } from '../announce/index.ts'
 import type { Client, Informer } from '../client/index.ts'
-import type { IPAddressPool } from '../ipam/index.ts'
-import type { Secret } from '../objects/index.ts'
+import type { AddressSelection, IPAddressPool, L2Advertisement, Secret } from '../objects/index.ts'
 import { bgpAdvertisements, ipAddressPools, l2Advertisements, secrets, speakerObjects } from './resources.ts'
 
 /** What the speaker follows beside the Snapshot: pools, advertisements, and the key that nodes share. */

@@ -2,7 +2,7 @@ import type { Address } from '../addr/index.ts'
 import type { Log } from '../agent/index.ts'
 import type { Host, Namespace } from '../host/index.ts'
 import type { Node } from '../objects/index.ts'
-import { nodePrefixes, type PodNetwork } from '../pods/index.ts'
+import { nodePrefixes, type PodNetwork, tunnelledPrefixes } from '../pods/index.ts'
 import { type Cared, type StandbyHandle, type StandbyState, startStandby } from '../standby/index.ts'
 import { FormerHolders } from './former-holders.ts'
 import type { Member } from './heartbeats.ts'
@@ -41,13 +41,12 @@ export class Survival {
   configure(members: readonly Member[], addresses: readonly Cared[], pods: PodNetwork, nodes: Iterable<Node>): void {
     this.#former.setMembers(members)
     const podPrefixes = Object.fromEntries([...nodes].map((node) => [node.metadata.name, nodePrefixes(node)]))
-    const tunnelled = pods.routes.filter(({ kind }) => kind === 'vxlan').map(({ destination }) => destination)
     const config = {
       members,
       addresses,
       podPrefixes,
       // A router on the way need not know pods, and the tunnel leads to nodes, not to external addresses.
-      boundPrefixes: tunnelled,
+      boundPrefixes: tunnelledPrefixes(pods),
     }
     const text = JSON.stringify(config)
     if (text === this.#configText) return

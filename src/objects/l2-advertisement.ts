@@ -1,4 +1,4 @@
-import type { KubeObject, LabelSelector } from '../objects/index.ts'
+import type { KubeObject, LabelSelector } from './types.ts'
 
 /** Which addresses an advertisement is for; L2Advertisement and BGPAdvertisement say it in the same words. */
 export interface AddressSelection extends KubeObject {
