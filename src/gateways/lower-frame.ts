@@ -1,5 +1,6 @@
 import { type Line, type LogWord, logFormat, parseLog, type Section } from '../haproxy/index.ts'
 import { innerSocket, type Paths, words } from './lower-words.ts'
+import type { Entrance } from './model.ts'
 
 /** The socket on which copies of requests come back, to be sent as any other. */
 const mirrorSocket = (directory: string): string => innerSocket(directory, 'mirror')
@@ -11,7 +12,8 @@ export function placeRouter(router: string, directory: string, { groups, regexes
 }
 
 /** What is the same for all: limits, the sockets of the agent, the router, the way of mirrored requests. */
-export function frame(directory: string, paths: Paths): Section[] {
+export function frame(directory: string, paths: Paths, entrances: readonly Entrance[]): Section[] {
+  const isValidating = entrances.some(({ clientValidation }) => clientValidation !== undefined)
   return [
     {
       keyword: 'global',
@@ -25,6 +27,9 @@ export function frame(directory: string, paths: Paths): Section[] {
         // An idle connection is not closed under a client that is just about to use it: it ends with its next answer (`lastAnswer`).
         ['close-spread-time', '60s'],
         ['ssl-default-bind-options', 'ssl-min-ver', 'TLSv1.2', 'no-tls-tickets'],
+        // Ports share the sessions of TLS, and one that is resumed is not asked for a certificate again: it would carry what one port lets in to
+        // another that asks for more.
+        ...(isValidating ? [['tune.ssl.cachesize', '0']] : []),
         ['lua-load-per-thread', paths.router],
       ],
     },

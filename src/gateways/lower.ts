@@ -42,7 +42,7 @@ export function lowerGateway(
   const tls = entrances.filter(({ protocol }) => protocol === 'TLS')
   return {
     sections: [
-      ...frame(directory, paths),
+      ...frame(directory, paths, entrances),
       ...entrances.flatMap((entrance) => [
         ...streamSections(entrance, paths, place),
         ...(entrance.protocol === 'TCP' ? [] : [httpFrontend(entrance, paths, place)]),
