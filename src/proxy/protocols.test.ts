@@ -258,6 +258,26 @@ test('client certificates: without a valid one no request is served, unless that
   assert.equal(await ask('good'), '200', gateway.log.lines.join())
   assert.equal(await ask(), '000')
   assert.equal(await ask('bad'), '000')
+  await gateway.change([
+    ...gatewayOf('open', [{ ...https, port: 8443 }]),
+    routeOf('HTTPRoute', 'open', [{ backendRefs: [to('web')] }], { parent: { name: 'open' } }),
+  ])
+  for (const version of ['tls1_2', 'tls1_3']) {
+    const session = join(directory, version)
+    const resume = (port: number, way: string) =>
+      gateway.run(
+        'sh',
+        '-c',
+        `printf 'GET / HTTP/1.0\\r\\nHost: s.example\\r\\n\\r\\n' |
+         timeout 10 openssl s_client -connect 203.0.113.1:${port} -servername s.example -${version} -ign_eof ${way} ${session}`,
+      )
+    assert.match(await resume(28_443, '-sess_out'), /HTTP\/1.\d 200/, version)
+    assert.doesNotMatch(
+      await resume(20_443, '-sess_in'),
+      /HTTP\/1.\d 200/,
+      `${version}: let in by the session of another port`,
+    )
+  }
   await set('AllowInsecureFallback')
   assert.deepEqual([await ask('good'), await ask(), await ask('bad')], ['200', '200', '200'])
 })
