@@ -196,10 +196,9 @@ test('another AS learns addresses with their communities, plain and large, and n
 })
 
 test('the own AS learns the preference, and the aggregate that is for it alone', async () => {
-  await until('inner', () => learnt('inner').includes('192.0.2.0/24'))
-  const routes = learnt('inner')
-  assert.match(routes, /192\.0\.2\.80\/32[\s\S]*BGP\.local_pref: 150/)
-  assert.match(routes, /BGP\.as_path: \n/)
+  await until('the aggregate', () => learnt('inner').includes('192.0.2.0/24'))
+  await until('the preference', () => /192\.0\.2\.80\/32[\s\S]*BGP\.local_pref: 150/.test(learnt('inner')))
+  assert.match(learnt('inner'), /BGP\.as_path: \n/)
 })
 
 test('both families over one session; over several hops; over a link without addresses', async () => {
@@ -245,6 +244,8 @@ test('an egress address is told by its holder, and for a while still when anothe
 })
 
 test('an agent that ends leaves its routes where the peer restarts gracefully, and takes them from the others', async () => {
+  for (const protocol of ['outer', 'inner'])
+    await until(`${protocol} knows it`, () => learnt(protocol).includes('192.0.2.80/32'))
   await speaker.close()
   await until('inner has forgotten', () => !learnt('inner').includes('192.0.2.80/32'))
   assert.match(learnt('outer'), /192\.0\.2\.80\/32/)
