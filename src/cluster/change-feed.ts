@@ -66,7 +66,8 @@ export function mergeChanges(a: Changes, b: Changes): Changes {
   }
 }
 
-function emptyChanges(): Record<Collection, Set<ObjectKey>> {
+/** No change of anything; another object each time. */
+export function emptyChanges(): Record<Collection, Set<ObjectKey>> {
   return {
     services: new Set(),
     slices: new Set(),

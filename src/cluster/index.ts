@@ -1,5 +1,5 @@
 export { type AddressClaim, movedMark, type OwnershipSource } from './address-claim.ts'
-export { ChangeFeed, type Changes, mergeChanges } from './change-feed.ts'
+export { ChangeFeed, type Changes, emptyChanges, mergeChanges } from './change-feed.ts'
 export { bearsExternalTraffic } from './external-traffic.ts'
 export type { Because, Finding } from './finding.ts'
 export { internalAddresses } from './internal-addresses.ts'

@@ -1,5 +1,5 @@
 import type { Address } from '../addr/index.ts'
-import type { Changes } from '../cluster/index.ts'
+import { type Changes, emptyChanges } from '../cluster/index.ts'
 import type { Grant } from '../egress/index.ts'
 import type { Transaction } from '../nft/index.ts'
 import type { PodNetwork } from '../pods/index.ts'
@@ -23,17 +23,4 @@ export interface Round {
 }
 
 /** No change: the first round looks at everything, whatever it is told. */
-export const nothing: Changes = {
-  services: new Set(),
-  slices: new Set(),
-  nodes: new Set(),
-  pods: new Set(),
-  namespaces: new Set(),
-  policies: new Set(),
-  clusterPolicies: new Set(),
-  adminPolicies: new Set(),
-  baselinePolicies: new Set(),
-  egresses: new Set(),
-  addressPools: new Set(),
-  l2Advertisements: new Set(),
-}
+export const nothing: Changes = emptyChanges()
