@@ -1,12 +1,14 @@
 import { findAddress } from '../addr/index.ts'
 import {
   type Answer,
+  type ClusterFacts,
   confirm,
   type End,
   explainConnection,
   explainRequestWay,
   observationsOf,
   type Question,
+  type RequestAsked,
   rehearse,
   renderAnswer,
   renderDot,
@@ -35,12 +37,7 @@ interface WhyOptions {
 
 /** `plumb why FROM TO[:PORT]`: exit status 0 when it arrives, 1 when something refuses it, 3 when nobody could be asked. */
 export async function runWhy(from: string, to: string, options: WhyOptions): Promise<void> {
-  if (/^https?:\/\//.test(to)) {
-    if (options.filename.length === 0) return toUrl(from, to, options)
-    say('plumb why: -f answers for addresses and Services; a URL needs a cluster')
-    process.exitCode = exit.usage
-    return
-  }
+  if (/^https?:\/\//.test(to)) return toUrl(from, to, options)
   const question = parseQuestion(from, to, options)
   if (typeof question === 'string') {
     say(`plumb why: ${question}`)
@@ -68,39 +65,46 @@ async function confirmHere(model: Answer, cluster: Cluster): Promise<Answer> {
   return confirm(fitting, await cluster.sight.ask(observationsOf(fitting)))
 }
 
-/** The way of a request through a gateway, by the model and by the kernels on the way. */
+/** The way of a request through a gateway: by the model, and in a cluster by the kernels on the way. */
 async function toUrl(from: string, url: string, options: WhyOptions): Promise<void> {
   const source = parseEnd(from, options.namespace)
-  const wrong = options.header.find((one) => !one.includes(':'))
-  const mistake =
-    typeof source === 'string'
-      ? source
-      : !URL.canParse(url)
-        ? `"${url}" is no URL`
-        : wrong && `-H "${wrong}" is not NAME: VALUE`
-  if (typeof source === 'string' || mistake !== undefined) {
+  const asked = parseRequest(url, options)
+  const mistake = [source, asked].find((one) => typeof one === 'string')
+  if (typeof source === 'string' || typeof asked === 'string') {
     say(`plumb why: ${mistake}`)
     process.exitCode = exit.usage
+    return
+  }
+  if (options.filename.length > 0) {
+    const { snapshot, gateways, assumptions } = await rehearseFiles(options.filename)
+    const answer = explainRequestWay(snapshot, source, asked, gateways, noFacts)
+    report({ ...answer, assumptions: [...assumptions, ...answer.assumptions] }, options.output)
     return
   }
   const cluster = await openCluster('plumb why', options)
   if (cluster === undefined) return
   const { readGateways } = await import('./doctor-request.ts')
   const { model } = await readGateways(cluster).finally(() => cluster.client.close())
-  const headers = Object.fromEntries(
-    options.header.map((one) => [
-      one.slice(0, one.indexOf(':')).trim().toLowerCase(),
-      one.slice(one.indexOf(':') + 1).trim(),
-    ]),
-  )
-  const asked = {
-    url,
-    headers,
-    ...(options.method === undefined ? {} : { method: options.method }),
-    ...(options.sni === undefined ? {} : { sni: options.sni }),
-  }
   const answer = explainRequestWay(cluster.snapshot, source, asked, model, factsOf(cluster))
   report(await confirmHere(answer, cluster), options.output)
+}
+
+/** The request in the words of the command line, or what is wrong with it. */
+function parseRequest(url: string, { header, method, sni, family }: WhyOptions): RequestAsked | string {
+  if (!URL.canParse(url)) return `"${url}" is no URL`
+  const wrong = header.find((one) => !one.includes(':'))
+  if (wrong !== undefined) return `-H "${wrong}" is not NAME: VALUE`
+  const headers = header.map((one) => {
+    const colon = one.indexOf(':')
+    return [one.slice(0, colon).trim().toLowerCase(), one.slice(colon + 1).trim()]
+  })
+  return {
+    url,
+    headers: Object.fromEntries(headers),
+    ...(method === undefined ? {} : { method }),
+    ...(sni === undefined ? {} : { sni }),
+    ...(family === undefined ? {} : { family: family === '4' ? 4 : 6 }),
+  }
 }
 
 /** Answers from a capsule's objects and from what its kernels said, as far as they were asked the same. */
@@ -124,10 +128,17 @@ async function fromManifests(
   { probe, output }: WhyOptions,
 ): Promise<void> {
   if (probe) say('plumb why: no packet was sent: manifests have no network')
-  const { readManifestPaths } = await import('../lab/index.ts')
-  const { snapshot, assumptions } = rehearse(readManifestPaths(paths).map(({ object }) => object))
-  const answer = explainConnection(snapshot, question, { clusterDomain: 'cluster.local', servicePrefixes: [] })
+  const { snapshot, assumptions } = await rehearseFiles(paths)
+  const answer = explainConnection(snapshot, question, noFacts)
   report({ ...answer, assumptions: [...assumptions, ...answer.assumptions] }, output)
+}
+
+/** What manifests leave open. */
+const noFacts: ClusterFacts = { clusterDomain: 'cluster.local', servicePrefixes: [] }
+
+async function rehearseFiles(paths: readonly string[]) {
+  const { readManifestPaths } = await import('../lab/index.ts')
+  return rehearse(readManifestPaths(paths).map(({ object }) => object))
 }
 
 /** The answer with what a real packet met; unchanged, and said so, where none can be sent. */

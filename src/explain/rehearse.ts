@@ -1,12 +1,18 @@
 import { findAddress } from '../addr/index.ts'
 import { type LiveSnapshot, snapshotOf } from '../cluster/index.ts'
 import { compileEndpointSlices } from '../endpoints/index.ts'
+import type { GatewayModel } from '../gateways/index.ts'
 import type { KubeObject, Node, Pod, Service } from '../objects/index.ts'
+import { nodeAddresses } from '../pods/index.ts'
+import { rehearseGateways } from './rehearse-gateways.ts'
 import { castOf } from './workloads.ts'
 
 /** Manifests as the cluster that they would become, and what had to be taken for granted for that. */
 export interface Rehearsal {
   readonly snapshot: LiveSnapshot
+  readonly gateways: GatewayModel
+  /** `deployment/shop/web` by the key of its pod. */
+  readonly nameOf: ReadonlyMap<string, string>
   readonly assumptions: readonly string[]
 }
 
@@ -27,7 +33,8 @@ export function rehearse(manifests: readonly KubeObject[]): Rehearsal {
   const objects = manifests.filter((one) => !broken.includes(one))
   const idle = ({ spec }: KubeObject & { spec?: { replicas?: unknown } }): boolean => spec?.replicas === 0
   const cast = castOf(objects.filter((object) => !idle(object)))
-  const snapshot = snapshotOf(objects.filter(({ kind }) => kind !== 'Pod').map(placed))
+  const others = objects.filter(({ kind }) => kind !== 'Pod').map(placed)
+  const snapshot = snapshotOf(others)
   const assumptions = ['the manifests alone are asked: no kernel was looked at, and no packet was sent']
   for (const { kind, metadata } of broken)
     assumptions.push(`${kind.toLowerCase()}/${metadata.name} has no spec and is left out`)
@@ -38,8 +45,14 @@ export function rehearse(manifests: readonly KubeObject[]): Rehearsal {
   const [[host, { spec }] = ['node-1', node]] = snapshot.nodes
   const taken = new Set(cast.pods.flatMap(({ status }) => status?.podIPs?.map(({ ip }) => ip) ?? []))
   const podAddress = fresh(spec?.podCIDRs?.find((text) => !text.includes(':')) ?? '10.244.0.0/16', taken)
-  const given = cast.pods.map((pod) => started(pod, host, podAddress))
-  for (const pod of given) snapshot.put('pods', `${pod.metadata.namespace}/${pod.metadata.name}`, pod)
+  const given = cast.pods.map((pod) => started(pod, snapshot.nodes.get(pod.spec.nodeName ?? host), host, podAddress))
+  const nameOf = new Map<string, string>()
+  for (const [at, pod] of given.entries()) {
+    const key = `${pod.metadata.namespace}/${pod.metadata.name}`
+    snapshot.put('pods', key, pod)
+    const whose = cast.nameOf.get(`${pod.metadata.namespace}/${cast.pods[at]?.metadata.name}`)
+    if (whose !== undefined) nameOf.set(key, whose)
+  }
   if (!snapshot.services.has('kube-system/kube-dns'))
     assumptions.push('names are resolved, for the manifests have no Service kube-system/kube-dns')
   if (given.some((pod, at) => pod.status !== cast.pods[at]?.status))
@@ -56,14 +69,16 @@ export function rehearse(manifests: readonly KubeObject[]): Rehearsal {
       snapshot.put('slices', `${service.metadata.namespace}/${name}`, { ...slice, metadata })
     }
   }
-  return { snapshot, assumptions }
+  const gateways = rehearseGateways(others, snapshot)
+  assumptions.push(...gateways.assumptions)
+  return { snapshot, gateways: gateways.model, nameOf, assumptions }
 }
 
 const needsSpec: ReadonlySet<string> = new Set(['Service', 'Pod', 'NetworkPolicy'])
 
 const clusterWide: ReadonlySet<string> = new Set([
   ...['Node', 'Namespace', 'Egress', 'IPAddressPool', 'L2Advertisement'],
-  ...['ClusterNetworkPolicy', 'AdminNetworkPolicy', 'BaselineAdminNetworkPolicy'],
+  ...['ClusterNetworkPolicy', 'AdminNetworkPolicy', 'BaselineAdminNetworkPolicy', 'GatewayClass', 'IngressClass'],
 ])
 
 function placed(object: KubeObject): KubeObject {
@@ -72,14 +87,20 @@ function placed(object: KubeObject): KubeObject {
 }
 
 /** A pod of a manifest as it is once it runs; one that has an address already stays as it is. */
-function started(pod: Pod, host: string, nextAddress: () => string): Pod {
+function started(pod: Pod, on: Node | undefined, host: string, nextAddress: () => string): Pod {
   if (pod.status?.podIPs?.some(({ ip }) => findAddress(ip) !== undefined)) return pod
+  const shared = pod.spec.hostNetwork === true && on !== undefined ? Object.values(nodeAddresses(on)) : []
+  const addresses = shared.length > 0 ? shared : [nextAddress()]
   const [kind, name] = pod.metadata.name.split('/')
   return {
     ...pod,
     metadata: { ...pod.metadata, name: name === undefined ? (kind ?? '') : `${name}-${kind}` },
     spec: { ...pod.spec, nodeName: pod.spec.nodeName ?? host },
-    status: { phase: 'Running', podIPs: [{ ip: nextAddress() }], conditions: [{ type: 'Ready', status: 'True' }] },
+    status: {
+      phase: 'Running',
+      podIPs: addresses.map((ip) => ({ ip })),
+      conditions: [{ type: 'Ready', status: 'True' }],
+    },
   }
 }
 

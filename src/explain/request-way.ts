@@ -1,9 +1,13 @@
+import { type Family, families } from '../addr/index.ts'
 import type { Because, Finding, Snapshot } from '../cluster/index.ts'
-import { compileServers, explainRequest, type GatewayModel, hostText, type RequestAnswer } from '../gateways/index.ts'
+import { type GatewayModel, hostText, type RequestAnswer } from '../gateways/index.ts'
 import { nodeAddresses } from '../pods/index.ts'
-import type { Answer, Branch, End, Question, Step } from './answer.ts'
+import type { Answer, End, Question, Step } from './answer.ts'
 import { base, type ClusterFacts } from './asked.ts'
 import { explainConnection } from './connection.ts'
+import { requestBranches, requestVerdict } from './request-branches.ts'
+import { routeByPort, sayEntrance } from './request-entrance.ts'
+import { findGate, type Gate } from './request-gate.ts'
 
 /** An HTTP request as a client sends it. */
 export interface RequestAsked {
@@ -13,6 +17,8 @@ export interface RequestAsked {
   readonly headers?: Readonly<Record<string, string>>
   /** Unless told, the URL's host; empty for a client that sends none. */
   readonly sni?: string
+  /** By which the client connects; the first that both ends have unless told. */
+  readonly family?: Family
 }
 
 /**
@@ -28,46 +34,62 @@ export function explainRequestWay(
 ): Answer {
   const { protocol, hostname, port, pathname, searchParams } = new URL(asked.url)
   const tls = protocol === 'https:'
-  const question: Question = { from, to: { kind: 'name', name: asked.url }, transport: 'tcp' }
-  const bound = port === '' ? undefined : boundPort(model, Number(port))
+  const question: Question = {
+    from,
+    to: { kind: 'name', name: asked.url },
+    transport: 'tcp',
+    ...(asked.family === undefined ? {} : { family: asked.family }),
+  }
   const host = asked.headers?.host ?? hostname
-  const routed = explainRequest(model, {
+  const request = {
     host,
     path: pathname,
     query: Object.fromEntries(searchParams),
-    ...(bound === undefined ? {} : { port: bound }),
     ...(tls ? { sni: asked.sni ?? hostname } : {}),
     ...(asked.method === undefined ? {} : { method: asked.method }),
     ...(asked.headers === undefined ? {} : { headers: asked.headers }),
-  })
-  const entry = enter(snapshot, from, routed.entrance?.port ?? (tls ? 443 : 80), facts)
+  }
+  const shown = port === '' ? (tls ? 443 : 80) : Number(port)
+  const { answer: routed, assumptions: chosen } = routeByPort(model, snapshot, request, shown)
+  const entry = enter(snapshot, question, routed.entrance?.port ?? shown, facts)
   const before = entry?.answer.steps ?? []
   const node = entry?.node ?? ''
   const steps = [...before, ...requestSteps(routed, node)]
   const findings = findingsOf(model, routed, host)
+  const { gate, assumptions: trusted } = findGate(routed, entry?.answer.seenAs, asked.headers ?? {})
   const assumptions = [
     ...base(question).assumptions,
     `the name ${hostname} leads to a node, and the request to the gateway of ${node}`,
+    ...chosen,
+    ...trusted,
   ]
   const rest = { ...base(question), assumptions, findings }
   if (entry !== undefined && entry.answer.verdict.kind === 'deny')
     return { ...rest, verdict: entry.answer.verdict, steps: before, branches: [] }
-  const ended = endOf(routed, findings, host)
+  const ended = gate === undefined ? endOf(routed, findings, host) : shut(gate)
   if (ended !== undefined) return { ...rest, verdict: ended, steps, branches: [] }
-  const branches = branchesOf(snapshot, routed, model, node, facts)
-  return { ...rest, verdict: verdictOf(routed, branches), steps, branches }
+  const { branches, unanswered } = requestBranches(snapshot, routed, model, node, facts)
+  return { ...rest, verdict: requestVerdict(routed, branches, unanswered), steps, branches }
+}
+
+function shut({ status, says, because }: Gate): Answer['verdict'] {
+  return { kind: 'deny', says: `the gateway answers ${status} itself: ${says}`, because }
 }
 
 /** The way to a node's gateway; the first node by name, for no object says to which one the network hands it. */
 function enter(
   snapshot: Snapshot,
-  from: End,
+  { from, family }: Question,
   port: number,
   facts: ClusterFacts,
 ): { node: string; answer: Answer } | undefined {
   const [first] = [...snapshot.nodes.values()].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
-  const address = first && (nodeAddresses(first)[4] ?? nodeAddresses(first)[6])
-  if (first === undefined || address === undefined) return undefined
+  if (first === undefined) return undefined
+  const asked = from.kind === 'address' ? (from.address.includes(':') ? 6 : 4) : undefined
+  const wanted = family ?? asked
+  const addresses = nodeAddresses(first)
+  const address = families.flatMap((one) => (wanted === undefined || one === wanted ? (addresses[one] ?? []) : []))[0]
+  if (address === undefined) return undefined
   const answer = explainConnection(snapshot, { from, to: { kind: 'address', address }, transport: 'tcp', port }, facts)
   return { node: first.metadata.name, answer }
 }
@@ -83,7 +105,7 @@ function requestSteps({ entrance, listener, lost, ...answer }: RequestAnswer, no
   return [
     ...(entrance === undefined
       ? []
-      : [step(`the gateway listens on ${entrance.shownPort} (${entrance.protocol})`, entrance.because)]),
+      : [step(`${sayEntrance(entrance)} listens on ${entrance.shownPort} (${entrance.protocol})`, entrance.because)]),
     ...(listener === undefined || listener.host.kind === 'any'
       ? []
       : [step(`listener ${hostText(listener.host)} takes the name`, listener.because)]),
@@ -131,62 +153,4 @@ function findingsOf(model: GatewayModel, routed: RequestAnswer, host: string): r
   const rule = 'rule' in routed ? routed.rule : undefined
   const objects = [rule?.because.object, ...routed.lost.map(({ because }) => because.object)]
   return model.findings.filter(({ object, says }) => objects.includes(object) || says.includes(host))
-}
-
-function branchesOf(
-  snapshot: Snapshot,
-  routed: RequestAnswer,
-  model: GatewayModel,
-  node: string,
-  facts: ClusterFacts,
-): readonly Branch[] {
-  const id = routed.kind === 'forwarded' || routed.kind === 'stream' ? routed.backend : undefined
-  const backend = model.backends.find((one) => one.id === id)
-  if (backend === undefined) return []
-  const servers = compileServers(backend, snapshot)
-  return servers.map(({ address, port, because }): Branch => {
-    const way = explainConnection(
-      snapshot,
-      { from: { kind: 'node', name: node }, to: { kind: 'address', address }, transport: 'tcp', port },
-      facts,
-    )
-    const pod = snapshot.findPod(address)
-    const key = pod === undefined ? undefined : `${pod.metadata.namespace}/${pod.metadata.name}`
-    return {
-      endpoint: {
-        address,
-        port,
-        ...(key === undefined ? {} : { pod: key }),
-        ...(pod?.spec.nodeName === undefined ? {} : { node: pod.spec.nodeName }),
-      },
-      share: { of: servers.length, one: 1 },
-      verdict: way.verdict,
-      steps: [{ stage: 'endpoint', says: `${address} port ${port} takes requests`, because }, ...way.steps.slice(1)],
-    }
-  })
-}
-
-function verdictOf(routed: RequestAnswer, branches: readonly Branch[]): Answer['verdict'] {
-  const backend = routed.kind === 'forwarded' || routed.kind === 'stream' ? routed.backend : ''
-  const [namespace = '', service = '', port = ''] = backend.split(':')
-  const object = `service/${namespace}/${service}`
-  const because = (routed.kind === 'forwarded' ? routed.rule.because : undefined) ?? {
-    object,
-    field: 'spec.ports',
-    value: port,
-  }
-  if (branches.length === 0)
-    return {
-      kind: 'deny',
-      says: `the gateway answers 503 itself: ${object} has no ready endpoint for port ${port}`,
-      because: { object, field: 'spec.selector', value: '' },
-    }
-  const denied = branches.filter(({ verdict }) => verdict.kind === 'deny')
-  if (denied.length === 0)
-    return { kind: 'allow', says: `reaches ${object} at one of ${branches.length} endpoints`, because }
-  return {
-    kind: 'deny',
-    says: `${denied.length} of ${branches.length} endpoints cannot be reached from the gateway: ${denied[0]!.verdict.says}`,
-    because: denied[0]!.verdict.because,
-  }
 }
