@@ -18,6 +18,8 @@ export class EgressStatus implements NodeModule {
   readonly #ownership: OwnershipSource
   readonly #log: Log
   readonly #told = new Map<string, string>()
+  /** When this node took what it holds, in RFC 3339. */
+  readonly #since = new Map<string, string>()
   readonly #retries = new Set<NodeJS.Timeout>()
   #snapshot: Snapshot | undefined
 
@@ -31,6 +33,8 @@ export class EgressStatus implements NodeModule {
   update(snapshot: Snapshot): void {
     this.#snapshot = snapshot
     const owners = this.#ownership.owners()
+    for (const address of this.#since.keys())
+      if (owners.get(address as never) !== this.#node) this.#since.delete(address)
     for (const [name, egress] of snapshot.egresses) {
       const held = addressesOf(egress).filter((address) => owners.get(address as never) === this.#node)
       const text = held.join()
@@ -45,11 +49,17 @@ export class EgressStatus implements NodeModule {
     for (const timer of this.#retries) clearTimeout(timer)
   }
 
+  #sinceOf(address: string): string {
+    const since = this.#since.get(address) ?? secondsOf(new Date())
+    this.#since.set(address, since)
+    return since
+  }
+
   async #tell(egress: Egress, held: readonly string[]): Promise<void> {
     const { name } = egress.metadata
     const first = held.includes(addressesOf(egress)[0] ?? '')
     const status = {
-      addresses: held.map((address) => ({ address, node: this.#node })),
+      addresses: held.map((address) => ({ address, node: this.#node, since: this.#sinceOf(address) })),
       ...(first ? { egressNode: this.#node, conditions: [assigned(this.#node, held)] } : {}),
     }
     const { apiVersion, kind } = { apiVersion: `${egresses.group}/${egresses.version}`, kind: egresses.kind }
@@ -75,12 +85,16 @@ export class EgressStatus implements NodeModule {
   }
 }
 
+function secondsOf(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`
+}
+
 function addressesOf({ spec, status }: Egress): readonly string[] {
   return spec.egressIPs ?? (spec.egressIP === undefined ? (status?.egressIPs ?? []) : [spec.egressIP])
 }
 
 function assigned(node: string, held: readonly string[]) {
-  const lastTransitionTime = new Date().toISOString().replace(/\.\d+Z$/, 'Z')
+  const lastTransitionTime = secondsOf(new Date())
   return {
     type: 'IPAssigned',
     status: 'True',

@@ -27,8 +27,11 @@ export class Objects {
 
   get client(): Client {
     return {
-      informer: (resource: Resource) => this.#informer(resource),
+      informer: (resource: Resource, options: { labelSelector?: string } = {}) =>
+        this.#informer(resource, options.labelSelector),
       create: async (_: Resource, object: KubeObject) => object,
+      delete: async ({ kind }: Resource, namespace: string | undefined, name: string) =>
+        this.delete(kind, namespace === undefined ? name : `${namespace}/${name}`),
       patch: async ({ plural }: Resource, _: string | undefined, name: string, _kind: string, change: KubeObject) => {
         const node = plural === 'nodes' ? this.#of(plural).get(name) : undefined
         const annotations = { ...node?.metadata.annotations, ...change.metadata?.annotations }
@@ -53,21 +56,28 @@ export class Objects {
     return all
   }
 
-  #informer({ plural }: Resource): Informer<never> {
+  /** `selector`: `LABEL=VALUE`; everything when undefined. */
+  #informer({ plural }: Resource, selector: string | undefined): Informer<never> {
     const all = this.#of(plural)
+    const [label = '', value] = selector?.split('=') ?? []
+    const isChosen = (object: KubeObject | undefined): boolean =>
+      selector === undefined || object?.metadata.labels?.[label] === value
     const listeners = this.#listeners.get(plural) ?? new Set()
     this.#listeners.set(plural, listeners)
     const informer = {
       start: () => this.gate,
       synced: true,
-      get: (key: string) => all.get(key),
-      values: () => all.values(),
+      get: (key: string) => (isChosen(all.get(key)) ? all.get(key) : undefined),
+      values: () => [...all.values()].filter(isChosen).values(),
       get size() {
         return all.size
       },
       onChange(listener: (old?: KubeObject, current?: KubeObject, key?: string) => void) {
-        listeners.add(listener)
-        return () => listeners.delete(listener)
+        const chosen: typeof listener = (old, current, key) => {
+          if (isChosen(current ?? old)) listener(old, current, key)
+        }
+        listeners.add(chosen)
+        return () => listeners.delete(chosen)
       },
       close() {},
     }

@@ -10,9 +10,10 @@ import type { BGPSession } from '../bgp/index.ts'
 import type { Client, Resource } from '../client/index.ts'
 import { ChangeFeed, keyOf, LiveSnapshot } from '../cluster/index.ts'
 import { type Namespace, openHost, spawnIn } from '../host/index.ts'
-import type { EndpointSlice, KubeObject, Node, Service } from '../objects/index.ts'
+import type { EndpointSlice, KubeObject, Node, Service, ServiceBGPStatus } from '../objects/index.ts'
 import { BgpModule } from './index.ts'
 import { BirdProcess } from './process.ts'
+import { serviceBGPStatuses } from './service-status.ts'
 
 const host = openHost()
 const virtual = parseAddress('192.0.2.80')
@@ -61,10 +62,20 @@ function routes(): string {
     .join()
 }
 
+/** What the ServiceBGPStatus objects say. */
+const told = () =>
+  [...objects.client.informer<ServiceBGPStatus>(serviceBGPStatuses).values()]
+    .map(({ status }) => status!)
+    .sort((a, b) => (a.node < b.node ? -1 : 1))
+
 const log = quietLog()
 
 function startModule(machine: Omit<Machine, 'module' | 'sessions'>): BgpModule {
   const patch = async (_: Resource, _namespace: undefined, _name: string, _type: string, body: KubeObject) => {
+    if (body.kind === 'ServiceBGPStatus') {
+      objects.put(body)
+      return body
+    }
     const node = nodes.find(({ name }) => name === machine.name)
     if (node !== undefined) node.sessions = (body as { status?: { sessions?: BGPSession[] } }).status?.sessions ?? []
     return body
@@ -169,6 +180,12 @@ test('addresses are told by every node, over sessions with MD5 and BFD; the rout
   await until('the status tells it', () =>
     nodes.every(({ sessions }) => sessions[0]?.state === 'Established' && sessions[0].advertised === 1),
   )
+  const expected = { serviceName: 'web', serviceNamespace: 'shop', peers: ['router'], prefixes: [`${virtual}/32`] }
+  await until('the Service’s too', () => told().length === 2)
+  assert.deepEqual(told(), [
+    { node: 'node-1', ...expected },
+    { node: 'node-2', ...expected },
+  ])
   assert.match(nodes[0]!.module.metrics, /metallb_bgp_session_up\{peer="router"\} 1/)
 })
 
@@ -176,6 +193,13 @@ test('with policy Local only nodes with endpoints tell it; without any nobody do
   put('services', service({ externalTrafficPolicy: 'Local' }))
   await tell()
   await until('only node-2', () => routes() === 'node-2')
+  await until(
+    'node-1 took its word back',
+    () =>
+      told()
+        .map(({ node }) => node)
+        .join() === 'node-2',
+  )
   assert.equal(await askTcp(router, virtual, 80), 'node-2 172.30.0.1')
   put('slices', slice())
   await tell()
@@ -238,5 +262,6 @@ test('what BIRD or the machine cannot do is a finding, and what was told stays t
   objects.delete('BGPPeer', 'router')
   await tell()
   await until('withdrawn', () => routes() === '')
+  await until('no node says that it announces it', () => told().length === 0)
   await until('BIRD ended', () => nodes[1]!.module.pid === undefined)
 })

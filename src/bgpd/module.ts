@@ -10,7 +10,8 @@ import { HeldAddresses } from './held-addresses.ts'
 import { renderSessionMetrics } from './metrics.ts'
 import { BgpObjects } from './objects.ts'
 import { BirdMissing, BirdProcess, BirdRefused } from './process.ts'
-import { SessionStatus } from './session-status.ts'
+import { ServiceStatus } from './service-status.ts'
+import { establishedOf, SessionStatus } from './session-status.ts'
 
 export interface BgpOptions {
   readonly client: Client
@@ -27,6 +28,7 @@ export interface BgpOptions {
 
 /** Somebody has to install it, or to correct an object, first. */
 const troubleRetryMs = 10_000
+const noPeers: BgpModel['peers'] = []
 
 /** The BGP speaker of a node as a part of the agent: BIRD in the node's namespace, as long as a BGPPeer is for this node. */
 export class BgpModule implements NodeModule {
@@ -35,6 +37,7 @@ export class BgpModule implements NodeModule {
   readonly #objects: BgpObjects
   readonly #bird: BirdProcess
   readonly #status: SessionStatus
+  readonly #services: ServiceStatus
   readonly #held: HeldAddresses
   readonly #compiler = new BgpCompiler()
   #snapshot: Snapshot = snapshotOf([])
@@ -61,6 +64,7 @@ export class BgpModule implements NodeModule {
     const directory = join(options.directory, 'bird')
     this.#bird = new BirdProcess(options.namespace, directory, options.log, () => this.#renew())
     this.#status = new SessionStatus(options.client, options.nodeName)
+    this.#services = new ServiceStatus(options.client, options.nodeName, options.log)
     this.#objects.synced.then(
       () => this.#wake(),
       (error: unknown) => options.log.error({ error: String(error) }, 'BGPPeers cannot be followed'),
@@ -105,6 +109,7 @@ export class BgpModule implements NodeModule {
     this.#stopFollowing?.()
     this.#objects.close()
     await this.#queue
+    await this.#services.close()
     await this.#bird.stop(this.#model?.peers.some(({ gracefulRestart }) => gracefulRestart) === true)
   }
 
@@ -171,7 +176,9 @@ export class BgpModule implements NodeModule {
   async #look(): Promise<void> {
     try {
       this.#sessions = this.#runs ? await this.#bird.sessions() : []
-      await this.#status.tell(this.#model?.peers ?? [], this.#sessions)
+      const peers = this.#model?.peers ?? noPeers
+      this.#services.tell(this.#snapshot, peers, establishedOf(peers, this.#sessions))
+      await this.#status.tell(peers, this.#sessions)
     } catch (error) {
       this.#options.log.warn({ error: String(error) }, 'BGP sessions could not be looked at or told')
     }

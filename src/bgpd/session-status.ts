@@ -50,10 +50,7 @@ export class SessionStatus {
   }
 
   #sessionsOf({ name: peer, password }: Wanted, sessions: readonly BirdSession[]): BGPSession[] {
-    const dynamic = `${peer.replace(/[^A-Za-z0-9_]/g, '_')}_`
-    const own = sessions.filter(
-      ({ name }) => name === peer || (name.startsWith(dynamic) && /^\d+$/.test(name.slice(dynamic.length))),
-    )
+    const own = sessionsWith(peer, sessions)
     // Of several neighbours on one link the best stands for the node.
     const best = own.find(({ state }) => state === 'Established') ?? own[0]
     const before = this.#written.get(peer)?.[0]
@@ -95,6 +92,23 @@ export class SessionStatus {
       force: true,
     })
   }
+}
+
+/** The sessions with a BGPPeer: of an unnumbered one, those with each neighbour on the link. */
+function sessionsWith(peer: string, sessions: readonly BirdSession[]): readonly BirdSession[] {
+  const dynamic = `${peer.replace(/[^A-Za-z0-9_]/g, '_')}_`
+  return sessions.filter(
+    ({ name }) => name === peer || (name.startsWith(dynamic) && /^\d+$/.test(name.slice(dynamic.length))),
+  )
+}
+
+/** The names of the peers that there is a session with. */
+export function establishedOf(
+  peers: readonly Pick<Wanted, 'name'>[],
+  sessions: readonly BirdSession[],
+): ReadonlySet<string> {
+  const isUp = (name: string) => sessionsWith(name, sessions).some(({ state }) => state === 'Established')
+  return new Set(peers.flatMap(({ name }) => (isUp(name) ? [name] : [])))
 }
 
 function isSame(a: readonly BGPSession[], b: readonly BGPSession[]): boolean {

@@ -21,7 +21,7 @@ rules:
     resources: [clusternetworkpolicies, adminnetworkpolicies, baselineadminnetworkpolicies]
     verbs: [list]
   - apiGroups: [plumb.network]
-    resources: [egresses, ipaddresspools, l2advertisements]
+    resources: [egresses, ipaddresspools, l2advertisements, servicebgpstatuses, servicel2statuses]
     verbs: [list]
   # Questions about URLs, Ingresses and Gateways: certificates are Secrets. Leave this part out where nobody asks them.
   - apiGroups: [networking.k8s.io]

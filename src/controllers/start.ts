@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Client } from '../client/index.ts'
+import { addressMoveController } from './address-move.ts'
+import { announcementGcController } from './announcement-gc.ts'
 import { type Controller, type ControllersOptions, openContext } from './context.ts'
 import { cronJobController } from './cronjob.ts'
 import { daemonSetController } from './daemonset.ts'
@@ -51,6 +53,8 @@ const controllers: Readonly<Record<string, Controller>> = {
   'loadbalancer-addresses': loadBalancerController,
   'egress-addresses': egressController,
   'egress-index': egressIndexController,
+  'address-moves': addressMoveController,
+  'announcement-garbage-collector': announcementGcController,
   'namespace-controller': namespaceController,
   'garbage-collector-controller': garbageCollector,
   'node-lifecycle-controller': nodeLifecycleController,

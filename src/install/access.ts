@@ -29,7 +29,11 @@ export const agentRules: readonly Rule[] = [
   // The segments that the node is on, in an annotation of its Node.
   rule(['patch'], [''], 'nodes'),
   rule(['patch', 'update'], ['plumb.network'], '*/status'),
-  rule(['create', 'delete', 'patch', 'update'], ['plumb.network'], 'servicetraffics'),
+  rule(
+    ['create', 'delete', 'patch', 'update'],
+    ['plumb.network'],
+    ...['servicebgpstatuses', 'servicel2statuses', 'servicetraffics'],
+  ),
   leases,
   events,
 ]
@@ -48,6 +52,8 @@ export const controllerRules: readonly Rule[] = [
   rule(['create'], ['gateway.networking.k8s.io'], 'gatewayclasses'),
   rule(['patch', 'update'], ['', 'gateway.networking.k8s.io', 'networking.k8s.io', 'plumb.network'], '*/status'),
   rule(['patch', 'update'], ['plumb.network'], '*'),
+  // What nodes that are gone have told, and what has ended long ago.
+  rule(['delete'], ['plumb.network'], 'addressmoves', 'servicebgpstatuses', 'servicel2statuses'),
   leases,
   events,
 ]

@@ -21,6 +21,8 @@ export const ownControllers = [
   'loadbalancer-addresses',
   'egress-addresses',
   'egress-index',
+  'address-moves',
+  'announcement-garbage-collector',
   'gateway',
   'ingress-status',
 ]

@@ -20,7 +20,7 @@ export interface Egress extends KubeObject {
     egressIP?: string
     egressIPs?: string[]
     egressNode?: string
-    addresses?: { address: string; node?: string }[]
+    addresses?: { address: string; node?: string; since?: string }[]
     conditions?: Condition[]
   }
 }

@@ -49,6 +49,14 @@ export class Announcements {
     return [...cared.values()]
   }
 
+  /** The Services of each address. */
+  servicesByAddress(): ReadonlyMap<Address, readonly ObjectKey[]> {
+    const keys = new Map<Address, ObjectKey[]>()
+    for (const [key, { announcements }] of this.#byService)
+      for (const { claim } of announcements) keys.set(claim.address, [...(keys.get(claim.address) ?? []), key])
+    return keys
+  }
+
   /** The Services that an address belongs to. */
   servicesOf(address: Address): ObjectKey[] {
     return [...this.#byService].flatMap(([key, { announcements }]) =>

@@ -6,6 +6,7 @@ import { defaultTiming, type Timing, timingOf } from '../announce/index.ts'
 import type { Client } from '../client/index.ts'
 import type { Changes, Finding, OwnershipSource, Snapshot } from '../cluster/index.ts'
 import type { Host, Namespace } from '../host/index.ts'
+import type { Service } from '../objects/index.ts'
 import type { PodNetwork } from '../pods/index.ts'
 import type { Cared, StandbyState } from '../standby/index.ts'
 import { Announcements, membersOf } from './announcements.ts'
@@ -13,6 +14,8 @@ import { ArbiterLease } from './arbiter-lease.ts'
 import type { EngineEvent, EngineState } from './engine.ts'
 import { type EngineHandle, startEngine } from './engine-handle.ts'
 import { foreignFinding, noKey } from './findings.ts'
+import { HolderStatus } from './holder-status.ts'
+import { MoveRequests } from './move-requests.ts'
 import { assigned, type ServiceEvent, tellService, told } from './service-event.ts'
 import { SpeakerObjects } from './speaker-objects.ts'
 import { Survival } from './survival.ts'
@@ -62,6 +65,8 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
   readonly #objects: SpeakerObjects
   readonly #announcements = new Announcements()
   readonly #arbiter: ArbiterLease
+  readonly #status: HolderStatus
+  readonly #moves: MoveRequests
   readonly #listeners = new Set<(changed: readonly Address[]) => void>()
   readonly #survival: Survival
   readonly #timing: Timing
@@ -77,11 +82,24 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
 
   constructor(options: SpeakerOptions) {
     this.#options = options
-    const { client, nodeName } = options
+    const { client, nodeName, log } = options
     this.#survival = new Survival(options)
     this.#timing = options.heartbeatMs === undefined ? defaultTiming : timingOf(options.heartbeatMs)
     this.#arbiter = new ArbiterLease(client, nodeName, (forMs) => this.#engine?.command({ kind: 'arbiter', forMs }))
     this.#objects = new SpeakerObjects(client, () => this.#refresh())
+    this.#status = new HolderStatus({
+      ...{ client, node: nodeName, log },
+      state: async () => this.#engine?.ask(),
+      links: (address) => this.#announcements.all.get(address)?.links.get(nodeName),
+      servicesByAddress: () => this.#announcements.servicesByAddress(),
+      snapshot: () => this.#snapshot,
+    })
+    this.#moves = new MoveRequests({
+      ...{ client, node: nodeName, log },
+      owners: () => this.#owners,
+      claim: (address) => this.#announcements.all.get(address)?.claim,
+      hand: (address, to) => this.#engine?.command({ kind: 'move', address, to }),
+    })
   }
 
   get findings(): readonly Finding[] {
@@ -134,11 +152,13 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
 
   async close(): Promise<void> {
     this.#arbiter.close()
+    this.#moves.close()
     const engine = this.#engine
-    if (engine === undefined) return
+    if (engine === undefined) return this.#status.close()
     engine.command({ kind: 'drain', isDraining: true })
     const end = performance.now() + leaveMs
     while (performance.now() < end && (await engine.ask()).held.length > 0) await pause(10)
+    await this.#status.close()
     await engine.close()
     await this.#survival.close()
   }
@@ -172,6 +192,8 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     const spoken = [...this.#announcements.all.values()].filter(({ method }) => method === 'L2')
     const addresses = spoken.map(({ claim, links }) => ({ claim, links: links.get(nodeName) }))
     this.#engine.command({ kind: 'addresses', addresses })
+    this.#status.refresh()
+    this.#moves.consider()
     for (const address of this.#foreign.keys()) if (!this.#announcements.all.has(address)) this.#foreign.delete(address)
   }
 
@@ -205,10 +227,12 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
         this.#foreign.delete(event.address)
         this.#follow(event.address, this.#survival.taken(event.address, event.from))
         this.#tell(event.address, assigned(nodeName))
+        this.#status.taken(event.address, event.from, this.#servicesOf(event.address))
         break
       case 'lost':
         log.info({ address: event.address, why: event.why }, 'this node does not answer for the address any more')
         this.#follow(event.address, this.#survival.lost(event.address, event.to))
+        this.#status.lost(event.address)
         break
       case 'prepare':
         void this.#prepare(event.address, event.from)
@@ -251,15 +275,17 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     )
     if (changed.length === 0) return
     this.#follow(changed[0]!, this.#survival.setOwners(owners, changed))
+    this.#moves.consider()
     for (const listener of this.#listeners) listener(changed)
   }
 
   #tell(address: Address, event: ServiceEvent): void {
     const { client, nodeName } = this.#options
-    for (const key of this.#announcements.servicesOf(address)) {
-      const service = this.#snapshot?.services.get(key)
-      if (service !== undefined) tellService(client, service, nodeName, event)
-    }
+    for (const service of this.#servicesOf(address)) tellService(client, service, nodeName, event)
+  }
+
+  #servicesOf(address: Address): readonly Service[] {
+    return this.#announcements.servicesOf(address).flatMap((key) => this.#snapshot?.services.get(key) ?? [])
   }
 }
 

@@ -5,6 +5,13 @@ const ours = { group: 'plumb.network', version: 'v1alpha1', namespaced: false }
 export const ipAddressPools: Resource = { ...ours, plural: 'ipaddresspools', kind: 'IPAddressPool' }
 export const bgpAdvertisements: Resource = { ...ours, plural: 'bgpadvertisements', kind: 'BGPAdvertisement' }
 export const l2Advertisements: Resource = { ...ours, plural: 'l2advertisements', kind: 'L2Advertisement' }
+export const addressMoves: Resource = { ...ours, plural: 'addressmoves', kind: 'AddressMove' }
+export const serviceL2Statuses: Resource = {
+  ...ours,
+  plural: 'servicel2statuses',
+  namespaced: true,
+  kind: 'ServiceL2Status',
+}
 export const secrets: Resource = { group: '', version: 'v1', plural: 'secrets', namespaced: true, kind: 'Secret' }
 export const events: Resource = { group: '', version: 'v1', plural: 'events', namespaced: true, kind: 'Event' }
 export const leases: Resource = {
