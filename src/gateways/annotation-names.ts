@@ -41,8 +41,6 @@ export const unfollowed: ReadonlyMap<string, Unfollowed> = new Map(
     'modsecurity-snippet': firewall,
     'enable-modsecurity': firewall,
     'enable-owasp-core-rules': firewall,
-    'auth-tls-secret': guard('asking clients of an Ingress for a certificate'),
-    'auth-tls-verify-client': guard('asking clients of an Ingress for a certificate'),
     'enable-global-auth': ignored('there is no authentication for all'),
     'limit-rate': rate,
     'limit-rate-after': rate,

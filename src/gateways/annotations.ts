@@ -3,6 +3,7 @@ import { AnnotationReader, annotationPrefixes } from './annotation-reader.ts'
 import { type Canary, readCanary } from './canary.ts'
 import { type Ingress, objectOf } from './ingress.ts'
 import { type ExternalAuth, type IngressAuth, type Referred, readAuth, type ServiceUrl } from './ingress-auth.ts'
+import { type ClientRequest, readClients } from './ingress-clients.ts'
 import { readCustomHeaders } from './ingress-headers.ts'
 import { readMirror } from './ingress-mirror.ts'
 import { type Particulars, readParticulars } from './ingress-particulars.ts'
@@ -32,6 +33,8 @@ export interface IngressSettings {
   readonly canary?: Canary
   /** Who is asked about requests. */
   readonly external?: ExternalAuth
+  /** Which certificates clients of its hosts show. */
+  readonly clients?: ClientRequest
   /** Who gets a copy of requests that go on. */
   readonly mirror?: ServiceUrl
   /** That a filter speaks of. */
@@ -72,6 +75,7 @@ export function readAnnotations(
   const seconds = Math.max(readSeconds ?? 0, sendSeconds ?? 0)
   const redirect = redirectOf(read)
   const canary = readCanary(read)
+  const clients = readClients(read, ingress)
   const settings: IngressSettings = {
     isRegex: (read.flag('use-regex') ?? false) || /\$\d/.test(rewrite ?? ''),
     filters: [...filtersOf(read, auth), ...(headers.filter === undefined ? [] : [headers.filter])],
@@ -86,6 +90,7 @@ export function readAnnotations(
     ...(seconds > 0 && { timeoutMs: seconds * 1000 }),
     ...(canary && { canary }),
     ...(auth.external && { external: auth.external }),
+    ...(clients && { clients }),
     ...(mirror && { mirror }),
     ...(auth.userList && { userList: auth.userList }),
     ...(blocked !== undefined && { blocked }),
@@ -103,9 +108,9 @@ const followed = new Set(
   canary canary-weight canary-weight-total canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie
   upstream-vhost x-forwarded-prefix proxy-ssl-verify proxy-ssl-name proxy-ssl-server-name ssl-passthrough from-to-www-redirect
   server-alias auth-type auth-secret auth-secret-type auth-realm auth-url auth-signin auth-signin-redirect-param auth-method
-  service-upstream custom-headers mirror-target auth-response-headers auth-proxy-set-headers auth-cache-key`.split(
-    /\s+/,
-  ),
+  service-upstream custom-headers mirror-target auth-response-headers auth-proxy-set-headers auth-cache-key
+  auth-tls-secret auth-tls-verify-client auth-tls-verify-depth auth-tls-error-page auth-tls-match-cn
+  auth-tls-pass-certificate-to-upstream`.split(/\s+/),
 )
 
 /** Tells of annotations that are not followed; answers why the Ingress must not be served without one. */

@@ -17,7 +17,7 @@ function joinModels(ingress: GatewayModel, api: GatewayApiState): GatewayModel {
     certificates: [
       ...new Map([...ingress.certificates.map((one) => [one.id, one] as const), ...api.certificates]).values(),
     ],
-    authorities: [...api.authorities.values()],
+    authorities: [...ingress.authorities, ...api.authorities.values()],
     userLists: ingress.userLists,
     findings: [...ingress.findings, ...api.findings],
   }

@@ -8,14 +8,22 @@ import type { Lookup } from './sources.ts'
 
 type Tell = (kind: Note['kind'], code: string, says: string, remedy: string) => void
 
-/** A claim as a rule of an HTTPRoute; undefined when it cannot be served as it was meant, which is told. */
-export function convertRule(claim: Claim, services: Lookup<Service>, into: Converted): HTTPRouteRule | undefined {
+/**
+ * A claim as a rule of an HTTPRoute; undefined when it cannot be served as it was meant, which is told. `isChecked`: clients of its host
+ * have to show certificates.
+ */
+export function convertRule(
+  claim: Claim,
+  isChecked: boolean,
+  services: Lookup<Service>,
+  into: Converted,
+): HTTPRouteRule | undefined {
   const { settings, because, headers, ingress, backends } = claim
   const tell: Tell = (kind, code, says, remedy) =>
     into.note({ kind, code, object: because.object, field: because.field, says, try: remedy })
   // Why it is blocked is told already.
   if (settings.blocked !== undefined) return undefined
-  if (settings.external !== undefined || settings.userList !== undefined) {
+  if (settings.external !== undefined || settings.userList !== undefined || isChecked) {
     const says = 'the standard channel of the Gateway API has no word for who may pass, so the route is left out'
     const remedy =
       'look for it among the policies of the Gateway that you use, take the annotation away and convert again'
@@ -175,7 +183,8 @@ function convertFilters(filters: readonly Filter[], tell: Tell): RouteFilter[] |
         converted.push({ type: 'ResponseHeaderModifier', responseHeaderModifier: { set } })
         break
       }
-      // The first two are told, and the mirror is no filter yet.
+      // Those who may pass are told, and the mirror is no filter yet.
+      case 'client-certificate':
       case 'basic-auth':
       case 'external-auth':
       case 'mirror':

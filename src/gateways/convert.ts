@@ -7,6 +7,7 @@ import { type Ingress, objectOf } from './ingress.ts'
 import type { Referred } from './ingress-auth.ts'
 import { type Claim, compileClaims } from './ingress-claims.ts'
 import { compare } from './ingress-class.ts'
+import { type ClientCheck, checkOfClaim, compileChecks } from './ingress-clients.ts'
 import type { ConfigMap, Lookup } from './sources.ts'
 
 /**
@@ -24,6 +25,7 @@ export function convertIngresses(
       compare(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') || compare(keyOf(a), keyOf(b)),
   )
   const { claims, passthrough, findings } = compileClaims(ordered, { ...unread, configMaps })
+  const checks = compileChecks(claims, unread)
   const into = new Converted(to)
   for (const finding of findings) into.note({ kind: 'lost', ...finding })
   const listeners = httpsListeners(ordered, into)
@@ -32,7 +34,7 @@ export function convertIngresses(
     claims,
     ({ ingress, host, entries }) => `${objectOf(ingress)} ${hostText(host)} ${entries}`,
   )
-  for (const own of groups.values()) convertGroup(own, services, listeners, into)
+  for (const own of groups.values()) convertGroup(own, checks, services, listeners, into)
   tellOfHosts(claims, listeners, into)
   return into.finish()
 }
@@ -84,12 +86,15 @@ function httpsListeners(ingresses: readonly Ingress[], into: Converted): HttpsLi
 /** The claims of one Ingress for one host become an HTTPRoute. */
 function convertGroup(
   claims: readonly Claim[],
+  checks: ReadonlyMap<string, ClientCheck>,
   services: Lookup<Service>,
   listeners: readonly HttpsListener[],
   into: Converted,
 ): void {
   const { ingress, host, entries } = claims[0]!
-  const rules = claims.flatMap((claim) => convertRule(claim, services, into) ?? [])
+  const rules = claims.flatMap(
+    (claim) => convertRule(claim, checkOfClaim(claim, checks, unread) !== undefined, services, into) ?? [],
+  )
   const secure = ownerOf(host, listeners)
   const sections = [
     ...(entries.includes('http') ? ['http'] : []),

@@ -99,7 +99,7 @@ function explainHttp(entrance: Entrance, name: string, question: RequestQuestion
   for (const tier of chainOf(tiers[0], entrance)) {
     for (const rule of tier.rules) {
       const reason = whyNot(rule, question)
-      if (reason === undefined) return { ...answerOf(rule), ...told }
+      if (reason === undefined) return { ...answerOf(rule, entrance), ...told }
       if (lost.length < 20) lost.push({ because: rule.because, says: reason })
     }
   }
@@ -117,8 +117,11 @@ function chainOf(first: HostTier | undefined, { tiers }: Entrance): HostTier[] {
   return chain
 }
 
-function answerOf(rule: HttpRule) {
+function answerOf(rule: HttpRule, { protocol }: Entrance) {
   const { action } = rule
+  const isShown = action.filters.some((filter) => filter.kind === 'client-certificate' && filter.mode !== 'off')
+  if (isShown && protocol !== 'TLS')
+    return { kind: 'answered', status: 308, says: 'certificates are shown by HTTPS', rule } as const
   const redirect = action.filters.find((filter) => filter.kind === 'redirect')
   if (redirect?.kind === 'redirect')
     return { kind: 'answered', status: redirect.status, says: 'a filter redirects', rule } as const

@@ -5,6 +5,7 @@ import type { ServiceUrl } from './ingress-auth.ts'
 import { compileBackend } from './ingress-backend.ts'
 import { type Claim, compileClaims } from './ingress-claims.ts'
 import { compare, controllerName, ownershipOf } from './ingress-class.ts'
+import { askClients, type ClientCheck, checkOfClaim, compileChecks } from './ingress-clients.ts'
 import { compileTls } from './ingress-tls.ts'
 import type {
   BackendModel,
@@ -36,7 +37,8 @@ export function compileIngresses(sources: Sources, ports: { http: number; https:
   })
   const { claims, passthrough, findings: told } = compileClaims(ours, { ...sources, grants: sources.gatewayApi.grants })
   findings.push(...told)
-  const { rules, backends } = compileRules(claims, sources, findings)
+  const checks = compileChecks(claims, { ...sources, grants: sources.gatewayApi.grants })
+  const { rules, backends } = compileRules(claims, checks, sources, findings)
   const tls = compileTls(ours, sources.secrets)
   const trusted = classes
     .filter(({ spec }) => spec?.controller === controllerName)
@@ -48,11 +50,15 @@ export function compileIngresses(sources: Sources, ports: { http: number; https:
     wanted: ours.length > 0,
     entrances:
       ours.length > 0
-        ? entrancesOf(rules, tls.listeners, streams.routes, ports).map((one) => ({ ...one, trustedProxies }))
+        ? entrancesOf(rules, tls.listeners, checks, streams.routes, ports).map((one) => ({ ...one, trustedProxies }))
         : [],
     backends: [...backends, ...streams.backends],
     certificates: tls.certificates,
-    authorities: [],
+    authorities: [
+      ...new Map(
+        [...checks.values()].flatMap(({ authority }) => (authority ? [[authority.id, authority]] : [])),
+      ).values(),
+    ],
     userLists: [
       ...new Map(claims.flatMap(({ settings: { userList } }) => (userList ? [[userList.id, userList]] : []))).values(),
     ],
@@ -65,6 +71,7 @@ type Rules = Readonly<Record<'http' | 'https', readonly TierClaim[]>>
 function entrancesOf(
   rules: Rules,
   tls: Entrance['listeners'],
+  checks: ReadonlyMap<string, ClientCheck>,
   streams: readonly StreamRoute[],
   ports: { http: number; https: number },
 ): Entrance[] {
@@ -90,15 +97,22 @@ function entrancesOf(
   })
   const names = new Set(streams.map(({ host }) => hostText(host)))
   const ended = tls.filter(({ host }) => !names.has(hostText(host)))
-  return [entrance('http', anyHost), entrance('https', [...ended, ...passed])]
+  return [entrance('http', anyHost), entrance('https', askClients([...ended, ...passed], checks))]
 }
 
-function compileRules(claims: readonly Claim[], sources: Sources, findings: Finding[]) {
+function compileRules(
+  claims: readonly Claim[],
+  checks: ReadonlyMap<string, ClientCheck>,
+  sources: Sources,
+  findings: Finding[],
+) {
+  const referred = { ...sources, grants: sources.gatewayApi.grants }
   const backends = new Map<string, BackendModel>()
   const numbers = new Map<string, number>()
   const compiled = claims.map((claim) => {
-    const made = compileClaim(claim, nameOf(claim), sources.services)
-    for (const finding of made.findings) {
+    const check = checkOfClaim(claim, checks, referred)
+    const made = compileClaim(claim, check, nameOf(claim, check), sources.services)
+    for (const finding of check === undefined ? made.findings : [...check.findings, ...made.findings]) {
       const isTold = findings.some(
         (one) => one.code === finding.code && one.object === finding.object && one.field === finding.field,
       )
@@ -109,13 +123,14 @@ function compileRules(claims: readonly Claim[], sources: Sources, findings: Find
   })
 
   /** Actions that do something need names of their own. */
-  function nameOf({ ingress, filters, settings, backends: wanted }: Claim): string {
+  function nameOf({ ingress, filters, settings, backends: wanted }: Claim, check: ClientCheck | undefined): string {
     const object = objectOf(ingress)
     const { timeoutMs, blocked } = settings
     const targets = blocked === undefined ? wanted.length : 1
     const { external, mirror } = settings
     if (
       filters.length === 0 &&
+      check === undefined &&
       external === undefined &&
       mirror === undefined &&
       timeoutMs === undefined &&
@@ -147,14 +162,19 @@ interface CompiledClaim {
 }
 
 /** A claim comes to the same as long as its Services are the same. */
-function compileClaim(claim: Claim, id: string, services: Sources['services']): CompiledClaim {
+function compileClaim(
+  claim: Claim,
+  check: ClientCheck | undefined,
+  id: string,
+  services: Sources['services'],
+): CompiledClaim {
   const { ingress, path, headers, filters, settings, because } = claim
   const { timeoutMs, particular, external } = settings
   const mirror = claim.backends.length > 0 ? settings.mirror : undefined
   const namespace = ingress.metadata.namespace ?? ''
   const named = claim.backends.map(({ backend }) => services.get(`${namespace}/${backend.service?.name ?? ''}`))
   const asked = [external?.at, mirror].map((at) => at && services.get(`${at.namespace}/${at.name}`))
-  return compiledClaims(claim, [id, ...asked, ...named], () => {
+  return compiledClaims(claim, [id, check, ...asked, ...named], () => {
     const backends: BackendModel[] = []
     const findings: Finding[] = []
     const targetsOf = (): WeightedTarget[] =>
@@ -174,8 +194,9 @@ function compileClaim(claim: Claim, id: string, services: Sources['services']): 
     // Nobody passes while the Service is not there that is to be asked about it.
     const judge = external && reach('auth-url', external.at)
     const copied = mirror && reach('mirror-target', mirror)
-    const blocked = settings.blocked ?? judge?.finding?.says
+    const blocked = settings.blocked ?? check?.blocked ?? judge?.finding?.says
     const more: Filter[] = [
+      ...(check?.filter === undefined ? [] : [check.filter]),
       ...(external && judge?.backend ? [{ ...external.filter, backend: judge.backend.id }] : []),
       ...(copied?.backend
         ? [{ kind: 'mirror', backend: copied.backend.id, numerator: 100, denominator: 100 } as const]

@@ -25,6 +25,10 @@ function operationsOf(filter: Filter): string[] {
       ]
     case 'sources':
       return [operation('sources', filter.allow.join(' '), filter.deny.join(' '))]
+    case 'client-certificate': {
+      const { authority, mode, depth, commonName = '', errorPage = '', passes } = filter
+      return [operation('show', authority, mode, String(depth), commonName, errorPage, String(passes))]
+    }
     case 'basic-auth':
       return [operation('basic', filter.users, filter.realm)]
     case 'external-auth': {

@@ -13,7 +13,10 @@ export function placeRouter(router: string, directory: string, { groups, regexes
 
 /** What is the same for all: limits, the sockets of the agent, the router, the way of mirrored requests. */
 export function frame(directory: string, paths: Paths, entrances: readonly Entrance[]): Section[] {
-  const isValidating = entrances.some(({ clientValidation }) => clientValidation !== undefined)
+  const isValidating = entrances.some(
+    ({ clientValidation, listeners }) =>
+      clientValidation !== undefined || listeners.some(({ clientAuthority }) => clientAuthority !== undefined),
+  )
   return [
     {
       keyword: 'global',

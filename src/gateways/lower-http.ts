@@ -30,6 +30,7 @@ export function httpFrontend(entrance: Entrance, paths: Paths, place: Place): Se
       ...bound,
       ...(isMixed(entrance) ? [] : expectProxy(entrance)),
       ...(protocol === 'TLS' ? readSni : []),
+      ...(isAsking(entrance) ? readListener(entrance, paths) : []),
       // What the log tells as the host.
       words('capture request header host len 255'),
       ...requestId,
@@ -55,16 +56,39 @@ export function tlsWords(entrance: Entrance, { directory }: Place, alpn = 'h2,ht
     `${directory}/${id}.list`,
     ...(alpn === '' ? [] : ['alpn', alpn]),
     ...(isStrict ? ['strict-sni'] : []),
+    ...(isAsking(entrance) ? ignoreErrors : []),
     ...(clientValidation === undefined
       ? []
       : [
           'ca-file',
           authorityPath(directory, clientValidation.authority),
           'verify',
-          ...(clientValidation.mode === 'required'
-            ? ['required']
-            : words('optional crt-ignore-err all ca-ignore-err all')),
+          ...(clientValidation.mode === 'required' ? ['required'] : ['optional', ...ignoreErrors]),
         ]),
+  ]
+}
+
+const ignoreErrors = words('crt-ignore-err all ca-ignore-err all')
+
+function isAsking({ listeners }: Entrance): boolean {
+  return listeners.some(({ clientAuthority }) => clientAuthority !== undefined)
+}
+
+/** By which listener a connection was made, as HAProxy chose it by the name as it came; none for a name that is none. */
+function readListener(entrance: Entrance, { names, nameSuffixes }: Paths): Line[] {
+  const maps = { exact: names, suffixes: nameSuffixes }
+  const isName = words('if !{ var(sess.asked) -m found } || { var(sess.asked) -m reg ^[a-z0-9_-]+(\\.[a-z0-9_-]+)*$ }')
+  return [
+    words('tcp-request session set-var(sess.asked) ssl_fc_sni,lower'),
+    ['tcp-request', 'session', 'set-var(sess.known)', 'bool(true)', ...isName],
+    ...lookUp(
+      'tcp-request session',
+      'sess.listener',
+      'var(sess.asked)',
+      entrance,
+      maps,
+      words('if { var(sess.known) -m bool }'),
+    ),
   ]
 }
 

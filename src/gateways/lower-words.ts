@@ -95,7 +95,7 @@ export function isMixed({ protocol, listeners }: Entrance): boolean {
  * Keys end with the entrance, so that suffixes can be compared.
  */
 export function lookUp(
-  rule: 'http-request' | 'tcp-request content',
+  rule: 'http-request' | 'tcp-request content' | 'tcp-request session',
   to: string,
   name: string,
   { id, star }: Pick<Entrance, 'id' | 'star'>,

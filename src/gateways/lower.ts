@@ -7,7 +7,7 @@ import { limitTables } from './lower-limits.ts'
 import { type Entries, lowerMaps } from './lower-maps.ts'
 import { streamSections } from './lower-stream.ts'
 import { authorityPath, certificatePath, type Place, pathsIn } from './lower-words.ts'
-import type { BackendModel, Entrance, GatewayModel, ServerModel } from './model.ts'
+import type { BackendModel, Entrance, GatewayModel, ListenerModel, ServerModel } from './model.ts'
 import { perObject, perObjectGiven } from './remember.ts'
 import { originsOf, type TlsOrigin } from './tls-origin.ts'
 import { isCrypt } from './users.ts'
@@ -136,18 +136,47 @@ function defaultPem({ listeners }: Entrance, { certificates }: GatewayModel, pla
 
 /** Of several certificates of a listener the first is for all its names, the others for those that are written in them. */
 function listLines(entrance: Entrance, { certificates }: GatewayModel, directory: string): string[] {
+  const { listeners } = entrance
   const byId = new Map(certificates.map((one) => [one.id, one]))
+  const isAsking = listeners.some(({ clientAuthority }) => clientAuthority !== undefined)
   const lines = new Map<string, string>()
-  for (const { host, certificates: own } of entrance.listeners) {
-    for (const [at, id] of own.entries()) {
+  const add = (name: string, path: string, { clientAuthority }: ListenerModel): void => {
+    if (!lines.has(name)) lines.set(name, [path, ...asking(clientAuthority, directory), name].join(' '))
+  }
+  for (const listener of listeners) {
+    const [first] = listener.certificates
+    if (listener.host.kind === 'any' || listener.mode === 'passthrough') continue
+    if (first !== undefined) add(hostText(listener.host), certificatePath(directory, first), listener)
+    else if (isAsking) add(hostText(listener.host), defaultPath(directory, entrance), listener)
+  }
+  for (const listener of listeners) {
+    const { host, certificates: own } = listener
+    for (const id of host.kind === 'any' ? own : own.slice(1)) {
       const written = (byId.get(id)?.names ?? [])
         .filter((name) => /^[a-z0-9.*-]+$/.test(name))
         .filter((name) =>
           covers(host, name.startsWith('*.') ? { kind: 'suffix', name: name.slice(2) } : { kind: 'exact', name }),
         )
-      const names = at === 0 && host.kind !== 'any' ? [hostText(host)] : written
-      for (const name of names) if (!lines.has(name)) lines.set(name, `${certificatePath(directory, id)} ${name}`)
+      for (const name of written) add(name, certificatePath(directory, id), listener)
     }
   }
-  return [defaultPath(directory, entrance), ...lines.values()]
+  const rest = listeners.find(({ host }) => host.kind === 'any')
+  // Without `!*` the names in it would be taken from the other lines.
+  const byDefault = [defaultPath(directory, entrance), ...asking(rest?.clientAuthority, directory), '!*'].join(' ')
+  return [byDefault, ...(isAsking ? apart(lines) : lines.values())]
+}
+
+/** What a connection for the names of a line is asked. */
+function asking(authority: string | undefined, directory: string): string[] {
+  return authority === undefined ? [] : [`[ca-file ${authorityPath(directory, authority)} verify optional]`]
+}
+
+/** HAProxy would rather take a wildcard's ECDSA than a name's RSA, and with it what the wildcard asks: so wildcards leave out the names that have lines. */
+function apart(lines: ReadonlyMap<string, string>): string[] {
+  const names = [...lines.keys()]
+  return [...lines].map(([name, line]) => {
+    if (!name.startsWith('*.')) return line
+    const own = names.filter((one) => one.endsWith(name.slice(1)) && !one.slice(0, 1 - name.length).includes('.'))
+    return [line, ...own.filter((one) => one !== name).map((one) => `!${one}`)].join(' ')
+  })
 }

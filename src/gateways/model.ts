@@ -50,6 +50,8 @@ export interface ListenerModel {
   readonly mode: 'http' | 'terminate' | 'passthrough'
   /** Ids of certificates, the first is the one for all names of the host. */
   readonly certificates: readonly string[]
+  /** Clients are asked for a certificate of this authority, and come in without: filters of routes say who goes on (`client-certificate`). */
+  readonly clientAuthority?: string
   readonly because: Because
 }
 
@@ -145,6 +147,22 @@ export type Filter =
   | { readonly kind: 'rewrite'; readonly host?: string; readonly path?: PathChange }
   /** Clients of other addresses get 403; without `allow` all that are not denied may come. Prefixes as text. */
   | { readonly kind: 'sources'; readonly allow: readonly string[]; readonly deny: readonly string[] }
+  /** Who made the connection with no right certificate gets 400; by HTTP all are redirected to HTTPS. */
+  | {
+      readonly kind: 'client-certificate'
+      /** The one by which it was judged when the connection was made. */
+      readonly authority: string
+      /** `optional`: a wrong one is refused, none is not; `unverified`: one of an unknown authority is not either; `off`: pods are told that there is none. */
+      readonly mode: 'required' | 'optional' | 'unverified' | 'off'
+      /** Certificates between that of the client and that of the authority, at most. */
+      readonly depth: number
+      /** What `CN=` and the common name match as a whole; others get 403. */
+      readonly commonName?: string
+      /** Where those are redirected to who would get 400. */
+      readonly errorPage?: string
+      /** Whether pods get the certificate, in the header `ssl-client-cert`. */
+      readonly passes: boolean
+    }
   /** Who shows no name and password of the list gets 401. */
   | { readonly kind: 'basic-auth'; readonly realm: string; readonly users: string }
   /** A backend is asked whether a request may pass: 2xx lets it, 401 and 403 are handed on, everything else is 500. */

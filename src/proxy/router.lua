@@ -240,6 +240,100 @@ local function sources(txn, words)
   end
 end
 
+-- Reads a value of DER (X.690, 8.1) at a place: where its content begins and ends.
+local function der(bytes, at)
+  local length = bytes:byte(at + 1)
+  local from = at + 2
+  if length > 127 then
+    local digits = length - 128
+    length = 0
+    for place = from, from + digits - 1 do length = length << 8 | bytes:byte(place) end
+    from = from + digits
+  end
+  return from, from + length - 1
+end
+
+-- Whether a certificate in DER names itself as its issuer (RFC 5280, 4.1).
+local function is_root(certificate)
+  local at = der(certificate, (der(certificate, 1)))
+  local fields = {}
+  while #fields < 5 do
+    local _, last = der(certificate, at)
+    -- The version, which may be missing.
+    if certificate:byte(at) ~= 0xa0 then fields[#fields + 1] = certificate:sub(at, last) end
+    at = last + 1
+  end
+  return fields[3] == fields[5]
+end
+
+-- How many certificates the client showed beside its own, roots left out.
+local function shown_depth(txn)
+  local own, chain = txn.sf:ssl_c_der(), txn.sf:ssl_c_chain_der() or ''
+  local at, count = 1, 0
+  while at <= #chain do
+    local _, last = der(chain, at)
+    local one = chain:sub(at, last)
+    if one ~= own and not is_root(one) then count = count + 1 end
+    at = last + 1
+  end
+  return count
+end
+
+-- What OpenSSL calls errors that say no more than that the authority is unknown (X509_V_ERR_*).
+local unknown_authority = { ['18'] = true, ['19'] = true, ['20'] = true, ['21'] = true, ['27'] = true }
+
+-- Why a connection was made with no right certificate; nil when it was made with one, '' with none.
+local function certificate_fault(txn, authority, depth)
+  local listener = txn:get_var('sess.listener') or ''
+  if listener:match('~(.*)$') ~= authority then return 'asked for another authority' end
+  if txn.sf:ssl_c_used() ~= '1' then return '' end
+  for _, error in ipairs({ txn.sf:ssl_c_verify(), txn.sf:ssl_c_err(), txn.sf:ssl_c_ca_err() }) do
+    if error ~= '0' then return 'certificate verify error ' .. error, unknown_authority[error] end
+  end
+  if shown_depth(txn) > depth then return 'certificate chain too long' end
+  return nil
+end
+
+-- The certificate of the client, as nginx passes it on: PEM, percent-encoded.
+local function escaped_certificate(txn)
+  local lines = txn.c:base64(txn.sf:ssl_c_der()):gsub(('.'):rep(64), '%0\n'):gsub('\n$', '')
+  local pem = '-----BEGIN CERTIFICATE-----\n' .. lines .. '\n-----END CERTIFICATE-----\n'
+  return (pem:gsub('[^%w_.~-]', function(byte) return ('%%%02X'):format(byte:byte()) end))
+end
+
+local told_of_clients = { 'ssl-client-cert', 'ssl-client-verify', 'ssl-client-subject-dn', 'ssl-client-issuer-dn' }
+
+-- Lets pass who made the connection with a right certificate, and tells pods of it as ingress-nginx does (auth-tls-secret).
+local function show(txn, words, scheme, port)
+  local authority, mode, depth, common_name, page, passes = table.unpack(words, 2)
+  for _, name in ipairs(told_of_clients) do txn.http:req_del_header(name) end
+  if mode == 'off' then return txn.http:req_set_header('ssl-client-verify', 'NONE') end
+  if scheme ~= 'https' then redirect(txn, { 'redirect', '308', 'https', '', '', '', '', '' }, scheme, port) end
+  local fault, is_unknown = certificate_fault(txn, authority, tonumber(depth))
+  local is_let = fault == nil or fault == '' and mode ~= 'required' or is_unknown and mode == 'unverified'
+  if not is_let and page ~= '' then
+    local reply = txn:reply()
+    reply:set_status(302)
+    reply:add_header('location', page)
+    reply:add_header('content-length', '0')
+    txn:done(reply)
+  elseif not is_let then
+    refuse(txn, 400, fault == '' and 'no certificate of the client' or fault)
+  end
+  if fault == '' then
+    if common_name ~= '' then refuse(txn, 403, 'no certificate of the client') end
+    return txn.http:req_set_header('ssl-client-verify', 'NONE')
+  end
+  local name = 'CN=' .. (txn.sf:ssl_c_s_dn('CN') or '')
+  if common_name ~= '' and txn.c:regsub(name, '^(?:' .. common_name .. ')$', '') ~= '' then
+    refuse(txn, 403, 'not this name')
+  end
+  txn.http:req_set_header('ssl-client-verify', fault == nil and 'SUCCESS' or 'FAILED:' .. fault)
+  txn.http:req_set_header('ssl-client-subject-dn', txn.sf:ssl_c_s_dn('', 0, 'rfc2253') or '')
+  txn.http:req_set_header('ssl-client-issuer-dn', txn.sf:ssl_c_i_dn('', 0, 'rfc2253') or '')
+  if passes == 'true' then txn.http:req_set_header('ssl-client-cert', escaped_certificate(txn)) end
+end
+
 -- MD5 a thousand times, as the Apache HTTP Server does it (apr_md5_encode).
 local function apr1(txn, password, salt)
   local function md5(text) return txn.c:digest(text, 'md5') end
@@ -392,7 +486,8 @@ core.register_action('act', { 'http-req' }, function(txn)
   local path = txn.sf:path()
   local operations = action_of(txn)
   for _, words in ipairs(operations) do
-    if words[1] == 'sources' then sources(txn, words) end
+    if words[1] == 'sources' then sources(txn, words)
+    elseif words[1] == 'show' then show(txn, words, scheme, port) end
   end
   for _, words in ipairs(operations) do
     if words[1] == 'cors' then cors(txn, words) end
