@@ -62,7 +62,7 @@ export async function openCluster(command: string, options: ClusterOptions): Pro
     }
     const servicePrefixes = await readServicePrefixes(client)
     const own = lab !== undefined && lab.state.kubeconfig === kubeconfig ? lab : undefined
-    const sight = own === undefined ? await sightHere(client, snapshot, groups, options) : labSight(own)
+    const sight = own === undefined ? await sightHere(client, snapshot, groups, options) : labSight(own, snapshot)
     if (typeof sight !== 'string') return { snapshot, servicePrefixes, client, lab: own, sight, troubles }
     client.close()
     return fail(sight)
@@ -164,6 +164,8 @@ const optionalKinds: Readonly<Record<string, Resource>> = {
   egresses: wide('plumb.network/v1alpha1', 'Egress', 'egresses'),
   addressPools: wide('plumb.network/v1alpha1', 'IPAddressPool', 'ipaddresspools'),
   l2Advertisements: wide('plumb.network/v1alpha1', 'L2Advertisement', 'l2advertisements'),
+  l2Statuses: wide('plumb.network/v1alpha1', 'ServiceL2Status', 'servicel2statuses'),
+  bgpStatuses: wide('plumb.network/v1alpha1', 'ServiceBGPStatus', 'servicebgpstatuses'),
   clusterPolicies: wide(`${policyGroup}/v1alpha2`, 'ClusterNetworkPolicy', 'clusternetworkpolicies'),
   adminPolicies: wide(`${policyGroup}/v1alpha1`, 'AdminNetworkPolicy', 'adminnetworkpolicies'),
   baselinePolicies: wide(`${policyGroup}/v1alpha1`, 'BaselineAdminNetworkPolicy', 'baselineadminnetworkpolicies'),

@@ -12,6 +12,9 @@ export interface AddressClaim {
   readonly because: Because
 }
 
+/** A node that has this annotation hands over the external addresses that it holds, and takes none; `plumb node drain` sets it. */
+export const drainAnnotation = 'plumb.network/drain'
+
 /** Who holds which address now, as this node knows it. */
 export interface OwnershipSource {
   owners(): ReadonlyMap<Address, string>

@@ -15,6 +15,8 @@ export interface Changes {
   readonly egresses: ReadonlySet<ObjectKey>
   readonly addressPools: ReadonlySet<ObjectKey>
   readonly l2Advertisements: ReadonlySet<ObjectKey>
+  readonly l2Statuses: ReadonlySet<ObjectKey>
+  readonly bgpStatuses: ReadonlySet<ObjectKey>
 }
 
 /** Accumulates changed keys by collection between two rounds. */
@@ -63,6 +65,8 @@ export function mergeChanges(a: Changes, b: Changes): Changes {
     egresses: new Set([...a.egresses, ...b.egresses]),
     addressPools: new Set([...a.addressPools, ...b.addressPools]),
     l2Advertisements: new Set([...a.l2Advertisements, ...b.l2Advertisements]),
+    l2Statuses: new Set([...a.l2Statuses, ...b.l2Statuses]),
+    bgpStatuses: new Set([...a.bgpStatuses, ...b.bgpStatuses]),
   }
 }
 
@@ -81,5 +85,7 @@ export function emptyChanges(): Record<Collection, Set<ObjectKey>> {
     egresses: new Set(),
     addressPools: new Set(),
     l2Advertisements: new Set(),
+    l2Statuses: new Set(),
+    bgpStatuses: new Set(),
   }
 }

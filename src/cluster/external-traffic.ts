@@ -3,22 +3,31 @@ import type { EndpointSlice, Node, Service } from '../objects/index.ts'
 
 const excludeLabel = 'node.kubernetes.io/exclude-from-external-load-balancers'
 
+/** Whether nodes may bear a Service's external traffic of a family. */
+export function bearsExternalTraffic(...asked: Parameters<typeof refusesExternalTraffic>): (node: Node) => boolean {
+  const refusal = refusesExternalTraffic(...asked)
+  return (node) => refusal(node) === undefined
+}
+
 /**
- * Which nodes may bear a Service's external traffic of a family: not one that is leaving, excluded by its label or without network; with
- * `externalTrafficPolicy: Local` only those with an endpoint of their own; none while nobody serves.
+ * Why nodes may not bear a Service's external traffic of a family, undefined for those that may: not one that is leaving, excluded by its label or without
+ * network; with `externalTrafficPolicy: Local` only those with an endpoint of their own; none while nobody serves. A node that is cordoned may.
  */
-export function bearsExternalTraffic(
+export function refusesExternalTraffic(
   service: Service,
   slices: readonly EndpointSlice[],
   family: Family,
-): (node: Node) => boolean {
+): (node: Node) => string | undefined {
   const serving = servingNodes(slices, family)
   const local = service.spec.externalTrafficPolicy === 'Local'
   return ({ metadata, status }) => {
-    if (metadata.deletionTimestamp !== undefined || metadata.labels?.[excludeLabel] !== undefined) return false
+    if (metadata.deletionTimestamp !== undefined) return 'it is being deleted'
+    if (metadata.labels?.[excludeLabel] !== undefined) return `it has the label ${excludeLabel}`
     const isCutOff = status?.conditions?.some(({ type, status }) => type === 'NetworkUnavailable' && status === 'True')
-    if (isCutOff === true || serving.size === 0) return false
-    return !local || serving.has(metadata.name)
+    if (isCutOff === true) return 'its condition NetworkUnavailable is True'
+    if (serving.size === 0) return 'the Service has no ready endpoint'
+    if (local && !serving.has(metadata.name)) return 'externalTrafficPolicy is Local, and it has no ready endpoint'
+    return undefined
   }
 }
 

@@ -1,6 +1,6 @@
-export { type AddressClaim, movedMark, type OwnershipSource } from './address-claim.ts'
+export { type AddressClaim, drainAnnotation, movedMark, type OwnershipSource } from './address-claim.ts'
 export { ChangeFeed, type Changes, emptyChanges, mergeChanges } from './change-feed.ts'
-export { bearsExternalTraffic } from './external-traffic.ts'
+export { bearsExternalTraffic, refusesExternalTraffic } from './external-traffic.ts'
 export type { Because, Finding } from './finding.ts'
 export { internalAddresses } from './internal-addresses.ts'
 export { keyOf, type ObjectKey, splitKey } from './key.ts'

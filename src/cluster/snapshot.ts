@@ -12,6 +12,8 @@ import type {
   Node,
   Pod,
   Service,
+  ServiceBGPStatus,
+  ServiceL2Status,
 } from '../objects/index.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import { keyOf, type ObjectKey } from './key.ts'
@@ -30,6 +32,8 @@ export interface Collections {
   readonly egresses: Egress
   readonly addressPools: IPAddressPool
   readonly l2Advertisements: L2Advertisement
+  readonly l2Statuses: ServiceL2Status
+  readonly bgpStatuses: ServiceBGPStatus
 }
 
 export type Collection = keyof Collections
@@ -48,6 +52,8 @@ export interface Snapshot {
   readonly egresses: ReadonlyMap<ObjectKey, Egress>
   readonly addressPools: ReadonlyMap<ObjectKey, IPAddressPool>
   readonly l2Advertisements: ReadonlyMap<ObjectKey, L2Advertisement>
+  readonly l2Statuses: ReadonlyMap<ObjectKey, ServiceL2Status>
+  readonly bgpStatuses: ReadonlyMap<ObjectKey, ServiceBGPStatus>
   /** The slices of a Service (label `kubernetes.io/service-name`), sorted by name. */
   slicesOf(service: ObjectKey): readonly EndpointSlice[]
   /** The Pod that has the address in its status and neither ended nor shares its node's network. */
@@ -79,6 +85,8 @@ export class LiveSnapshot implements Snapshot {
   readonly egresses = new Map<ObjectKey, Egress>()
   readonly addressPools = new Map<ObjectKey, IPAddressPool>()
   readonly l2Advertisements = new Map<ObjectKey, L2Advertisement>()
+  readonly l2Statuses = new Map<ObjectKey, ServiceL2Status>()
+  readonly bgpStatuses = new Map<ObjectKey, ServiceBGPStatus>()
   readonly #slicesByService = new Map<ObjectKey, readonly EndpointSlice[]>()
   readonly #podsByAddress = new Map<Address, readonly Pod[]>()
   readonly #podsByNode = new Map<string, Map<ObjectKey, Pod>>()
@@ -187,6 +195,8 @@ const collectionByKind: Readonly<Record<string, Collection>> = {
   Egress: 'egresses',
   IPAddressPool: 'addressPools',
   L2Advertisement: 'l2Advertisements',
+  ServiceL2Status: 'l2Statuses',
+  ServiceBGPStatus: 'bgpStatuses',
 }
 
 function byName(a: EndpointSlice, b: EndpointSlice): number {

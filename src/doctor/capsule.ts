@@ -53,6 +53,8 @@ export function saveCapsule(
     'baselinePolicies',
     'egresses',
     'addressPools',
+    'l2Statuses',
+    'bgpStatuses',
     'l2Advertisements',
   ] as const
   const all = snapshot as unknown as Readonly<Record<string, ReadonlyMap<string, KubeObject> | undefined>>

@@ -4,7 +4,15 @@ import { type Address, parseAddress } from '../addr/index.ts'
 import { snapshotOf, underlayAnnotation } from '../cluster/index.ts'
 import type { EndpointSlice, IPAddressPool, KubeObject, L2Advertisement, Node, Service } from '../objects/index.ts'
 import { namespaceObject, nodeObject, podObject, policyObject } from '../policies/cluster.fixture.ts'
-import { confirm, type Entry, type Evidence, explainConnection, observationsOf, type Question } from './index.ts'
+import {
+  confirm,
+  type Entry,
+  type Evidence,
+  explainConnection,
+  externalAddresses,
+  observationsOf,
+  type Question,
+} from './index.ts'
 
 const external = '172.30.0.200'
 const client = '203.0.113.10'
@@ -149,6 +157,100 @@ test('the way in begins at the node that is first in rank, and the answer finds 
   const survival = steps.find((step) => /connections survive/.test(step.says))
   assert.match(survival?.says ?? '', /^one node at a time holds 172\.30\.0\.200 \(L2Advertisement\)/)
 })
+
+const everywhere = advertisement({ nodeSelectors: [] })
+const told = (node: string, since: string): KubeObject =>
+  ({
+    apiVersion: 'plumb.network/v1alpha1',
+    kind: 'ServiceL2Status',
+    metadata: { name: `web-${node}`, namespace: 'ns' },
+    status: { node, serviceName: 'web', serviceNamespace: 'ns', address: external, interfaces: [], since, reason: '' },
+  }) as KubeObject
+const unheard = (index: number): Node => {
+  const node = nodeObject(index)
+  return { ...node, status: { ...node.status, conditions: [{ type: 'Ready', status: 'Unknown' }] } }
+}
+const early = '2026-01-01T10:00:00Z'
+const late = '2026-01-01T11:00:00Z'
+const entries: readonly [string, readonly KubeObject[], string, RegExp, string][] = [
+  [
+    'the node that says that it holds the address, whoever is first in rank',
+    [told('node-2', early)],
+    'node-2, which holds 172.30.0.200 since 2026-01-01T10:00:00Z (servicel2status/ns/web-node-2)',
+    /^node-2 still holds 172\.30\.0\.200: its word/,
+    '',
+  ],
+  [
+    'the same for the next',
+    [told('node-3', early)],
+    'node-3, which holds 172.30.0.200 since 2026-01-01T10:00:00Z (servicel2status/ns/web-node-3)',
+    /^node-3 still/,
+    '',
+  ],
+  [
+    'two say so: the newer word, and the contradiction',
+    [told('node-2', early), told('node-3', late)],
+    'node-3, which holds 172.30.0.200 since 2026-01-01T11:00:00Z (servicel2status/ns/web-node-3)',
+    /^node-3 still/,
+    'TwoHolders',
+  ],
+  [
+    'a node whose Lease has lapsed does not count',
+    [told('node-2', early), told('node-3', late), unheard(3)],
+    'node-2, which holds 172.30.0.200 since 2026-01-01T10:00:00Z (servicel2status/ns/web-node-2)',
+    /^node-2 still/,
+    '',
+  ],
+]
+for (const [name, more, comesIn, assumption, finding] of entries)
+  test(`the way in to an address that one node at a time holds: ${name}`, () => {
+    const { steps, assumptions, findings } = ask([...replace('L2Advertisement', everywhere), service(), ...more])
+    assert.equal(steps[0]?.says.replace(/^.*come in at /, ''), comesIn)
+    assert.match(assumptions.at(-1) ?? '', assumption)
+    assert.equal(findings[0]?.code ?? '', finding)
+  })
+
+test('while nobody’s word counts it is the first in rank of those that are heard, and that is told', () => {
+  const rank = externalAddresses(snapshotOf([...replace('L2Advertisement', everywhere), service()]))[0]?.candidates
+  const [first = '', second = ''] = rank?.map(({ node }) => node) ?? []
+  const silent = unheard(Number(first.at(-1)))
+  const asked = (...more: KubeObject[]) => ask([...replace('L2Advertisement', everywhere), service(), ...more])
+  assert.match(asked().steps[0]?.says ?? '', new RegExp(`come in at ${first}, the first in rank`))
+  assert.match(asked().assumptions.at(-1) ?? '', /no node has said that it does$/)
+  const { steps, assumptions } = asked(silent, told(first, early))
+  assert.match(steps[0]?.says ?? '', new RegExp(`come in at ${second}, the first in rank`))
+  assert.match(assumptions.at(-1) ?? '', new RegExp(`says ${first}, but ${first} has not renewed its Lease`))
+})
+
+test('a holder that the objects do not allow comes before everything else', () => {
+  const { steps, findings } = ask([...shown, service(), told('node-3', early)])
+  assert.match(steps[0]?.says ?? '', /come in at node-3, which holds/)
+  assert.equal(findings[0]?.code, 'HolderNotEligible')
+  assert.match(findings[0]?.says ?? '', /by the objects only node-1 may hold$/)
+})
+
+test('of an external address: who may hold it in order, and why each other node may not', () => {
+  const excluded: Node = nodeObject(3, { edge: 'yes', 'node.kubernetes.io/exclude-from-external-load-balancers': '' })
+  const objects = [...shown.filter(({ metadata }) => metadata.name !== 'node-3'), excluded, told('node-1', early)]
+  const seen = (spec: Partial<Service['spec']>) => externalAddresses(snapshotOf([...objects, service(spec)]))[0]
+  const one = seen({})
+  assert.deepEqual(one?.for, ['service/ns/web'])
+  assert.deepEqual(
+    one?.holders.map(({ node, stale }) => [node, stale]),
+    [['node-1', undefined]],
+  )
+  assert.deepEqual(one?.candidates, [
+    { node: 'node-1', refused: undefined },
+    { node: 'node-2', refused: 'nodeSelectors of l2advertisement/default do not select it' },
+    { node: 'node-3', refused: 'it has the label node.kubernetes.io/exclude-from-external-load-balancers' },
+  ])
+  const quiet = externalAddresses(snapshotOf([...objects.filter(({ kind }) => kind !== 'EndpointSlice'), service()]))
+  assert.deepEqual(
+    quiet[0]?.candidates.map(({ refused }) => refused),
+    ['the Service has no ready endpoint', 'the Service has no ready endpoint', excludedSays],
+  )
+})
+const excludedSays = 'it has the label node.kubernetes.io/exclude-from-external-load-balancers'
 
 test('a connection under the node’s address was made before the address was announced', () => {
   const answer = ask([...shown, service()])

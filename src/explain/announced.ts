@@ -5,12 +5,13 @@ import { poolFinder } from '../ipam/index.ts'
 import type { Service } from '../objects/index.ts'
 import { tunnelledPrefixes } from '../pods/index.ts'
 import type { ServiceContext } from '../services/index.ts'
+import { type Entry, judgeHolder } from './holders.ts'
 import { podNetworkOf } from './pod-network.ts'
 
 type Announced = readonly { readonly service: Service; readonly announcements: ReturnType<typeof announcementsOf> }[]
 
 /** The Services whose address this is and that L2Advertisements announce there, by what the speakers decide it by. */
-function announcedAt(snapshot: Snapshot, address: Address): Announced {
+export function announcedAt(snapshot: Snapshot, address: Address): Announced {
   if (snapshot.l2Advertisements.size === 0) return []
   return [...snapshot.services.values()].flatMap((service) => {
     const has = service.status?.loadBalancer?.ingress?.some(({ ip = '' }) => findAddress(ip) === address)
@@ -20,7 +21,8 @@ function announcedAt(snapshot: Snapshot, address: Address): Announced {
   })
 }
 
-function announcementsOf(snapshot: Snapshot, service: Service) {
+/** What speakers announce of a Service, by the objects. */
+export function announcementsOf(snapshot: Snapshot, service: Service) {
   const surroundings = {
     nodes: snapshot.nodes.values(),
     advertisements: [...snapshot.l2Advertisements.values()],
@@ -30,11 +32,11 @@ function announcementsOf(snapshot: Snapshot, service: Service) {
   return serviceAnnouncements(service, snapshot.slicesOf(keyOf(service)), surroundings).announcements
 }
 
-/** The node that is first in rank for an address that one node at a time holds; undefined where no L2Advertisement announces it. */
-export function findHolder(snapshot: Snapshot, address: Address): string | undefined {
+/** Where packets to an address that one node at a time holds come in: at the node that says it holds it, else at the first in rank; undefined where nobody says so and no L2Advertisement announces it. */
+export function findHolder(snapshot: Snapshot, address: Address): Entry | undefined {
   const all = announcedAt(snapshot, address).flatMap(({ announcements }) => announcements)
   const claim = mergeAnnouncements(all).get(address)?.claim
-  return claim && rankNodes(claim)[0]
+  return judgeHolder(snapshot, address, claim === undefined ? [] : rankNodes(claim))
 }
 
 /** What clients from outside are to endpoints, where this node holds the address: that is what the tables of `standby` make of it. */

@@ -23,8 +23,21 @@ export function explainConnection(snapshot: Snapshot, question: Question, facts:
   const answer = explainWay(snapshot, question, facts, from, target)
   const concerned = [from, target].flatMap((end) => podsOf(snapshot, end))
   const chosen = answer.branches.flatMap(({ endpoint }) => snapshot.findPod(endpoint.address) ?? [])
-  const findings = [...answer.findings, ...policyFindings(snapshot, [...concerned, ...chosen])]
-  return { ...answer, findings: [...new Set(findings)] }
+  const entry = entryOf(snapshot, from, target)
+  // What nodes say against what the objects ask for comes first: all else rests on it.
+  const findings = [
+    ...(entry?.findings ?? []),
+    ...answer.findings,
+    ...policyFindings(snapshot, [...concerned, ...chosen]),
+  ]
+  const assumptions = [...answer.assumptions, ...(entry?.assumptions ?? [])]
+  return { ...answer, assumptions, findings: [...new Set(findings)] }
+}
+
+/** What the way in to an external address rests on. */
+function entryOf(snapshot: Snapshot, from: FoundEnd, target: FoundEnd): Source['entry'] {
+  if (from.kind === 'unknown') return undefined
+  return (from.source ?? findAddressSource(snapshot, from, target))?.entry
 }
 
 /** The pods that an end stands for: itself, or what lies behind a Service's name. */
@@ -88,7 +101,7 @@ function sourceStep(source: Source): Step {
     node: source.node,
     says:
       source.outside === true
-        ? `${source.label} is beyond the cluster; its packets come in at ${source.node}`
+        ? `${source.label} is beyond the cluster; its packets come in at ${source.node}${source.entry === undefined ? '' : `, ${source.entry.says}`}`
         : `${source.label} is on ${source.node}${addresses}`,
     because: source.because,
   }

@@ -4,6 +4,7 @@ import type { Pod, Service } from '../objects/index.ts'
 import { nodeAddresses } from '../pods/index.ts'
 import type { End } from './answer.ts'
 import { distance } from './distance.ts'
+import type { Entry } from './holders.ts'
 
 /** Where packets start. */
 export interface Source {
@@ -14,6 +15,8 @@ export interface Source {
   readonly addresses: readonly Address[]
   /** It is beyond the cluster, and `node` is where its packets enter. */
   readonly outside?: true
+  /** Set when `node` holds the address that it asks for, one node at a time. */
+  readonly entry?: Entry
   /** It is on another node, which has let its packets go, and `node` is where they come in. */
   readonly forwarded?: true
   readonly because: Because

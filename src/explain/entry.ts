@@ -12,17 +12,18 @@ export function findOwner(snapshot: Snapshot, address: Address): Node | undefine
 }
 
 /**
- * Somebody beyond the cluster: packets to a node's address enter there, those to an address that L2Advertisements announce at the node that is first in
- * rank for it, those to any other at the first node by name, for no object says to which node the network hands them. Undefined in a cluster without nodes.
+ * Somebody beyond the cluster: packets to a node's address enter there, those to an address that L2Advertisements announce at the node that holds it, those to
+ * any other at the first node by name, for no object says to which node the network hands them. Undefined in a cluster without nodes.
  */
 function outsideSource(snapshot: Snapshot, address: Address, destination: Address | undefined): Source | undefined {
   const owner = destination === undefined ? undefined : findOwner(snapshot, destination)
   const first = [...snapshot.nodes.keys()].sort()[0]
   const holder = destination === undefined ? undefined : findHolder(snapshot, destination)
-  const node = owner?.metadata.name ?? holder ?? first
+  const node = owner?.metadata.name ?? holder?.node ?? first
   if (node === undefined) return undefined
   const because = { object: `node/${node}`, field: 'status.addresses', value: destination ?? '' }
-  return { label: address, node, pod: undefined, addresses: [address], outside: true, because }
+  const outside = { label: address, node, pod: undefined, addresses: [address], outside: true as const, because }
+  return owner !== undefined || holder === undefined ? outside : { ...outside, because: holder.because, entry: holder }
 }
 
 /** Where packets of an address start: at the pod or the node that has it, else beyond the cluster. */

@@ -4,7 +4,7 @@ import { type Address, findAddress } from '../addr/index.ts'
 import type { Log, NodeModule } from '../agent/index.ts'
 import { defaultTiming, type Timing, timingOf } from '../announce/index.ts'
 import type { Client } from '../client/index.ts'
-import type { Changes, Finding, OwnershipSource, Snapshot } from '../cluster/index.ts'
+import { type Changes, drainAnnotation, type Finding, type OwnershipSource, type Snapshot } from '../cluster/index.ts'
 import type { Host, Namespace } from '../host/index.ts'
 import type { Service } from '../objects/index.ts'
 import type { PodNetwork } from '../pods/index.ts'
@@ -26,8 +26,6 @@ const heartbeatPort = 10_261
 const prepareMs = 1500
 /** How long an agent that ends waits until others have its addresses, in milliseconds. */
 const leaveMs = 1000
-/** A node that has this annotation hands over what it holds, and takes nothing. */
-const drainAnnotation = 'plumb.network/drain'
 
 export interface SpeakerOptions {
   readonly client: Client
