@@ -1,184 +1,70 @@
-import { dirname, join } from 'node:path'
-import { askAgent } from '../cni/index.ts'
-import type { Lab } from '../lab/index.ts'
-import type { SpeakerAnswer } from '../speaker/index.ts'
+import { findAddress } from '../addr/index.ts'
+import { type ExternalAddress, externalAddresses, nearest } from '../explain/index.ts'
+import { type AddressLine, askSpeakers, linesOf } from './lab-owners.ts'
 import { exit, print, renderTable, say } from './output.ts'
+import { type ClusterOptions, findCluster, openCluster } from './read-cluster.ts'
 
-const timeoutMs = 5000
+type AddressesOptions = ClusterOptions & { readonly output: 'text' | 'json' }
 
-/** One line of `plumb addresses`. */
-interface AddressLine {
-  readonly address: string
-  readonly use: string
-  readonly for: string
-  /** The node that holds it, by its own word. */
-  readonly node: string | undefined
-  readonly why: string | undefined
-  readonly heldSeconds: number | undefined
-  readonly announcements: number | undefined
-  readonly lastAnnouncedSeconds: number | undefined
-  /** Whom the other nodes' links see answer; a MAC address that no node has is somebody else's. */
-  readonly answeredBy: readonly string[]
-}
-
-/** `plumb addresses`: who holds what, since when and why, and who answers on the wire; exit status 2 when one is silent or answered twice. */
-export async function runAddresses(options: { name: string; output: 'text' | 'json' }): Promise<void> {
-  const answers = await askAll(options.name)
-  if (answers === undefined) return
-  const lines = linesOf(answers)
-  if (options.output === 'json') print(JSON.stringify(lines, null, 2))
-  else if (lines.length === 0) say('there is no external address; create a Service of type LoadBalancer')
-  else print(renderLines(lines))
-  for (const { node, hasKey } of answers)
-    if (!hasKey) say(`plumb addresses: ${node} has no key: look at the Secret kube-system/plumb-speaker`)
-  if (lines.some(({ node, answeredBy }) => node === undefined || answeredBy.some((one) => one !== node)))
-    process.exitCode = exit.unhealthy
-}
-
-/** Who holds each external address of a lab, and when it was last announced, in words. */
-export async function holdersOf(name: string): Promise<ReadonlyMap<string, string>> {
-  const lines = linesOf((await askAll(name)) ?? [])
-  return new Map(
-    lines.map(({ address, node, lastAnnouncedSeconds }) => {
-      const told = lastAnnouncedSeconds === undefined ? '' : `, announced ${Math.round(lastAnnouncedSeconds)} s ago`
-      return [address, node === undefined ? 'held by nobody' : `held by ${node}${told}`]
-    }),
-  )
-}
-
-/** `plumb addresses move ADDRESS NODE`: the holder hands it over; returns when the node says that it holds it. */
-export async function runMove(address: string, to: string, options: { name: string }): Promise<void> {
-  const lab = await openLab(options.name)
-  if (lab === undefined) return
-  const target = to.replace(/^nodes?\//, '')
-  const owner = (await askAll(options.name))?.find(({ held }) => held.some((one) => one.address === address))
-  if (owner === undefined || owner.node === target) {
-    say(
-      owner === undefined
-        ? `plumb: no node holds ${address}; plumb addresses tells more`
-        : `${target} holds it already`,
-    )
-    process.exitCode = owner === undefined ? exit.cannot : exit.ok
+/**
+ * `plumb addresses [ADDRESS]`: who holds what, since when and why; of one address also who else may and why the others may not. In a lab agents and the wire are
+ * asked, elsewhere it is what nodes wrote into the cluster's objects. Exit status 2 when an address has no holder, or the wire tells another one.
+ */
+export async function runAddresses(text: string | undefined, options: AddressesOptions): Promise<void> {
+  const address = text === undefined ? undefined : findAddress(text)
+  if (text !== undefined && address === undefined) {
+    say(`plumb addresses: "${text}" is not an IP address, as 192.0.2.7 or 2001:db8::7`)
+    process.exitCode = exit.usage
     return
   }
-  const { answer } = await askAgent(socketOf(lab, owner.node), '/addresses/move', { address, to: target }, timeoutMs)
-  if (answer.error !== undefined) {
-    say(`plumb: ${answer.error}`)
+  const { lab } = await findCluster(options)
+  const answers = lab === undefined ? [] : await askSpeakers(lab)
+  const lines = linesOf(answers)
+  for (const { node, hasKey } of answers)
+    if (!hasKey) say(`plumb addresses: ${node} has no key: look at the Secret kube-system/plumb-speaker`)
+  if (text === undefined && lab !== undefined) return showLines(lines, options.output)
+  const cluster = await openCluster('plumb addresses', options)
+  if (cluster === undefined) return
+  cluster.client.close()
+  const all = externalAddresses(cluster.snapshot)
+  if (text === undefined) return showAll(all, options.output)
+  const one = all.find((other) => other.address === address)
+  if (one === undefined) {
+    say(`plumb addresses: ${text} is no external address${among(all)(text)}`)
     process.exitCode = exit.cannot
     return
   }
-  const isThere = await waitFor(options.name, (answers) =>
-    answers.some(({ node, held }) => node === target && held.some((one) => one.address === address)),
-  )
-  say(
-    isThere
-      ? `${target} holds ${address}`
-      : `plumb: ${target} did not take ${address}; may it hold it, and is it heard?`,
-  )
-  if (!isThere) process.exitCode = exit.unhealthy
+  const line = lines.find((other) => other.address === address)
+  print(options.output === 'json' ? JSON.stringify({ ...one, live: line }, null, 2) : renderOne(one, line))
+  if (isUnheld(one) || (line !== undefined && isUnsound(line))) process.exitCode = exit.unhealthy
 }
 
-interface DrainOptions {
-  readonly name: string
-  readonly undo: boolean
-  readonly kubeconfig?: string
-  readonly context?: string
+/** The nearest of the addresses that there are, as part of a sentence. */
+export function among(all: readonly Pick<ExternalAddress, 'address'>[]): (text: string) => string {
+  const names = all.map(({ address }) => address)
+  return (text) => (names.length === 0 ? '; there is none' : nearest(text, names))
 }
 
-/**
- * `plumb node drain NODE`: the node hands its external addresses over; in a lab it returns when the node holds none. `undo` lets it take some again. A cluster is
- * told by an annotation, and its agents are not asked.
- */
-export async function runDrain(name: string, options: DrainOptions): Promise<void> {
-  const isCluster = options.kubeconfig !== undefined || options.context !== undefined
-  const lab = isCluster ? undefined : await openLab(options.name)
-  if (!isCluster && lab === undefined) return
-  const node = name.replace(/^nodes?\//, '')
-  await annotateDrain(node, { ...options, ...(lab === undefined ? {} : { kubeconfig: lab.state.kubeconfig }) })
-  if (options.undo || lab === undefined) {
-    const hands = `${node} hands its external addresses over; events nodeAssigned on their Services tell who has them`
-    say(options.undo ? `${node} may take external addresses again` : hands)
-    return
-  }
-  const isEmpty = await waitFor(options.name, (answers) =>
-    answers.every((one) => one.node !== node || one.held.length === 0),
-  )
-  say(isEmpty ? `${node} holds no external address` : `plumb: ${node} still holds addresses; is there a node for them?`)
-  if (!isEmpty) process.exitCode = exit.unhealthy
+function showLines(lines: readonly AddressLine[], output: AddressesOptions['output']): void {
+  if (output === 'json') print(JSON.stringify(lines, null, 2))
+  else if (lines.length === 0) say('there is no external address; create a Service of type LoadBalancer')
+  else print(renderLines(lines))
+  if (lines.some(isUnsound)) process.exitCode = exit.unhealthy
 }
 
-async function annotateDrain(node: string, { context, undo, ...options }: DrainOptions): Promise<void> {
-  const { connect } = await import('../client/index.ts')
-  const { usualKubeconfig } = await import('./read-cluster.ts')
-  const kubeconfig = options.kubeconfig ?? usualKubeconfig()
-  if (kubeconfig === undefined) throw new Error('say which cluster: --kubeconfig FILE')
-  const { Nodes } = await import('../objects/index.ts')
-  const client = connect({ kubeconfig, ...(context === undefined ? {} : { context }), userAgent: 'plumb-node-drain' })
-  try {
-    const value = undo ? null : 'true'
-    await client.patch(Nodes, undefined, node, 'merge', { metadata: { annotations: { 'plumb.network/drain': value } } })
-  } finally {
-    client.close()
-  }
+function showAll(all: readonly ExternalAddress[], output: AddressesOptions['output']): void {
+  if (output === 'json') print(JSON.stringify(all, null, 2))
+  else if (all.length === 0) say('there is no external address; create a Service of type LoadBalancer')
+  else print(renderAll(all))
+  if (all.some(isUnheld)) process.exitCode = exit.unhealthy
 }
 
-async function waitFor(name: string, ready: (answers: readonly SpeakerAnswer[]) => boolean): Promise<boolean> {
-  const end = Date.now() + 2 * timeoutMs
-  while (Date.now() < end) if (ready((await askAll(name)) ?? [])) return true
-  return false
+function isUnsound({ node, answeredBy }: AddressLine): boolean {
+  return node === undefined || answeredBy.some((one) => one !== node)
 }
 
-async function openLab(name: string): Promise<Lab | undefined> {
-  const { findLab } = await import('../lab/index.ts')
-  const lab = await findLab(name)
-  if (lab !== undefined) return lab
-  say(`plumb: no lab ${name} is running; start it with plumb up`)
-  process.exitCode = exit.cannot
-  return undefined
-}
-
-async function askAll(name: string): Promise<readonly SpeakerAnswer[] | undefined> {
-  const lab = await openLab(name)
-  if (lab === undefined) return undefined
-  const answers = await Promise.all(
-    lab.state.nodes.map(async ({ name: node }): Promise<SpeakerAnswer[]> => {
-      try {
-        const { status, answer } = await askAgent<SpeakerAnswer>(socketOf(lab, node), '/addresses', {}, timeoutMs)
-        if (status !== 200) throw new Error(answer.error ?? `HTTP ${status}`)
-        return [answer]
-      } catch (error) {
-        say(`plumb addresses: ${node} could not be asked: ${(error as Error).message}`)
-        process.exitCode = exit.cannot
-        return []
-      }
-    }),
-  )
-  return answers.flat()
-}
-
-function socketOf(lab: Lab, node: string): string {
-  return join(dirname(lab.state.kubeconfig), node, 'agent.sock')
-}
-
-function linesOf(answers: readonly SpeakerAnswer[]): AddressLine[] {
-  const nodeOfMac = new Map(answers.flatMap(({ node, links }) => links.map(({ mac }) => [mac, node] as const)))
-  const known = new Map(answers.flatMap(({ addresses }) => addresses.map((one) => [one.address, one] as const)))
-  return [...known.values()].map(({ address, use, because }) => {
-    const holder = answers.find(({ held }) => held.some((one) => one.address === address))
-    const held = holder?.held.find((one) => one.address === address)
-    const macs = answers.flatMap(({ seen }) => seen[address] ?? [])
-    return {
-      address,
-      use,
-      for: because,
-      node: holder?.node,
-      why: held?.why,
-      heldSeconds: held && held.heldMs / 1000,
-      announcements: held?.announcements,
-      lastAnnouncedSeconds: held && held.lastAnnouncedMs / 1000,
-      answeredBy: [...new Set(macs.map((mac) => nodeOfMac.get(mac) ?? mac))],
-    }
-  })
+function isUnheld({ elected, holders }: ExternalAddress): boolean {
+  return elected && holders.every(({ stale }) => stale !== undefined)
 }
 
 function renderLines(lines: readonly AddressLine[]): string {
@@ -188,11 +74,66 @@ function renderLines(lines: readonly AddressLine[]): string {
     line.for,
     line.node ?? 'nobody',
     line.heldSeconds === undefined ? '' : `${Math.round(line.heldSeconds)}s`,
-    line.lastAnnouncedSeconds === undefined
-      ? ''
-      : `${line.announcements}x, ${Math.round(line.lastAnnouncedSeconds)}s ago`,
+    announced(line),
     line.answeredBy.join(', ') || 'silent',
     line.why ?? '',
   ])
   return renderTable([['ADDRESS', 'USE', 'FOR', 'NODE', 'SINCE', 'ANNOUNCED', 'ANSWERED BY', 'WHY'], ...rows])
+}
+
+function announced({ announcements, lastAnnouncedSeconds }: AddressLine): string {
+  return lastAnnouncedSeconds === undefined ? '' : `${announcements}x, ${Math.round(lastAnnouncedSeconds)}s ago`
+}
+
+function renderAll(all: readonly ExternalAddress[]): string {
+  const rows = all.map(({ address, use, for: objects, elected, holders, candidates, peers }) => {
+    const [holder] = holders
+    const told = holder === undefined ? '' : `${holder.node}${holder.stale === undefined ? '' : ' (stale)'}`
+    const free = candidates.flatMap(({ node, refused }) => (refused === undefined && node !== holder?.node ? node : []))
+    return [
+      address,
+      use,
+      objects.join(', '),
+      elected ? told || 'nobody' : '-',
+      holder?.since ?? '',
+      free.join(', ') || '-',
+      peers.map(({ node, peers }) => `${node} to ${peers.join(', ')}`).join('; ') || '-',
+      holder?.why ?? '',
+    ]
+  })
+  return renderTable([['ADDRESS', 'USE', 'FOR', 'NODE', 'SINCE', 'ALSO MAY', 'BGP', 'WHY'], ...rows])
+}
+
+function renderOne(one: ExternalAddress, line: AddressLine | undefined): string {
+  const { address, use, for: objects, elected, holders, candidates, peers } = one
+  const [first] = holders
+  const told = holders.map(({ node, since, why, links, because, stale }) => {
+    const words = [
+      since === undefined ? '' : ` since ${since}`,
+      why === undefined ? '' : `, because ${why}`,
+      links.length === 0 ? '' : `, on ${links.join(', ')}`,
+    ]
+    const worth = stale === undefined ? '' : `; but ${stale}`
+    return `  ${stale === undefined ? '✓' : '✗'} ${node}${words.join('')} (${because.object})${worth}`
+  })
+  const nodes = candidates.map(({ node, refused }, index) => {
+    if (refused !== undefined) return `  ✗ ${node}: ${refused}`
+    if (node === first?.node && first.stale === undefined) return `  ✓ ${node}: holds it, rank ${index + 1}`
+    return `  · ${node}: may hold it, rank ${index + 1}`
+  })
+  const wire =
+    line === undefined
+      ? []
+      : [
+          '',
+          'On the wire',
+          `  announced ${announced(line) || 'never'}; ${line.answeredBy.join(', ') || 'nobody'} answers`,
+        ]
+  return [
+    `${isUnheld(one) ? '✗' : '✓'} ${address} (${use}) of ${objects.join(', ')}`,
+    ...(elected ? ['', 'Held by', ...(told.length === 0 ? ['  nobody says that it does'] : told)] : []),
+    ...(elected ? ['', 'Nodes', ...nodes] : ['', 'No L2Advertisement announces it; each node may tell its BGP peers']),
+    ...(peers.length === 0 ? [] : ['', 'BGP', ...peers.map((told) => `  ${told.node} to ${told.peers.join(', ')}`)]),
+    ...wire,
+  ].join('\n')
 }

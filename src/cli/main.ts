@@ -181,16 +181,21 @@ program
 const addresses = program
   .command('addresses')
   .description('external addresses: which node holds each, since when and why, and who answers on the wire')
+  .argument('[address]', 'also which nodes may hold this one, and why the others may not')
   .addOption(labName())
+  .addOption(kubeconfig())
+  .addOption(context())
   .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))
-  .action(async (options) => (await import('./addresses.ts')).runAddresses(options))
+  .action(async (address: string | undefined, options) =>
+    (await import('./addresses.ts')).runAddresses(address, options),
+  )
 addresses
   .command('move')
   .description('hand an external address over to another node')
   .argument('<address>')
   .argument('<node>')
   .action(async (address: string, node: string, _, command) =>
-    (await import('./addresses.ts')).runMove(address, node, command.optsWithGlobals()),
+    (await import('./address-move.ts')).runMove(address, node, command.optsWithGlobals()),
   )
 const egress = program.command('egress').description('the addresses under which pods leave the cluster')
 egress
@@ -207,8 +212,10 @@ egress
   .argument('<address>')
   .argument('<node>')
   .addOption(labName())
+  .addOption(kubeconfig())
+  .addOption(context())
   .action(async (address: string, node: string, options) =>
-    (await import('./addresses.ts')).runMove(address, node, options),
+    (await import('./address-move.ts')).runMove(address, node, options),
   )
 program
   .command('node')
@@ -217,10 +224,10 @@ program
   .description('hand the external addresses of a node over to others, and give it none')
   .argument('<node>')
   .addOption(labName())
-  .option('--kubeconfig <file>', 'of a cluster instead of a lab')
+  .addOption(kubeconfig())
   .addOption(context())
   .option('--undo', 'let it take addresses again', false)
-  .action(async (node: string, options) => (await import('./addresses.ts')).runDrain(node, options))
+  .action(async (node: string, options) => (await import('./node-drain.ts')).runDrain(node, options))
 
 program
   .command('reach')

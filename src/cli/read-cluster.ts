@@ -32,12 +32,21 @@ export interface ClusterOptions {
   readonly node?: string
 }
 
+/** Which cluster is meant, and the lab that it is, if it is one. */
+export async function findCluster({
+  name,
+  kubeconfig,
+  context,
+}: ClusterOptions): Promise<{ readonly lab: Lab | undefined; readonly kubeconfig: string | undefined }> {
+  const { findLab } = await import('../lab/index.ts')
+  const lab = await findLab(name)
+  const chosen = kubeconfig ?? (context === undefined ? lab?.state.kubeconfig : undefined) ?? usualKubeconfig()
+  return { lab: lab !== undefined && lab.state.kubeconfig === chosen ? lab : undefined, kubeconfig: chosen }
+}
+
 /** Reads the objects of the lab of that name, or of the cluster that the kubeconfig names; says what is missing and sets the exit status otherwise. */
 export async function openCluster(command: string, options: ClusterOptions): Promise<Cluster | undefined> {
-  const { findLab } = await import('../lab/index.ts')
-  const lab = await findLab(options.name)
-  const kubeconfig =
-    options.kubeconfig ?? (options.context === undefined ? lab?.state.kubeconfig : undefined) ?? usualKubeconfig()
+  const { lab: own, kubeconfig } = await findCluster(options)
   const fail = (says: string): undefined => {
     say(`${command}: ${says}`)
     process.exitCode = exit.cannot
@@ -61,7 +70,6 @@ export async function openCluster(command: string, options: ClusterOptions): Pro
       return fail(snapshot)
     }
     const servicePrefixes = await readServicePrefixes(client)
-    const own = lab !== undefined && lab.state.kubeconfig === kubeconfig ? lab : undefined
     const sight = own === undefined ? await sightHere(client, snapshot, groups, options) : labSight(own, snapshot)
     if (typeof sight !== 'string') return { snapshot, servicePrefixes, client, lab: own, sight, troubles }
     client.close()
@@ -79,7 +87,7 @@ export function factsOf({ servicePrefixes, sight }: Cluster): ClusterFacts {
 }
 
 /** Where kubectl looks when nothing is said. */
-export function usualKubeconfig(): string | undefined {
+function usualKubeconfig(): string | undefined {
   const path = join(homedir(), '.kube', 'config')
   return existsSync(path) ? path : undefined
 }

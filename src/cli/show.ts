@@ -3,6 +3,7 @@ import {
   egressView,
   findEnd,
   gatewayView,
+  holderWords,
   ingressView,
   podView,
   renderEgressView,
@@ -12,7 +13,7 @@ import {
   wayIn,
   withHolders,
 } from '../explain/index.ts'
-import { holdersOf } from './addresses.ts'
+import { holdersOf } from './lab-owners.ts'
 import { exit, print, say } from './output.ts'
 import { type Cluster, openCluster } from './read-cluster.ts'
 import { parseTarget } from './why.ts'
@@ -43,10 +44,9 @@ export async function runShow(target: string, options: ShowOptions): Promise<voi
   }
   const cluster = await openCluster('plumb show', options)
   if (cluster === undefined) return
-  const shown = await (entry === undefined
-    ? showEnd(cluster, end as End, options.name)
-    : showEntry(cluster, entry, options.name)
-  ).finally(() => cluster.client.close())
+  const shown = await (entry === undefined ? showEnd(cluster, end as End) : showEntry(cluster, entry)).finally(() =>
+    cluster.client.close(),
+  )
   if (typeof shown === 'string') {
     say(`plumb show: ${shown}`)
     process.exitCode = exit.cannot
@@ -84,7 +84,7 @@ function parseEntry(text: string, namespace: string): Entry | undefined {
   return { kind, namespace: names.length === 2 ? (names[0] ?? '') : namespace, name: names.at(-1) ?? '' }
 }
 
-async function showEntry(cluster: Cluster, { kind, namespace, name }: Entry, lab: string): Promise<Shown | string> {
+async function showEntry(cluster: Cluster, { kind, namespace, name }: Entry): Promise<Shown | string> {
   const { snapshot } = cluster
   if (kind === 'egress') {
     const view = egressView(snapshot, name)
@@ -94,7 +94,7 @@ async function showEntry(cluster: Cluster, { kind, namespace, name }: Entry, lab
   const sources = await readSources(cluster)
   const found = (kind === 'ingress' ? ingressView : gatewayView)(snapshot, sources, namespace, name)
   if (typeof found === 'string') return found
-  const holders = cluster.lab === undefined ? new Map<string, string>() : await holdersOf(lab)
+  const holders = await holdersIn(cluster)
   const addresses = found.addresses.map(({ address }) => {
     const holder = holders.get(address)
     return { address, ...(holder === undefined ? {} : { holder }) }
@@ -104,9 +104,13 @@ async function showEntry(cluster: Cluster, { kind, namespace, name }: Entry, lab
   return { data: view, text: renderEntryView(view, Date.now()), well }
 }
 
-async function showEnd(cluster: Cluster, end: End, lab: string): Promise<Shown | string> {
-  const held = cluster.lab !== undefined && isLoadBalancer(cluster, end)
-  return show(cluster, end, held ? await holdersOf(lab) : new Map())
+async function showEnd(cluster: Cluster, end: End): Promise<Shown | string> {
+  return show(cluster, end, isLoadBalancer(cluster, end) ? await holdersIn(cluster) : new Map())
+}
+
+/** A lab's agents are asked; of another cluster's it is known what they wrote. */
+async function holdersIn({ lab, snapshot }: Cluster): Promise<ReadonlyMap<string, string>> {
+  return lab === undefined ? holderWords(snapshot) : holdersOf(lab)
 }
 
 function isLoadBalancer({ snapshot }: Cluster, end: End): boolean {

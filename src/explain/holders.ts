@@ -47,6 +47,20 @@ function staleness(snapshot: Snapshot, name: string): string | undefined {
     : undefined
 }
 
+/** Who says that it holds each external address, in words. */
+export function holderWords(snapshot: Snapshot): ReadonlyMap<string, string> {
+  const told = [...snapshot.l2Statuses.values()].flatMap(({ status }) => findAddress(status?.address ?? '') ?? [])
+  return new Map(
+    told.flatMap((address) => {
+      const [first] = holdersTold(snapshot, address)
+      if (first === undefined) return []
+      const { node, since, stale } = first
+      const words = `${since === undefined ? '' : ` since ${since}`}${stale === undefined ? '' : `, but ${stale}`}`
+      return [[address, `held by ${node}${words}`]]
+    }),
+  )
+}
+
 /** Where packets to an address that one node at a time holds come in, and how much that is worth. */
 export interface Entry {
   readonly node: string
