@@ -1,9 +1,10 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { keyOf } from '../cluster/index.ts'
 import type { Secret } from './ingress.ts'
-import type { Because, Certificate } from './model.ts'
+import type { Because, Certificate, Staple } from './model.ts'
 import { perObject } from './remember.ts'
 import type { ConfigMap } from './sources.ts'
+import { readStaple } from './staple.ts'
 
 /** What is wrong with a Secret or ConfigMap, and what to do. */
 export interface Unusable {
@@ -35,12 +36,29 @@ const readPair = perObject((secret: Secret): Omit<Certificate, 'because'> | Unus
         return { says: `a key of ${name} has ${bits} bits`, try: 'use RSA of 2048 bits or ECDSA' }
     }
     const pem = `${[...certificates].map((one) => one.toString().trim()).join('\n')}\n${key.trim()}\n`
-    return { id: keyOf(secret).replace('/', ':'), pem, names: namesOf(leaf) }
+    return { id: keyOf(secret).replace('/', ':'), pem, names: namesOf(leaf), ...stapleOf(secret, leaf, certificates) }
   } catch (error) {
     const says = `${name} has no readable tls.crt and tls.key (${(error as Error).message})`
     return { says, try: 'store a certificate and its key in PEM' }
   }
 })
+
+/** What is under the key that Istio and others read; the issuer is in the chain, or in `ca.crt`. */
+function stapleOf(
+  { data = {} }: Secret,
+  leaf: X509Certificate,
+  chain: readonly X509Certificate[],
+): { readonly staple?: Staple; readonly stapleFault?: string } {
+  const response = data['tls.ocsp-staple']
+  if (response === undefined) return {}
+  try {
+    const issuer = [...chain.slice(1), ...readChain(decode(data['ca.crt']))].find((one) => leaf.checkIssued(one))
+    if (issuer === undefined) throw new Error('the issuer of the certificate is neither in tls.crt nor in ca.crt')
+    return { staple: readStaple(Buffer.from(response, 'base64'), leaf, issuer) }
+  } catch (error) {
+    return { stapleFault: (error as Error).message }
+  }
+}
 
 /** Certificates of authorities out of `ca.crt` of a ConfigMap or a Secret; duplicates once, as OpenSSL wants them. */
 export function readAuthorities(object: ConfigMap | Secret, name: string): { readonly pem: string } | Unusable {

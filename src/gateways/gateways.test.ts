@@ -154,7 +154,7 @@ test('mistakes are findings, and the rest is served', () => {
 })
 
 test('an endpoint or a route to a known backend is a command, a new backend a reload', () => {
-  const place = { directory: '/run/x', defaultCertificate: 'PEM' }
+  const place = { directory: '/run/x', defaultCertificate: 'PEM', nowMs: 0 }
   const lowered = (addresses: readonly string[], ...paths: Parameters<typeof path>[]) => {
     const sources = sourcesOf({
       ingresses: [ingress('web', { rules: [{ http: { paths: paths.map((p) => path(...p)) } }] })],

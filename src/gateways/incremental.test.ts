@@ -8,7 +8,7 @@ import { ingress, path, service, slice, sourcesOf } from './cluster.fixture.ts'
 import { compileGateways, compileServers, type LoweredGateway, lowerGateway, planGateway } from './index.ts'
 import type { Ingress } from './ingress.ts'
 
-const place = { directory: '/run/gateway', defaultCertificate: '' }
+const place = { directory: '/run/gateway', defaultCertificate: '', nowMs: 0 }
 const api = { apiVersion: 'gateway.networking.k8s.io/v1' }
 const created = { namespace: 'ns', creationTimestamp: '2026-01-01T00:00:00Z' }
 const gatewayClass = {

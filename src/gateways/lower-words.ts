@@ -11,6 +11,8 @@ export interface Place {
   readonly directory: string
   /** PEM of the certificate for names that nobody has one for. */
   readonly defaultCertificate: string
+  /** What OCSP responders said until before then is shown to nobody any more. */
+  readonly nowMs: number
 }
 
 /** The files of a gateway. Maps that the router (Lua) reads are known to it by the same paths. */

@@ -7,7 +7,7 @@ import { limitTables } from './lower-limits.ts'
 import { type Entries, lowerMaps } from './lower-maps.ts'
 import { streamSections } from './lower-stream.ts'
 import { authorityPath, certificatePath, type Place, pathsIn } from './lower-words.ts'
-import type { BackendModel, Entrance, GatewayModel, ListenerModel, ServerModel } from './model.ts'
+import type { BackendModel, Certificate, Entrance, GatewayModel, ListenerModel, ServerModel, Staple } from './model.ts'
 import { perObject, perObjectGiven } from './remember.ts'
 import { originsOf, type TlsOrigin } from './tls-origin.ts'
 import { isCrypt } from './users.ts'
@@ -20,6 +20,8 @@ export interface LoweredGateway {
   readonly servers: ReadonlyMap<string, readonly Server[]>
   /** PEM by path. */
   readonly certificates: ReadonlyMap<string, string>
+  /** By path of the certificate. */
+  readonly staples: ReadonlyMap<string, Staple>
   /** Which certificate is for which names, one list for each entrance with TLS; the first line is for all other names. */
   readonly lists: ReadonlyMap<string, readonly string[]>
   /** Read at a reload only: certificates of authorities and the router, by path. */
@@ -40,6 +42,10 @@ export function lowerGateway(
   const entrances = model.entrances.filter(({ protocol }) => protocol !== 'UDP')
   const backends = model.backends.filter(({ protocol }) => protocol !== 'udp')
   const tls = entrances.filter(({ protocol }) => protocol === 'TLS')
+  const certificates: (readonly [path: string, certificate: Pick<Certificate, 'pem' | 'staple'>])[] = [
+    ...tls.map((one) => [defaultPath(directory, one), defaultOf(one, model, place)] as const),
+    ...model.certificates.map((one) => [certificatePath(directory, one.id), one] as const),
+  ]
   return {
     sections: [
       ...frame(directory, paths, entrances),
@@ -60,13 +66,12 @@ export function lowerGateway(
         return [backend.id, loweredServers(backend, [servers, directory], lower)]
       }),
     ),
-    certificates: new Map([
-      ...tls.map((entrance): [string, string] => [
-        defaultPath(directory, entrance),
-        defaultPem(entrance, model, place),
-      ]),
-      ...model.certificates.map(({ id, pem }): [string, string] => [certificatePath(directory, id), pem]),
-    ]),
+    certificates: new Map(certificates.map(([path, { pem }]) => [path, pem])),
+    staples: new Map(
+      certificates.flatMap(([path, { staple }]) =>
+        staple !== undefined && staple.expiresMs > place.nowMs ? [[path, staple] as const] : [],
+      ),
+    ),
     lists: new Map(tls.map((entrance) => [`${directory}/${entrance.id}.list`, listLines(entrance, model, directory)])),
     origins: originsOf(model, serversOf, directory),
     files: new Map([
@@ -80,6 +85,8 @@ export function lowerGateway(
 const sectionOf = perObject(lowerBackend)
 const loweredServers = perObjectGiven<BackendModel, readonly Server[]>()
 const textOf = perObjectGiven<Section, string>()
+
+const bytesOf = perObject(({ response }: Staple) => Buffer.from(response, 'base64'))
 
 /** Those whose hashes only HAProxy can check. */
 function userLists({ userLists: lists }: GatewayModel): Section[] {
@@ -107,7 +114,7 @@ function mapsOf(model: GatewayModel, entrances: readonly Entrance[], directory: 
 }
 
 /** The files of a gateway by path, to begin with or to reload from: what it would have been told at run time included. */
-export function renderFiles(lowered: LoweredGateway, directory: string): ReadonlyMap<string, string> {
+export function renderFiles(lowered: LoweredGateway, directory: string): ReadonlyMap<string, string | Buffer> {
   const sections = lowered.sections.map((section) => {
     const servers = (section.keyword === 'backend' && lowered.servers.get(section.name ?? '')) || []
     return textOf(section, [servers], () => {
@@ -115,8 +122,12 @@ export function renderFiles(lowered: LoweredGateway, directory: string): Readonl
       return renderConfig({ sections: [{ ...section, lines: [...section.lines, ...lines] }] })
     })
   })
-  return new Map([
+  return new Map<string, string | Buffer>([
     ...lowered.certificates,
+    ...[...lowered.staples].flatMap(([path, staple]): [string, string | Buffer][] => [
+      [`${path}.issuer`, staple.issuer],
+      [`${path}.ocsp`, bytesOf(staple)],
+    ]),
     ...lowered.files,
     ...[...lowered.maps].map(([path, entries]): [string, string] => [path, renderMap(entries)]),
     ...[...lowered.lists].map(([path, lines]): [string, string] => [path, `${lines.join('\n')}\n`]),
@@ -129,9 +140,9 @@ function defaultPath(directory: string, { id }: Entrance): string {
 }
 
 /** What names get that no line of the list is for: the certificate of the listener for all names, or nobody's. */
-function defaultPem({ listeners }: Entrance, { certificates }: GatewayModel, place: Place): string {
+function defaultOf({ listeners }: Entrance, { certificates }: GatewayModel, place: Place) {
   const id = listeners.find(({ host }) => host.kind === 'any')?.certificates[0]
-  return certificates.find((one) => one.id === id)?.pem ?? place.defaultCertificate
+  return certificates.find((one) => one.id === id) ?? { pem: place.defaultCertificate }
 }
 
 /** Of several certificates of a listener the first is for all its names, the others for those that are written in them. */

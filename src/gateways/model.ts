@@ -279,7 +279,19 @@ export interface Certificate {
   readonly pem: string
   /** Names of the leaf, lower case. */
   readonly names: readonly string[]
+  readonly staple?: Staple
+  /** Why the Secret's own cannot be shown. */
+  readonly stapleFault?: string
   readonly because: Because
+}
+
+/** What an OCSP responder said of a certificate, shown to clients with it. */
+export interface Staple {
+  /** DER in base64. */
+  readonly response: string
+  /** PEM: HAProxy wants to know of whose certificate it is. */
+  readonly issuer: string
+  readonly expiresMs: number
 }
 
 /** Names and hashes of passwords as htpasswd has them. */

@@ -33,8 +33,16 @@ function certificateCommands(from: LoweredGateway, to: LoweredGateway): Command[
   const known = new Set([...from.lists.values()].flat().map((line) => line.split(' ', 1)[0]))
   const set = [...to.certificates]
     // One that no list names is nowhere in HAProxy.
-    .filter(([path, pem]) => from.certificates.get(path) !== pem && (known.has(path) || added.has(path)))
-    .map(([path, pem]): Command => ({ kind: 'set-certificate', path, pem, fresh: !known.has(path) }))
+    .filter(([path]) => known.has(path) || added.has(path))
+    .flatMap(([path, pem]): Command[] => {
+      const [old, staple] = [from.staples.get(path), to.staples.get(path)]
+      const isSame = from.certificates.get(path) === pem && known.has(path)
+      // One that is gone is good until it expires: HAProxy forgets it then, or with the certificate.
+      if (isSame && (staple === undefined || staple.response === old?.response)) return []
+      if (isSame && staple !== undefined && old !== undefined)
+        return [{ kind: 'set-staple', response: staple.response }]
+      return [{ kind: 'set-certificate', path, pem, fresh: !known.has(path), ...(staple && { staple }) }]
+    })
   return [...set, ...listed]
 }
 

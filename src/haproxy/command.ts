@@ -12,7 +12,16 @@ export type Command =
       readonly change: MapEntries
       readonly remove: readonly string[]
     }
-  | { readonly kind: 'set-certificate'; readonly path: string; readonly pem: string; readonly fresh: boolean }
+  | {
+      readonly kind: 'set-certificate'
+      readonly path: string
+      readonly pem: string
+      readonly fresh: boolean
+      /** Of an OCSP responder: DER in base64, and PEM. */
+      readonly staple?: { readonly response: string; readonly issuer: string }
+    }
+  /** In the place of the one for the same certificate. */
+  | { readonly kind: 'set-staple'; readonly response: string }
   | { readonly kind: 'list-certificate'; readonly list: string; readonly line: string }
 
 /** One server of a backend; `options` are words as on a `server` line. */
@@ -61,20 +70,31 @@ export function renderCommand(command: Exclude<Command, { kind: 'set-map' }>): r
       ]
     }
     case 'set-certificate': {
-      const { path, pem, fresh } = command
-      // A blank line ends the payload.
-      const payload = pem.split(/\r?\n/).filter((line) => line.trim() !== '')
+      const { path, pem, fresh, staple } = command
       return [
         ...(fresh ? [{ request: `new ssl cert ${path}`, expect: /^New empty certificate store/ }] : []),
-        { request: `set ssl cert ${path} <<\n${payload.join('\n')}\n`, expect: /^Transaction (created|updated)/ },
+        setPart(path, pem),
+        // The certificate takes away what there was of both.
+        ...(staple === undefined
+          ? []
+          : [setPart(`${path}.issuer`, staple.issuer), setPart(`${path}.ocsp`, staple.response)]),
         { request: `commit ssl cert ${path}`, expect: /Success!/ },
       ]
     }
+    case 'set-staple':
+      return [{ request: `set ssl ocsp-response <<\n${command.response}\n`, expect: /^OCSP Response updated/ }]
     case 'list-certificate':
       return [{ request: `add ssl crt-list ${command.list} <<\n${command.line}\n`, expect: /Success!/ }]
     default:
       return command satisfies never
   }
+}
+
+/** A part of a certificate's transaction. */
+function setPart(path: string, text: string): Exchange {
+  // A blank line ends the payload.
+  const payload = text.split(/\r?\n/).filter((line) => line.trim() !== '')
+  return { request: `set ssl cert ${path} <<\n${payload.join('\n')}\n`, expect: /^Transaction (created|updated)/ }
 }
 
 /** Asks for a new version of a map; `findVersion` reads the answer. Lookups see the old one until `commitMap`. */

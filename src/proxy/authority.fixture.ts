@@ -18,6 +18,8 @@ interface Asked {
   /** From now; negative for one that has expired. */
   readonly days?: number
   readonly isRsa?: boolean
+  /** Whether it may answer for its issuer (RFC 6960). */
+  readonly signsOcsp?: boolean
 }
 
 const ec = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
@@ -32,7 +34,7 @@ const dayMs = 86_400_000
 /** Makes a certificate for a subject as `CN=x`; its own issuer unless told. */
 export async function issue(
   subject: string,
-  { by, isAuthority, names = [], days = 2, isRsa }: Asked = {},
+  { by, isAuthority, names = [], days = 2, isRsa, signsOcsp }: Asked = {},
 ): Promise<Issued> {
   await import('reflect-metadata')
   const x509 = await import('@peculiar/x509')
@@ -52,6 +54,7 @@ export async function issue(
     notAfter: new Date(Date.now() + days * dayMs),
     extensions: [
       ...(isAuthority ? [new x509.BasicConstraintsExtension(true, undefined, true)] : []),
+      ...(signsOcsp ? [new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.9'])] : []),
       ...(names.length > 0
         ? [new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns', value }) as const))]
         : []),

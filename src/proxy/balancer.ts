@@ -41,7 +41,7 @@ export class Balancer {
   #running: LoweredGateway | undefined
   #leaving: { backend: string; server: string }[] = []
   /** The files as they are. */
-  #written: ReadonlyMap<string, string> = new Map()
+  #written: ReturnType<typeof renderFiles> = new Map()
   /** How often HAProxy came back by itself. */
   #lives = 0
   /** Reloads since the start. */
@@ -67,7 +67,7 @@ export class Balancer {
       lowerGateway(
         model,
         (backend) => compileServers(backend, sources),
-        { directory, defaultCertificate },
+        { directory, defaultCertificate, nowMs: Date.now() },
         this.#router,
       )
     const lowered = orRefuse(() => lower(directory))
@@ -86,10 +86,12 @@ export class Balancer {
       // Until it has succeeded nobody knows what HAProxy holds; then only a reload makes sure.
       this.#running = undefined
       writeFiles(directory, files)
+      // HAProxy finds these by their names alone.
+      removeOthers(directory, files, ['ocsp', 'issuer'])
       this.#written = files
       if (this.#process === undefined) await this.#start()
       else await this.#reload(this.#process)
-      removeOthers(directory, files)
+      removeOthers(directory, files, ['pem', 'ca', 'list'])
     } else this.#write(orRefuse(() => renderFiles(lowered, directory)))
     // One that came back meanwhile may have begun from the files before.
     if (lives === this.#lives) this.#running = lowered
@@ -105,8 +107,10 @@ export class Balancer {
   }
 
   /** Writes down what is other than before. */
-  #write(files: ReadonlyMap<string, string>): void {
-    writeFiles(this.#options.directory, new Map([...files].filter(([path, text]) => this.#written.get(path) !== text)))
+  #write(files: ReturnType<typeof renderFiles>): void {
+    const { directory } = this.#options
+    writeFiles(directory, new Map([...files].filter(([path, text]) => this.#written.get(path) !== text)))
+    removeOthers(directory, files, ['ocsp', 'issuer'])
     this.#written = files
   }
 

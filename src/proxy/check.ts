@@ -5,6 +5,9 @@ import { type Namespace, spawnIn } from '../host/index.ts'
 
 const longestWords = 1000
 
+/** Text or bytes by absolute path. */
+type Files = ReadonlyMap<string, string | Buffer>
+
 /** HAProxy would not start from a configuration, or none could be written down; the message says why in its words, 1,000 characters at most. */
 export class ConfigRefused extends Error {
   /** The Ingress, Gateway or route whose section is at fault, as findings name it. */
@@ -31,7 +34,7 @@ export class HaproxyMissing extends Error {
 export async function checkCandidate(
   namespace: Namespace,
   directory: string,
-  render: (directory: string) => ReadonlyMap<string, string>,
+  render: (directory: string) => Files,
 ): Promise<void> {
   const candidate = `${directory}/next`
   rmSync(candidate, { recursive: true, force: true })
@@ -42,7 +45,7 @@ export async function checkCandidate(
     const { code, words } = await runCheck(namespace, config)
     if (code === 0) return
     const line = /\[ALERT\].*haproxy\.cfg:(\d+)/.exec(words)?.[1]
-    const comment = line === undefined ? undefined : findComment(files.get(config) ?? '', Number(line))
+    const comment = line === undefined ? undefined : findComment(String(files.get(config) ?? ''), Number(line))
     throw new ConfigRefused(shorten(words, `${candidate}/`) || `haproxy -c ends with ${code}`, comment)
   } finally {
     rmSync(candidate, { recursive: true, force: true })
@@ -50,7 +53,7 @@ export async function checkCandidate(
 }
 
 /** Writes files by their absolute paths, readable for their owner alone. */
-export function writeFiles(directory: string, files: ReadonlyMap<string, string>): void {
+export function writeFiles(directory: string, files: Files): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   for (const [path, text] of files) {
     // A reader finds the old file or the new one, never a half.
@@ -59,10 +62,11 @@ export function writeFiles(directory: string, files: ReadonlyMap<string, string>
   }
 }
 
-/** Removes certificates and authorities that the configuration names no longer. */
-export function removeOthers(directory: string, files: ReadonlyMap<string, string>): void {
+/** Removes files that the configuration does not need any more, by the endings of their names. */
+export function removeOthers(directory: string, files: Files, endings: readonly string[]): void {
   for (const name of readdirSync(directory))
-    if (/\.(pem|ca|list)$/.test(name) && !files.has(`${directory}/${name}`)) rmSync(`${directory}/${name}`)
+    if (endings.some((one) => name.endsWith(`.${one}`)) && !files.has(`${directory}/${name}`))
+      rmSync(`${directory}/${name}`)
 }
 
 /** A fault in what makes the configuration is the same to those who wait for it as a refusal. */
