@@ -4,6 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
+import { openHost } from '../src/host/index.ts'
+import { findLab, findPlaceHere } from '../src/lab/index.ts'
 
 const run = promisify(execFile)
 const plumb = resolve(import.meta.dirname, '..', 'plumb')
@@ -72,10 +74,19 @@ export class TestLab {
     await applied
   }
 
-  /** Connections of the outside client to a Service's address whose pods are stand-ins, half of them busy. */
-  async openClients(address: string, count: number): Promise<Clients> {
+  /** Pulls the cable between a node and its switch, or plugs it in. */
+  async cable(node: string, isUp: boolean): Promise<void> {
+    const found = await findLab(this.name)
+    assert.ok(found !== undefined, 'the lab runs')
+    const switches = openHost().openNamespace(await findPlaceHere(found, { kind: 'switches' }))
+    switches.network.setLink(node, { up: isUp })
+    switches.close()
+  }
+
+  /** Conversations of the outside client with a Service's address whose pods are stand-ins, half of them busy. */
+  async openClients(address: string, count: number, protocol: 'tcp' | 'udp' = 'tcp'): Promise<Clients> {
     const script = resolve(import.meta.dirname, 'clients.fixture.ts')
-    const words = ['exec', '--outside', '--', process.execPath, script, address, String(count)]
+    const words = ['exec', '--outside', '--', process.execPath, script, address, String(count), protocol]
     const child = this.spawn(words, ['pipe', 'pipe', 'inherit'])
     const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
     assert.equal((await lines.next()).value, 'open')
@@ -98,13 +109,18 @@ export class TestLab {
 
   /** The host's process id of a node's agent. */
   findAgent(node: string): number | undefined {
+    return this.findProcess('agent', node)
+  }
+
+  /** The host's process id of one of the lab's processes, by words of its command line. */
+  findProcess(...wanted: readonly string[]): number | undefined {
     return readdirSync('/proc')
       .filter((entry) => /^\d+$/.test(entry))
       .map(Number)
       .find((pid) => {
         try {
           const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-          return words.includes('agent') && words.includes(node) && words.some((word) => word.startsWith(this.folder))
+          return wanted.every((one) => words.includes(one)) && words.some((word) => word.startsWith(this.folder))
         } catch {
           return false
         }
