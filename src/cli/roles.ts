@@ -93,7 +93,15 @@ export async function runAgent(
   const directory = join(dirname(options.socket), `${basename(options.socket, '.sock')}-gateway`)
   // Less than the 30 s that Kubernetes gives a pod to end.
   const drainMs = 10_000
-  const gateways = new GatewaysModule({ client, host, namespace: host.own, directory, log, drainMs })
+  const gateways = new GatewaysModule({
+    client,
+    host,
+    namespace: host.own,
+    nodeName: options.nodeName,
+    directory,
+    log,
+    drainMs,
+  })
   const timing = options.heartbeatInterval === undefined ? {} : { heartbeatMs: options.heartbeatInterval }
   const speaker = new SpeakerModule({ client, host, namespace: host.own, nodeName: options.nodeName, log, ...timing })
   const { nodeName } = options

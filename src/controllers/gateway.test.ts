@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Client, Resource } from '../client/index.ts'
+import { refusedAnnotation } from '../gateways/index.ts'
 import {
   type Condition,
   type EndpointSlice,
@@ -116,6 +117,35 @@ test('a Gateway gets a Service, by that an address, and tells it', async () => {
   const { status } = await get(GatewayClass, 'plumb')
   assert.match(words(status?.conditions), /Accepted=True\/Accepted SupportedVersion=True/)
   assert.ok((status?.supportedFeatures?.length ?? 0) > 30)
+})
+
+test('what HAProxy of a node refuses is told by its route and its Gateway until no node does', async () => {
+  await client.create(Gateway, make('Gateway', 'refused', { gatewayClassName: 'plumb', listeners: [http] }))
+  await client.create(HTTPRoute, route('refused', { name: 'refused' }))
+  await client.create(HTTPRoute, route('taken', { name: 'refused' }))
+  await gatewaySays('refused', /Programmed=True.*\[http 2 Accepted=True\S* Programmed=True/)
+  const nodeSays = (node: string, refused: object | null) =>
+    client.patch(Nodes, undefined, node, 'merge', {
+      metadata: { annotations: { [refusedAnnotation]: refused && JSON.stringify(refused) } },
+    })
+  await client.create<Node>(Nodes, readyNode('node-9'))
+  await nodeSays('node-9', { 'httproute/default/refused': 'HAProxy refuses it' })
+  await nodeSays('node-1', {
+    'httproute/default/refused': 'HAProxy refuses it',
+    'gateway/default/refused': 'HAProxy refuses it',
+  })
+  await routeSays('refused', /^Accepted=False\/GatewayRefused/)
+  await gatewaySays('refused', /Programmed=False\/Invalid.*\[http 2 Accepted=True\S* Programmed=False\/Invalid/)
+  const { status } = await get(HTTPRoute, 'refused')
+  assert.equal(status?.parents?.[0]?.conditions[0]?.message, 'HAProxy refuses it (at node-1, node-9)')
+  await routeSays('taken', /^Accepted=True/)
+  await nodeSays('node-1', null)
+  await gatewaySays('refused', /Programmed=True.*\[http 2 Accepted=True\S* Programmed=True/)
+  await routeSays('refused', /^Accepted=False\/GatewayRefused/)
+  await client.delete(Nodes, undefined, 'node-9')
+  await routeSays('refused', /^Accepted=True/)
+  for (const name of ['refused', 'taken']) await client.delete(HTTPRoute, namespace, name)
+  await client.delete(Gateway, namespace, 'refused')
 })
 
 test('two Gateways never bind one port; what was given is kept by the next controller', async () => {

@@ -7,10 +7,13 @@ import {
   keepTimes,
   othersOf,
   policyStatuses,
+  readRefusals,
+  refusedAnnotation,
   routeStatuses,
   type WantedStatus,
+  withRefusals,
 } from '../gateways/index.ts'
-import type { Condition, KubeObject, Service } from '../objects/index.ts'
+import { type Condition, type KubeObject, type Node, Nodes, type Service } from '../objects/index.ts'
 import type { Context } from './context.ts'
 import { gatewayInfrastructure } from './gateway-infrastructure.ts'
 import { type GatewayCaches, type GatewayKind, gatewayResources, openGatewayCaches } from './gateway-objects.ts'
@@ -20,11 +23,19 @@ import { writeStatus } from './status-write.ts'
 export function gatewayController(context: Context): void {
   const caches = openGatewayCaches(context, () => queue.add('all'))
   const infrastructure = gatewayInfrastructure(context, caches, () => queue.add('all'))
+  const nodes = context.informer<Node>(Nodes)
+  const refusedAt = (node: Node | undefined): string | undefined => node?.metadata.annotations?.[refusedAnnotation]
+  context.onClose(
+    nodes.onChange((old, node) => {
+      if (refusedAt(old) !== refusedAt(node)) queue.add('all')
+    }),
+  )
   const queue = context.queue({
     name: 'gateway',
     workers: 1,
     async work() {
       const state = compileGatewayApi(caches.sources())
+      const refused = readRefusals(nodes.values())
       const results = await Promise.allSettled([
         infrastructure.apply(state),
         ...[
@@ -32,7 +43,7 @@ export function gatewayController(context: Context): void {
           ...routeStatuses(state),
           ...policyStatuses(state),
           ...abandoned(caches, new Set(state.routes.map(({ route }) => route))),
-        ].map((wanted) => write(context, wanted)),
+        ].map((wanted) => write(context, withRefusals(wanted, refused))),
       ])
       for (const result of results) if (result.status === 'rejected') throw result.reason
     },

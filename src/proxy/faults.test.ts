@@ -166,6 +166,19 @@ test('a key that OpenSSL finds too short costs its own Ingress the certificate a
   assert.deepEqual(codes(), [], gateway.log.lines.join('\n'))
 })
 
+const toldOf = (kind: string) =>
+  gateway.told.filter((one) => (one as KubeObject).kind === kind) as {
+    reason: string
+    involvedObject: KubeObject['metadata'] & { kind: string }
+  }[]
+
+/** What the Node says is refused, as it was written last. */
+async function refusedAtNode(): Promise<string> {
+  await setImmediate()
+  const patches = gateway.told.filter((one) => (one as KubeObject).kind === undefined) as KubeObject[]
+  return String(patches.at(-1)?.metadata.annotations?.['plumb.network/gateway-refused'])
+}
+
 test('what HAProxy refuses costs its own object alone its routes: what came with it serves at once', async () => {
   const [one] = gateway.rig.backends
   const refusal = refusing('backend ns:bad:', true)
@@ -184,8 +197,13 @@ test('what HAProxy refuses costs its own object alone its routes: what came with
   assert.equal((await gateway.ask('better.example', '/')).from, 'backend-1:8001')
   assert.equal(gateway.module.reloads, reloads, 'others change without a reload meanwhile')
   assert.equal(logged('HAProxy refuses what ingress/ns/bad asks for'), 1)
+  const events = () =>
+    toldOf('Event').map(({ reason, involvedObject }) => [reason, involvedObject.kind, involvedObject.name])
+  assert.deepEqual(events(), [['GatewayRefused', 'Ingress', 'bad']])
+  assert.match(await refusedAtNode(), /^\{"ingress\/ns\/bad":"HAProxy refuses what/)
   await gateway.change([ingress('bad', 'bad.example', 'good')])
   assert.deepEqual(codes(), [])
+  assert.equal(await refusedAtNode(), 'null')
   assert.equal((await gateway.ask('bad.example', '/')).from, 'backend-1:8001')
   refusal.close()
   await gateway.change([], [ingress('bad', 'bad.example', 'good'), ingress('good', 'better.example', 'good')])

@@ -7,6 +7,7 @@ import { Balancer, type BalancerOptions } from './balancer.ts'
 import { ConfigRefused, HaproxyMissing, leftOut, missing, refused } from './check.ts'
 import { FlowLog, type HttpFlowsRequest, type HttpFlowsResponse } from './flows.ts'
 import { GatewayObjects } from './objects.ts'
+import { Refusals } from './refusals.ts'
 import { UdpPorts } from './udp-ports.ts'
 import { withoutObjects } from './without.ts'
 
@@ -26,6 +27,7 @@ export class GatewaysModule implements NodeModule {
   readonly #flows: FlowLog
   readonly #udp: UdpPorts
   readonly #balancer: Balancer
+  readonly #refusals: Refusals
   #snapshot: Snapshot = snapshotOf([])
   /** As they were last told. */
   readonly #services = new Map<ObjectKey, Service>()
@@ -49,6 +51,7 @@ export class GatewaysModule implements NodeModule {
     this.#balancer = new Balancer(options, () => this.#wake())
     this.#udp = new UdpPorts(options.host, options.namespace, options.log)
     this.#flows = new FlowLog(`${options.directory}/flows.sock`)
+    this.#refusals = new Refusals(options.client, options.nodeName, options.log)
     this.#objects = new GatewayObjects(options.client, () => {
       this.#stale = true
       this.#wake()
@@ -116,6 +119,7 @@ export class GatewaysModule implements NodeModule {
     this.#closed = true
     clearTimeout(this.#retry)
     this.#objects.stop()
+    this.#refusals.close()
     await this.#queue
     await this.#balancer.stop(this.#options.drainMs)
     this.#flows.close()
@@ -130,6 +134,7 @@ export class GatewaysModule implements NodeModule {
       if (this.#closed) return
       try {
         await this.#apply()
+        this.#refusals.update([...this.#excluded.values()], (object) => this.#objects.find(object))
       } catch (error) {
         // The last good state goes on serving.
         if (error instanceof HaproxyMissing) this.#tell(missing(error))
@@ -215,4 +220,5 @@ export class GatewaysModule implements NodeModule {
 
 export interface GatewaysOptions extends BalancerOptions {
   readonly client: Client
+  readonly nodeName: string
 }

@@ -82,6 +82,13 @@ export class GatewayObjects {
     }
   }
 
+  /** An object by how findings name it: `ingress/NAMESPACE/NAME`. */
+  find(object: string): KubeObject | undefined {
+    const [word = '', ...key] = object.split('/')
+    const known = Object.entries(resources).find(([, { kind }]) => kind.toLowerCase() === word)
+    return known && this.#of(known[0] as Kind).get(key.join('/'))
+  }
+
   /** Whether an Ingress speaks of a Secret with passwords, or of a ConfigMap with headers. */
   #isNamed(kind: Kind, key: ObjectKey): boolean {
     const annotation = kind === 'secrets' ? '/auth-secret' : '/custom-headers'

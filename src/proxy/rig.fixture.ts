@@ -17,6 +17,8 @@ export class GatewayRig {
   readonly rig: Rig = buildRig()
   readonly directory = mkdtempSync(join(tmpdir(), 'plumb-gateway-'))
   readonly log = quietLog()
+  /** What the gateway wrote to the API server: patches of its Node, events. */
+  readonly told: object[] = []
   readonly module: GatewaysModule
   readonly #feed = new ChangeFeed()
   readonly #snapshot = new LiveSnapshot(this.#feed)
@@ -33,12 +35,23 @@ export class GatewayRig {
           return () => this.#listeners.delete(kind)
         },
       }) as unknown as Informer<never>
-    const client = { informer } as unknown as Client
+    const client = {
+      informer,
+      patch: (_resource: Resource, _namespace: undefined, name: string, _type: 'merge', patch: object) => {
+        this.told.push({ name, ...patch })
+        return Promise.resolve()
+      },
+      create: (_resource: Resource, object: KubeObject) => {
+        this.told.push(object)
+        return Promise.resolve()
+      },
+    } as unknown as Client
     this.module = new GatewaysModule({
       client,
       host,
       namespace: this.rig.node,
       directory: this.directory,
+      nodeName: 'node',
       log: this.log,
       drainMs,
       hungMs,
