@@ -3,12 +3,10 @@ import type { AddressMove, Condition } from '../objects/index.ts'
 import type { Context } from './context.ts'
 import { withCondition } from './pod-state.ts'
 
-/** What no node has carried out for so long has failed, in milliseconds. */
-const deadlineMs = 60_000
 /** How long what has ended stays to be read, in milliseconds. */
 const keptMs = 3_600_000
 
-const addressMoves: Resource = {
+export const addressMoves: Resource = {
   group: 'plumb.network',
   version: 'v1alpha1',
   namespaced: false,
@@ -18,6 +16,7 @@ const addressMoves: Resource = {
 
 /** Ends AddressMoves that no node carries out, and removes those that ended an hour ago. The nodes do the rest. */
 export function addressMoveController(context: Context): void {
+  const { addressMoveDeadlineMs: deadlineMs = 60_000 } = context.options
   const moves = context.informer<AddressMove>(addressMoves, { optional: true })
   /** By this process's clock. */
   const firstSeen = new Map<string, number>()

@@ -5,15 +5,13 @@ import type { Context } from './context.ts'
 import { openIndex } from './object-index.ts'
 
 const ours = { group: 'plumb.network', version: 'v1alpha1', namespaced: true }
-const told: readonly Resource[] = [
-  { ...ours, plural: 'servicel2statuses', kind: 'ServiceL2Status' },
-  { ...ours, plural: 'servicebgpstatuses', kind: 'ServiceBGPStatus' },
-]
+export const serviceL2Statuses: Resource = { ...ours, plural: 'servicel2statuses', kind: 'ServiceL2Status' }
+const serviceBGPStatuses: Resource = { ...ours, plural: 'servicebgpstatuses', kind: 'ServiceBGPStatus' }
 
 /** Removes what nodes that are no more have told of Services; a node that is told of and lives removes its own. */
 export function announcementGcController(context: Context): void {
   const nodes = context.informer<Node>(Nodes)
-  for (const resource of told) {
+  for (const resource of [serviceL2Statuses, serviceBGPStatuses]) {
     const objects = context.informer<ServiceL2Status | ServiceBGPStatus>(resource, { optional: true })
     const byNode = openIndex(objects, ({ status }) => (status === undefined ? [] : [status.node]))
     const queue = context.queue({

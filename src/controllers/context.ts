@@ -22,6 +22,8 @@ export interface ControllersOptions {
   readonly clusterCa?: string
   /** A node whose Lease is older is not ready. Default 40,000 ms. */
   readonly nodeMonitorGracePeriodMs?: number
+  /** An AddressMove that no node carries out for so long has failed. Default 60,000 ms. */
+  readonly addressMoveDeadlineMs?: number
   /** Default 100. */
   readonly maxEndpointsPerSlice?: number
   /** Terminated pods that are kept. Default 12,500. */
