@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { type Address, parseAddress } from '../src/addr/index.ts'
-import { castOf, check } from '../src/explain/index.ts'
+import { check, settingOf } from '../src/explain/index.ts'
 import { openHost } from '../src/host/index.ts'
 import { findPlace, readManifestPaths } from '../src/lab/index.ts'
 import type { KubeObject, Pod, Service } from '../src/objects/index.ts'
@@ -67,7 +67,7 @@ function connected(socket: Socket, done: (outcome: string) => void): void {
 }
 
 test('a public application keeps the edges that its policies allow, and the others are silent', { skip }, async () => {
-  const cast = castOf(readManifestPaths(folders).map(({ object }) => object))
+  const setting = settingOf(readManifestPaths(folders).map(({ object }) => object))
   const [pods, services] = [await list<Pod>('pods'), await list<Service>('services')]
   const targets = services.filter(({ spec }) => spec.selector !== undefined && spec.type !== 'LoadBalancer')
   let allowed = 0
@@ -82,7 +82,7 @@ test('a public application keeps the edges that its policies allow, and the othe
       if (from === to) continue
       const { port, targetPort } = spec.ports![0]!
       const number = typeof targetPort === 'number' ? targetPort : port
-      const [result] = check(cast, [{ from, to, port: number, expect: 'allow' }])
+      const [result] = check(setting, [{ from, to, port: number, expect: 'allow' }])
       assert.notEqual(result?.outcome, 'broken', result?.says)
       const expected = result?.outcome === 'passed' ? 'answered' : 'silent'
       assert.equal(outcomes[index], expected, `${metadata.name} → ${target.name}: ${result?.says}`)

@@ -231,30 +231,36 @@ program
 
 program
   .command('reach')
-  .description('who may talk to whom on which ports, by the policies of manifests alone')
-  .option('-f, --filename <path>', 'a manifest, or a folder of them; may be given again', collect, [])
+  .description('who may talk to whom on which ports, and which way Services, gateways and Egresses lead')
+  .addOption(labName())
+  .addOption(kubeconfig())
+  .addOption(context())
+  .option('-f, --filename <path>', 'manifests instead of a cluster; may be given again', collect, [])
   .addOption(
     new Option('-o, --output <form>', 'how to print it').choices(['table', 'json', 'dot', 'markdown']).default('table'),
   )
   .action(async (options) => (await import('./reach.ts')).runReach(options))
 program
   .command('diff')
-  .description('which connections a change of manifests opens and closes')
-  .argument('<before>', 'a manifest, or a folder of them')
+  .description('what a change opens, closes and leads elsewhere, and which object and field are to blame')
+  .argument('<before>', 'a manifest, a folder of them, a capsule, @ for the cluster, or @CONTEXT of the kubeconfig')
   .argument('<after>', 'the same, changed')
+  .addOption(labName())
+  .addOption(kubeconfig())
   .addOption(
     new Option('-o, --output <form>', 'how to print it').choices(['table', 'json', 'markdown']).default('table'),
   )
-  .action(async (before: string, after: string, options) =>
-    (await import('./reach.ts')).runDiff(before, after, options),
-  )
+  .action(async (before: string, after: string, options) => (await import('./diff.ts')).runDiff(before, after, options))
 program
   .command('check')
-  .description('hold assertions about reachability against manifests')
-  .argument('<file>', 'YAML: assertions, each with from, to, port and expect')
-  .option('-f, --filename <path>', 'a manifest, or a folder of them; may be given again', collect, [])
+  .description('hold assertions about connections, requests, routes and exits against manifests or a cluster')
+  .argument('<file>', 'YAML: assertions, each with from, to, port and expect; via, exit and route where they matter')
+  .addOption(labName())
+  .addOption(kubeconfig())
+  .addOption(context())
+  .option('-f, --filename <path>', 'manifests instead of a cluster; may be given again', collect, [])
   .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'junit', 'json']).default('text'))
-  .action(async (file: string, options) => (await import('./reach.ts')).runCheck(file, options))
+  .action(async (file: string, options) => (await import('./check.ts')).runCheck(file, options))
 const policy = program
   .command('policy')
   .description('network policies that people need often, and those for what was seen')

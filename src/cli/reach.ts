@@ -1,97 +1,55 @@
-import { readFileSync } from 'node:fs'
-import {
-  type Cast,
-  castOf,
-  check,
-  diffReach,
-  type Edge,
-  nameOf,
-  reach,
-  reachData,
-  reachDot,
-  reachMarkdown,
-  reachRows,
-  readAssertions,
-  renderJunit,
-} from '../explain/index.ts'
-import { exit, print, renderTable, say } from './output.ts'
+import { type Edge, markdownTable, reach, reachData, reachDot, reachRows, wayRows } from '../explain/index.ts'
+import { openSetting, type SettingOptions } from './open-setting.ts'
+import { print, renderTable, say } from './output.ts'
 
 type Form = 'table' | 'json' | 'dot' | 'markdown'
 
-/** `plumb reach -f DIR`: who may talk to whom, from manifests alone. */
-export async function runReach(options: { filename: string[]; output: Form }): Promise<void> {
-  const cast = await readCast(options.filename)
-  const { schema, subjects, edges, audited, findings } = reach(cast)
+/** `plumb reach`: who may talk to whom, and which way Services, gateways and Egresses lead, from manifests or a cluster. */
+export async function runReach(options: SettingOptions & { output: Form }): Promise<void> {
+  const setting = await openSetting('plumb reach', options)
+  if (setting === undefined) return
+  const { edges, audited, ways, groups, findings, assumptions, ...rest } = reach(setting)
   for (const { object, field, says, try: remedy } of findings) say(`! ${object} ${field}: ${says} (${remedy})`)
   if (options.output === 'json') {
-    const data = { schema, subjects, edges: reachData(edges), audited: reachData(audited), findings }
-    print(JSON.stringify(data, null, 2))
+    const plain = { edges: reachData(edges), audited: reachData(audited) }
+    print(JSON.stringify({ ...rest, groups, ...plain, ways, assumptions, findings }, null, 2))
+    return
+  }
+  if (options.output === 'dot') {
+    print(reachDot(edges))
     return
   }
   printEdges(edges, options.output)
-  if (audited.length === 0 || options.output === 'dot') return
-  print(
-    options.output === 'markdown' ? '## would be denied by audited policies\n' : 'would be denied by audited policies:',
-  )
-  printEdges(audited, options.output)
-}
-
-/** `plumb diff BEFORE AFTER`: what a change opens and closes; exit status 1 when anything does. */
-export async function runDiff(
-  before: string,
-  after: string,
-  options: { output: 'table' | 'json' | 'markdown' },
-): Promise<void> {
-  const { schema, opened, closed } = diffReach(reach(await readCast([before])), reach(await readCast([after])))
-  if (options.output === 'json') {
-    print(JSON.stringify({ schema, opened: reachData(opened), closed: reachData(closed) }, null, 2))
-  } else {
-    for (const [word, edges] of [
-      ['opened', opened],
-      ['closed', closed],
-    ] as const) {
-      if (edges.length === 0) continue
-      print(options.output === 'markdown' ? `## ${word}\n` : `${word}:`)
-      printEdges(edges, options.output)
-    }
-    if (opened.length + closed.length === 0) say('no connection is opened or closed')
+  if (audited.length > 0) {
+    printHead('would be denied by audited policies', options.output)
+    printEdges(audited, options.output)
   }
-  process.exitCode = opened.length + closed.length > 0 ? exit.found : exit.ok
+  if (ways.length === 0) return
+  printHead('Services, gateways and exits', options.output)
+  printTable(['WAY', 'ASKED', 'LEADS TO', 'FOR'], wayRows(ways), options.output)
 }
 
-/** `plumb check FILE -f DIR`: assertions; exit status 1 when one fails, 3 when one cannot be judged. */
-export async function runCheck(
-  file: string,
-  options: { filename: string[]; output: 'text' | 'junit' | 'json' },
-): Promise<void> {
-  const { parse } = await import('yaml')
-  const assertions = readAssertions(parse(readFileSync(file, 'utf8'), { maxAliasCount: 100 }))
-  if (typeof assertions === 'string') {
-    say(`plumb check: ${file}: ${assertions}`)
-    process.exitCode = exit.usage
-    return
-  }
-  const results = check(await readCast(options.filename), assertions)
-  if (options.output === 'junit') print(renderJunit(results))
-  else if (options.output === 'json') print(JSON.stringify({ schema: 'plumb.network/check/v1', results }, null, 2))
-  else {
-    const marks = { passed: '✓', failed: '✗', broken: '?' } as const
-    for (const { assertion, outcome, says } of results)
-      print(`${marks[outcome]} ${nameOf(assertion)}${outcome === 'passed' ? '' : `: ${says}`}`)
-  }
-  const broken = results.some(({ outcome }) => outcome === 'broken')
-  const failed = results.some(({ outcome }) => outcome === 'failed')
-  process.exitCode = failed ? exit.found : broken ? exit.cannot : exit.ok
+function printEdges(edges: readonly Edge[], form: 'table' | 'markdown'): void {
+  printTable(['FROM', 'TO', 'PORTS'], reachRows(edges), form)
 }
 
-async function readCast(paths: readonly string[]): Promise<Cast> {
-  if (paths.length === 0) throw new Error('say which manifests, as in -f DIR')
-  const { readManifestPaths } = await import('../lab/index.ts')
-  return castOf(readManifestPaths(paths).map(({ object }) => object))
+/** A heading in the form of the tables. */
+export function printHead(text: string, form: 'table' | 'markdown'): void {
+  print(form === 'markdown' ? `## ${text}\n` : `\n${text}:`)
 }
 
-function printEdges(edges: readonly Edge[], form: Form): void {
-  if (form === 'dot') print(reachDot(edges))
-  else if (form === 'markdown') print(`${reachMarkdown(edges)}\n`)
-  else print(renderTable([['FROM', 'TO', 'PORTS'], ...reachRows(edges)]))
+/** Rows in columns, or as Markdown. */
+export function printTable(
+  heads: readonly string[],
+  rows: readonly (readonly string[])[],
+  form: 'table' | 'markdown',
+): void {
+  if (form === 'table') print(renderTable([heads, ...rows]))
+  else
+    print(
+      `${markdownTable(
+        heads.map((head) => head.toLowerCase()),
+        rows,
+      )}\n`,
+    )
 }

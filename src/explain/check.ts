@@ -1,109 +1,111 @@
 import { findAddress } from '../addr/index.ts'
-import { type GrantPeer, grantBetween, grantOf, hasPort, type Kin } from '../policies/index.ts'
-import type { Transport } from './answer.ts'
-import { outsiderAt } from './outside.ts'
-import { analyseCast, type Cast } from './workloads.ts'
-
-/** One line of an assertion file: `from` must, or must not, reach `to`. */
-export interface Assertion {
-  readonly name?: string
-  /** `deployment/shop/web`, `pod/shop/web`, or an address outside the cluster. */
-  readonly from: string
-  readonly to: string
-  readonly port: number
-  readonly protocol?: Transport
-  readonly expect: 'allow' | 'deny'
-}
+import type { Because } from '../cluster/index.ts'
+import type { Answer, End } from './answer.ts'
+import { type Assertion, isUrl } from './assertion.ts'
+import { explainConnection } from './connection.ts'
+import { EndFinder, fullKind } from './named-ends.ts'
+import { explainRequestWay } from './request-way.ts'
+import type { Setting } from './setting.ts'
 
 export interface CheckResult {
   readonly assertion: Assertion
+  /** `broken`: it cannot be judged, because something that it names is not there. */
   readonly outcome: 'passed' | 'failed' | 'broken'
   readonly says: string
+  /** What decides it, as `plumb why` names it. */
+  readonly because?: Because
 }
 
-/** Reads the parsed content of an assertion file; what is wrong with it is told by item and field. */
-export function readAssertions(value: unknown): readonly Assertion[] | string {
-  const list = (value as { assertions?: unknown } | null)?.assertions
-  if (!Array.isArray(list)) return 'the file needs a list "assertions"'
-  for (const [index, one] of list.entries()) {
-    const wrong = findMistake(one as Partial<Assertion> | null)
-    if (wrong !== undefined) return `assertions[${index}]${wrong}`
-  }
-  return list as Assertion[]
+/** Holds assertions against what connections and requests become; of workloads one pod on each node is asked. */
+export function check(setting: Setting, assertions: readonly Assertion[]): readonly CheckResult[] {
+  const finder = new EndFinder(setting)
+  return assertions.map((assertion) => judge(setting, finder, assertion))
 }
 
-function findMistake(one: Partial<Assertion> | null): string | undefined {
-  if (typeof one !== 'object' || one === null) return ' is not an object'
-  if (typeof one.from !== 'string') return '.from: write KIND/NAMESPACE/NAME or an address'
-  if (typeof one.to !== 'string') return '.to: write KIND/NAMESPACE/NAME or an address'
-  const { port, protocol = 'tcp', expect } = one
-  if (!Number.isInteger(port) || port! < 1 || port! > 65535) return `.port: ${port} is not a number from 1 to 65535`
-  if (!['tcp', 'udp', 'sctp'].includes(protocol)) return `.protocol: ${protocol} is not tcp, udp or sctp`
-  return expect === 'allow' || expect === 'deny' ? undefined : `.expect: ${expect} is neither allow nor deny`
-}
-
-/** Holds assertions against what the policies of manifests say. */
-export function check(cast: Cast, assertions: readonly Assertion[]): readonly CheckResult[] {
-  const analysis = analyseCast(cast)
-  const podOf = new Map([...cast.nameOf].map(([pod, name]) => [name, pod]))
-  const find = (name: string): Kin | undefined => {
-    const pod = podOf.get(name)
-    return pod === undefined ? undefined : analysis.find(pod)
-  }
-  return assertions.map((assertion): CheckResult => {
-    const { from, to, port, protocol = 'tcp', expect } = assertion
-    const broken = (name: string): CheckResult => {
-      return { assertion, outcome: 'broken', says: `there is no ${name} in the manifests, and it is no address` }
+function judge(setting: Setting, finder: EndFinder, assertion: Assertion): CheckResult {
+  const from = finder.find(assertion.from)
+  const to = isUrl(assertion.to) ? undefined : finder.find(assertion.to)
+  const via = assertion.via === undefined ? undefined : viaOf(finder, assertion.via)
+  for (const wrong of [from, to, via])
+    if (typeof wrong === 'string') return { assertion, outcome: 'broken', says: wrong }
+  if (typeof from === 'string' || typeof to === 'string' || typeof via === 'string') throw new Error('told above')
+  const unasked = from.more + (to?.more ?? 0)
+  const note = unasked > 0 ? `; ${unasked} more nodes have such pods and were not asked` : ''
+  let last: Answer | undefined
+  for (const source of from.ends) {
+    for (const target of to?.ends ?? [undefined]) {
+      if (target !== undefined && isSame(source, target) && from.ends.length * (to?.ends.length ?? 1) > 1) continue
+      const answer = ask(setting, assertion, source, target)
+      last = answer
+      const because = answer.verdict.because
+      const wrong = findDifference(setting, assertion, via?.object, answer)
+      if (wrong === undefined) continue
+      const who = from.ends.length > 1 && source.kind === 'pod' ? ` (from pod/${source.namespace}/${source.name})` : ''
+      return { assertion, outcome: 'failed', says: `${wrong}${who}`, because }
     }
-    const source = find(from)
-    const target = find(to)
-    const sourceAddress = findAddress(from)
-    const targetAddress = findAddress(to)
-    if (source === undefined && sourceAddress === undefined) return broken(from)
-    if (target === undefined && targetAddress === undefined) return broken(to)
-    const outside = (address: typeof sourceAddress): GrantPeer =>
-      address === undefined ? { selections: undefined } : outsiderAt(cast, address)
-    const grant =
-      source !== undefined && target !== undefined
-        ? grantBetween(source, target)
-        : source !== undefined
-          ? grantOf(source.egress, outside(targetAddress), [])
-          : target !== undefined
-            ? grantOf(target.ingress, outside(sourceAddress), target.ports)
-            : ({ kind: 'all' } as const)
-    const got = hasPort(grant, protocol, port) ? 'allow' : 'deny'
-    const says = `${from} → ${to}:${port}/${protocol}: ${got === 'allow' ? 'allowed' : 'denied'}`
-    return { assertion, outcome: got === expect ? 'passed' : 'failed', says }
-  })
+  }
+  if (last === undefined)
+    return { assertion, outcome: 'broken', says: `${assertion.from} and ${assertion.to} are one pod` }
+  const { says, because } = last.verdict
+  return { assertion, outcome: 'passed', says: `${says}${note}`, because }
 }
 
-/** The results as JUnit XML, which CI systems read. */
-export function renderJunit(results: readonly CheckResult[]): string {
-  const failed = results.filter(({ outcome }) => outcome === 'failed').length
-  const broken = results.filter(({ outcome }) => outcome === 'broken').length
-  const cases = results.map(({ assertion, outcome, says }) => {
-    const head = `    <testcase classname="plumb.check" name="${escapeXml(nameOf(assertion))}"`
-    if (outcome === 'passed') return `${head}/>`
-    const tag = outcome === 'failed' ? 'failure' : 'error'
-    return `${head}>\n      <${tag} message="${escapeXml(says)}"/>\n    </testcase>`
-  })
-  const counts = `tests="${results.length}" failures="${failed}" errors="${broken}"`
-  return [
-    '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuites ${counts}>`,
-    `  <testsuite name="plumb check" ${counts}>`,
-    ...cases,
-    '  </testsuite>',
-    '</testsuites>',
-    '',
-  ].join('\n')
+function ask(setting: Setting, assertion: Assertion, from: End, to: End | undefined): Answer {
+  const { snapshot, gateways, facts } = setting
+  const { family, port, protocol = 'tcp' } = assertion
+  const own = family === undefined ? {} : { family }
+  if (to !== undefined) {
+    const question = { from, to, transport: protocol, ...own, ...(port === undefined ? {} : { port }) }
+    return explainConnection(snapshot, question, facts)
+  }
+  const { to: url, method, headers = {}, sni } = assertion
+  const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])
+  const request = {
+    url,
+    headers: Object.fromEntries(lower),
+    ...own,
+    ...(method === undefined ? {} : { method }),
+    ...(sni === undefined ? {} : { sni }),
+  }
+  return explainRequestWay(snapshot, from, request, gateways, facts)
 }
 
-/** What an assertion is called: its name, or what it says. */
-export function nameOf({ name, from, to, port, protocol = 'tcp', expect }: Assertion): string {
-  return name ?? `${from} ${expect === 'allow' ? 'reaches' : 'does not reach'} ${to}:${port}/${protocol}`
+/** In what the answer is not what was expected. */
+function findDifference(
+  { workloadOf }: Setting,
+  { expect, exit, route }: Assertion,
+  via: string | undefined,
+  answer: Answer,
+): string | undefined {
+  const { verdict, steps, branches } = answer
+  const got = verdict.kind === 'deny' ? 'deny' : 'allow'
+  const { object, field } = verdict.because
+  if (got !== expect) return `${got === 'deny' ? 'denied' : 'allowed'}: ${verdict.says} (${object} ${field})`
+  const all = [...steps, ...branches.flatMap((one) => one.steps)]
+  const met = new Set([
+    verdict.because.object,
+    ...all.flatMap(({ because, node }) => [because?.object ?? '', `node/${node}`]),
+  ])
+  for (const { endpoint } of branches)
+    if (endpoint.pod !== undefined) met.add(`pod/${endpoint.pod}`).add(workloadOf.get(endpoint.pod) ?? '')
+  if (route !== undefined && object !== route) return `taken by ${object} ${field}, not by ${route}`
+  if (via !== undefined && !met.has(via)) return `does not lead over ${via}: ${verdict.says}`
+  if (exit === undefined) return undefined
+  const seen =
+    branches.length > 0
+      ? branches.flatMap(({ seenAs }) => seenAs ?? [])
+      : [answer.seenAs ?? 'an address that no object tells']
+  const other = seen.find((address) => address !== findAddress(exit))
+  return other === undefined && seen.length > 0 ? undefined : `leaves as ${other ?? 'nobody'}, not as ${exit}`
 }
 
-function escapeXml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+/** How steps name the object. Pods, Services and nodes that are not there are mistakes, and no differences. */
+function viaOf(finder: EndFinder, text: string): { readonly object: string } | string {
+  const object = fullKind(text)
+  const found = /^(pod|service|node)\//.test(object) ? finder.find(object) : undefined
+  return typeof found === 'string' ? found : { object }
+}
+
+function isSame(a: End, b: End): boolean {
+  return a.kind === 'pod' && b.kind === 'pod' && a.name === b.name && a.namespace === b.namespace
 }

@@ -1,7 +1,6 @@
-import { contains } from '../addr/index.ts'
 import type { Finding, Snapshot } from '../cluster/index.ts'
 import { ownersTold, surveyEgress } from '../egress/index.ts'
-import { compilePodNetwork, nodeAddresses } from '../pods/index.ts'
+import { egressWorld } from './egress-world.ts'
 import { nearest } from './end.ts'
 
 /** An Egress on one screen; `schema` changes when a field changes its meaning. */
@@ -26,14 +25,7 @@ export interface EgressView {
 /** Draws an Egress out of the objects; text for one that does not exist, with the nearest names. */
 export function egressView(snapshot: Snapshot, name: string): EgressView | string {
   const owners = ownersTold(snapshot)
-  const [anyNode] = snapshot.nodes.keys()
-  const { unmasqueraded } = compilePodNetwork(anyNode ?? '', snapshot.nodes.values())
-  const found = surveyEgress(snapshot, name, {
-    addressesOf: nodeAddresses,
-    owners,
-    inCluster: (address) =>
-      unmasqueraded.some((prefix) => contains(prefix, address)) ? 'is in use within the cluster' : undefined,
-  })
+  const found = surveyEgress(snapshot, name, egressWorld(snapshot))
   if (found === undefined) {
     const others = [...snapshot.egresses.keys()]
     return `there is no Egress ${name}${others.length === 0 ? '; there is none at all' : nearest(name, others)}`

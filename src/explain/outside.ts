@@ -1,6 +1,8 @@
-import { type Address, addressAt, type Family, families } from '../addr/index.ts'
+import { addressAt, type Family, families } from '../addr/index.ts'
+import type { Node } from '../objects/index.ts'
 import {
   type AddressRange,
+  type ClusterPolicyModel,
   type Content,
   type Entry,
   type Grant,
@@ -14,19 +16,12 @@ import {
   type TieredContent,
   wholeOf,
 } from '../policies/index.ts'
-import type { Cast } from './workloads.ts'
 
-/** Somebody whom no pod peer means, at an address that may be a node's. */
-export function outsiderAt({ nodes }: Pick<Cast, 'nodes'>, address: Address): GrantPeer {
-  const node = nodes.map(policyNode).find(({ addresses }) => addresses.includes(address))
-  return { selections: undefined, address, ...(node === undefined ? {} : { node: node.labels }) }
-}
-
-/** The nodes of a cast, where some policy means nodes: `node/NAME` at the first address of its status. */
-export function nodePeers({
-  nodes,
-  clusterPolicies,
-}: Cast): readonly { readonly who: string; readonly peer: GrantPeer }[] {
+/** The nodes, where some policy means nodes: `node/NAME` at the first address of its status. */
+export function nodePeers(
+  nodes: readonly Node[],
+  clusterPolicies: readonly ClusterPolicyModel[],
+): readonly { readonly who: string; readonly peer: GrantPeer }[] {
   const rules = clusterPolicies.flatMap(({ egress }) => egress)
   if (!rules.some(({ peers }) => peers.kind === 'some' && peers.peers.some(({ kind }) => kind === 'nodes'))) return []
   return nodes.flatMap((node) => {
@@ -41,7 +36,7 @@ export function nodePeers({
 export function beyond(content: TieredContent): readonly { readonly who: string; readonly grant: Grant }[] {
   const found = new Map<string, { readonly grant: Grant; readonly ranges: Record<Family, AddressRange[]> }>()
   for (const family of families) {
-    for (const range of atoms(family, content)) {
+    for (const range of cut(family, rangesIn(family, content))) {
       const grant = grantOf(content, { selections: undefined, address: addressAt(family, range.low) }, [])
       if (isEmpty(grant)) continue
       const key = renderGrant(grant)
@@ -53,10 +48,14 @@ export function beyond(content: TieredContent): readonly { readonly who: string;
   return [...found.values()].map(({ grant, ranges }) => ({ who: sayRanges(ranges), grant }))
 }
 
-/** The addresses of a family, cut wherever some rule begins or ends to mean them. */
-function atoms(family: Family, { admin, own, baseline }: TieredContent): readonly AddressRange[] {
+/** The addresses that rules tell apart from others. */
+export function rangesIn(family: Family, { admin, own, baseline }: TieredContent): readonly AddressRange[] {
   const tiers = [...admin, ...baseline].flatMap(({ rules }) => rules.flatMap(({ entries }) => entries))
-  const ranges = [...tiers, ...entriesOf(own)].flatMap(({ blocks }) => blocks[family])
+  return [...tiers, ...entriesOf(own)].flatMap(({ blocks }) => blocks[family])
+}
+
+/** All addresses of a family, cut wherever a range begins or ends. */
+export function cut(family: Family, ranges: readonly AddressRange[]): readonly AddressRange[] {
   const whole = wholeOf(family)
   const starts = new Set([whole.low, ...ranges.map(({ low }) => low), ...ranges.map(({ high }) => high + 1n)])
   const sorted = [...starts].filter((one) => one <= whole.high).sort((a, b) => (a < b ? -1 : 1))
@@ -68,7 +67,7 @@ function entriesOf(content: Content): readonly Entry[] {
 }
 
 /** `outside`, `outside IPv6`, `outside 203.0.113.0/25, fd00::/8`. */
-function sayRanges(ranges: Readonly<Record<Family, readonly AddressRange[]>>): string {
+export function sayRanges(ranges: Readonly<Record<Family, readonly AddressRange[]>>): string {
   const texts = families.map((family) => {
     const merged = mergeRanges(ranges[family])
     const [only] = merged

@@ -4,6 +4,7 @@ import { compileEndpointSlices } from '../endpoints/index.ts'
 import type { GatewayModel } from '../gateways/index.ts'
 import type { KubeObject, Node, Pod, Service } from '../objects/index.ts'
 import { nodeAddresses } from '../pods/index.ts'
+import { rehearseEgresses } from './rehearse-egresses.ts'
 import { rehearseGateways } from './rehearse-gateways.ts'
 import { castOf } from './workloads.ts'
 
@@ -69,6 +70,7 @@ export function rehearse(manifests: readonly KubeObject[]): Rehearsal {
       snapshot.put('slices', `${service.metadata.namespace}/${name}`, { ...slice, metadata })
     }
   }
+  assumptions.push(...rehearseEgresses(snapshot))
   const gateways = rehearseGateways(others, snapshot)
   assumptions.push(...gateways.assumptions)
   return { snapshot, gateways: gateways.model, nameOf, assumptions }

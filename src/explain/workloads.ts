@@ -1,14 +1,8 @@
-import { snapshotOf } from '../cluster/index.ts'
-import type { KubeObject, Namespace, NetworkPolicy, Node, Pod, PodSpec } from '../objects/index.ts'
-import { type Analysis, analyse, type ClusterPolicyModel, clusterModelsIn } from '../policies/index.ts'
+import type { KubeObject, Pod, PodSpec } from '../objects/index.ts'
 
-/** Manifests as policies see them: one pod for each workload, because its pods are all alike. */
+/** The pods of manifests: one for each workload, because its pods are all alike. */
 export interface Cast {
   readonly pods: readonly Pod[]
-  readonly namespaces: readonly Namespace[]
-  readonly policies: readonly NetworkPolicy[]
-  readonly clusterPolicies: readonly ClusterPolicyModel[]
-  readonly nodes: readonly Node[]
   /** `deployment/shop/web` by the key of its pod. */
   readonly nameOf: ReadonlyMap<string, string>
 }
@@ -20,6 +14,7 @@ const templates: ReadonlySet<string> = new Set([
   'ReplicaSet',
   'Job',
   'ReplicationController',
+  'CronJob',
 ])
 
 interface Template {
@@ -27,41 +22,44 @@ interface Template {
   readonly spec?: PodSpec
 }
 
-/** Expands workloads into the pods that they would make. Objects without a namespace are in `default`. */
-export function castOf(objects: Iterable<KubeObject>): Cast {
+/** Expands workloads into the pods that they would make, but for those whose pods or owner are there too. Objects without a namespace are in `default`. */
+export function castOf(objects: readonly KubeObject[]): Cast {
   const pods: Pod[] = []
-  const namespaces: Namespace[] = []
-  const policies: NetworkPolicy[] = []
-  const rest: KubeObject[] = []
   const nameOf = new Map<string, string>()
-  const add = (name: string, namespace: string, labels: Record<string, string>, spec: PodSpec, whose: string): void => {
-    nameOf.set(`${namespace}/${name}`, whose)
-    pods.push({ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace, labels }, spec })
-  }
   for (const object of objects) {
-    const { kind, metadata } = object
+    if (object.kind !== 'Pod') continue
+    const { metadata } = object
     const namespace = metadata.namespace ?? 'default'
-    if (kind === 'Namespace') namespaces.push(object as Namespace)
-    else if (kind === 'NetworkPolicy')
-      policies.push({ ...object, metadata: { ...metadata, namespace } } as NetworkPolicy)
-    else if (kind === 'Pod') {
-      nameOf.set(`${namespace}/${metadata.name}`, `pod/${namespace}/${metadata.name}`)
-      pods.push({ ...(object as Pod), metadata: { ...metadata, namespace } })
-    } else if (templates.has(kind) || kind === 'CronJob') {
-      const spec = (object as { spec?: { template?: Template; jobTemplate?: { spec?: { template?: Template } } } }).spec
-      const template = kind === 'CronJob' ? spec?.jobTemplate?.spec?.template : spec?.template
-      if (template?.spec === undefined) continue
-      const whose = `${kind.toLowerCase()}/${namespace}/${metadata.name}`
-      // Two kinds may share a name; a slash cannot be in a name of the API.
-      add(`${kind.toLowerCase()}/${metadata.name}`, namespace, template.metadata?.labels ?? {}, template.spec, whose)
-    } else rest.push(object)
+    const pod = { ...(object as Pod), metadata: { ...metadata, namespace } }
+    const key = `${namespace}/${metadata.name}`
+    nameOf.set(key, workloadOf(key, pod))
+    pods.push(pod)
   }
-  const others = snapshotOf(rest)
-  const nodes = [...others.nodes.values()]
-  return { pods, namespaces, policies, clusterPolicies: [...clusterModelsIn(others)], nodes, nameOf }
+  const present = new Set(nameOf.values())
+  for (const { kind, metadata, ...rest } of objects) {
+    if (!templates.has(kind) || metadata.ownerReferences?.some(({ controller }) => controller === true)) continue
+    const namespace = metadata.namespace ?? 'default'
+    const whose = `${kind.toLowerCase()}/${namespace}/${metadata.name}`
+    const { spec } = rest as { spec?: { template?: Template; jobTemplate?: { spec?: { template?: Template } } } }
+    const template = kind === 'CronJob' ? spec?.jobTemplate?.spec?.template : spec?.template
+    if (template?.spec === undefined || present.has(whose)) continue
+    // Two kinds may share a name; a slash cannot be in a name of the API.
+    const name = `${kind.toLowerCase()}/${metadata.name}`
+    nameOf.set(`${namespace}/${name}`, whose)
+    const own = { name, namespace, labels: template.metadata?.labels ?? {} }
+    pods.push({ apiVersion: 'v1', kind: 'Pod', metadata: own, spec: template.spec })
+  }
+  return { pods, nameOf }
 }
 
-/** Who may talk to whom among a cast. */
-export function analyseCast({ pods, namespaces, policies, clusterPolicies }: Cast): Analysis {
-  return analyse(pods, namespaces, policies, clusterPolicies)
+/** Whose a pod is, by its owner: `deployment/shop/web`; a ReplicaSet with a hash in its name is a Deployment's. */
+export function workloadOf(key: string, { metadata }: Pod): string {
+  const owner = metadata.ownerReferences?.find(({ controller }) => controller === true)
+  // A static pod is the kubelet's own.
+  if (owner === undefined || owner.kind === 'Node') return `pod/${key}`
+  const hash = metadata.labels?.['pod-template-hash']
+  const namespace = metadata.namespace ?? 'default'
+  if (owner.kind === 'ReplicaSet' && hash !== undefined && owner.name.endsWith(`-${hash}`))
+    return `deployment/${namespace}/${owner.name.slice(0, -hash.length - 1)}`
+  return `${owner.kind.toLowerCase()}/${namespace}/${owner.name}`
 }

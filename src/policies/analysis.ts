@@ -1,6 +1,7 @@
 import type { Address } from '../addr/index.ts'
 import type { Finding, ObjectKey } from '../cluster/index.ts'
 import type { Namespace, NetworkPolicy, Pod } from '../objects/index.ts'
+import { AddressAtoms } from './address-atoms.ts'
 import { compilePolicy } from './compile.ts'
 import { type Grant, intersectGrants, uniteGrants } from './grant.ts'
 import { Membership } from './membership.ts'
@@ -17,7 +18,7 @@ export interface Kin {
   readonly ports: readonly NamedPort[]
   /** Ids of the pod peers that select them. */
   readonly selections: ReadonlySet<string>
-  /** Where policies tell addresses apart. */
+  /** Those of the first of them, where policies tell addresses apart: the others’ are alike to every rule. */
   readonly addresses: readonly Address[]
 }
 
@@ -27,6 +28,8 @@ export interface Analysis {
   readonly findings: readonly Finding[]
   /** Which kin a pod belongs to; undefined for pods that ended or share their node's network. */
   find(pod: ObjectKey): Kin | undefined
+  /** Equal for peers that are no pods and that no rule tells apart. */
+  signOf(peer: GrantPeer): string
 }
 
 /** Puts pods into kin by everything that policies say. */
@@ -40,11 +43,16 @@ export function analyse(
   const index = new PolicyIndex()
   for (const { metadata } of namespaces) membership.setNamespace(metadata.name, metadata.labels)
   for (const pod of pods) membership.put(`${pod.metadata.namespace ?? 'default'}/${pod.metadata.name}`, pod)
+  const atoms = new AddressAtoms()
   let usesAddresses = false
+  let usesNodes = false
   const note = (peers: Peers): void => {
     for (const peer of peers.kind === 'any' ? [] : peers.peers) {
       if (peer.kind === 'pods') membership.acquire(peer)
-      if (peer.kind === 'block') usesAddresses = true
+      if (peer.kind === 'nodes') usesNodes = true
+      if (peer.kind !== 'block') continue
+      atoms.add(peer.family, peer.ranges)
+      usesAddresses = true
     }
   }
   for (const policy of policies) {
@@ -67,7 +75,7 @@ export function analyse(
     const sign = [
       index.subjects(profile.namespace, around, profile.labels).toSorted(),
       [...selections].sort(),
-      addresses,
+      addresses.map((address) => atoms.idOf(address)),
       names,
     ].join(';')
     let kin = drafts.get(sign)
@@ -87,7 +95,11 @@ export function analyse(
     byPod.set(key, kin)
   }
   const findings = [...index.models.values(), ...index.clusterModels.values()].flatMap((model) => model.findings)
-  return { kin: [...drafts.values()], findings, find: (pod) => byPod.get(pod) }
+  const signOf = ({ address, node }: GrantPeer): string => {
+    const labels = usesNodes ? JSON.stringify(Object.entries(node ?? {}).sort()) : ''
+    return `${usesAddresses && address !== undefined ? atoms.idOf(address) : ''} ${labels}`
+  }
+  return { kin: [...drafts.values()], findings, find: (pod) => byPod.get(pod), signOf }
 }
 
 function rulesOf({ ingress, egress }: PolicyModel): readonly { readonly peers: Peers }[] {
