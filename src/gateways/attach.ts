@@ -1,6 +1,5 @@
 import { keyOf } from '../cluster/index.ts'
-import type { KubeObject } from '../objects/index.ts'
-import { type AnyRoute, gatewayGroup, type ParentReference } from './gateway-api.ts'
+import { type AnyRoute, type Gateway, gatewayGroup, type ListenerSet, type ParentReference } from './gateway-api.ts'
 import { type HostPattern, intersect, parseHost } from './host.ts'
 import { allowsNamespace, type GatewayState, type ListenerState } from './listeners.ts'
 import { perObject } from './remember.ts'
@@ -13,67 +12,66 @@ export interface Attachment {
   readonly gateway: GatewayState
   /** The listeners that take it, with the hosts that both mean. */
   readonly at: readonly { readonly listener: ListenerState; readonly hosts: readonly HostPattern[] }[]
-  accepted: Verdict
+  readonly accepted: Verdict
 }
+
+/** What routes name as their parent: a Gateway stands for its own listeners alone, a ListenerSet for its. */
+export interface Parent {
+  readonly gateway: GatewayState
+  readonly listeners: readonly ListenerState[]
+}
+
+/** The parents that a Gateway is, with its ListenerSets, by kind and key. */
+export const parentsOf = perObject((gateway: GatewayState): readonly (readonly [string, Parent])[] => {
+  const byOwner = Map.groupBy(gateway.listeners, ({ owner }) => owner)
+  const parent = (kind: string, owner: Gateway | ListenerSet) =>
+    [`${kind} ${keyOf(owner)}`, { gateway, listeners: byOwner.get(owner) ?? [] }] as const
+  return [parent('Gateway', gateway.gateway), ...gateway.sets.map(({ set }) => parent('ListenerSet', set))]
+})
 
 /** Finds each parent that a route names among the Gateways of ours and their ListenerSets; parents of others are left out. */
 export function attach(
   route: AnyRoute,
   kind: string,
-  gateways: readonly GatewayState[],
+  findParent: (key: string) => Parent | undefined,
   sources: Pick<Sources, 'namespaces'>,
 ): Attachment[] {
   return (route.spec?.parentRefs ?? []).flatMap((parentRef): Attachment[] => {
-    const found = findParent(parentRef, route.metadata.namespace ?? '', gateways)
-    if (found === undefined) return []
-    const { gateway, listeners } = found
-    const base = { parentRef, gateway, at: [] }
-    const { sectionName, port } = parentRef
-    const named = listeners.filter(
-      ({ spec }) =>
-        (sectionName === undefined || spec.name === sectionName) && (port === undefined || spec.port === port),
-    )
-    if (named.length === 0)
-      return [{ ...base, accepted: verdict(false, 'NoMatchingParent', 'the parent has no such listener') }]
-    const allowing = named.filter((listener) => allows(listener, route, kind, sources))
-    if (allowing.length === 0) {
-      const says = `no listener takes a ${kind} of namespace ${route.metadata.namespace}`
-      return [{ ...base, accepted: verdict(false, 'NotAllowedByListeners', says) }]
-    }
-    const at = allowing
-      .filter(({ accepted }) => accepted.ok)
-      .map((listener) => ({ listener, hosts: sharedHosts(listener, hostsOf(route)) }))
-      .filter(({ hosts }) => hosts.length > 0)
-    if (at.length === 0) {
-      if (allowing.every(({ accepted }) => !accepted.ok))
-        return [{ ...base, accepted: verdict(false, 'NoMatchingParent', 'the listener itself is not accepted') }]
-      const says = 'no hostname of the route is one of the listeners’'
-      return [{ ...base, accepted: verdict(false, 'NoMatchingListenerHostname', says) }]
-    }
-    for (const { listener } of at) listener.attached.add(`${kind}/${keyOf(route)}`)
-    return [{ ...base, at, accepted: verdict(true, 'Accepted', 'the route is served') }]
+    const { group = gatewayGroup, kind: parentKind = 'Gateway', name, namespace } = parentRef
+    if (group !== gatewayGroup) return []
+    const found = findParent(`${parentKind} ${namespace ?? route.metadata.namespace ?? ''}/${name}`)
+    return found === undefined ? [] : [attachTo(found, parentRef, route, kind, sources)]
   })
 }
 
-/** A Gateway stands for its own listeners alone, a ListenerSet for its. */
-function findParent(
-  { group = gatewayGroup, kind = 'Gateway', name, namespace }: ParentReference,
-  own: string,
-  gateways: readonly GatewayState[],
-): { gateway: GatewayState; listeners: readonly ListenerState[] } | undefined {
-  if (group !== gatewayGroup) return undefined
-  const isNamed = ({ metadata }: KubeObject): boolean =>
-    metadata.name === name && metadata.namespace === (namespace ?? own)
-  for (const gateway of gateways) {
-    const owner =
-      kind === 'Gateway'
-        ? [gateway.gateway].find(isNamed)
-        : kind === 'ListenerSet'
-          ? gateway.sets.find(({ set }) => isNamed(set))?.set
-          : undefined
-    if (owner !== undefined) return { gateway, listeners: gateway.listeners.filter((one) => one.owner === owner) }
+function attachTo(
+  { gateway, listeners }: Parent,
+  parentRef: ParentReference,
+  route: AnyRoute,
+  kind: string,
+  sources: Pick<Sources, 'namespaces'>,
+): Attachment {
+  const refuse = (reason: string, says: string): Attachment => {
+    return { parentRef, gateway, at: [], accepted: verdict(false, reason, says) }
   }
-  return undefined
+  const { sectionName, port } = parentRef
+  const named = listeners.filter(
+    ({ spec }) =>
+      (sectionName === undefined || spec.name === sectionName) && (port === undefined || spec.port === port),
+  )
+  if (named.length === 0) return refuse('NoMatchingParent', 'the parent has no such listener')
+  const allowing = named.filter((listener) => allows(listener, route, kind, sources))
+  if (allowing.length === 0)
+    return refuse('NotAllowedByListeners', `no listener takes a ${kind} of namespace ${route.metadata.namespace}`)
+  const hostnames = hostsOf(route)
+  const at = allowing
+    .filter(({ accepted }) => accepted.ok)
+    .map((listener) => ({ listener, hosts: sharedHosts(listener, hostnames) }))
+    .filter(({ hosts }) => hosts.length > 0)
+  if (at.length > 0) return { parentRef, gateway, at, accepted: verdict(true, 'Accepted', 'the route is served') }
+  if (allowing.every(({ accepted }) => !accepted.ok))
+    return refuse('NoMatchingParent', 'the listener itself is not accepted')
+  return refuse('NoMatchingListenerHostname', 'no hostname of the route is one of the listeners’')
 }
 
 function allows(listener: ListenerState, route: AnyRoute, kind: string, sources: Pick<Sources, 'namespaces'>): boolean {

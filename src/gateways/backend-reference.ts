@@ -1,13 +1,11 @@
 import { createHash } from 'node:crypto'
 import { type ObjectKey, splitKey } from '../cluster/index.ts'
-import type { Service } from '../objects/index.ts'
 import { findPort, protocolOf } from './backend.ts'
-import type { Policies } from './backend-tls.ts'
-import { type BackendReference, gatewayGroup, type ReferenceGrant } from './gateway-api.ts'
+import type { Policies, PolicyState } from './backend-tls.ts'
+import { type BackendReference, gatewayGroup } from './gateway-api.ts'
 import type { Authority, BackendModel, BackendTls, Because, Certificate, Target } from './model.ts'
 import { proxyProtocolOf } from './proxy-protocol.ts'
 import { completeReference, isPermitted } from './reference.ts'
-import { isSameList } from './remember.ts'
 import type { Sources } from './sources.ts'
 import { type Verdict, verdict } from './verdict.ts'
 
@@ -22,52 +20,19 @@ export interface Referring {
   readonly persistence?: BackendModel['persistence']
 }
 
-/** What the references of a route came to, with the Services that were looked for. */
-export interface Reached {
-  readonly backends: ReadonlyMap<string, BackendModel>
-  readonly authorities: ReadonlyMap<string, Authority>
-  readonly certificates: ReadonlyMap<string, Certificate>
-  readonly services: ReadonlyMap<ObjectKey, Service | undefined>
-  readonly hasPolicy: boolean
-  readonly grants: readonly ReferenceGrant[]
-}
-
-/** What references have led to so far. */
+/** What the references of a route lead to. */
 export class Backends {
-  /** The Services that were looked for. */
-  readonly #read = new Map<ObjectKey, Service | undefined>()
   readonly backends = new Map<string, BackendModel>()
   readonly authorities = new Map<string, Authority>()
   readonly certificates = new Map<string, Certificate>()
+  /** Those that speak of a Service that requests are sent to. */
+  readonly policies = new Set<PolicyState>()
   readonly #sources: Sources
-  readonly policies: Policies
+  readonly #policies: Pick<Policies, 'byTarget' | 'byService'>
 
-  constructor(sources: Sources, policies: Policies) {
+  constructor(sources: Sources, policies: Pick<Policies, 'byTarget' | 'byService'>) {
     this.#sources = sources
-    this.policies = policies
-  }
-
-  /** What the references of one route lead to, and what that depends on. */
-  apart<Value>(resolveAll: (own: Backends) => Value): { value: Value; reached: Reached } {
-    const own = new Backends(this.#sources, this.policies)
-    const value = resolveAll(own)
-    const { backends, authorities, certificates } = own
-    const hasPolicy = [...own.#read.keys()].some((key) => this.policies.byService.has(key))
-    const { grants } = this.#sources.gatewayApi
-    return { value, reached: { backends, authorities, certificates, services: own.#read, hasPolicy, grants } }
-  }
-
-  take({ backends, authorities, certificates }: Reached): void {
-    for (const [id, one] of backends) if (!this.backends.has(id)) this.backends.set(id, one)
-    for (const [id, one] of authorities) this.authorities.set(id, one)
-    for (const [id, one] of certificates) this.certificates.set(id, one)
-  }
-
-  /** Whether references would lead to the same again. Those to Services with a policy are always followed anew. */
-  isStill({ services, hasPolicy, grants }: Reached): boolean {
-    const isSame = ([key, service]: [ObjectKey, Service | undefined]): boolean =>
-      this.#sources.services.get(key) === service && !this.policies.byService.has(key)
-    return !hasPolicy && isSameList(this.#sources.gatewayApi.grants, grants) && [...services].every(isSame)
+    this.#policies = policies
   }
 
   /** Where a reference of a route leads, and why it leads nowhere. */
@@ -80,13 +45,15 @@ export class Backends {
     if (to.group !== '' || to.kind !== 'Service')
       return refuse('InvalidKind', `${to.kind}.${to.group || 'core'} cannot be a backend; name a Service`)
     const key = `${to.namespace}/${to.name}`
-    if (!isPermitted({ group: gatewayGroup, ...from }, to, this.#sources.gatewayApi.grants))
+    if (
+      to.namespace !== from.namespace &&
+      !isPermitted({ group: gatewayGroup, ...from }, to, this.#sources.gatewayApi.grants)
+    )
       return refuse(
         'RefNotPermitted',
         `no ReferenceGrant in ${to.namespace} lets ${from.kind}s of ${from.namespace} use service/${key}`,
       )
     const service = this.#sources.services.get(key)
-    this.#read.set(key, service)
     if (service === undefined) return refuse('BackendNotFound', `there is no service/${key}`)
     if (service.spec.type === 'ExternalName')
       return refuse('BackendNotFound', `service/${key} is an ExternalName, which has no endpoints`)
@@ -96,10 +63,12 @@ export class Backends {
         : findPort(service, { number: reference.port ?? 0 })
     if (port === undefined)
       return refuse('BackendNotFound', `service/${key} has no port ${reference.port ?? '(none is named)'}`)
-    const policy = this.policies.byTarget.get(`${key}:${port.name}`) ?? this.policies.byTarget.get(key)
     const isHttp = from.kind === 'HTTPRoute' || from.kind === 'GRPCRoute'
-    if (isHttp) for (const one of this.policies.byService.get(key) ?? []) one.gateways.add(from.gateway)
-    if (policy !== undefined && isHttp) {
+    const all = (isHttp && this.#policies.byService.get(key)) || []
+    for (const one of all) this.policies.add(one)
+    const { byTarget } = this.#policies
+    const policy = all.length === 0 ? undefined : (byTarget.get(`${key}:${port.name}`) ?? byTarget.get(key))
+    if (policy !== undefined) {
       // Nothing may be sent to somebody whose name cannot be checked.
       if (policy.tls === undefined)
         return {
@@ -111,7 +80,7 @@ export class Backends {
         }
       if (policy.bundle !== undefined) this.authorities.set(policy.bundle.id, policy.bundle)
     }
-    const own = isHttp ? policy?.tls : undefined
+    const own = policy?.tls
     const tls: BackendTls | undefined = own && {
       ...own,
       ...(from.clientCertificate && { clientCertificate: from.clientCertificate.id }),

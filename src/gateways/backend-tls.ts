@@ -3,7 +3,7 @@ import { type BackendTLSPolicy, gatewayGroup } from './gateway-api.ts'
 import { compare } from './ingress-class.ts'
 import { mergeBundles, resolveAuthority } from './listener-tls.ts'
 import type { Authority, BackendTls } from './model.ts'
-import type { Sources } from './sources.ts'
+import type { Lookup, Sources } from './sources.ts'
 import { type Verdict, verdict } from './verdict.ts'
 
 /** A BackendTLSPolicy, judged. Of two for one port of a Service the older has it. */
@@ -14,23 +14,21 @@ export interface PolicyState {
   /** What it asks for; undefined when it cannot be followed, and then nothing may be sent. */
   readonly tls?: Omit<BackendTls, 'clientCertificate'>
   readonly bundle?: Authority
-  /** Keys of the Gateways whose routes lead to a Service of it. */
-  readonly gateways: Set<ObjectKey>
 }
 
 /** The policies by `namespace/service` and `namespace/service:portName`; the one for a port wins over the one for all. */
 export interface Policies {
   readonly states: readonly PolicyState[]
-  readonly byTarget: ReadonlyMap<string, PolicyState>
+  readonly byTarget: Lookup<PolicyState>
   /** All that name a Service, by its key, those that lost included. */
-  readonly byService: ReadonlyMap<ObjectKey, readonly PolicyState[]>
+  readonly byService: Lookup<readonly PolicyState[]>
 }
 
-export function compilePolicies(sources: Sources): Policies {
+export function compilePolicies(policies: readonly BackendTLSPolicy[], sources: Sources): Policies {
   const states: PolicyState[] = []
   const byTarget = new Map<string, PolicyState>()
   const byService = new Map<ObjectKey, PolicyState[]>()
-  const oldestFirst = [...sources.gatewayApi.policies].sort(
+  const oldestFirst = [...policies].sort(
     (a, b) =>
       compare(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') || compare(keyOf(a), keyOf(b)),
   )
@@ -88,6 +86,5 @@ function judge(policy: BackendTLSPolicy, sources: Sources): PolicyState {
     resolved,
     ...(usable && { tls: { host: hostname.toLowerCase(), authority, names } }),
     ...(bundles.length > 0 && { bundle: { id, pem: mergeBundles(bundles) } }),
-    gateways: new Set(),
   }
 }

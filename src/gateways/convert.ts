@@ -5,7 +5,7 @@ import { convertRule } from './convert-rule.ts'
 import { covers, type HostPattern, hostText, moreSpecific, parseHost } from './host.ts'
 import { type Ingress, objectOf } from './ingress.ts'
 import type { Referred } from './ingress-auth.ts'
-import { type Claim, compileClaims } from './ingress-claims.ts'
+import { type Claim, readIngress, settleClaims } from './ingress-claims.ts'
 import { compare } from './ingress-class.ts'
 import { type ClientCheck, checkOfClaim, compileChecks } from './ingress-clients.ts'
 import type { ConfigMap, Lookup } from './sources.ts'
@@ -24,10 +24,11 @@ export function convertIngresses(
     (a, b) =>
       compare(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') || compare(keyOf(a), keyOf(b)),
   )
-  const { claims, passthrough, findings } = compileClaims(ordered, { ...unread, configMaps })
+  const read = ordered.map((one) => readIngress(one, { ...unread, configMaps }))
+  const { claims, passthrough, findings } = settleClaims(read)
   const checks = compileChecks(claims, unread)
   const into = new Converted(to)
-  for (const finding of findings) into.note({ kind: 'lost', ...finding })
+  for (const finding of [...read.flatMap((one) => one.findings), ...findings]) into.note({ kind: 'lost', ...finding })
   const listeners = httpsListeners(ordered, into)
   for (const claim of passthrough) convertPassthrough(claim, services, into)
   const groups = Map.groupBy(

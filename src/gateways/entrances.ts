@@ -1,156 +1,126 @@
 import { keyOf } from '../cluster/index.ts'
 import { boundPort, gatewayServiceName } from './gateway-service.ts'
-import type { RouteAtParent, RouteState } from './gateways.ts'
-import { type HostPattern, hostText } from './host.ts'
+import { hostText } from './host.ts'
 import { compare } from './ingress-class.ts'
+import { Shared } from './keyed.ts'
 import { type GatewayState, isServed, type ListenerState } from './listeners.ts'
 import type { Authority, Certificate, Entrance, Finding, StreamRoute } from './model.ts'
 import { readTrustedProxies } from './proxy-protocol.ts'
 import type { Sources } from './sources.ts'
-import { type Claim, compileTiers } from './tiers.ts'
+import { type Claim, Tiers } from './tiers.ts'
 
-export interface Served {
-  readonly entrances: readonly Entrance[]
-  readonly certificates: ReadonlyMap<string, Certificate>
-  readonly authorities: ReadonlyMap<string, Authority>
-  readonly findings: readonly Finding[]
-}
+/** A stream with what orders it among those for the same host: of them the oldest has it. */
+export type StreamClaim = StreamRoute & { readonly order: string }
 
-/** The ports of all Gateways that can be bound. */
-export function entrancesOf(
-  gateways: readonly GatewayState[],
-  routes: readonly RouteState[],
-  sources: Pick<Sources, 'services'>,
-): Served {
-  const certificates = new Map<string, Certificate>()
-  const authorities = new Map<string, Authority>()
-  const byListener = routesByListener(routes)
-  const findings: Finding[] = []
-  const entrances = gateways.flatMap((state) => {
-    const { gateway } = state
-    if (!state.accepted.ok) return []
-    const served = state.listeners.filter(isServed)
-    const trusted = readTrustedProxies(gateway.metadata.annotations, `gateway/${keyOf(gateway)}`)
-    findings.push(...trusted.findings)
-    const service = sources.services.get(`${gateway.metadata.namespace}/${gatewayServiceName(gateway)}`)
-    const ports = Map.groupBy(served, ({ protocol, spec }) => `${spec.port}${protocol === 'UDP' ? '/udp' : ''}`)
-    return [...ports].flatMap(([name, listeners]): Entrance[] => {
-      const [{ protocol, spec }] = listeners as [ListenerState]
-      const port = boundPort(service, spec.port, protocol === 'UDP' ? 'UDP' : 'TCP')
-      if (port === undefined) return []
-      for (const { certificates: own, validation } of listeners) {
-        for (const certificate of own) certificates.set(certificate.id, certificate)
-        if (validation !== undefined) authorities.set(validation.bundle.id, validation.bundle)
-      }
-      const entrance = entranceOf(
-        `${gateway.metadata.namespace}:${gateway.metadata.name}:${name}`,
-        port,
-        listeners,
-        byListener,
-      )
-      return [{ ...entrance, trustedProxies: trusted.prefixes }]
-    })
-  })
-  return { entrances, certificates, authorities, findings }
-}
+/** The listeners of a Gateway that share a port, with the routes that they have. */
+class Port {
+  readonly #name: string
+  readonly #listeners: readonly ListenerState[]
+  readonly tiers: Tiers
+  readonly streams = new Shared<StreamClaim>((a, b) => compare(a.order, b.order))
+  readonly certificates: readonly Certificate[]
+  readonly authorities: readonly Authority[]
+  #last: Entrance | undefined
 
-interface RouteHere {
-  readonly state: RouteState
-  readonly parent: RouteAtParent
-  readonly hosts: readonly HostPattern[]
-}
+  constructor(name: string, listeners: readonly ListenerState[]) {
+    this.#name = name
+    this.#listeners = listeners
+    this.tiers = new Tiers(listeners.filter(isForRequests))
+    this.certificates = listeners.flatMap((one) => one.certificates)
+    this.authorities = listeners.flatMap(({ validation }) => (validation === undefined ? [] : [validation.bundle]))
+  }
 
-function routesByListener(routes: readonly RouteState[]): Map<ListenerState, RouteHere[]> {
-  const found = new Map<ListenerState, RouteHere[]>()
-  for (const state of routes)
-    for (const parent of state.parents)
-      for (const { listener, hosts } of parent.at) {
-        const here = found.get(listener) ?? []
-        here.push({ state, parent, hosts })
-        found.set(listener, here)
-      }
-  return found
-}
-
-function entranceOf(
-  id: string,
-  port: number,
-  listeners: readonly ListenerState[],
-  byListener: ReadonlyMap<ListenerState, readonly RouteHere[]>,
-): Entrance {
-  const [first] = listeners as [ListenerState]
-  const http = listeners.filter(({ protocol, mode }) => (protocol === 'HTTP' || protocol === 'TLS') && mode === 'http')
-  const claims = http.flatMap((listener) => claimsOf(listener, byListener.get(listener) ?? []))
-  const streams = listeners
-    .filter((listener) => !http.includes(listener))
-    .flatMap((listener) => streamsOf(listener, byListener.get(listener) ?? []))
-  const validation = listeners.find((one) => one.validation !== undefined)?.validation
-  return {
-    id,
-    port,
-    shownPort: first.spec.port,
-    protocol: first.protocol,
-    star: 'suffix',
-    listeners: listeners.map(({ id, host, mode, certificates: own, because }) => ({
-      id,
-      host,
-      mode,
-      certificates: own.map((certificate) => certificate.id),
-      because,
-    })),
-    tiers: compileTiers(http, claims),
-    streams: uniqueHosts(streams),
-    ...(validation && { clientValidation: { authority: validation.authority, mode: validation.mode } }),
-    because: first.because,
+  /** What is bound; nothing until the Gateway's Service says which port. The same object as long as it says the same. */
+  entrance(gateway: string, port: number | undefined, trustedProxies: readonly string[]): Entrance | undefined {
+    if (port === undefined) return undefined
+    const tiers = this.tiers.list()
+    const streams = this.streams.list()
+    const last = this.#last
+    if (last?.port === port && last.tiers === tiers && last.streams === streams) return last
+    const [first] = this.#listeners as [ListenerState]
+    const validation = this.#listeners.find((one) => one.validation !== undefined)?.validation
+    this.#last = {
+      id: `${gateway}:${this.#name}`,
+      port,
+      shownPort: first.spec.port,
+      protocol: first.protocol,
+      star: 'suffix',
+      listeners:
+        last?.listeners ??
+        this.#listeners.map(({ id, host, mode, certificates: own, because }) => ({
+          id,
+          host,
+          mode,
+          certificates: own.map((certificate) => certificate.id),
+          because,
+        })),
+      tiers,
+      streams,
+      ...(validation && { clientValidation: { authority: validation.authority, mode: validation.mode } }),
+      because: first.because,
+      trustedProxies,
+    }
+    return this.#last
   }
 }
 
-function claimsOf(listener: ListenerState, routes: readonly RouteHere[]): Claim[] {
-  const claims = routes.flatMap(({ state, parent, hosts }) => {
-    const { metadata } = state.route
-    const object = `${keyOf(state.route)} ${state.kind}`
-    const unique = hosts.length === 1 ? hosts : [...new Map(hosts.map((host) => [hostText(host), host])).values()]
-    return unique.map((host) => ({
-      listener: listener.id,
-      host,
-      created: metadata.creationTimestamp ?? '',
-      object,
-      rules: parent.rules,
-    }))
-  })
-  if (new Set(routes.map(({ state }) => state)).size === routes.length) return claims
-  // A route may name a listener twice, by two of its parents.
-  return [...new Map(claims.map((claim) => [`${claim.object} ${hostText(claim.host)}`, claim])).values()]
+/** The ports of a Gateway that can be bound. Lives as long as its listeners are the same. */
+export class Ports {
+  readonly #state: GatewayState
+  readonly #ports: readonly { readonly number: number; readonly protocol: 'TCP' | 'UDP'; readonly port: Port }[]
+  readonly #byListener: ReadonlyMap<ListenerState, Port>
+  readonly #trusted: ReturnType<typeof readTrustedProxies>
+
+  constructor(state: GatewayState) {
+    this.#state = state
+    const { gateway } = state
+    const served = state.accepted.ok ? state.listeners.filter(isServed) : []
+    const named = Map.groupBy(served, ({ protocol, spec }) => `${spec.port}${protocol === 'UDP' ? '/udp' : ''}`)
+    const byListener = new Map<ListenerState, Port>()
+    this.#ports = [...named].map(([name, listeners]) => {
+      const port = new Port(name, listeners)
+      for (const listener of listeners) byListener.set(listener, port)
+      const { protocol, spec } = listeners[0]!
+      return { number: spec.port, protocol: protocol === 'UDP' ? 'UDP' : 'TCP', port }
+    })
+    this.#byListener = byListener
+    this.#trusted = state.accepted.ok
+      ? readTrustedProxies(gateway.metadata.annotations, `gateway/${keyOf(gateway)}`)
+      : { prefixes: [], findings: [] }
+  }
+
+  get findings(): readonly Finding[] {
+    return this.#trusted.findings
+  }
+
+  add(listener: ListenerState, claim: Claim | StreamClaim): void {
+    const port = this.#byListener.get(listener)
+    if ('rules' in claim) port?.tiers.add(claim)
+    else port?.streams.add(hostText(claim.host), claim)
+  }
+
+  remove(listener: ListenerState, claim: Claim | StreamClaim): void {
+    const port = this.#byListener.get(listener)
+    if ('rules' in claim) port?.tiers.remove(claim)
+    else port?.streams.remove(hostText(claim.host), claim)
+  }
+
+  served(
+    services: Sources['services'],
+  ): { entrance: Entrance; certificates: readonly Certificate[]; authorities: readonly Authority[] }[] {
+    const { gateway } = this.#state
+    const { namespace, name } = gateway.metadata
+    const service = services.get(`${namespace}/${gatewayServiceName(gateway)}`)
+    return this.#ports.flatMap(({ number, protocol, port }) => {
+      const bound = boundPort(service, number, protocol)
+      const entrance = port.entrance(`${namespace}:${name}`, bound, this.#trusted.prefixes)
+      const { certificates, authorities } = port
+      return entrance === undefined ? [] : [{ entrance, certificates, authorities }]
+    })
+  }
 }
 
-function streamsOf(listener: ListenerState, routes: readonly RouteHere[]): (StreamRoute & { order: string })[] {
-  return routes.flatMap(({ state, parent, hosts }) => {
-    const object = `${state.kind.toLowerCase()}/${keyOf(state.route)}`
-    const because = { object, field: 'spec.rules[0]', value: '' }
-    const mode =
-      listener.protocol === 'TCP'
-        ? 'tcp'
-        : listener.protocol === 'UDP'
-          ? 'udp'
-          : listener.mode === 'passthrough'
-            ? 'passthrough'
-            : 'terminate'
-    const order = `${state.route.metadata.creationTimestamp ?? ''} ${keyOf(state.route)}`
-    return hosts.map((host) => ({
-      host,
-      listener: listener.id,
-      mode,
-      action: { id: object, targets: parent.targets },
-      because,
-      order,
-    }))
-  })
-}
-
-/** Of routes for one host the oldest has it. */
-function uniqueHosts(streams: (StreamRoute & { order: string })[]): StreamRoute[] {
-  const found = new Map<string, StreamRoute>()
-  for (const { order: _, ...stream } of streams.sort((a, b) => compare(a.order, b.order)))
-    if (!found.has(hostText(stream.host))) found.set(hostText(stream.host), stream)
-  return [...found.values()]
+/** Whether requests are told apart at a listener, not only connections. */
+export function isForRequests({ protocol, mode }: ListenerState): boolean {
+  return (protocol === 'HTTP' || protocol === 'TLS') && mode === 'http'
 }

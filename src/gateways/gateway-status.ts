@@ -6,6 +6,7 @@ import type { GatewayStatus, ListenerSet, ListenerStatus } from './gateway-api.t
 import { gatewayGroup } from './gateway-api.ts'
 import type { GatewayApiState } from './gateways.ts'
 import { type GatewayState, isServed, type ListenerState } from './listeners.ts'
+import type { RouteState } from './routes.ts'
 import { condition, type Verdict, verdict } from './verdict.ts'
 
 /** The addresses that a Gateway's Service has, or why it has none. */
@@ -23,9 +24,15 @@ export interface WantedStatus {
 
 /** The statuses of the GatewayClasses, Gateways and ListenerSets that are ours. */
 export function gatewayStatuses(
-  { classes, gateways, clientCertificates }: GatewayApiState,
+  {
+    classes,
+    gateways,
+    clientCertificates,
+    routes,
+  }: Pick<GatewayApiState, 'classes' | 'gateways' | 'clientCertificates' | 'routes'>,
   addressesOf: (gateway: ObjectKey) => GivenAddresses,
 ): WantedStatus[] {
+  const attached = attachedTo(routes)
   return [
     ...classes.map((object) => ({
       kind: 'GatewayClass',
@@ -35,16 +42,27 @@ export function gatewayStatuses(
     ...gateways.flatMap((state) => {
       const key = keyOf(state.gateway)
       const found = clientCertificates.get(key)
-      const sets = state.sets.map(({ set, allowed }) => ({ set, ...setStatus(state, set, allowed) }))
-      const attached = sets.filter(({ accepted }) => accepted).length
+      const sets = state.sets.map(({ set, allowed }) => ({ set, ...setStatus(state, set, allowed, attached) }))
+      const asking = sets.filter(({ accepted }) => accepted).length
       const shown = found === undefined || 'pem' in found ? undefined : found
-      const status = gatewayStatus(state, addressesOf(key), attached, shown)
+      const status = gatewayStatus(state, addressesOf(key), asking, shown, attached)
       return [
         { kind: 'Gateway', object: state.gateway, status },
         ...sets.map(({ set, status }) => ({ kind: 'ListenerSet', object: set, status })),
       ]
     }),
   ]
+}
+
+/** How many routes listeners have. */
+type Attached = ReadonlyMap<ListenerState, number>
+
+function attachedTo(routes: readonly RouteState[]): Attached {
+  const counts = new Map<ListenerState, number>()
+  for (const { parents } of routes)
+    for (const listener of new Set(parents.flatMap(({ at }) => at.map((one) => one.listener))))
+      counts.set(listener, (counts.get(listener) ?? 0) + 1)
+  return counts
 }
 
 function classStatus(generation: number): object {
@@ -61,6 +79,7 @@ function gatewayStatus(
   given: GivenAddresses,
   attachedListenerSets: number,
   unresolved: Verdict | undefined,
+  attached: Attached,
 ): GatewayStatus {
   const generation = gateway.metadata.generation ?? 0
   const conditions = [
@@ -72,7 +91,9 @@ function gatewayStatus(
   return {
     addresses: given.addresses.map((value) => ({ type: 'IPAddress', value })),
     conditions,
-    listeners: listeners.filter(({ owner }) => owner === gateway).map((one) => listenerStatus(one, generation)),
+    listeners: listeners
+      .filter(({ owner }) => owner === gateway)
+      .map((one) => listenerStatus(one, generation, attached)),
     attachedListenerSets,
   }
 }
@@ -95,15 +116,15 @@ function insecureFallback(listeners: readonly ListenerState[], generation: numbe
   return [condition('InsecureFrontendValidationMode', says, generation)]
 }
 
-function listenerStatus(listener: ListenerState, generation: number): ListenerStatus {
-  const { spec, kinds, attached, accepted, resolved, conflicted } = listener
+function listenerStatus(listener: ListenerState, generation: number, attached: Attached): ListenerStatus {
+  const { spec, kinds, accepted, resolved, conflicted } = listener
   const programmed = isServed(listener)
     ? verdict(true, 'Programmed', 'nodes serve it')
     : verdict(false, conflicted.ok ? conflicted.reason : 'Invalid', accepted.ok ? resolved.message : accepted.message)
   return {
     name: spec.name,
     supportedKinds: kinds.map((kind) => ({ group: gatewayGroup, kind })),
-    attachedRoutes: attached.size,
+    attachedRoutes: attached.get(listener) ?? 0,
     conditions: [
       condition('Accepted', accepted, generation),
       condition('Programmed', programmed, generation),
@@ -113,7 +134,12 @@ function listenerStatus(listener: ListenerState, generation: number): ListenerSt
   }
 }
 
-function setStatus(state: GatewayState, set: ListenerSet, allowed: boolean): { accepted: boolean; status: object } {
+function setStatus(
+  state: GatewayState,
+  set: ListenerSet,
+  allowed: boolean,
+  attached: Attached,
+): { accepted: boolean; status: object } {
   const generation = set.metadata.generation ?? 0
   const own = state.listeners.filter(({ owner }) => owner === set)
   const [accepted, programmed] = setVerdicts(state, own, allowed)
@@ -121,7 +147,7 @@ function setStatus(state: GatewayState, set: ListenerSet, allowed: boolean): { a
     accepted: accepted.ok,
     status: {
       conditions: [condition('Accepted', accepted, generation), condition('Programmed', programmed, generation)],
-      listeners: own.map((one) => listenerStatus(one, generation)),
+      listeners: own.map((one) => listenerStatus(one, generation, attached)),
     },
   }
 }

@@ -1,35 +1,30 @@
+import { isDeepStrictEqual } from 'node:util'
 import { keyOf, type ObjectKey } from '../cluster/index.ts'
-import { type Attachment, attach } from './attach.ts'
-import { Backends, type Reached, type Referring } from './backend-reference.ts'
+import { type Parent, parentsOf } from './attach.ts'
 import { compilePolicies, type Policies } from './backend-tls.ts'
-import { entrancesOf } from './entrances.ts'
-import type { AnyRoute, Gateway, GatewayClass } from './gateway-api.ts'
-import { gatewayGroup } from './gateway-api.ts'
+import { Ports } from './entrances.ts'
+import {
+  type AnyRoute,
+  type BackendTLSPolicy,
+  type Gateway,
+  type GatewayClass,
+  gatewayGroup,
+  type ListenerSet,
+} from './gateway-api.ts'
 import { compileGrpcRoute, compileHttpRoute } from './http-route.ts'
+import { difference, keepList } from './keyed.ts'
+import { Answers, Ledger, type Look, turnSources, watched } from './ledger.ts'
 import { resolveCertificate } from './listener-tls.ts'
-import { compileListeners, type GatewayState } from './listeners.ts'
-import type { Authority, BackendModel, Certificate, Entrance, Finding, HttpRule, WeightedTarget } from './model.ts'
-import { perObject } from './remember.ts'
-import type { Sources } from './sources.ts'
+import { compileListeners, type GatewayState, parentOf } from './listeners.ts'
+import type { Authority, BackendModel, Certificate, Entrance, Finding } from './model.ts'
+import { Offers } from './offers.ts'
+import { type CompileRoute, type Given, type RouteState, Routes } from './routes.ts'
+import type { GatewayApiSources, Sources } from './sources.ts'
 import { compileStreamRoute } from './stream-route.ts'
 import { type Verdict, verdict } from './verdict.ts'
 
 /** `spec.controllerName` of the GatewayClasses that are Plumb's to serve. */
 export const gatewayControllerName = 'plumb.network/gateway-controller'
-
-/** A route with all that it comes to: at each parent of ours what it is told, and the rules that are served there. */
-export interface RouteState {
-  readonly route: AnyRoute
-  readonly kind: Referring['kind']
-  readonly parents: readonly RouteAtParent[]
-}
-
-export interface RouteAtParent extends Attachment {
-  readonly resolved: Verdict
-  readonly rules: readonly HttpRule[]
-  /** Of a stream, where it goes. */
-  readonly targets: readonly WeightedTarget[]
-}
 
 /** Everything that the Gateway API says, for serving it and for its status alike. */
 export interface GatewayApiState {
@@ -41,98 +36,159 @@ export interface GatewayApiState {
   readonly policies: Policies
   readonly entrances: readonly Entrance[]
   readonly backends: ReadonlyMap<string, BackendModel>
-  readonly certificates: ReadonlyMap<string, Certificate>
-  readonly authorities: ReadonlyMap<string, Authority>
   readonly findings: readonly Finding[]
 }
 
+/** All of it read once. */
 export function compileGatewayApi(sources: Sources): GatewayApiState {
-  const api = sources.gatewayApi
-  const classes = [...api.classes].filter(({ spec }) => spec?.controllerName === gatewayControllerName)
-  const names = new Set(classes.map(({ metadata }) => metadata.name))
-  const sets = [...api.listenerSets]
-  const gateways = [...api.gateways]
-    .filter(({ spec }) => names.has(spec?.gatewayClassName ?? ''))
-    .map((gateway) => compileListeners(gateway, sets, sources))
-  const clientCertificates = new Map(
-    gateways.flatMap(({ gateway }): [ObjectKey, Certificate | Verdict][] => {
-      const found = clientCertificateOf(gateway, sources)
-      return found === undefined ? [] : [[keyOf(gateway), found]]
-    }),
-  )
-  const policies = compilePolicies(sources)
-  const backends = new Backends(sources, policies)
-  const compileAll = <Route extends AnyRoute>(
-    kind: Referring['kind'],
-    routes: Iterable<Route>,
-    compile: (route: Route, own: Backends, from: Referring) => Compiled,
-  ): RouteState[] =>
-    [...routes].flatMap((route) => {
-      const parents = attach(route, kind, gateways, sources).map((at): RouteAtParent => {
-        const gateway = keyOf(at.gateway.gateway)
-        const shown = clientCertificates.get(gateway)
-        const namespace = route.metadata.namespace ?? ''
-        const from = { kind, namespace, gateway, ...(shown && 'pem' in shown && { clientCertificate: shown }) }
-        const { refused, unserved, rules = [], targets = [] } = compileOnce(route, from, backends, compile)
-        const accepted = at.accepted.ok && unserved !== undefined ? unserved : at.accepted
-        return {
-          ...at,
-          accepted,
-          rules,
-          targets,
-          resolved: refused ?? verdict(true, 'ResolvedRefs', 'all references are resolved'),
-        }
-      })
-      return parents.length === 0 ? [] : [{ route, kind, parents }]
+  const ledger = new Ledger()
+  const offers = new Offers()
+  turnSources(ledger, sources)
+  const api = new GatewayApi(ledger, offers)
+  const served = api.update(sources)
+  return { ...served, ...api.state(), backends: new Map(offers.backends.list().map((one) => [one.id, one])) }
+}
+
+interface GatewayAnswer {
+  readonly state: GatewayState
+  readonly shown?: Certificate | Verdict
+}
+
+/** What the ports of all Gateways are. */
+interface Served {
+  readonly entrances: readonly Entrance[]
+  readonly certificates: readonly Certificate[]
+  readonly authorities: readonly Authority[]
+  readonly findings: readonly Finding[]
+}
+
+/** The Gateway API, followed: what is asked again costs as much as what has changed. */
+export class GatewayApi {
+  readonly #ledger: Ledger
+  readonly #offers: Offers
+  readonly #judged: Answers<Gateway, GatewayAnswer | undefined>
+  readonly #policies: Answers<readonly BackendTLSPolicy[], Policies>
+  readonly #routes: readonly (readonly [keyof GatewayApiSources, Routes<AnyRoute>])[]
+  #sources!: Sources
+  #policyList: readonly BackendTLSPolicy[] = []
+  #gateways: readonly Gateway[] = []
+  #states: readonly GatewayState[] = []
+  #parents: ReadonlyMap<string, Parent> = new Map()
+  #shown: ReadonlyMap<ObjectKey, Certificate | Verdict> = new Map()
+  #ports: ReadonlyMap<Gateway, { readonly state: GatewayState; readonly ports: Ports }> = new Map()
+
+  constructor(ledger: Ledger, offers: Offers) {
+    this.#ledger = ledger
+    this.#offers = offers
+    this.#judged = new Answers(ledger, (gateway, look) => {
+      if (!classesOf(look).some(({ metadata }) => metadata.name === gateway.spec?.gatewayClassName)) return undefined
+      const own = watched(this.#sources, look)
+      const sets = (look('sets', keyOf(gateway)) ?? []) as readonly ListenerSet[]
+      const shown = clientCertificateOf(gateway, own)
+      return { state: compileListeners(gateway, sets, own), ...(shown && { shown }) }
     })
-  const routes = [
-    ...compileAll('HTTPRoute', api.httpRoutes, compileHttpRoute),
-    ...compileAll('GRPCRoute', api.grpcRoutes, compileGrpcRoute),
-    ...compileAll('TLSRoute', api.tlsRoutes, compileStreamRoute),
-    ...compileAll('TCPRoute', api.tcpRoutes, compileStreamRoute),
-    ...compileAll('UDPRoute', api.udpRoutes, compileStreamRoute),
-  ]
-  const served = entrancesOf(gateways, routes, sources)
-  const authorities = new Map([...backends.authorities, ...served.authorities])
-  const certificates = new Map([...backends.certificates, ...served.certificates])
-  return {
-    classes,
-    gateways,
-    clientCertificates,
-    routes,
-    policies,
-    entrances: served.entrances,
-    backends: backends.backends,
-    authorities,
-    certificates,
-    findings: [...served.findings, ...findingsOf(routes)],
+    this.#policies = new Answers(ledger, (policies, look) => compilePolicies(policies, watched(this.#sources, look)))
+    const routes = <Route extends AnyRoute>(kind: RouteState['kind'], compile: CompileRoute<Route>) =>
+      new Routes(kind, ledger, compile) as unknown as Routes<AnyRoute>
+    this.#routes = [
+      ['httpRoutes', routes('HTTPRoute', compileHttpRoute)],
+      ['grpcRoutes', routes('GRPCRoute', compileGrpcRoute)],
+      ['tlsRoutes', routes('TLSRoute', compileStreamRoute)],
+      ['tcpRoutes', routes('TCPRoute', compileStreamRoute)],
+      ['udpRoutes', routes('UDPRoute', compileStreamRoute)],
+    ]
+  }
+
+  /** What the objects mean now; the caller has turned the ledger to them. */
+  update(sources: Sources): Served {
+    this.#sources = sources
+    const { classes, gateways, listenerSets, policies } = sources.gatewayApi
+    this.#ledger.turnList('classes', classes)
+    this.#ledger.turnGroups('sets', listenerSets, parentOf)
+    const policyList = keepList(this.#policyList, policies)
+    if (policyList !== this.#policyList) this.#policies.forget(this.#policyList)
+    this.#policyList = policyList
+    const judgedPolicies = this.#policies.of(policyList)
+    this.#ledger.turn('policies', judgedPolicies.byService)
+    this.#judge(gateways)
+    this.#ledger.turn('parents', this.#parents)
+    this.#ledger.turn('shown', this.#shown)
+    for (const [kind, routes] of this.#routes)
+      routes.update(sources.gatewayApi[kind] as readonly AnyRoute[], sources, judgedPolicies, (given, isGiven) =>
+        this.#take(given, isGiven),
+      )
+    return this.#serve(sources)
+  }
+
+  /** What is told of it to the objects. */
+  state(): Pick<GatewayApiState, 'classes' | 'gateways' | 'clientCertificates' | 'routes' | 'policies'> {
+    return {
+      classes: this.#sources.gatewayApi.classes.filter(isOurs),
+      gateways: this.#states,
+      clientCertificates: this.#shown,
+      routes: this.#routes.flatMap(([, one]) => one.states),
+      policies: this.#policies.of(this.#policyList),
+    }
+  }
+
+  #judge(gateways: readonly Gateway[]): void {
+    for (const gone of difference(this.#gateways, gateways).gone) this.#judged.forget(gone)
+    this.#gateways = gateways
+    const judged = gateways.flatMap((gateway) => this.#judged.of(gateway) ?? [])
+    const states = keepList(
+      this.#states,
+      judged.map(({ state }) => state),
+    )
+    if (states === this.#states) return
+    this.#states = states
+    this.#parents = new Map(states.flatMap(parentsOf))
+    this.#shown = new Map(
+      judged.flatMap(({ state, shown }) => {
+        const key = keyOf(state.gateway)
+        return shown === undefined ? [] : [[key, keepCertificate(this.#shown.get(key), shown)]]
+      }),
+    )
+    this.#ports = new Map(
+      states.map((state) => {
+        const known = this.#ports.get(state.gateway)
+        return [state.gateway, known?.state === state ? known : { state, ports: new Ports(state) }]
+      }),
+    )
+  }
+
+  #take({ claims, offer }: Given, isGiven: boolean): void {
+    if (isGiven) this.#offers.add(offer)
+    else this.#offers.remove(offer)
+    for (const [listener, claim] of claims) {
+      const ports = this.#ports.get(listener.gateway)?.ports
+      if (isGiven) ports?.add(listener, claim)
+      else ports?.remove(listener, claim)
+    }
+  }
+
+  #serve({ services }: Sources): Served {
+    const all = [...this.#ports.values()].map(({ ports }) => ports)
+    const served = all.flatMap((ports) => ports.served(services))
+    return {
+      entrances: served.map(({ entrance }) => entrance),
+      certificates: served.flatMap(({ certificates }) => certificates),
+      authorities: served.flatMap(({ authorities }) => authorities),
+      findings: [...all.flatMap(({ findings }) => findings), ...this.#routes.flatMap(([, routes]) => routes.findings)],
+    }
   }
 }
 
-type Compiled = Pick<Partial<RouteAtParent>, 'rules' | 'targets'> & { refused?: Verdict; unserved?: Verdict }
+function classesOf(look: Look): readonly GatewayClass[] {
+  return (look('classes', '') as readonly GatewayClass[]).filter(isOurs)
+}
 
-/** What routes came to, by Gateway. */
-const compiledRoutes = perObject(
-  (_: AnyRoute) => new Map<ObjectKey, { compiled: Compiled; reached: Reached; shown: Certificate | undefined }>(),
-)
+function isOurs({ spec }: GatewayClass): boolean {
+  return spec?.controllerName === gatewayControllerName
+}
 
-/** A route comes to the same as long as its references lead to the same. */
-function compileOnce<Route extends AnyRoute>(
-  route: Route,
-  from: Referring,
-  all: Backends,
-  compile: (route: Route, own: Backends, from: Referring) => Compiled,
-): Compiled {
-  const known = compiledRoutes(route)
-  const last = known.get(from.gateway)
-  if (last !== undefined && last.shown?.pem === from.clientCertificate?.pem && all.isStill(last.reached)) {
-    all.take(last.reached)
-    return last.compiled
-  }
-  const { value: compiled, reached } = all.apart((own) => compile(route, own, from))
-  all.take(reached)
-  known.set(from.gateway, { compiled, reached, shown: from.clientCertificate })
-  return compiled
+/** The one of before where it is the same: routes that show it stay as they are. */
+function keepCertificate(before: Certificate | Verdict | undefined, now: Certificate | Verdict): Certificate | Verdict {
+  return isDeepStrictEqual(before, now) ? before! : now
 }
 
 /** What the gateway shows to pods: `spec.tls.backend.clientCertificateRef`. */
@@ -144,22 +200,4 @@ function clientCertificateOf(gateway: Gateway, sources: Sources): Certificate | 
   const read = resolveCertificate(reference, from, because, sources)
   if ('pem' in read || read.reason === 'RefNotPermitted') return read
   return verdict(false, 'InvalidClientCertificateRef', read.message)
-}
-
-/** Refusals are conditions already; findings bring them to those who ask a node. */
-function findingsOf(routes: readonly RouteState[]): Finding[] {
-  return routes.flatMap(({ route, kind, parents }) => {
-    const object = `${kind.toLowerCase()}/${keyOf(route)}`
-    const told = new Map(
-      parents.flatMap(({ accepted, resolved }) =>
-        [accepted, resolved]
-          .filter(({ ok }) => !ok)
-          .map(({ reason, message }): [string, Finding] => [
-            `${reason} ${message}`,
-            { code: reason, object, field: 'status.parents', says: message, try: `kubectl describe ${object}` },
-          ]),
-      ),
-    )
-    return [...told.values()]
-  })
 }

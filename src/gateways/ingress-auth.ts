@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type AnnotationReader, annotationPrefixes } from './annotation-reader.ts'
+import type { AnnotationReader } from './annotation-reader.ts'
 import type { Ingress } from './ingress.ts'
 import type { Filter, UserList } from './model.ts'
 import { isPermitted } from './reference.ts'
@@ -40,19 +40,6 @@ export function readAuth(read: AnnotationReader, ingress: Ingress, referred: Ref
   const external = read.text('auth-url') === undefined ? {} : readExternal(read, namespace, referred)
   if (basic.blocked === undefined && external.blocked === undefined) return { ...basic, ...external }
   return { blocked: basic.blocked ?? external.blocked ?? '' }
-}
-
-/** What annotations depend on beside the Ingress. */
-export function referredBy({ metadata }: Ingress, { secrets, configMaps, grants }: Referred): readonly unknown[] {
-  const { annotations, namespace = '' } = metadata
-  if (annotations === undefined) return []
-  const given = (name: string) => annotationPrefixes.flatMap((prefix) => annotations[`${prefix}${name}`] ?? [])
-  const found = [
-    ...given('auth-secret').map((name) => secrets.get(referredKey(name, namespace))),
-    ...given('custom-headers').map((name) => configMaps.get(referredKey(name, namespace))),
-  ]
-  const isAsked = given('auth-url').length + given('mirror-target').length > 0
-  return found.length === 0 && !isAsked ? [] : [...found, ...grants]
 }
 
 /** `NAMESPACE/NAME`, or a name in the Ingress's own namespace. */

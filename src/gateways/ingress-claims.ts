@@ -1,10 +1,10 @@
 import { type IngressSettings, readAnnotations } from './annotations.ts'
 import { type HostPattern, hostText, parseHost } from './host.ts'
 import { type Ingress, type IngressBackend, objectOf } from './ingress.ts'
-import { type Referred, referredBy } from './ingress-auth.ts'
+import type { Referred } from './ingress-auth.ts'
 import { regexFault } from './match.ts'
 import type { Because, Filter, Finding, PathPattern, ValueMatch } from './model.ts'
-import { perObject, perObjectGiven } from './remember.ts'
+import { perObject } from './remember.ts'
 
 type Entry = 'http' | 'https'
 
@@ -19,6 +19,8 @@ export interface Claim {
   readonly filters: readonly Filter[]
   /** Empty when the filters answer. */
   readonly backends: readonly ClaimBackend[]
+  /** Among those of its Ingress. */
+  readonly number: string
   readonly because: Because
 }
 
@@ -30,30 +32,57 @@ export interface ClaimBackend {
 
 const both: readonly Entry[] = ['http', 'https']
 
+/** What an Ingress claims, whoever has it in the end. */
+export interface Claims {
+  /** Rules have what they claim before aliases, and those before default backends. */
+  readonly stages: readonly (readonly Claim[])[]
+  /** Shares in what others claim. */
+  readonly canary: readonly Claim[]
+  /** Hosts whose TLS goes on to pods as it comes. */
+  readonly passthrough: readonly Claim[]
+}
+
+export interface ReadIngress extends Claims {
+  readonly ingress: Ingress
+  readonly settings: IngressSettings
+  readonly findings: readonly Finding[]
+}
+
+/** What an Ingress says by itself, its annotations read. */
+export function readIngress(ingress: Ingress, referred: Referred): ReadIngress {
+  const { settings, findings: told } = readAnnotations(ingress, referred)
+  const findings = [...told]
+  const one = { ingress, settings }
+  if (settings.canary !== undefined)
+    return { ...one, findings, stages: [], canary: ruleClaims(one, findings), passthrough: [] }
+  let count = 0
+  const numbered = (claim: Claim): Claim => ({ ...claim, number: String(count++) })
+  const stages = [ruleClaims(one, findings), moreClaims(one), defaultClaims(one)]
+  const isAll = ({ path }: Claim): boolean => path.kind === 'prefix' && path.value === ''
+  const passthrough = settings.isPassthrough ? stages[0]!.filter(isAll) : []
+  return {
+    ...one,
+    findings,
+    stages: stages.map((claims) => claims.flatMap(secured).map(numbered)),
+    canary: [],
+    passthrough,
+  }
+}
+
 /**
- * What Ingresses claim, oldest first: no two claims that are served have the same entry, host, path and conditions. Rules have it
- * before aliases, and those before default backends. A canary shares in the claim of the Ingress that it is for.
+ * Who has what Ingresses claim; they are given oldest first. No two claims that are served have the same entry, host, path and
+ * conditions. A canary shares in the claim of the Ingress that it is for.
  */
-export function compileClaims(
-  ingresses: readonly Ingress[],
-  referred: Referred,
-): {
-  claims: readonly Claim[]
-  /** Hosts whose TLS goes on to pods as it comes, each once. */
-  passthrough: readonly Claim[]
-  findings: Finding[]
+export function settleClaims(all: readonly Claims[]): {
+  readonly claims: readonly Claim[]
+  /** Each host once. */
+  readonly passthrough: readonly Claim[]
+  readonly findings: Finding[]
 } {
   const findings: Finding[] = []
-  const read = ingresses.map((ingress) =>
-    readIngress(ingress, referredBy(ingress, referred), () => ({ ingress, ...readAnnotations(ingress, referred) })),
-  )
-  for (const one of read) findings.push(...one.findings)
-  const plain = read.filter(({ settings }) => settings.canary === undefined)
   const served = new Map<string, Claim>()
-  for (const [stage, claimsOf] of stages.entries()) {
-    const made = plain.map(claimsOf)
-    for (const { findings: told } of made) findings.push(...told)
-    for (const claim of made.flatMap(({ claims }) => claims)) {
+  for (const stage of [0, 1, 2])
+    for (const claim of all.flatMap(({ stages }) => stages[stage] ?? [])) {
       const free = claim.entries.filter((entry) => !served.has(keyOf(claim, entry)))
       const kept = free.length === claim.entries.length ? claim : { ...claim, entries: free }
       for (const entry of free) served.set(keyOf(claim, entry), kept)
@@ -62,30 +91,15 @@ export function compileClaims(
       const taken = claim.entries.map((entry) => served.get(keyOf(claim, entry))!).find((one) => !isOf(one, claim))
       if (taken !== undefined) findings.push(takenBy(taken, claim))
     }
-  }
   const passthrough = new Map<string, Claim>()
-  for (const claim of plain.filter(({ settings }) => settings.isPassthrough).flatMap((one) => ruleClaims(one, []))) {
-    const isAll = claim.path.kind === 'prefix' && claim.path.value === ''
-    if (isAll && !passthrough.has(hostText(claim.host))) passthrough.set(hostText(claim.host), claim)
-  }
+  for (const claim of all.flatMap((one) => one.passthrough))
+    if (!passthrough.has(hostText(claim.host))) passthrough.set(hostText(claim.host), claim)
   const taken = new Map<string, Claim>()
-  const canaries = read.filter(({ settings }) => settings.canary !== undefined)
-  for (const one of canaries) for (const claim of ruleClaims(one, findings)) addCanary(claim, served, taken, findings)
+  for (const claim of all.flatMap(({ canary }) => canary)) addCanary(claim, served, taken, findings)
   return { claims: [...new Set(served.values())], passthrough: [...passthrough.values()], findings }
 }
 
 type Read = Pick<Claim, 'ingress' | 'settings'>
-
-/** Read once for as long as what annotations refer to is the same. */
-const readIngress = perObjectGiven<Ingress, ReturnType<typeof readAnnotations> & { readonly ingress: Ingress }>()
-
-/** Rules have what they claim before aliases, and those before default backends. */
-const stages = [ruleClaims, moreClaims, defaultClaims].map((claimsOf) =>
-  perObject((one: Read) => {
-    const findings: Finding[] = []
-    return { claims: claimsOf(one, findings).flatMap(secured), findings }
-  }),
-)
 
 function isOf(a: Claim, b: Claim): boolean {
   return a.ingress === b.ingress && a.because.field === b.because.field
@@ -176,13 +190,33 @@ function claimOf(
       : { kind: 'full' as const, path: rewrite ?? '' }
   const rewriting: Filter[] = rewrite === undefined ? [] : [{ kind: 'rewrite', path: change }]
   const backends = [{ weight: 1, backend, because }]
-  return { ...one, entries: both, host, path, headers: [], filters: [...filters, ...rewriting], backends, because }
+  return {
+    ...one,
+    entries: both,
+    host,
+    path,
+    headers: [],
+    filters: [...filters, ...rewriting],
+    backends,
+    number: '',
+    because,
+  }
 }
 
 /** What is answered without a pod; who may not come in is not answered so either. */
 function answeredClaim(one: Read, host: HostPattern, path: PathPattern, filter: Filter, because: Because): Claim {
   const fences = one.settings.filters.filter(({ kind }) => kind === 'sources')
-  return { ...one, entries: both, host, path, headers: [], filters: [...fences, filter], backends: [], because }
+  return {
+    ...one,
+    entries: both,
+    host,
+    path,
+    headers: [],
+    filters: [...fences, filter],
+    backends: [],
+    number: '',
+    because,
+  }
 }
 
 /** Where HTTPS is asked for, HTTP is only redirected to it; and where it is passed on, nobody looks at its requests. */
@@ -215,9 +249,9 @@ function addCanary(claim: Claim, served: Map<string, Claim>, taken: Map<string, 
     const backends = [...weigh(main.backends, rest), ...weigh(claim.backends, canary.weight)]
     const shared: Claim = { ...main, backends: backends.filter(({ weight }) => weight > 0) }
     const chosen = canary.choices.filter(({ match }) => match.kind === 'exact' || regexFault(match.value) === undefined)
-    const conditions = chosen.map(({ match, takes }): Claim => {
+    const conditions = chosen.map(({ match, takes }, at): Claim => {
       const to = takes ? claim.backends : main.backends
-      return { ...main, headers: [match], backends: to, because: claim.because }
+      return { ...main, headers: [match], backends: to, number: `${main.number}.${at}`, because: claim.because }
     })
     for (const entry of main.entries) {
       taken.set(keyOf(claim, entry), claim)

@@ -1,249 +1,250 @@
+import { isDeepStrictEqual } from 'node:util'
 import { keyOf } from '../cluster/index.ts'
 import { hostText } from './host.ts'
-import { type Ingress, objectOf } from './ingress.ts'
-import type { ServiceUrl } from './ingress-auth.ts'
-import { compileBackend } from './ingress-backend.ts'
-import { type Claim, compileClaims } from './ingress-claims.ts'
+import { type Ingress, type IngressClass, objectOf } from './ingress.ts'
+import { readIngress } from './ingress-claims.ts'
 import { compare, controllerName, ownershipOf } from './ingress-class.ts'
-import { askClients, type ClientCheck, checkOfClaim, compileChecks } from './ingress-clients.ts'
-import { compileTls } from './ingress-tls.ts'
-import type {
-  BackendModel,
-  Entrance,
-  Filter,
-  Finding,
-  GatewayModel,
-  HttpAction,
-  HttpRule,
-  StreamRoute,
-  WeightedTarget,
-} from './model.ts'
+import { askClients, type ClientCheck } from './ingress-clients.ts'
+import { claimsByHost, compileHost, type HostClaims, type IngressHost } from './ingress-host.ts'
+import { readTls } from './ingress-tls.ts'
+import { difference, isSameList, Row } from './keyed.ts'
+import { Answers, type Ledger, referredIn, watched } from './ledger.ts'
+import type { Certificate, Entrance, Finding, ListenerModel, StreamRoute } from './model.ts'
+import type { Offers } from './offers.ts'
 import { readTrustedProxies } from './proxy-protocol.ts'
-import { perObjectGiven } from './remember.ts'
+import { perObject, perObjectGiven } from './remember.ts'
 import type { Sources } from './sources.ts'
-import { compileTiers, type Claim as TierClaim } from './tiers.ts'
+import { type Claim as TierClaim, Tiers } from './tiers.ts'
 
-/**
- * What all Ingresses of our classes mean together. Of two that claim one host and path the older has it, then the first by
- * namespace and name; rules come before default backends.
- */
-export function compileIngresses(sources: Sources, ports: { http: number; https: number }): GatewayModel {
-  const classes = [...sources.ingressClasses]
-  const findings: Finding[] = []
-  const ours = [...sources.ingresses].sort(oldestFirst).filter((ingress) => {
-    const ownership = ownershipOf(ingress, objectOf(ingress), classes)
-    if (ownership.kind === 'unknown-class') findings.push(ownership.finding)
-    return ownership.kind === 'ours'
-  })
-  const { claims, passthrough, findings: told } = compileClaims(ours, { ...sources, grants: sources.gatewayApi.grants })
-  findings.push(...told)
-  const checks = compileChecks(claims, { ...sources, grants: sources.gatewayApi.grants })
-  const { rules, backends } = compileRules(claims, checks, sources, findings)
-  const tls = compileTls(ours, sources.secrets)
-  const trusted = classes
-    .filter(({ spec }) => spec?.controller === controllerName)
-    .map(({ metadata }) => readTrustedProxies(metadata.annotations, `ingressclass/${metadata.name}`))
-  findings.push(...trusted.flatMap((one) => one.findings))
-  const trustedProxies = trusted.flatMap(({ prefixes }) => prefixes)
-  const streams = compilePassthrough(passthrough, sources, findings)
-  return {
-    wanted: ours.length > 0,
-    entrances:
-      ours.length > 0
-        ? entrancesOf(rules, tls.listeners, checks, streams.routes, ports).map((one) => ({ ...one, trustedProxies }))
-        : [],
-    backends: [...backends, ...streams.backends],
-    certificates: tls.certificates,
-    authorities: [
-      ...new Map(
-        [...checks.values()].flatMap(({ authority }) => (authority ? [[authority.id, authority]] : [])),
-      ).values(),
-    ],
-    userLists: [
-      ...new Map(claims.flatMap(({ settings: { userList } }) => (userList ? [[userList.id, userList]] : []))).values(),
-    ],
-    findings: [...findings, ...tls.findings],
-  }
-}
-
-type Rules = Readonly<Record<'http' | 'https', readonly TierClaim[]>>
-
-function entrancesOf(
-  rules: Rules,
-  tls: Entrance['listeners'],
-  checks: ReadonlyMap<string, ClientCheck>,
-  streams: readonly StreamRoute[],
-  ports: { http: number; https: number },
-): Entrance[] {
-  const because = { object: 'ingress', field: 'spec', value: '' }
-  const anyHost: Entrance['listeners'] = [{ id: '', host: { kind: 'any' }, mode: 'http', certificates: [], because }]
-  // Hosts are told apart by their certificates, but routes are for all of them.
-  const tiersOf = (own: readonly TierClaim[]) => compileTiers([{ id: '', host: { kind: 'any' } }], own)
-  const http = tiersOf(rules.http)
-  const tiers = { http, https: rules.https === rules.http ? http : tiersOf(rules.https) }
-  const entrance = (id: 'http' | 'https', listeners: Entrance['listeners']): Entrance => ({
-    id,
-    port: ports[id],
-    shownPort: ports[id],
-    protocol: id === 'http' ? 'HTTP' : 'TLS',
-    star: 'wildcard',
-    listeners,
-    tiers: tiers[id],
-    streams: id === 'http' ? [] : streams,
-    because,
-  })
-  const passed = streams.map(({ host, listener, because: by }): Entrance['listeners'][number] => {
-    return { id: listener, host, mode: 'passthrough', certificates: [], because: by }
-  })
-  const names = new Set(streams.map(({ host }) => hostText(host)))
-  const ended = tls.filter(({ host }) => !names.has(hostText(host)))
-  return [entrance('http', anyHost), entrance('https', askClients([...ended, ...passed], checks))]
-}
-
-function compileRules(
-  claims: readonly Claim[],
-  checks: ReadonlyMap<string, ClientCheck>,
-  sources: Sources,
-  findings: Finding[],
-) {
-  const referred = { ...sources, grants: sources.gatewayApi.grants }
-  const backends = new Map<string, BackendModel>()
-  const numbers = new Map<string, number>()
-  const compiled = claims.map((claim) => {
-    const check = checkOfClaim(claim, checks, referred)
-    const made = compileClaim(claim, check, nameOf(claim, check), sources.services)
-    for (const finding of check === undefined ? made.findings : [...check.findings, ...made.findings]) {
-      const isTold = findings.some(
-        (one) => one.code === finding.code && one.object === finding.object && one.field === finding.field,
-      )
-      if (!isTold) findings.push(finding)
-    }
-    for (const backend of made.backends) if (!backends.has(backend.id)) backends.set(backend.id, backend)
-    return { claim, rule: made.rule }
-  })
-
-  /** Actions that do something need names of their own. */
-  function nameOf({ ingress, filters, settings, backends: wanted }: Claim, check: ClientCheck | undefined): string {
-    const object = objectOf(ingress)
-    const { timeoutMs, blocked } = settings
-    const targets = blocked === undefined ? wanted.length : 1
-    const { external, mirror } = settings
-    if (
-      filters.length === 0 &&
-      check === undefined &&
-      external === undefined &&
-      mirror === undefined &&
-      timeoutMs === undefined &&
-      targets === 1
-    )
-      return object
-    const number = (numbers.get(object) ?? -1) + 1
-    numbers.set(object, number)
-    return `${object}/${number}`
-  }
-
-  const tiers = (entry: 'http' | 'https'): TierClaim[] => {
-    const own = compiled.filter(({ claim }) => claim.entries.includes(entry))
-    const byHost = Map.groupBy(own, ({ claim }) => hostText(claim.host))
-    return [...byHost.values()].map((those): TierClaim => {
-      const { host } = those[0]!.claim
-      return { listener: '', host, created: '', object: '', rules: those.map(({ rule }) => rule) }
-    })
-  }
-  const http = tiers('http')
-  const isSame = claims.every(({ entries }) => entries.length === 2)
-  return { backends: [...backends.values()], rules: { http, https: isSame ? http : tiers('https') } }
-}
-
-interface CompiledClaim {
-  readonly rule: HttpRule
-  readonly backends: readonly BackendModel[]
+/** An Ingress that has to do with us. */
+interface Unit {
+  readonly isOurs: boolean
+  readonly order: string
+  readonly hosts: ReadonlyMap<string, HostClaims>
+  readonly certificates: readonly Certificate[]
   readonly findings: readonly Finding[]
 }
 
-/** A claim comes to the same as long as its Services are the same. */
-function compileClaim(
-  claim: Claim,
-  check: ClientCheck | undefined,
-  id: string,
-  services: Sources['services'],
-): CompiledClaim {
-  const { ingress, path, headers, filters, settings, because } = claim
-  const { timeoutMs, particular, external } = settings
-  const mirror = claim.backends.length > 0 ? settings.mirror : undefined
-  const namespace = ingress.metadata.namespace ?? ''
-  const named = claim.backends.map(({ backend }) => services.get(`${namespace}/${backend.service?.name ?? ''}`))
-  const asked = [external?.at, mirror].map((at) => at && services.get(`${at.namespace}/${at.name}`))
-  return compiledClaims(claim, [id, check, ...asked, ...named], () => {
-    const backends: BackendModel[] = []
-    const findings: Finding[] = []
-    const targetsOf = (): WeightedTarget[] =>
-      claim.backends.map(({ weight, backend: reference, because }) => {
-        const { target, backend, finding } = compileBackend(reference, namespace, because, services, particular)
-        if (finding !== undefined) findings.push(finding)
-        if (backend !== undefined) backends.push(backend)
-        return { weight, target, filters: [] }
-      })
-    const reach = (annotation: string, { name, namespace: of, port }: ServiceUrl) => {
-      const field = `metadata.annotations[${annotation}]`
-      const found = compileBackend({ service: { name, port: { number: port } } }, of, { ...because, field }, services)
-      if (found.finding !== undefined) findings.push(found.finding)
-      if (found.backend !== undefined) backends.push(found.backend)
-      return found
-    }
-    // Nobody passes while the Service is not there that is to be asked about it.
-    const judge = external && reach('auth-url', external.at)
-    const copied = mirror && reach('mirror-target', mirror)
-    const blocked = settings.blocked ?? check?.blocked ?? judge?.finding?.says
-    const more: Filter[] = [
-      ...(check?.filter === undefined ? [] : [check.filter]),
-      ...(external && judge?.backend ? [{ ...external.filter, backend: judge.backend.id }] : []),
-      ...(copied?.backend
-        ? [{ kind: 'mirror', backend: copied.backend.id, numerator: 100, denominator: 100 } as const]
-        : []),
-    ]
-    const action: HttpAction = {
-      id,
-      filters: blocked === undefined ? afterFences(filters, more) : [],
-      targets: blocked === undefined ? targetsOf() : [brokenTarget(claim, blocked)],
-      ...(timeoutMs && { timeoutMs }),
-    }
-    return { rule: { path, headers, query: [], action, because }, backends, findings }
-  })
+/** A host with those that speak of it, oldest first. */
+interface Host {
+  readonly text: string
+  readonly units: Unit[]
 }
 
-const compiledClaims = perObjectGiven<Claim, CompiledClaim>()
+const anyHost = { id: '', host: { kind: 'any' } } as const
+const because = { object: 'ingress', field: 'spec', value: '' }
 
-/** Puts some behind those that need nobody's word, and before those that change the request. */
-function afterFences(filters: readonly Filter[], more: readonly Filter[]): readonly Filter[] {
-  if (more.length === 0) return filters
-  const isFence = ({ kind }: Filter): boolean => kind === 'sources' || kind === 'cors' || kind === 'basic-auth'
-  return [...filters.filter(isFence), ...more, ...filters.filter((one) => !isFence(one))]
-}
+/**
+ * What all Ingresses of our classes mean together, followed. Of two that claim one host and path the older has it, then the first by
+ * namespace and name; rules come before default backends. A change costs as much as the hosts that it is about.
+ */
+export class Ingresses {
+  readonly #ledger: Ledger
+  readonly #offers: Offers
+  readonly #read: Answers<Ingress, Unit | undefined>
+  readonly #settled: Answers<Host, IngressHost>
+  readonly #units = new Map<Ingress, Unit>()
+  readonly #hosts = new Map<string, Host>()
+  readonly #results = new Map<string, IngressHost>()
+  readonly #touched = new Set<string>()
+  // Hosts are told apart by their certificates, but routes are for all of them.
+  readonly #tiers = { http: new Tiers([anyHost]), https: new Tiers([anyHost]) }
+  readonly #claims = { http: new Map<string, TierClaim>(), https: new Map<string, TierClaim>() }
+  readonly #listeners = new Row<ListenerModel>()
+  readonly #checks = new Row<readonly [string, ClientCheck]>()
+  readonly #streams = new Row<StreamRoute>()
+  readonly #findings = new Map<Unit | string, readonly Finding[]>()
+  #ours = 0
+  #ingresses: readonly Ingress[] = []
+  #sources!: Sources
+  #entrances: readonly Entrance[] = []
 
-/** TLS that goes on to pods by the name that clients ask for. */
-function compilePassthrough(claims: readonly Claim[], sources: Sources, findings: Finding[]) {
-  const backends: BackendModel[] = []
-  const routes = claims.flatMap((claim): StreamRoute[] => {
-    const { host, ingress, because, settings } = claim
-    const { backend: reference } = claim.backends[0] ?? {}
-    if (reference === undefined || settings.blocked !== undefined) return []
-    const namespace = ingress.metadata.namespace ?? ''
-    const { target, backend, finding } = compileBackend(reference, namespace, because, sources.services, {
-      protocol: 'tcp',
+  constructor(ledger: Ledger, offers: Offers) {
+    this.#ledger = ledger
+    this.#offers = offers
+    this.#read = new Answers(ledger, (ingress, look) => {
+      const classes = look('ingressClasses', '') as readonly IngressClass[]
+      const ownership = ownershipOf(ingress, objectOf(ingress), classes)
+      if (ownership.kind === 'others') return undefined
+      const order = `${ingress.metadata.creationTimestamp ?? ''} ${keyOf(ingress)}`
+      if (ownership.kind === 'unknown-class')
+        return { isOurs: false, order, hosts: new Map(), certificates: [], findings: [ownership.finding] }
+      const own = watched(this.#sources, look)
+      const read = readIngress(ingress, referredIn(own))
+      const { certificates, tls, findings } = readTls(ingress, own.secrets)
+      return {
+        isOurs: true,
+        order,
+        hosts: claimsByHost(read, tls),
+        certificates,
+        findings: [...read.findings, ...findings],
+      }
     })
-    if (finding !== undefined) findings.push(finding)
-    if (backend !== undefined) backends.push(backend)
-    const action = { id: objectOf(ingress), targets: [{ weight: 1, target, filters: [] }] }
-    return [{ host, listener: `passthrough/${hostText(host)}`, mode: 'passthrough', action, because }]
-  })
-  return { routes, backends: [...new Map(backends.map((one) => [one.id, one])).values()] }
+    this.#settled = new Answers(ledger, ({ text, units }, look) => {
+      const own = watched(this.#sources, look)
+      const all = units.map(({ hosts }) => hosts.get(text)!)
+      return compileHost(text, all, own.services, referredIn(own))
+    })
+  }
+
+  /** What the objects mean now; the caller has turned the ledger to them. */
+  update(
+    sources: Sources,
+    ports: { http: number; https: number },
+  ): { entrances: readonly Entrance[]; findings: readonly Finding[] } {
+    this.#sources = sources
+    this.#ledger.turnList('ingressClasses', sources.ingressClasses)
+    const { gone, come } = difference(this.#ingresses, sources.ingresses)
+    this.#ingresses = sources.ingresses
+    const spoilt = new Set(this.#read.takeSpoilt())
+    for (const ingress of gone) {
+      spoilt.delete(ingress)
+      this.#read.forget(ingress)
+      this.#drop(ingress)
+    }
+    for (const ingress of spoilt) this.#drop(ingress)
+    for (const ingress of [...spoilt, ...come]) this.#put(ingress)
+    for (const { text } of this.#settled.takeSpoilt()) this.#touched.add(text)
+    for (const text of this.#touched) this.#settle(text)
+    this.#touched.clear()
+    const trusted = trustedOf(this.#ledger.list('ingressClasses') as readonly IngressClass[])
+    this.#entrances = this.#ours === 0 ? [] : this.#open(ports, trusted.prefixes)
+    return { entrances: this.#entrances, findings: unique([...this.#findings.values(), trusted.findings].flat()) }
+  }
+
+  #drop(ingress: Ingress): void {
+    const unit = this.#units.get(ingress)
+    if (unit === undefined) return
+    this.#units.delete(ingress)
+    this.#findings.delete(unit)
+    this.#offers.remove(unit)
+    if (unit.isOurs) this.#ours--
+    for (const text of unit.hosts.keys()) {
+      const host = this.#hosts.get(text)
+      host?.units.splice(host.units.indexOf(unit), 1)
+      this.#touched.add(text)
+    }
+  }
+
+  #put(ingress: Ingress): void {
+    const unit = this.#read.of(ingress)
+    if (unit === undefined) return
+    this.#units.set(ingress, unit)
+    this.#offers.add(unit)
+    if (unit.isOurs) this.#ours++
+    if (unit.findings.length > 0) this.#findings.set(unit, unit.findings)
+    for (const text of unit.hosts.keys()) {
+      const host = this.#hosts.get(text) ?? { text, units: [] }
+      this.#hosts.set(text, host)
+      host.units.splice(placeOf(unit, host.units), 0, unit)
+      this.#touched.add(text)
+    }
+  }
+
+  #settle(text: string): void {
+    const host = this.#hosts.get(text)!
+    const before = this.#results.get(text)
+    this.#settled.forget(host)
+    if (host.units.length === 0) this.#hosts.delete(text)
+    const now = host.units.length === 0 ? undefined : this.#settled.of(host)
+    if (before !== undefined) this.#offers.remove(before.offer)
+    if (now === undefined) this.#results.delete(text)
+    else {
+      this.#offers.add(now.offer)
+      this.#results.set(text, now)
+    }
+    for (const entry of ['http', 'https'] as const) this.#route(entry, text, now)
+    setOrDelete(this.#listeners, text, keepSame(before?.listener, now?.listener))
+    setOrDelete(this.#checks, text, keepSame(this.#checks.get(text), now?.check?.authority && [text, now.check]))
+    setOrDelete(this.#streams, text, keepSame(before?.stream, now?.stream))
+    if (now === undefined || now.findings.length === 0) this.#findings.delete(text)
+    else this.#findings.set(text, now.findings)
+  }
+
+  #route(entry: 'http' | 'https', text: string, result: IngressHost | undefined): void {
+    const rules = result?.[entry] ?? []
+    const before = this.#claims[entry].get(text)
+    if (before !== undefined && isSameList(before.rules, rules)) return
+    if (before !== undefined) this.#tiers[entry].remove(before)
+    this.#claims[entry].delete(text)
+    if (result === undefined || rules.length === 0) return
+    const claim: TierClaim = { listener: '', host: result.host, created: '', object: '', rules }
+    this.#claims[entry].set(text, claim)
+    this.#tiers[entry].add(claim)
+  }
+
+  #open(ports: { http: number; https: number }, trustedProxies: readonly string[]): readonly Entrance[] {
+    const passed = this.#streams.list()
+    const checks = this.#checks.list()
+    const named = this.#listeners.list()
+    const ended = tlsListeners(named, [passed, checks], () => listenersOf(named, passed, checks))
+    const open = (id: 'http' | 'https', listeners: Entrance['listeners'], streams: Entrance['streams']): Entrance => {
+      const tiers = this.#tiers[id].list()
+      const port = ports[id]
+      const last = this.#entrances.find((one) => one.id === id)
+      const before = last && [last.listeners, last.tiers, last.streams, last.port, last.trustedProxies]
+      if (before !== undefined && isSameList(before, [listeners, tiers, streams, port, trustedProxies])) return last!
+      const told = { id, port, shownPort: port, protocol: id === 'http' ? 'HTTP' : 'TLS', star: 'wildcard' } as const
+      return { ...told, listeners, tiers, streams, trustedProxies, because }
+    }
+    return [open('http', anyListeners, noStreams), open('https', ended, passed)]
+  }
 }
 
-function brokenTarget({ because }: Claim, says: string): WeightedTarget {
-  return { weight: 1, target: { kind: 'broken', because, says }, filters: [] }
+const noStreams: Entrance['streams'] = []
+const anyListeners: Entrance['listeners'] = [{ ...anyHost, mode: 'http', certificates: [], because }]
+const tlsListeners = perObjectGiven<readonly ListenerModel[], readonly ListenerModel[]>()
+
+function listenersOf(
+  named: readonly ListenerModel[],
+  streams: readonly StreamRoute[],
+  checks: readonly (readonly [string, ClientCheck])[],
+): readonly ListenerModel[] {
+  const rest: ListenerModel = { ...anyHost, mode: 'http', certificates: [], because: { ...because, field: 'spec.tls' } }
+  const all = named.some(({ host }) => host.kind === 'any') ? named : [...named, rest]
+  const passed = streams.map(
+    ({ host, listener, because: by }): ListenerModel => ({
+      id: listener,
+      host,
+      mode: 'passthrough',
+      certificates: [],
+      because: by,
+    }),
+  )
+  const names = new Set(streams.map(({ host }) => hostText(host)))
+  return askClients([...all.filter(({ host }) => !names.has(hostText(host))), ...passed], new Map(checks))
 }
 
-function oldestFirst(a: Ingress, b: Ingress): number {
-  return compare(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') || compare(keyOf(a), keyOf(b))
+/** Whose connections begin with a header of the PROXY protocol. */
+const trustedOf = perObject((classes: readonly IngressClass[]) => {
+  const all = classes
+    .filter(({ spec }) => spec?.controller === controllerName)
+    .map(({ metadata }) => readTrustedProxies(metadata.annotations, `ingressclass/${metadata.name}`))
+  return { prefixes: all.flatMap(({ prefixes }) => prefixes), findings: all.flatMap(({ findings }) => findings) }
+})
+
+/** Where a unit belongs among others in order. */
+function placeOf({ order }: Unit, units: readonly Unit[]): number {
+  let [low, high] = [0, units.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (compare(units[middle]!.order, order) < 0) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function setOrDelete<Value>(row: Row<Value>, key: string, value: Value | undefined): void {
+  if (value === undefined) row.delete(key)
+  else row.set(key, value)
+}
+
+/** The value of before as long as it says the same. */
+function keepSame<Value>(before: Value | undefined, now: Value | undefined): Value | undefined {
+  return before !== undefined && now !== undefined && isDeepStrictEqual(before, now) ? before : now
+}
+
+/** An alias says of its Ingress what the rule itself says. */
+function unique(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map((one) => [`${one.code} ${one.object} ${one.field} ${one.says}`, one])).values()]
 }

@@ -4,42 +4,44 @@ import { type Ingress, objectOf } from './ingress.ts'
 import type { Because, Certificate, Finding, ListenerModel } from './model.ts'
 import type { Sources } from './sources.ts'
 
-interface IngressTls {
-  readonly certificates: readonly Certificate[]
-  /** One for each TLS host, and one for all others, which get the default certificate. */
-  readonly listeners: readonly ListenerModel[]
-  readonly findings: readonly Finding[]
+/** A certificate that an Ingress asks for, for a host. */
+export interface TlsClaim {
+  readonly host: HostPattern
+  readonly certificate: string
+  readonly because: Because
 }
 
-/** The certificates that Ingresses ask for, oldest first, and the hosts that each is for. A host without a usable one gets the default. */
-export function compileTls(ingresses: readonly Ingress[], secrets: Sources['secrets']): IngressTls {
-  const certificates = new Map<string, Certificate>()
-  const listeners = new Map<string, ListenerModel>()
+/** The certificates that an Ingress asks for, and the hosts that each is for. A host without a usable one gets the default. */
+export function readTls(ingress: Ingress, secrets: Sources['secrets']) {
+  const certificates: Certificate[] = []
+  const tls: TlsClaim[] = []
   const findings: Finding[] = []
-  const anyBecause = { object: 'ingress', field: 'spec.tls', value: '' }
-  for (const ingress of ingresses) {
-    for (const [at, { hosts = [], secretName }] of (ingress.spec?.tls ?? []).entries()) {
-      // Without a secret only passthrough or the default certificate can be meant.
-      if (!secretName) continue
-      const because = { object: objectOf(ingress), field: `spec.tls[${at}].secretName`, value: secretName }
-      const read = findCertificate(ingress.metadata.namespace ?? '', because, secrets)
-      if ('code' in read) {
-        findings.push(read)
-        continue
-      }
-      certificates.set(read.id, read)
-      const named = hosts.length > 0 ? hosts : (ingress.spec?.rules ?? []).flatMap(({ host }) => host ?? [])
-      for (const name of named) {
-        const host = parseHost(name, 'wildcard')
-        const taken = listeners.get(hostText(host))
-        if (taken === undefined) listeners.set(hostText(host), listenerFor(host, read.id, because))
-        else if (taken.id !== read.id) findings.push(certificateTaken(taken, because, name))
-      }
+  for (const [at, { hosts = [], secretName }] of (ingress.spec?.tls ?? []).entries()) {
+    // Without a secret only passthrough or the default certificate can be meant.
+    if (!secretName) continue
+    const because = { object: objectOf(ingress), field: `spec.tls[${at}].secretName`, value: secretName }
+    const read = findCertificate(ingress.metadata.namespace ?? '', because, secrets)
+    if ('code' in read) {
+      findings.push(read)
+      continue
     }
+    certificates.push(read)
+    const named = hosts.length > 0 ? hosts : (ingress.spec?.rules ?? []).flatMap(({ host }) => host ?? [])
+    tls.push(...named.map((name) => ({ host: parseHost(name, 'wildcard'), certificate: read.id, because })))
   }
-  const rest: ListenerModel = { id: '', host: { kind: 'any' }, mode: 'http', certificates: [], because: anyBecause }
-  if (!listeners.has('*')) listeners.set('*', rest)
-  return { certificates: [...certificates.values()], listeners: [...listeners.values()], findings }
+  return { certificates, tls, findings }
+}
+
+/** The listener of a host that Ingresses ask certificates for, oldest first: the first has it. */
+export function settleTls(claims: readonly TlsClaim[]): {
+  readonly listener?: ListenerModel
+  readonly findings: Finding[]
+} {
+  const [first] = claims
+  if (first === undefined) return { findings: [] }
+  const listener = listenerFor(first.host, first.certificate, first.because)
+  const others = claims.filter(({ certificate }) => certificate !== first.certificate)
+  return { listener, findings: others.map(({ because, host }) => certificateTaken(listener, because, hostText(host))) }
 }
 
 /** Hosts with one certificate are one listener's: a connection that was made for one of them may be used for the others. */

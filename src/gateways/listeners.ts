@@ -1,4 +1,4 @@
-import { keyOf, matches } from '../cluster/index.ts'
+import { keyOf, matches, type ObjectKey } from '../cluster/index.ts'
 import type { KubeObject } from '../objects/index.ts'
 import { type Gateway, gatewayGroup, type Listener, type ListenerSet, type NamespaceChoice } from './gateway-api.ts'
 import { type HostPattern, hostText, parseHost } from './host.ts'
@@ -25,8 +25,6 @@ export interface ListenerState {
   accepted: Verdict
   resolved: Verdict
   conflicted: Verdict
-  /** Keys of the routes that are attached. */
-  readonly attached: Set<string>
   readonly because: Because
 }
 
@@ -49,10 +47,9 @@ const protocols: Readonly<Record<string, { protocol: ListenerState['protocol']; 
 
 const mostListeners = 1024
 
-/** Judges the listeners of a Gateway: its own first, then those of its ListenerSets, the older set first. */
+/** Judges the listeners of a Gateway: its own first, then those of the ListenerSets that ask for it, the older set first. */
 export function compileListeners(gateway: Gateway, sets: readonly ListenerSet[], sources: Sources): GatewayState {
-  const asking = sets
-    .filter((set) => isParent(set, gateway))
+  const asking = [...sets]
     .sort(
       (a, b) =>
         compare(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') || compare(keyOf(a), keyOf(b)),
@@ -89,19 +86,15 @@ function acceptedOf(gateway: Gateway, own: readonly ListenerState[]): Verdict {
   return verdict(true, 'Accepted', 'its listeners are served')
 }
 
-function isParent({ spec, metadata }: ListenerSet, gateway: Gateway): boolean {
+/** The Gateway that a ListenerSet asks to be part of, if it is one. */
+export function parentOf({ spec, metadata }: ListenerSet): ObjectKey | undefined {
   const {
     group = gatewayGroup,
     kind = 'Gateway',
     name,
     namespace = metadata.namespace,
   } = spec?.parentRef ?? { name: '' }
-  return (
-    group === gatewayGroup &&
-    kind === 'Gateway' &&
-    name === gateway.metadata.name &&
-    namespace === gateway.metadata.namespace
-  )
+  return group === gatewayGroup && kind === 'Gateway' ? `${namespace}/${name}` : undefined
 }
 
 function allowsSet(gateway: Gateway, set: ListenerSet, sources: Sources): boolean {
@@ -176,7 +169,6 @@ function judge(
       tls?.resolved ??
       verdict(true, 'ResolvedRefs', 'all references are resolved'),
     conflicted: verdict(false, 'NoConflicts', 'no other listener is in its way'),
-    attached: new Set(),
     because,
   }
 }

@@ -1,4 +1,5 @@
-import { splitKey } from '../cluster/index.ts'
+import { keyOf, type ObjectKey, splitKey } from '../cluster/index.ts'
+import type { PolicyState } from './backend-tls.ts'
 import type { BackendTLSPolicy, PolicyAncestorStatus, RouteParentStatus } from './gateway-api.ts'
 import { gatewayGroup } from './gateway-api.ts'
 import type { WantedStatus } from './gateway-status.ts'
@@ -29,10 +30,14 @@ export function othersOf<T extends { readonly controllerName: string }>(entries:
 const mostAncestors = 16
 
 /** The statuses of policies, by the Gateways whose routes lead to what they are for. */
-export function policyStatuses({ policies }: Pick<GatewayApiState, 'policies'>): WantedStatus[] {
-  return policies.states.flatMap(({ policy, accepted, resolved, gateways }) => {
+export function policyStatuses({ policies, routes }: Pick<GatewayApiState, 'policies' | 'routes'>): WantedStatus[] {
+  const gateways = new Map<PolicyState, Set<ObjectKey>>(policies.states.map((state) => [state, new Set()]))
+  for (const { parents } of routes)
+    for (const { gateway, policies: own } of parents)
+      for (const one of own) gateways.get(one)?.add(keyOf(gateway.gateway))
+  return [...gateways].flatMap(([{ policy, accepted, resolved }, keys]) => {
     const generation = policy.metadata.generation ?? 0
-    const ours = [...gateways].sort().map((key): PolicyAncestorStatus => {
+    const ours = [...keys].sort().map((key): PolicyAncestorStatus => {
       const { namespace, name } = splitKey(key)
       return {
         ancestorRef: { group: gatewayGroup, kind: 'Gateway', namespace, name },

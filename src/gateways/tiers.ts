@@ -1,7 +1,8 @@
 import { covers, type HostPattern, hostText } from './host.ts'
 import { compare } from './ingress-class.ts'
+import { isSameList, Row } from './keyed.ts'
 import type { HostTier, HttpRule } from './model.ts'
-import { isSameList, perObject } from './remember.ts'
+import { perObject } from './remember.ts'
 
 /** Rules for a host of a listener, with what orders them among those of other routes. */
 export interface Claim {
@@ -13,64 +14,102 @@ export interface Claim {
   readonly rules: readonly HttpRule[]
 }
 
+interface Host {
+  readonly listener: string
+  readonly host: HostPattern
+  readonly claims: Set<Claim>
+}
+
 /**
  * The tiers of an entrance. A host belongs to the most specific listener that means it, and only routes of that listener
  * are for it (listener isolation); among them rules of more specific hosts come first (HTTPRoute `hostnames`).
  */
-export function compileTiers(
-  listeners: readonly { readonly id: string; readonly host: HostPattern }[],
-  claims: readonly Claim[],
-): HostTier[] {
-  const listenerByHost = new Map(listeners.map(({ id, host }) => [hostText(host), id]))
-  const ownerOf = (host: HostPattern): string | undefined => {
+export class Tiers {
+  readonly #listenerByHost: ReadonlyMap<string, string>
+  readonly #hosts = new Map<string, Host>()
+  readonly #touched = new Set<string>()
+  /** The wildcards whose rules others fall through to. */
+  readonly #parents = new Set<string>()
+  readonly #row = new Row<HostTier>()
+
+  constructor(listeners: readonly { readonly id: string; readonly host: HostPattern }[]) {
+    this.#listenerByHost = new Map(listeners.map(({ id, host }) => [hostText(host), id]))
+    for (const { id, host } of listeners) {
+      this.#hosts.set(hostText(host), { listener: id, host, claims: new Set() })
+      this.#touched.add(hostText(host))
+    }
+  }
+
+  add(claim: Claim): void {
+    const { host, listener } = claim
+    if (this.#ownerOf(host) !== listener) return
+    const text = hostText(host)
+    const known = this.#hosts.get(text) ?? { listener, host, claims: new Set() }
+    known.claims.add(claim)
+    this.#hosts.set(text, known)
+    this.#touched.add(text)
+  }
+
+  remove(claim: Claim): void {
+    const text = hostText(claim.host)
+    const known = this.#hosts.get(text)
+    if (known?.claims.delete(claim) !== true) return
+    if (known.claims.size === 0 && !this.#listenerByHost.has(text)) this.#hosts.delete(text)
+    this.#touched.add(text)
+  }
+
+  /** The tiers as they are now; one that says the same is the same object as before. */
+  list(): readonly HostTier[] {
+    const touched = this.#touchParents() ? [...this.#hosts.keys()] : []
+    for (const text of new Set([...this.#touched, ...touched])) this.#compile(text)
+    this.#touched.clear()
+    return this.#row.list()
+  }
+
+  /** Answers whether other wildcards have rules than before. */
+  #touchParents(): boolean {
+    let changed = false
+    for (const text of this.#touched) {
+      if (text !== '*' && !text.startsWith('*.')) continue
+      const isParent = (this.#hosts.get(text)?.claims.size ?? 0) > 0
+      if (isParent === this.#parents.has(text)) continue
+      if (isParent) this.#parents.add(text)
+      else this.#parents.delete(text)
+      changed = true
+    }
+    return changed
+  }
+
+  #compile(text: string): void {
+    const known = this.#hosts.get(text)
+    if (known === undefined) {
+      this.#row.delete(text)
+      return
+    }
+    const { listener, host, claims } = known
+    const parent = this.#parentOf(host, listener)
+    const rules = orderRules([...claims])
+    const last = this.#row.get(text)
+    if (last !== undefined && last.parent === parent && isSameList(last.rules, rules)) return
+    this.#row.set(text, { listener, host, rules, ...(parent && { parent }) })
+  }
+
+  #parentOf(host: HostPattern, listener: string): HostPattern | undefined {
+    if (this.#parents.size === 0) return undefined
+    for (const text of widerTexts(host).slice(1)) {
+      const wider = this.#parents.has(text) ? this.#hosts.get(text) : undefined
+      if (wider !== undefined && wider.listener === listener && covers(wider.host, host)) return wider.host
+    }
+    return undefined
+  }
+
+  #ownerOf(host: HostPattern): string | undefined {
     for (const text of widerTexts(host)) {
-      const found = listenerByHost.get(text)
+      const found = this.#listenerByHost.get(text)
       if (found !== undefined) return found
     }
     return undefined
   }
-  const tiers = new Map<string, { listener: string; host: HostPattern; claims: Claim[] }>()
-  for (const { id, host } of listeners) tiers.set(hostText(host), { listener: id, host, claims: [] })
-  for (const claim of claims) {
-    if (ownerOf(claim.host) !== claim.listener) continue
-    const text = hostText(claim.host)
-    const tier = tiers.get(text) ?? { listener: claim.listener, host: claim.host, claims: [] }
-    tier.claims.push(claim)
-    tiers.set(text, tier)
-  }
-  return [...tiers.values()].map(({ listener, host, claims: own }) => {
-    const parent = widerTexts(host)
-      .slice(1)
-      .map((text) => tiers.get(text))
-      .find(
-        (tier) => tier !== undefined && tier.listener === listener && tier.claims.length > 0 && covers(tier.host, host),
-      )
-    return sameTier({ listener, host, rules: orderRules(own), ...(parent && { parent: parent.host }) })
-  })
-}
-
-/** The last tier for a host that began with the same rule. */
-const tiersOf = perObject((_: HttpRule): HostTier[] => [])
-
-/** The tier itself, or the one that was the same before, so that what was made of that stays true. */
-function sameTier(tier: HostTier): HostTier {
-  const [first] = tier.rules
-  if (first === undefined) return tier
-  const known = tiersOf(first)
-  const at = known.findIndex(
-    ({ listener, host, parent }) =>
-      listener === tier.listener && isSameHost(host, tier.host) && isSameHost(parent, tier.parent),
-  )
-  const last = known[at]
-  if (last !== undefined && isSameList(last.rules, tier.rules)) return last
-  known[at < 0 ? known.length : at] = tier
-  return tier
-}
-
-function isSameHost(a: HostPattern | undefined, b: HostPattern | undefined): boolean {
-  if (a === b) return true
-  if (a === undefined || b === undefined || a.kind !== b.kind) return false
-  return a.kind === 'any' || a.name === (b as typeof a).name
 }
 
 /** The texts of all patterns that mean everything that this one means, the most specific first, itself included. */

@@ -124,11 +124,12 @@ function runCheck(namespace: Namespace, config: string): Promise<{ code: number 
   return promise
 }
 
-/** Without process ids and folders that are other ones each time, so that the same refusal reads the same. */
+/** Without process ids, folders and lines that are other ones each time, so that the same refusal reads the same. */
 function shorten(words: string, candidate: string): string {
   const lines = words
     .replaceAll(candidate, '')
     .replace(/\(\d+\)\s*:\s*/g, '')
+    .replace(/(haproxy\.cfg):\d+/g, '$1')
     .split('\n')
   const alerts = lines.filter((line) => line.includes('[ALERT]'))
   const told = (alerts.length > 0 ? alerts : lines).map((line) => line.replace(/\s+/g, ' ').trim())

@@ -1,12 +1,12 @@
 import type { NodeModule } from '../agent/index.ts'
 import type { Client } from '../client/index.ts'
 import { type Finding, type ObjectKey, type Snapshot, snapshotOf } from '../cluster/index.ts'
-import { compileGateways, type GatewayModel } from '../gateways/index.ts'
+import { type GatewayModel, Gateways } from '../gateways/index.ts'
 import type { Service } from '../objects/index.ts'
 import { Balancer, type BalancerOptions } from './balancer.ts'
 import { ConfigRefused, HaproxyMissing, leftOut, missing, refused } from './check.ts'
 import { FlowLog, type HttpFlowsRequest, type HttpFlowsResponse } from './flows.ts'
-import { GatewayObjects } from './objects.ts'
+import { GatewayObjects, type IsRead } from './objects.ts'
 import { Refusals } from './refusals.ts'
 import { UdpPorts } from './udp-ports.ts'
 import { withoutObjects } from './without.ts'
@@ -23,6 +23,7 @@ const refusedRetryMs = 30_000
 export class GatewaysModule implements NodeModule {
   readonly name = 'gateways'
   readonly #options: GatewaysOptions
+  readonly #gateways = new Gateways()
   readonly #objects: GatewayObjects
   readonly #flows: FlowLog
   readonly #udp: UdpPorts
@@ -52,10 +53,12 @@ export class GatewaysModule implements NodeModule {
     this.#udp = new UdpPorts(options.host, options.namespace, options.log)
     this.#flows = new FlowLog(`${options.directory}/flows.sock`)
     this.#refusals = new Refusals(options.client, options.nodeName, options.log)
-    this.#objects = new GatewayObjects(options.client, () => {
+    const isRead: IsRead = (kind, key) => this.#gateways.isRead(kind, key)
+    const onChange = (): void => {
       this.#stale = true
       this.#wake()
-    })
+    }
+    this.#objects = new GatewayObjects(options.client, onChange, isRead)
     this.#objects.synced.then(
       () => {
         this.#synced = true
@@ -213,7 +216,7 @@ export class GatewaysModule implements NodeModule {
     if (this.#stale) this.#excluded.clear()
     this.#stale = false
     const sources = this.#objects.sources(this.#snapshot)
-    this.#model = compileGateways(withoutObjects(sources, new Set(this.#excluded.keys())))
+    this.#model = this.#gateways.compile(withoutObjects(sources, new Set(this.#excluded.keys())))
     return this.#model
   }
 }

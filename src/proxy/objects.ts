@@ -1,13 +1,6 @@
 import type { Client, Resource } from '../client/index.ts'
 import type { ObjectKey, Snapshot } from '../cluster/index.ts'
-import {
-  type ConfigMap,
-  type Ingress,
-  type IngressClass,
-  referredKey,
-  type Secret,
-  type Sources,
-} from '../gateways/index.ts'
+import type { ConfigMap, Ingress, IngressClass, Secret, Sources } from '../gateways/index.ts'
 import type { KubeObject } from '../objects/index.ts'
 
 const networking = { group: 'networking.k8s.io', version: 'v1' }
@@ -34,16 +27,21 @@ const resources = {
 
 type Kind = keyof typeof resources
 
+/** Whether what the gateways are depends on an object, be it that it is not there. */
+export type IsRead = (kind: 'secrets' | 'configMaps' | 'namespaces', key: ObjectKey) => boolean
+
 /** The objects that gateways are compiled from, but for Services and slices, as they are at the API server. */
 export class GatewayObjects {
   readonly #kept = new Map<Kind, Map<ObjectKey, KubeObject>>()
   /** All of a kind; gone when one of it changes. */
   readonly #lists = new Map<Kind, readonly KubeObject[]>()
+  readonly #isRead: IsRead
   readonly #stops: (() => void)[] = []
   /** Resolves when all kinds are known; kinds of the Gateway API are, too, where it is not installed. */
   readonly synced: Promise<unknown>
 
-  constructor(client: Client, onChange: () => void) {
+  constructor(client: Client, onChange: () => void, isRead: IsRead = () => true) {
+    this.#isRead = isRead
     this.synced = Promise.all(
       Object.entries(resources).map(([kind, resource]) => this.#follow(client, kind as Kind, resource, onChange)),
     )
@@ -89,14 +87,9 @@ export class GatewayObjects {
     return known && this.#of(known[0] as Kind).get(key.join('/'))
   }
 
-  /** Whether an Ingress speaks of a Secret with passwords, or of a ConfigMap with headers. */
-  #isNamed(kind: Kind, key: ObjectKey): boolean {
-    const annotation = kind === 'secrets' ? '/auth-secret' : '/custom-headers'
-    return [...this.#of('ingresses').values()].some(({ metadata }) =>
-      Object.entries(metadata.annotations ?? {}).some(
-        ([name, value]) => name.endsWith(annotation) && referredKey(value, metadata.namespace ?? '') === key,
-      ),
-    )
+  /** A Secret, a ConfigMap or a namespace that nobody speaks of changes nothing. */
+  #isAbout(kind: Kind, key: ObjectKey): boolean {
+    return (kind !== 'secrets' && kind !== 'configMaps' && kind !== 'namespaces') || this.#isRead(kind, key)
   }
 
   #of(kind: Kind): Map<ObjectKey, KubeObject> {
@@ -114,7 +107,7 @@ export class GatewayObjects {
       if (kept === undefined) into.delete(key)
       else into.set(key, kept)
       this.#lists.delete(kind)
-      if (!isSameSpec(old, kept) && (isForTls(current ?? old) || this.#isNamed(kind, key))) onChange()
+      if (!isSameSpec(old, kept) && this.#isAbout(kind, key)) onChange()
     }
     this.#stops.push(informer.onChange(change))
     return informer.start()
@@ -128,13 +121,10 @@ function isWorthKeeping(object: KubeObject): boolean {
   if (object.kind !== 'Secret' && object.kind !== 'ConfigMap') return true
   const { type = 'Opaque', data = {} } = object as Secret
   const size = Object.values(data).reduce((sum, { length }) => sum + length, 0)
-  return isForTls(object) || ((object.kind === 'ConfigMap' || type === 'Opaque') && size <= mostBytes)
+  return isForTls(object as Secret) || ((object.kind === 'ConfigMap' || type === 'Opaque') && size <= mostBytes)
 }
 
-/** False for Secrets and ConfigMaps without certificates. */
-function isForTls(object: KubeObject | undefined): boolean {
-  if (object?.kind !== 'Secret' && object?.kind !== 'ConfigMap') return true
-  const { type, data } = object as Secret
+function isForTls({ type, data }: Secret): boolean {
   return type === 'kubernetes.io/tls' || data?.['ca.crt'] !== undefined
 }
 
