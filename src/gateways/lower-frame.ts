@@ -45,6 +45,24 @@ export function frame(directory: string, paths: Paths, entrances: readonly Entra
         words('size 1048576'),
         words('timeout connect 5s'),
         words('timeout server 10s'),
+        ['server', 'relay', innerSocket(directory, 'flows')],
+      ],
+    },
+    {
+      // Between the ring and the agent: a ring whose server is away connects again at once, for ever, at the cost of a whole core (HAProxy 2.6).
+      // Here the third try within a second waits for the next.
+      keyword: 'listen',
+      name: 'flows',
+      lines: [
+        ['mode', 'tcp'],
+        ['bind', innerSocket(directory, 'flows')],
+        ['timeout', 'connect', '5s'],
+        ['timeout', 'client', '1h'],
+        ['timeout', 'server', '1h'],
+        words('tcp-request inspect-delay 1s'),
+        words('tcp-request content accept if { fe_sess_rate le 2 }'),
+        words('tcp-request content accept if WAIT_END'),
+        ['retries', '0'],
         ['server', 'agent', `unix@${paths.flows}`],
       ],
     },

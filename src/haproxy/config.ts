@@ -4,7 +4,7 @@ export interface Config {
 }
 
 export interface Section {
-  readonly keyword: 'global' | 'ring' | 'userlist' | 'defaults' | 'frontend' | 'backend'
+  readonly keyword: 'global' | 'ring' | 'userlist' | 'defaults' | 'frontend' | 'listen' | 'backend'
   /** Required for rings, frontends and backends: letters, digits and `-_.:`. */
   readonly name?: string
   /** One line that says where the section comes from. */

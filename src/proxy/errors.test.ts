@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
+import { renameSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { host, type Station } from '../agent/rig.fixture.ts'
+import { parseStat } from '../haproxy/index.ts'
 import type { HttpFlow } from './flows.ts'
 import { gatewayClass, gatewayOf, routeOf, serviceOf, sliceOf, to } from './gateway-objects.fixture.ts'
 import { GatewayRig } from './rig.fixture.ts'
+import { askHaproxy } from './socket.ts'
 
 let gateway: GatewayRig
 const servers: Server[] = []
@@ -109,4 +113,27 @@ test('a request is told with its route, pod and times, whatever is in it, and af
   assert.ok(next >= flow.sequence && flows.every(({ sequence }) => sequence > flow.sequence))
   await flowOf('later')
   assert.deepEqual(gateway.module.flows({ namespace: 'other' }).flows, [])
+})
+
+test('while nobody reads the log the gateway serves at no cost of its own, and tells again when somebody does', async () => {
+  const runtime = join(gateway.directory, 'runtime.sock')
+  const socket = join(gateway.directory, 'flows.sock')
+  const tries = async () => {
+    const rows = parseStat(await askHaproxy(runtime, 'show stat'))
+    return Number(rows.find(({ pxname, svname }) => pxname === 'flows' && svname === 'FRONTEND')?.stot)
+  }
+  renameSync(socket, `${socket}.away`)
+  await askHaproxy(runtime, 'shutdown sessions server flows/agent')
+  const before = await tries()
+  await setTimeout(3000)
+  const made = (await tries()) - before
+  assert.ok(made > 0 && made < 12, `${made} connections were tried in three seconds`)
+  const url = 'http://203.0.113.1:20080/good'
+  assert.match(await gateway.curl('-i', url), /^HTTP\/1.1 200 /)
+
+  renameSync(`${socket}.away`, socket)
+  for (let at = 0; !gateway.module.flows({}).flows.some(({ id }) => id.startsWith('heard-')); at += 1) {
+    await gateway.curl('-H', `x-request-id: heard-${at}`, url)
+    await setTimeout(50)
+  }
 })
