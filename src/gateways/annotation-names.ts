@@ -16,11 +16,6 @@ const firewall: Unfollowed = {
   says: 'there is no web application firewall in this gateway',
   try: 'run one as a Service in front of the pods, and take the annotation away',
 }
-const guard = (what: string): Unfollowed => ({
-  kind: 'guard',
-  says: `${what} is not done here`,
-  try: 'let the Service ask for it, and take the annotation away',
-})
 const ignored = (says: string, remedy = 'take the annotation away'): Unfollowed => ({
   kind: 'ignored',
   says,
@@ -29,7 +24,6 @@ const ignored = (says: string, remedy = 'take the annotation away'): Unfollowed 
 const rate = ignored('bytes are not counted by client', 'limit them in the Service')
 const errorPages = ignored('error pages are those of the Service', 'let the Service answer them')
 const buffering = ignored('answers are streamed as they come')
-const rewriting = ignored('answers are not rewritten but for their headers', 'let the Service know its outer name')
 
 /** Annotations of ingress-nginx that are known and not followed. */
 export const unfollowed: ReadonlyMap<string, Unfollowed> = new Map(
@@ -46,8 +40,6 @@ export const unfollowed: ReadonlyMap<string, Unfollowed> = new Map(
     'limit-rate-after': rate,
     'custom-http-errors': errorPages,
     'default-backend': errorPages,
-    'mirror-request-body': ignored('copies of requests have their body'),
-    'mirror-host': ignored('copies of requests have their host'),
     'proxy-next-upstream-timeout': ignored('tries are bounded by their number'),
     'proxy-buffering': buffering,
     'proxy-buffer-size': buffering,
@@ -56,11 +48,6 @@ export const unfollowed: ReadonlyMap<string, Unfollowed> = new Map(
     'proxy-request-buffering': ignored('requests are streamed as they come'),
     'client-body-buffer-size': ignored('requests are streamed as they come'),
     'proxy-http-version': ignored('pods are asked by HTTP/1.1, or by HTTP/2 where the Service says so'),
-    'proxy-cookie-domain': rewriting,
-    'proxy-cookie-path': rewriting,
-    'proxy-redirect-from': rewriting,
-    'proxy-redirect-to': rewriting,
-    satisfy: guard('passing by one of several proofs'),
     'ssl-ciphers': ignored('ciphers are the same for all names'),
     'ssl-prefer-server-ciphers': ignored('ciphers are the same for all names'),
     'enable-access-log': ignored('every request is told to plumb flows --http'),
@@ -70,10 +57,20 @@ export const unfollowed: ReadonlyMap<string, Unfollowed> = new Map(
     'affinity-canary-behavior': ignored('a session is kept within the backend that its request was led to'),
     'affinity-mode': ignored('a session keeps its pod as long as that is there'),
     'session-cookie-change-on-failure': ignored('a session whose pod is gone gets another'),
-    'session-cookie-path': ignored('cookies of sessions are for the path /'),
-    'session-cookie-samesite': ignored('cookies of sessions are SameSite=Lax'),
-    'session-cookie-secure': ignored('cookies of sessions are sent by HTTP too'),
-    'session-cookie-domain': ignored('cookies of sessions are for the host alone'),
+    'session-cookie-conditional-samesite-none': ignored('SameSite is the same for all browsers'),
+    'upstream-hash-by-subset': ignored('what is hashed leads to one pod'),
+    'upstream-hash-by-subset-size': ignored('what is hashed leads to one pod'),
+    'auth-always-set-cookie': ignored('cookies of who is asked go on with no answer'),
+    'auth-cache-duration': ignored('every request is asked about'),
+    'auth-keepalive': ignored('connections to who is asked are the gateway’s own'),
+    'auth-request-redirect': ignored('the URI of the request is told in X-Auth-Request-Redirect'),
+    'disable-proxy-intercept-errors': errorPages,
+    'relative-redirects': ignored('redirects name the host'),
+    'proxy-ssl-ciphers': ignored('ciphers are the same for all pods'),
+    'proxy-ssl-protocols': ignored('versions of TLS are the same for all pods'),
+    'proxy-ssl-verify-depth': ignored('chains of pods may be as long as OpenSSL takes them'),
+    'proxy-busy-buffers-size': buffering,
+    'modsecurity-transaction-id': ignored('there is no web application firewall in this gateway'),
     'connection-proxy-header': ignored('the gateway’s own connections decide'),
   }),
 )

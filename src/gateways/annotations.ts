@@ -2,10 +2,11 @@ import { unfollowed } from './annotation-names.ts'
 import { AnnotationReader, annotationPrefixes } from './annotation-reader.ts'
 import { type Canary, readCanary } from './canary.ts'
 import { type Ingress, objectOf } from './ingress.ts'
-import { type ExternalAuth, type IngressAuth, type Referred, readAuth, type ServiceUrl } from './ingress-auth.ts'
+import { readAnswers } from './ingress-answers.ts'
+import { type ExternalAuth, type IngressAuth, type Referred, readAuth } from './ingress-auth.ts'
 import { type ClientRequest, readClients } from './ingress-clients.ts'
 import { readCustomHeaders } from './ingress-headers.ts'
-import { readMirror } from './ingress-mirror.ts'
+import { type Mirror, readMirror } from './ingress-mirror.ts'
 import { type Particulars, readParticulars } from './ingress-particulars.ts'
 import type { Filter, Finding, UserList } from './model.ts'
 
@@ -36,7 +37,7 @@ export interface IngressSettings {
   /** Which certificates clients of its hosts show. */
   readonly clients?: ClientRequest
   /** Who gets a copy of requests that go on. */
-  readonly mirror?: ServiceUrl
+  readonly mirror?: Mirror
   /** That a filter speaks of. */
   readonly userList?: UserList
   /** Why requests get 500: something that was to keep others out cannot be done. */
@@ -78,7 +79,11 @@ export function readAnnotations(
   const clients = readClients(read, ingress)
   const settings: IngressSettings = {
     isRegex: (read.flag('use-regex') ?? false) || /\$\d/.test(rewrite ?? ''),
-    filters: [...filtersOf(read, auth), ...(headers.filter === undefined ? [] : [headers.filter])],
+    filters: [
+      ...filtersOf(read, auth),
+      ...readAnswers(read),
+      ...(headers.filter === undefined ? [] : [headers.filter]),
+    ],
     secure: read.flag('force-ssl-redirect') ? 'all' : read.flag('ssl-redirect') ? 'with-tls' : 'none',
     aliases: read.list('server-alias') ?? [],
     isWwwRedirected: read.flag('from-to-www-redirect') ?? false,
@@ -103,8 +108,10 @@ const followed = new Set(
   `rewrite-target use-regex ssl-redirect force-ssl-redirect permanent-redirect permanent-redirect-code temporal-redirect
   temporal-redirect-code app-root backend-protocol proxy-body-size proxy-read-timeout proxy-send-timeout proxy-next-upstream-tries proxy-next-upstream
   proxy-connect-timeout load-balance upstream-hash-by limit-rps limit-rpm limit-connections limit-burst-multiplier limit-allowlist limit-whitelist
-  whitelist-source-range denylist-source-range enable-cors cors-allow-origin cors-allow-methods cors-allow-headers
+  whitelist-source-range allowlist-source-range denylist-source-range satisfy enable-cors cors-allow-origin cors-allow-methods cors-allow-headers
   cors-expose-headers cors-allow-credentials cors-max-age affinity session-cookie-name session-cookie-max-age session-cookie-expires
+  session-cookie-path session-cookie-domain session-cookie-samesite session-cookie-secure
+  proxy-redirect-from proxy-redirect-to proxy-cookie-domain proxy-cookie-path mirror-host mirror-request-body
   canary canary-weight canary-weight-total canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie
   upstream-vhost x-forwarded-prefix proxy-ssl-verify proxy-ssl-name proxy-ssl-server-name ssl-passthrough from-to-www-redirect
   server-alias auth-type auth-secret auth-secret-type auth-realm auth-url auth-signin auth-signin-redirect-param auth-method
@@ -135,21 +142,25 @@ function blockedBy(read: AnnotationReader, annotations: Readonly<Record<string, 
     blocked ??= says
   }
   // Who asked for a fence and wrote it wrong does not want none.
-  for (const name of ['whitelist-source-range', 'denylist-source-range'])
+  for (const name of ['whitelist-source-range', 'allowlist-source-range', 'denylist-source-range'])
     if (read.text(name) !== undefined && new AnnotationReader(annotations, '').prefixes(name) === undefined)
       blocked ??= `${name} cannot be read`
   return blocked
 }
 
-function filtersOf(read: AnnotationReader, { basic }: IngressAuth): Filter[] {
-  const allow = read.prefixes('whitelist-source-range') ?? []
+function filtersOf(read: AnnotationReader, { basic, external }: IngressAuth): Filter[] {
+  const allow = [...(read.prefixes('whitelist-source-range') ?? []), ...(read.prefixes('allowlist-source-range') ?? [])]
   const deny = read.prefixes('denylist-source-range') ?? []
   const host = read.like('upstream-vhost', /^[\w.-]+(:\d{1,5})?$/, 'a host')
   const prefix = read.like('x-forwarded-prefix', /^\/[\x21-\x7e]*$/, 'a path')
   const cors = read.flag('enable-cors') ? corsOf(read) : undefined
+  const isAny = read.like('satisfy', /^(all|any)$/, 'all or any') === 'any'
+  const isEnough = isAny && (basic !== undefined || external !== undefined)
   const forwarded = { set: [['x-forwarded-prefix', prefix ?? ''] as const], add: [], remove: [] }
   return [
-    ...(allow.length + deny.length > 0 ? [{ kind: 'sources', allow, deny } as const] : []),
+    ...(allow.length + deny.length > 0
+      ? [{ kind: 'sources', allow, deny, ...(isEnough && { isEnough }) } as const]
+      : []),
     ...(cors === undefined ? [] : [cors]),
     ...(basic === undefined ? [] : [basic]),
     ...(prefix === undefined ? [] : [{ kind: 'request-headers', change: forwarded } as const]),

@@ -183,6 +183,14 @@ function convertFilters(filters: readonly Filter[], tell: Tell): RouteFilter[] |
         converted.push({ type: 'ResponseHeaderModifier', responseHeaderModifier: { set } })
         break
       }
+      case 'answers':
+        tell(
+          'lost',
+          'AnswersNotRewritten',
+          'the Gateway API has no word for addresses in answers',
+          'let the Service know its outer name',
+        )
+        break
       // Those who may pass are told, and the mirror is no filter yet.
       case 'client-certificate':
       case 'basic-auth':
@@ -199,7 +207,7 @@ function convertFilters(filters: readonly Filter[], tell: Tell): RouteFilter[] |
 /** A Service of another namespace is told as not permitted already. */
 function convertMirror({ settings: { mirror }, backends }: Claim): RouteFilter[] {
   if (mirror === undefined || backends.length === 0) return []
-  const { name, port } = mirror
+  const { name, port } = mirror.at
   return [{ type: 'RequestMirror', requestMirror: { backendRef: { name, port } } }]
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { AnnotationReader } from './annotation-reader.ts'
 import type { Ingress } from './ingress.ts'
+import { readHeaders } from './ingress-headers.ts'
 import type { Filter, UserList } from './model.ts'
 import { isPermitted } from './reference.ts'
 import type { Sources } from './sources.ts'
@@ -98,7 +99,7 @@ function readBasic(read: AnnotationReader, namespace: string, { secrets, grants 
   return { basic: { kind: 'basic-auth', realm, users: id }, userList: { id, users } }
 }
 
-function readExternal(read: AnnotationReader, namespace: string, { grants }: Referred): IngressAuth {
+function readExternal(read: AnnotationReader, namespace: string, { grants, configMaps }: Referred): IngressAuth {
   const text = read.text('auth-url') ?? ''
   const at = readServiceUrl(text, namespace)
   if (at === undefined) {
@@ -108,14 +109,18 @@ function readExternal(read: AnnotationReader, namespace: string, { grants }: Ref
   }
   const blocked = notPermitted(read, 'auth-url', at, namespace, grants)
   if (blocked !== undefined) return { blocked }
-  for (const name of ['auth-proxy-set-headers', 'auth-cache-key'])
-    if (read.text(name) !== undefined)
-      read.refuse(
-        name,
-        'every request is asked about, with its own headers',
-        'take the annotation away',
-        'AnnotationIgnored',
-      )
+  if (read.text('auth-cache-key') !== undefined)
+    read.refuse('auth-cache-key', 'every request is asked about', 'take the annotation away', 'AnnotationIgnored')
+  const sent = readHeaders(read, 'auth-proxy-set-headers', namespace, { grants, configMaps })
+  const variable = sent.set?.find(([, value]) => value.includes('$'))
+  if (variable !== undefined)
+    read.refuse(
+      'auth-proxy-set-headers',
+      `${variable[0]} has a variable of nginx`,
+      'write values as they are to be sent',
+    )
+  if (sent.blocked !== undefined || variable !== undefined)
+    return { blocked: sent.blocked ?? `the header ${variable?.[0]} of the question cannot be set` }
   const signIn = read.like('auth-signin', /^(https?:\/\/|\/)[\x21\x23-\x7e]+$/, 'a URL')
   const filter: ExternalAuth['filter'] = {
     kind: 'external-auth',
@@ -128,6 +133,7 @@ function readExternal(read: AnnotationReader, namespace: string, { grants }: Ref
     headers: (read.list('auth-response-headers') ?? [])
       .filter((name) => /^[\w-]+$/.test(name))
       .map((name) => name.toLowerCase()),
+    ...(sent.set && { sent: sent.set }),
   }
   return { external: { at, filter } }
 }

@@ -13,12 +13,24 @@ const headerValue = /^[\x20-\x7e]{0,4096}$/
 export function readCustomHeaders(
   read: AnnotationReader,
   { metadata: { namespace = '' } }: Ingress,
-  { configMaps, grants }: Referred,
+  referred: Referred,
 ): { readonly filter?: Filter; readonly blocked?: string } {
-  const named = read.text('custom-headers')
+  const { set = [], blocked } = readHeaders(read, 'custom-headers', namespace, referred)
+  if (blocked !== undefined) return { blocked }
+  return set.length === 0 ? {} : { filter: { kind: 'response-headers', change: { set, add: [], remove: [] } } }
+}
+
+/** Names and values of the ConfigMap that an annotation names; none without it. */
+export function readHeaders(
+  read: AnnotationReader,
+  annotation: string,
+  namespace: string,
+  { configMaps, grants }: Pick<Referred, 'configMaps' | 'grants'>,
+): { readonly set?: readonly (readonly [name: string, value: string])[]; readonly blocked?: string } {
+  const named = read.text(annotation)
   if (named === undefined) return {}
   const block = (says: string, remedy: string, code: string) => {
-    read.refuse('custom-headers', says, remedy, code)
+    read.refuse(annotation, says, remedy, code)
     return { blocked: says }
   }
   const key = referredKey(named, namespace)
@@ -43,5 +55,5 @@ export function readCustomHeaders(
       'name headers that do not frame messages, with one line of ASCII each',
       'ConfigMapInvalid',
     )
-  return set.length === 0 ? {} : { filter: { kind: 'response-headers', change: { set, add: [], remove: [] } } }
+  return { set }
 }

@@ -2,12 +2,19 @@ import type { AnnotationReader } from './annotation-reader.ts'
 import type { Ingress } from './ingress.ts'
 import { notPermitted, type Referred, readServiceUrl, type ServiceUrl } from './ingress-auth.ts'
 
+/** A Service that gets copies. */
+export interface Mirror {
+  readonly at: ServiceUrl
+  readonly host?: string
+  readonly isBodiless?: true
+}
+
 /** The Service that gets a copy of every request; one that cannot be is told, and requests are served all the same. */
 export function readMirror(
   read: AnnotationReader,
   { metadata: { namespace = '' } }: Ingress,
   { grants }: Referred,
-): ServiceUrl | undefined {
+): Mirror | undefined {
   const text = read.text('mirror-target')
   if (text === undefined) return undefined
   const at = readServiceUrl(text.replace(/\/?\$request_uri$/, '/'), namespace)
@@ -17,5 +24,8 @@ export function readMirror(
     read.refuse('mirror-target', says, remedy, 'AnnotationIgnored')
     return undefined
   }
-  return notPermitted(read, 'mirror-target', at, namespace, grants) === undefined ? at : undefined
+  if (notPermitted(read, 'mirror-target', at, namespace, grants) !== undefined) return undefined
+  const host = read.like('mirror-host', /^([\w.-]+(:\d{1,5})?|\$host|\$http_host)$/, 'a host')
+  const isBodiless = read.flag('mirror-request-body') === false
+  return { at, ...(host !== undefined && !host.startsWith('$') && { host }), ...(isBodiless && { isBodiless }) }
 }

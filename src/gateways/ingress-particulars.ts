@@ -11,10 +11,7 @@ export type Particulars = Pick<
 export function readParticulars(read: AnnotationReader, object: string): Particulars {
   const spoken = read.like('backend-protocol', /^(HTTP|HTTPS|GRPC|GRPCS|AUTO_HTTP)$/i, 'HTTP, HTTPS, GRPC or GRPCS')
   const name = read.like('proxy-ssl-name', /^[\w.-]+$/, 'a host')
-  const isCookie = read.like('affinity', /^cookie$/, 'cookie') === 'cookie'
-  const cookie = read.like('session-cookie-name', /^[\w-]{1,64}$/, 'a name of letters, digits, _ and -')
-  const maxAgeSeconds =
-    read.integer('session-cookie-max-age', 1, 999_999_999) ?? read.integer('session-cookie-expires', 1, 999_999_999)
+  const persistence = readSession(read)
   const upper = spoken?.toUpperCase() ?? ''
   const retry = readRetry(read)
   const balance = readBalance(read)
@@ -26,15 +23,33 @@ export function readParticulars(read: AnnotationReader, object: string): Particu
     ...(/^(HTTP|HTTPS)$/.test(upper) && { protocol: 'http1' }),
     ...(/S$/.test(upper) && { tls: { host: name ?? '', authority: 'unchecked', names: [] } }),
     ...(retry && { retry }),
-    ...(isCookie && {
-      persistence: { kind: 'cookie', name: cookie ?? 'INGRESSCOOKIE', ...(maxAgeSeconds && { maxAgeSeconds }) },
-    }),
+    ...(persistence && { persistence }),
     ...(balance && { balance }),
     ...(connectSeconds && { connectTimeoutMs: connectSeconds * 1000 }),
     ...(limits && { limits }),
     ...(read.flag('service-upstream') && { viaService: true }),
     // 0 is no limit.
     ...(bytes > 0 && { mostBodyBytes: bytes }),
+  }
+}
+
+function readSession(read: AnnotationReader): BackendModel['persistence'] {
+  if (read.like('affinity', /^cookie$/, 'cookie') === undefined) return undefined
+  const name = read.like('session-cookie-name', /^[\w-]{1,64}$/, 'a name of letters, digits, _ and -')
+  const maxAgeSeconds =
+    read.integer('session-cookie-max-age', 1, 999_999_999) ?? read.integer('session-cookie-expires', 1, 999_999_999)
+  const path = read.like('session-cookie-path', /^\/[\w./~-]*$/, 'a path of letters, digits and ./~-_')
+  const domain = read.like('session-cookie-domain', /^[\w.-]+$/, 'a host')
+  const sameSite = read.like('session-cookie-samesite', /^(None|Lax|Strict)$/i, 'None, Lax or Strict')
+  return {
+    kind: 'cookie',
+    name: name ?? 'INGRESSCOOKIE',
+    ...(maxAgeSeconds && { maxAgeSeconds }),
+    ...(path !== undefined && { path }),
+    ...(domain !== undefined && { domain }),
+    ...(sameSite !== undefined && { sameSite: sameSite[0]!.toUpperCase() + sameSite.slice(1).toLowerCase() }),
+    // Browsers drop a cookie for other sites that may go by HTTP.
+    ...((read.flag('session-cookie-secure') ?? /^none$/i.test(sameSite ?? '')) && { isSecure: true }),
   }
 }
 

@@ -4,6 +4,7 @@ import type { Referred, ServiceUrl } from './ingress-auth.ts'
 import { compileBackend } from './ingress-backend.ts'
 import type { Claim } from './ingress-claims.ts'
 import { type ClientCheck, checkOfClaim } from './ingress-clients.ts'
+import type { Mirror } from './ingress-mirror.ts'
 import type { BackendModel, Filter, Finding, HttpAction, HttpRule, StreamRoute, WeightedTarget } from './model.ts'
 import { perObjectGiven } from './remember.ts'
 import type { Sources } from './sources.ts'
@@ -58,7 +59,7 @@ function compileClaim(
   const mirror = claim.backends.length > 0 ? settings.mirror : undefined
   const namespace = ingress.metadata.namespace ?? ''
   const named = claim.backends.map(({ backend }) => services.get(`${namespace}/${backend.service?.name ?? ''}`))
-  const asked = [external?.at, mirror].map((at) => at && services.get(`${at.namespace}/${at.name}`))
+  const asked = [external?.at, mirror?.at].map((at) => at && services.get(`${at.namespace}/${at.name}`))
   return compiledClaims(claim, [id, check, ...asked, ...named], () => {
     const backends: BackendModel[] = []
     const findings: Finding[] = []
@@ -78,14 +79,12 @@ function compileClaim(
     }
     // Nobody passes while the Service is not there that is to be asked about it.
     const judge = external && reach('auth-url', external.at)
-    const copied = mirror && reach('mirror-target', mirror)
+    const copied = mirror && reach('mirror-target', mirror.at)
     const blocked = settings.blocked ?? check?.blocked ?? judge?.finding?.says
     const more: Filter[] = [
       ...(check?.filter === undefined ? [] : [check.filter]),
       ...(external && judge?.backend ? [{ ...external.filter, backend: judge.backend.id }] : []),
-      ...(copied?.backend
-        ? [{ kind: 'mirror', backend: copied.backend.id, numerator: 100, denominator: 100 } as const]
-        : []),
+      ...(mirror && copied?.backend ? [mirrorOf(mirror, copied.backend.id)] : []),
     ]
     const action: HttpAction = {
       id,
@@ -95,6 +94,10 @@ function compileClaim(
     }
     return { rule: { path, headers, query: [], action, because }, backends, findings }
   })
+}
+
+function mirrorOf({ at: _, ...how }: Mirror, backend: string): Filter {
+  return { kind: 'mirror', backend, numerator: 100, denominator: 100, ...how }
 }
 
 const compiledClaims = perObjectGiven<Claim, CompiledClaim>()

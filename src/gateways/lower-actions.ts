@@ -1,5 +1,5 @@
 import { encode } from './encode.ts'
-import type { Filter, HeaderChange, PathChange } from './model.ts'
+import type { Filter, HeaderChange, PathChange, Replacement } from './model.ts'
 
 /** What filters do, as the router reads it: operations apart by blanks, each a name and encoded words apart by colons. */
 export function renderAction(filters: readonly Filter[], timeoutMs: number | undefined): string {
@@ -24,7 +24,7 @@ function operationsOf(filter: Filter): string[] {
         ...(filter.path === undefined ? [] : [operation('path', ...pathWords(filter.path))]),
       ]
     case 'sources':
-      return [operation('sources', filter.allow.join(' '), filter.deny.join(' '))]
+      return [operation('sources', filter.allow.join(' '), filter.deny.join(' '), filter.isEnough ? 'enough' : '')]
     case 'client-certificate': {
       const { authority, mode, depth, commonName = '', errorPage = '', passes } = filter
       return [operation('show', authority, mode, String(depth), commonName, errorPage, String(passes))]
@@ -32,11 +32,25 @@ function operationsOf(filter: Filter): string[] {
     case 'basic-auth':
       return [operation('basic', filter.users, filter.realm)]
     case 'external-auth': {
-      const { backend, host, path, method, signIn = '', signInParameter, headers } = filter
-      return [operation('ask', backend, host, path, method, signIn, signInParameter, headers.join(' '))]
+      const { backend, host, path, method, signIn = '', signInParameter, headers, sent = [] } = filter
+      const words = [backend, host, path, method, signIn, signInParameter, headers.join(' ')]
+      return [operation('ask', ...words, ...sent.flat())]
     }
     case 'mirror':
-      return [operation('mirror', filter.backend, String(filter.numerator), String(filter.denominator))]
+      return [
+        operation(
+          'mirror',
+          filter.backend,
+          String(filter.numerator),
+          String(filter.denominator),
+          filter.host ?? '',
+          filter.isBodiless ? 'bodiless' : '',
+        ),
+      ]
+    case 'answers': {
+      const pair = (one: Replacement | undefined) => [one?.from ?? '', one?.to ?? '']
+      return [operation('answers', ...pair(filter.location), ...pair(filter.domain), ...pair(filter.path))]
+    }
     case 'cors':
       return [
         operation(

@@ -75,13 +75,11 @@ function retryLines({ attempts, codes }: NonNullable<BackendModel['retry']>): Li
 }
 
 /** The client names the server, which is there as long as its pod is; another one is chosen where it is not. */
-function persistenceLines({ kind, name, maxAgeSeconds }: NonNullable<BackendModel['persistence']>): Line[] {
+function persistenceLines(persistence: NonNullable<BackendModel['persistence']>): Line[] {
+  const { kind, name } = persistence
   const asked = kind === 'cookie' ? `req.cook(${name})` : `req.hdr(${name})`
   const known = words(`if { ${asked} -m reg ^[0-9a-f.:]+-[0-9]+$ }`)
-  const answered =
-    kind === 'cookie'
-      ? `${name}=%s; Path=/; HttpOnly; SameSite=Lax${maxAgeSeconds === undefined ? '' : `; Max-Age=${maxAgeSeconds}`}`
-      : '%s'
+  const answered = kind === 'cookie' ? `${name}=%s; ${cookieAttributes(persistence)}` : '%s'
   return [
     ['http-request', 'set-var(txn.session)', asked, ...known],
     ['use-server', '%[var(txn.session)]', ...words('if { var(txn.session) -m found }')],
@@ -93,6 +91,23 @@ function persistenceLines({ kind, name, maxAgeSeconds }: NonNullable<BackendMode
       ...words('if !{ var(txn.session) -m found }'),
     ],
   ]
+}
+
+function cookieAttributes({
+  path = '/',
+  domain,
+  sameSite = 'Lax',
+  isSecure,
+  maxAgeSeconds,
+}: NonNullable<BackendModel['persistence']>): string {
+  return [
+    `Path=${path}`,
+    ...(domain === undefined ? [] : [`Domain=${domain}`]),
+    'HttpOnly',
+    `SameSite=${sameSite}`,
+    ...(isSecure ? ['Secure'] : []),
+    ...(maxAgeSeconds === undefined ? [] : [`Max-Age=${maxAgeSeconds}`]),
+  ].join('; ')
 }
 
 export function lowerServer(server: ServerModel, backend: BackendModel, place: Place): Server {

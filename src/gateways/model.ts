@@ -133,6 +133,12 @@ export type PathChange =
   /** What the pattern matches becomes `path`, in which `\\1` is its first group. */
   | { readonly kind: 'regex'; readonly pattern: string; readonly path: string }
 
+/** In `to` of a location, `$host` and `$scheme` are those of the request. */
+export interface Replacement {
+  readonly from: string
+  readonly to: string
+}
+
 export type Filter =
   | { readonly kind: 'request-headers'; readonly change: HeaderChange }
   | { readonly kind: 'response-headers'; readonly change: HeaderChange }
@@ -146,7 +152,13 @@ export type Filter =
     }
   | { readonly kind: 'rewrite'; readonly host?: string; readonly path?: PathChange }
   /** Clients of other addresses get 403; without `allow` all that are not denied may come. Prefixes as text. */
-  | { readonly kind: 'sources'; readonly allow: readonly string[]; readonly deny: readonly string[] }
+  | {
+      readonly kind: 'sources'
+      readonly allow: readonly string[]
+      readonly deny: readonly string[]
+      /** Clients of allowed addresses need no other proof, and all others do. */
+      readonly isEnough?: true
+    }
   /** Who made the connection with no right certificate gets 400; by HTTP all are redirected to HTTPS. */
   | {
       readonly kind: 'client-certificate'
@@ -177,8 +189,25 @@ export type Filter =
       readonly signInParameter: string
       /** Of the answer, that go on with the request. */
       readonly headers: readonly string[]
+      /** Set in the question. */
+      readonly sent?: readonly (readonly [name: string, value: string])[]
     }
-  | { readonly kind: 'mirror'; readonly backend: string; readonly numerator: number; readonly denominator: number }
+  | {
+      readonly kind: 'mirror'
+      readonly backend: string
+      readonly numerator: number
+      readonly denominator: number
+      /** That of the request unless told. */
+      readonly host?: string
+      readonly isBodiless?: true
+    }
+  /** What pods say of their own address: the beginning of `location`, domains and the beginnings of paths of cookies. */
+  | {
+      readonly kind: 'answers'
+      readonly location?: Replacement
+      readonly domain?: Replacement
+      readonly path?: Replacement
+    }
   | {
       readonly kind: 'cors'
       readonly origins: readonly string[]
@@ -230,6 +259,11 @@ export interface BackendModel {
     readonly name: string
     /** Of a permanent cookie. */
     readonly maxAgeSeconds?: number
+    /** Of the cookie; the whole host, SameSite=Lax, and by HTTP too unless told. */
+    readonly path?: string
+    readonly domain?: string
+    readonly sameSite?: string
+    readonly isSecure?: true
   }
   readonly because: Because
 }

@@ -231,13 +231,15 @@ local function is_within(address, prefixes)
   return false
 end
 
--- Clients of other addresses are refused.
+-- Clients of other addresses are refused, unless they may prove themselves; answers whether an address is proof enough.
 local function sources(txn, words)
   local address = core.parse_addr(txn.sf:src())
-  local allow, deny = words[2], words[3]
-  if is_within(address, deny) or allow ~= '' and not is_within(address, allow) then
+  local allow, deny, is_enough = words[2], words[3], words[4] == 'enough'
+  local is_allowed = allow ~= '' and is_within(address, allow)
+  if is_within(address, deny) or allow ~= '' and not is_allowed and not is_enough then
     refuse(txn, 403, 'not from this address')
   end
+  return is_allowed and is_enough
 end
 
 -- Reads a value of DER (X.690, 8.1) at a place: where its content begins and ends.
@@ -429,13 +431,14 @@ local function ask(txn, words, scheme)
   headers['x-original-url'] = { url }
   headers['x-original-method'] = { txn.sf:method() }
   headers['x-auth-request-redirect'] = { uri }
+  for at = 9, #words, 2 do headers[words[at]:lower()] = { words[at + 1] } end
   headers['x-plumb-mirror'] = { backend }
   local client = core.httpclient()
   local answer = client[verbs[method]](client, { url = 'http://' .. host .. path, headers = headers, dst = places.mirror, timeout = 5000 })
   local status = answer and answer.status or 0
   local got = answer and answer.headers or {}
   if status >= 200 and status < 300 then
-    for _, name in ipairs(split(wanted, ' ')) do
+    for name in wanted:gmatch('%S+') do
       txn.http:req_del_header(name)
       local values = got[name]
       if values then for at = 0, #values do txn.http:req_add_header(name, values[at]) end end
@@ -468,10 +471,11 @@ local function mirror(txn, words)
   local verb = verbs[txn.sf:method()]
   if verb == nil then return end
   local headers = copied_headers(txn)
-  local host = txn.sf:req_fhdr('host') or 'mirror'
+  local host = words[5] ~= '' and words[5] or txn.sf:req_fhdr('host') or 'mirror'
+  headers['host'] = { host }
   headers['x-plumb-mirror'] = { backend }
   local url = 'http://' .. host .. with_query(txn, txn.sf:path())
-  local body = txn.sf:req_body()
+  local body = words[6] == '' and txn.sf:req_body() or nil
   core.register_task(function()
     local request = { url = url, headers = headers, dst = places.mirror, timeout = 5000 }
     if body ~= nil and body ~= '' then request.body = body end
@@ -485,15 +489,17 @@ core.register_action('act', { 'http-req' }, function(txn)
   local http = txn.http
   local path = txn.sf:path()
   local operations = action_of(txn)
+  local is_proven = false
   for _, words in ipairs(operations) do
-    if words[1] == 'sources' then sources(txn, words)
+    if words[1] == 'sources' then is_proven = sources(txn, words)
     elseif words[1] == 'show' then show(txn, words, scheme, port) end
   end
   for _, words in ipairs(operations) do
     if words[1] == 'cors' then cors(txn, words) end
   end
   for _, words in ipairs(operations) do
-    if words[1] == 'basic' then basic(txn, words[2], words[3])
+    if is_proven then break
+    elseif words[1] == 'basic' then basic(txn, words[2], words[3])
     elseif words[1] == 'ask' then ask(txn, words, scheme) end
   end
   for _, words in ipairs(operations) do
@@ -505,10 +511,48 @@ core.register_action('act', { 'http-req' }, function(txn)
     elseif name == 'path' then http:req_set_path(changed_path(txn, path, words[2], words[3], words[4]))
     elseif name == 'timeout' then txn:set_var('txn.timeout', tonumber(words[2]))
     elseif name == 'mirror' then mirror(txn, words)
+    elseif name == 'answers' then
+      txn:set_var('txn.own_host', txn.sf:req_fhdr('host') or '')
+      txn:set_var('txn.own_scheme', scheme)
     elseif name == 'redirect' then redirect(txn, words, scheme, port)
     end
   end
 end)
+
+local function case_free(name)
+  return (name:gsub('%a', function(letter) return '[' .. letter:lower() .. letter:upper() .. ']' end))
+end
+
+local attributes = { domain = '(;%s*' .. case_free('domain') .. '=)%.?([^;]*)', path = '(;%s*' .. case_free('path') .. '=)([^;]*)' }
+
+-- What pods say of their own address becomes the outer one, as proxy_redirect, proxy_cookie_domain and proxy_cookie_path of nginx do it.
+local function change_answer(txn, words)
+  local http, from, to = txn.http, words[2], words[3]
+  local headers = http:res_get_headers()
+  local location = headers['location'] and headers['location'][0]
+  if location and from ~= '' and location:sub(1, #from) == from then
+    local names = { host = txn:get_var('txn.own_host'), scheme = txn:get_var('txn.own_scheme') }
+    names.http_host = names.host
+    http:res_set_header('location', to:gsub('%$([%w_]+)', names) .. location:sub(#from + 1))
+  end
+  local cookies = headers['set-cookie']
+  if cookies == nil or words[4] == '' and words[6] == '' then return end
+  http:res_del_header('set-cookie')
+  for at = 0, #cookies do
+    local cookie = cookies[at]
+    if words[4] ~= '' then
+      cookie = cookie:gsub(attributes.domain, function(head, domain)
+        if domain:lower() == words[4]:lower():gsub('^%.', '') then return head .. words[5] end
+      end)
+    end
+    if words[6] ~= '' then
+      cookie = cookie:gsub(attributes.path, function(head, path)
+        if path:sub(1, #words[6]) == words[6] then return head .. words[7] .. path:sub(#words[6] + 1) end
+      end)
+    end
+    http:res_add_header('set-cookie', cookie)
+  end
+end
 
 core.register_action('reply', { 'http-res' }, function(txn)
   local http = txn.http
@@ -517,6 +561,7 @@ core.register_action('reply', { 'http-res' }, function(txn)
     if name == 'response-set' then http:res_set_header(words[2], words[3])
     elseif name == 'response-add' then http:res_add_header(words[2], words[3])
     elseif name == 'response-remove' then http:res_del_header(words[2])
+    elseif name == 'answers' then change_answer(txn, words)
     elseif name == 'cors' then
       local origin = txn:get_var('txn.origin')
       if origin ~= nil then
