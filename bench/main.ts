@@ -1,4 +1,4 @@
-// npm run bench -- NAME… [--json]
+// npm run bench -- NAME… [--part PART]… [--json]
 import { existsSync, readdirSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -8,7 +8,7 @@ const known = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith('.ts') && file !== 'main.ts' && file !== 'row.ts')
   .map((file) => file.slice(0, -3))
 const { values, positionals } = parseArgs({
-  options: { json: { type: 'boolean', default: false } },
+  options: { json: { type: 'boolean', default: false }, part: { type: 'string', multiple: true, default: [] } },
   allowPositionals: true,
 })
 
@@ -21,8 +21,10 @@ console.error(
   `${cpus().length} × ${cpus()[0]?.model ?? 'cpu'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
 )
 for (const name of positionals.length > 0 ? positionals : known) {
-  const { bench } = (await import(`./${name}.ts`)) as { bench: () => AsyncIterable<Row> | Promise<Row[]> }
-  const rows = bench()
+  const { bench } = (await import(`./${name}.ts`)) as {
+    bench: (parts: readonly string[]) => AsyncIterable<Row> | Promise<Row[]>
+  }
+  const rows = bench(values.part)
   for await (const row of rows instanceof Promise ? await rows : rows) print(row)
 }
 // Sockets of a finished bench must not keep the process.

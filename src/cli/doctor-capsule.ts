@@ -2,11 +2,16 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { type Capsule, type Diagnosis, diagnose, openCapsule, readCapsule, saveCapsule } from '../doctor/index.ts'
 
 /** Writes what the doctor looked at into one file, for its owner alone; answers how large it is in bytes. */
-export function writeCapsule(path: string, diagnoses: readonly Diagnosis[]): number | undefined {
+export function writeCapsule(
+  path: string,
+  diagnoses: readonly Diagnosis[],
+  more: Pick<Capsule, 'gateways'> = {},
+): number | undefined {
   const collected = diagnoses.flatMap(({ examination }) => examination ?? [])
   const [first] = collected
   if (first === undefined) return undefined
-  const text = JSON.stringify(saveCapsule(first.snapshot, first.facts, collected, new Date().toISOString()))
+  const capsule = saveCapsule(first.snapshot, first.facts, collected, new Date().toISOString())
+  const text = JSON.stringify({ ...capsule, ...more })
   writeFileSync(path, text, { mode: 0o600 })
   return text.length
 }

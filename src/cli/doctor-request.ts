@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises'
 import { keyOf } from '../cluster/index.ts'
 import {
   type AskedRequest,
@@ -12,12 +11,14 @@ import {
   subjectsOf,
   testRequest,
 } from '../doctor/index.ts'
+import { gatewaySources } from '../explain/index.ts'
 import { compileGateways, type GatewayModel, type Ingress, type Sources } from '../gateways/index.ts'
 import { openHost } from '../host/index.ts'
 import { runProbes } from '../probes/index.ts'
-import { GatewayObjects } from '../proxy/index.ts'
+import { gatewayResources } from '../proxy/index.ts'
 import { collect } from './collect.ts'
 import { type Cluster, factsOf } from './read-cluster.ts'
+import { readKinds } from './read-kinds.ts'
 
 /** The gateways' model and the Ingresses, as they are at the API server. */
 export interface Gateways {
@@ -33,28 +34,12 @@ export async function readGateways(cluster: Cluster): Promise<Gateways> {
   return { model: compileGateways(sources), ingresses, gatewayApi }
 }
 
-const patienceMs = 10_000
-
 /** Reads everything that gateways are compiled from, once; throws when some of it may not be read. */
-export async function readSources({
-  client,
-  snapshot,
-  troubles,
-}: Pick<Cluster, 'client' | 'snapshot'> & Partial<Pick<Cluster, 'troubles'>>): Promise<Sources> {
-  const objects = new GatewayObjects(client, () => undefined)
-  try {
-    const patience = setTimeout(patienceMs, 'late' as const, { ref: false })
-    // Whoever may not read them is told so; informers would go on trying for ever.
-    if ((await Promise.race([objects.synced, patience])) === 'late') {
-      const why = [...new Set(troubles)].sort().join('; ')
-      throw new Error(
-        `Ingresses, Gateways and their certificates cannot be read, so there is no verdict: ${why || 'the API server does not answer'}; plumb access prints the ClusterRole that reading needs`,
-      )
-    }
-    return objects.sources(snapshot)
-  } finally {
-    objects.stop()
-  }
+export async function readSources({ client, snapshot }: Pick<Cluster, 'client' | 'snapshot'>): Promise<Sources> {
+  const wanted = gatewayResources.map((resource) => ({ resource, optional: resource.group.startsWith('gateway.') }))
+  const found = await readKinds(client, wanted)
+  if (typeof found === 'string') throw new Error(`Ingresses, Gateways and their certificates cannot be read: ${found}`)
+  return gatewaySources([...found.values()].flat(), snapshot)
 }
 
 /** `https://shop.example:8443/cart` as a request; undefined for what is no URL of HTTP. */
@@ -85,7 +70,7 @@ export function withObjects({ ingresses, gatewayApi }: Gateways, request: Omit<A
 /** Sends a request to the gateways and climbs the ladder of the Service behind its route at the same time. */
 export async function examineRequest(
   cluster: Cluster,
-  { model }: Gateways,
+  { model, gatewayApi }: Gateways,
   request: AskedRequest,
   stand: Stand,
 ): Promise<Diagnosis> {
@@ -103,6 +88,24 @@ export async function examineRequest(
     subject === undefined ? undefined : collect(cluster, subject, stand),
   ])
   const tested = testRequest({ snapshot, stand, facts }, results)
+  const policies = backend === undefined ? [] : policiesOf(gatewayApi, backend.service)
   const behind = collected && diagnose(collected)
-  return diagnoseRequest({ ...routed, tested, backend: behind, controls: behind?.controls ?? [] })
+  return diagnoseRequest({
+    ...routed,
+    request: { ...request, objects: [...request.objects, ...policies] },
+    tested,
+    backend: behind,
+    controls: behind?.controls ?? [],
+  })
+}
+
+/** The BackendTLSPolicies that say how the pods of a Service are spoken to. */
+function policiesOf({ policies }: Sources['gatewayApi'], service: string): readonly string[] {
+  return policies
+    .filter(({ metadata, spec }) =>
+      (spec?.targetRefs ?? []).some(
+        ({ kind, name }) => kind === 'Service' && `${metadata.namespace}/${name}` === service,
+      ),
+    )
+    .map((one) => `backendtlspolicy/${keyOf(one)}`)
 }

@@ -1,6 +1,7 @@
 import { keyOf } from '../cluster/index.ts'
 import {
   type AskedRequest,
+  type Capsule,
   type Diagnosis,
   diagnose,
   findClient,
@@ -9,7 +10,7 @@ import {
   type Stand,
   subjectsOf,
 } from '../doctor/index.ts'
-import { findEnd, keysIn, nearest } from '../explain/index.ts'
+import { findEnd, keysIn, nearest, withoutSecrets } from '../explain/index.ts'
 import { collect } from './collect.ts'
 import { diagnoseCapsule, loadCapsule, writeCapsule } from './doctor-capsule.ts'
 import { report, watchDiagnoses } from './doctor-report.ts'
@@ -58,11 +59,12 @@ export async function runDoctor(text: string | undefined, options: DoctorOptions
     await watchDiagnoses(() => look(target, options), options)
     return
   }
-  const found = await look(target, options)
+  const kept: Pick<Capsule, 'gateways'>[] = []
+  const found = await look(target, options, kept)
   if (found === undefined) return
   report(found, options)
   if (options.save === undefined) return
-  const bytes = writeCapsule(options.save, found)
+  const bytes = writeCapsule(options.save, found, kept[0])
   say(
     bytes === undefined
       ? 'plumb doctor: nothing was collected to save'
@@ -75,14 +77,29 @@ function usage(says: string): void {
   process.exitCode = exit.usage
 }
 
+/** Whoever may not read Secrets saves a capsule that answers no questions about URLs. */
+async function gatewaysToKeep(cluster: Cluster): Promise<Pick<Capsule, 'gateways'>> {
+  try {
+    return { gateways: withoutSecrets((await readGateways(cluster)).model) }
+  } catch (error) {
+    say(`plumb doctor: the capsule has no gateways: ${(error as Error).message}`)
+    return {}
+  }
+}
+
 /** Reads the cluster anew and examines the target; undefined when that is told already. */
-async function look(target: Target, options: DoctorOptions): Promise<readonly Diagnosis[] | undefined> {
+async function look(
+  target: Target,
+  options: DoctorOptions,
+  kept: Pick<Capsule, 'gateways'>[] = [],
+): Promise<readonly Diagnosis[] | undefined> {
   const cluster = await openCluster('plumb doctor', options)
   if (cluster === undefined) return undefined
   if (cluster.lab === undefined)
     for (const one of [cluster.sight.says, ...cluster.sight.blind]) say(`plumb doctor: ${one}`)
   try {
     const found = await examine(cluster, target, options)
+    if (options.save !== undefined) kept.push(await gatewaysToKeep(cluster))
     if (typeof found !== 'string') return found
     say(`plumb doctor: ${found}`)
     process.exitCode = exit.cannot
@@ -134,7 +151,7 @@ async function examine(
       return examineService(cluster, target, client?.key, options)
     case 'request': {
       const gateways = await readGateways(cluster)
-      const stand = standOf(cluster, client?.key ?? anyClient(cluster))
+      const stand = standOf(cluster, client?.key ?? anyClient(cluster), client !== undefined)
       return [await examineRequest(cluster, gateways, withObjects(gateways, target.request), stand)]
     }
     case 'ingress':
@@ -142,7 +159,7 @@ async function examine(
       const gateways = await readGateways(cluster)
       const requests = requestsTo(gateways, target)
       if (typeof requests === 'string') return requests
-      const stand = standOf(cluster, client?.key ?? anyClient(cluster))
+      const stand = standOf(cluster, client?.key ?? anyClient(cluster), client !== undefined)
       const diagnoses: Diagnosis[] = []
       for (const request of requests) diagnoses.push(await examineRequest(cluster, gateways, request, stand))
       return diagnoses
@@ -193,7 +210,7 @@ async function examineService(
   const diagnoses: Diagnosis[] = []
   for (const subject of subjects) {
     const own = client ?? findClient(cluster.snapshot, subject.service)
-    diagnoses.push(diagnose(await collect(cluster, subject, standOf(cluster, own))))
+    diagnoses.push(diagnose(await collect(cluster, subject, standOf(cluster, own, client !== undefined))))
   }
   return diagnoses
 }
@@ -202,8 +219,8 @@ function anyClient({ snapshot }: Cluster): string | undefined {
   return findClient(snapshot, undefined)
 }
 
-function standOf({ sight }: Cluster, client: string | undefined): Stand {
-  return { client, outside: sight.outside, clusterDomain: 'cluster.local' }
+function standOf({ sight }: Cluster, client: string | undefined, named: boolean): Stand {
+  return { client, named, outside: sight.outside, clusterDomain: 'cluster.local' }
 }
 
 function findNamedClient(

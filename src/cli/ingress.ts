@@ -3,7 +3,7 @@ import { keyOf } from '../cluster/index.ts'
 import { type ConfigMap, convertIngresses, isIngress } from '../gateways/index.ts'
 import type { KubeObject, Service } from '../objects/index.ts'
 import { exit, print, say } from './output.ts'
-import { pages } from './read-cluster.ts'
+import { pages } from './read-kinds.ts'
 
 const ingresses = { group: 'networking.k8s.io', version: 'v1', plural: 'ingresses', namespaced: true, kind: 'Ingress' }
 const configMaps = { group: '', version: 'v1', plural: 'configmaps', namespaced: true, kind: 'ConfigMap' }

@@ -116,7 +116,8 @@ program
   .option('--method <method>', 'of the request, to a URL')
   .option('-H, --header <line>', 'of the request, NAME: VALUE; may be given again', collect, [])
   .option('--sni <name>', 'that the client sends, unless it is the URL’s host')
-  .option('--capsule <file>', 'answer from what plumb doctor --save has written, without a cluster')
+  .option('--save <file>', 'write all that the answer rests on into one file, without Secrets')
+  .option('--capsule <file>', 'answer from what plumb why --save or doctor --save has written, without a cluster')
   .option(
     '-f, --filename <path>',
     'answer from a manifest, or a folder of them, alone; may be given again',

@@ -34,8 +34,7 @@ async function fromFiles(paths: readonly string[]): Promise<Setting> {
   const [path = '', ...more] = paths
   if (more.length === 0 && (await isCapsule(path))) {
     const { loadCapsule } = await import('./doctor-capsule.ts')
-    const { objects, facts } = loadCapsule(path)
-    const { gateways } = settingOf([])
+    const { objects, facts, gateways = settingOf([]).gateways } = loadCapsule(path)
     const snapshot = snapshotOf(objects)
     return { snapshot, gateways, facts, workloadOf: workloadsIn(snapshot), assumptions: ['what the capsule holds'] }
   }

@@ -2,13 +2,22 @@ import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { findPrefix, type Prefix } from '../addr/index.ts'
-import { ApiError, type Client, connect, type Resource } from '../client/index.ts'
+import { type Client, connect, type Resource } from '../client/index.ts'
 import { keyOf, LiveSnapshot, type Snapshot } from '../cluster/index.ts'
 import type { ClusterFacts } from '../explain/index.ts'
 import type { Lab } from '../lab/index.ts'
-import { EndpointSlices, Namespaces, NetworkPolicies, Nodes, Pods, Services } from '../objects/index.ts'
+import {
+  EndpointSlices,
+  type KubeObject,
+  Namespaces,
+  NetworkPolicies,
+  Nodes,
+  Pods,
+  Services,
+} from '../objects/index.ts'
 import { labSight } from './lab-sight.ts'
 import { exit, say } from './output.ts'
+import { readKinds } from './read-kinds.ts'
 import type { Sight } from './sight.ts'
 
 /** Where questions are answered from. */
@@ -19,8 +28,6 @@ export interface Cluster {
   /** The lab that this API server belongs to. */
   readonly lab: Lab | undefined
   readonly sight: Sight
-  /** What kept kinds that are followed from being read, as it comes up. */
-  readonly troubles: readonly string[]
 }
 
 /** Which cluster, and what this machine is to it. */
@@ -30,6 +37,8 @@ export interface ClusterOptions {
   readonly context?: string
   /** The Node that this machine is, where its addresses do not tell. */
   readonly node?: string
+  /** How long the API server may take for each part of an answer. */
+  readonly timeoutMs?: number
 }
 
 /** Which cluster is meant, and the lab that it is, if it is one. */
@@ -55,23 +64,22 @@ export async function openCluster(command: string, options: ClusterOptions): Pro
   if (kubeconfig === undefined)
     return fail(`no lab ${options.name} is running and no --kubeconfig is given; start one with plumb up`)
   const { context } = options
-  const troubles: string[] = []
   const client = connect({
     kubeconfig,
-    onTrouble: (says) => void troubles.push(says),
     ...(context === undefined ? {} : { context }),
     userAgent: command.replaceAll(' ', '-'),
+    timeoutMs: options.timeoutMs ?? 15_000,
   })
   try {
     const groups = await readGroups(client)
-    const snapshot = await readSnapshot(client, groups)
-    if (typeof snapshot === 'string') {
+    const objects = await readObjects(client, groups)
+    if (typeof objects === 'string') {
       client.close()
-      return fail(snapshot)
+      return fail(objects)
     }
-    const servicePrefixes = await readServicePrefixes(client)
-    const sight = own === undefined ? await sightHere(client, snapshot, groups, options) : labSight(own, snapshot)
-    if (typeof sight !== 'string') return { snapshot, servicePrefixes, client, lab: own, sight, troubles }
+    const { snapshot, servicePrefixes } = objects
+    const sight = own === undefined ? await sightHere(client, snapshot, groups, options) : labSight(own)
+    if (typeof sight !== 'string') return { snapshot, servicePrefixes, client, lab: own, sight }
     client.close()
     return fail(sight)
   } catch (error) {
@@ -95,67 +103,59 @@ function usualKubeconfig(): string | undefined {
 async function sightHere(
   client: Client,
   snapshot: Snapshot,
-  groups: readonly string[],
+  groups: ReadonlyMap<string, readonly string[]>,
   { node }: ClusterOptions,
 ): Promise<Sight | string> {
   const { hereSight } = await import('./here-sight.ts')
   const reread = async (): Promise<Snapshot> => {
-    const found = await readSnapshot(client, groups)
-    return typeof found === 'string' ? snapshot : found
+    const found = await readObjects(client, groups)
+    return typeof found === 'string' ? snapshot : found.snapshot
   }
-  return hereSight(snapshot, { node, groups, reread })
+  return hereSight(snapshot, { node, groups: [...groups.keys()], reread })
 }
 
-/** The names of the API groups; none where they may not be read. */
-async function readGroups(client: Client): Promise<readonly string[]> {
+/** The versions of each API group; none where they may not be read. */
+async function readGroups(client: Client): Promise<ReadonlyMap<string, readonly string[]>> {
+  type Group = { readonly name: string; readonly versions?: readonly { readonly version: string }[] }
   try {
-    const { groups } = await client.request<{ groups?: readonly { readonly name: string }[] }>('GET', '/apis')
-    return (groups ?? []).map(({ name }) => name)
+    const { groups } = await client.request<{ groups?: readonly Group[] }>('GET', '/apis')
+    return new Map((groups ?? []).map(({ name, versions = [] }) => [name, versions.map(({ version }) => version)]))
   } catch {
-    return []
+    return new Map()
   }
+}
+
+interface Objects {
+  readonly snapshot: LiveSnapshot
+  readonly servicePrefixes: readonly Prefix[]
 }
 
 /** All objects that answers depend on, or what kept some of them from being read: then there is no verdict to stand behind. */
-async function readSnapshot(client: Client, groups: readonly string[]): Promise<LiveSnapshot | string> {
-  const snapshot = new LiveSnapshot()
-  const read = async (collection: string, resource: Resource): Promise<void> => {
-    for await (const object of pages(client, resource))
-      snapshot.put(collection as 'services', keyOf(object), object as never)
-  }
-  const refused: { readonly resource: Resource; readonly error: ApiError }[] = []
-  const attempt = async (collection: string, resource: Resource, optional: boolean): Promise<void> => {
-    try {
-      await read(collection, resource)
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error
-      // A cluster need not know these kinds.
-      if (!optional || error.code !== 404) refused.push({ resource, error })
-    }
-  }
-  await Promise.all([
-    ...Object.entries(collections).map(([collection, resource]) => attempt(collection, resource, false)),
-    // Rights are asked for before existence: whoever may not list a kind that is not there is refused all the same.
-    ...Object.entries(optionalKinds).flatMap(([collection, resource]) =>
-      groups.length > 0 && !groups.includes(resource.group) ? [] : [attempt(collection, resource, true)],
-    ),
+async function readObjects(client: Client, groups: ReadonlyMap<string, readonly string[]>): Promise<Objects | string> {
+  const unread = unreadPolicies(groups)
+  if (unread !== undefined) return unread
+  // Rights are asked for before existence: whoever may not list a kind that is not there is refused all the same.
+  const there = Object.entries(optionalKinds).filter(([, { group }]) => groups.size === 0 || groups.has(group))
+  const found = await readKinds(client, [
+    ...Object.values(collections).map((resource) => ({ resource, optional: false })),
+    ...there.map(([, resource]) => ({ resource, optional: true })),
+    { resource: serviceCidrs, optional: true },
   ])
-  return refused.length === 0 ? snapshot : explainRefusals(refused)
+  if (typeof found === 'string') return found
+  const snapshot = new LiveSnapshot()
+  for (const [collection, resource] of [...Object.entries(collections), ...there])
+    for (const object of found.get(resource) ?? [])
+      snapshot.put(collection as 'services', keyOf(object), object as never)
+  return { snapshot, servicePrefixes: (found.get(serviceCidrs) ?? []).flatMap(prefixesOf) }
 }
 
-/** Every missing right at once, by verb and resource; or that the API server is not ready to tell the whole. */
-function explainRefusals(refused: readonly { readonly resource: Resource; readonly error: ApiError }[]): string {
-  const name = ({ plural, group }: Resource): string => (group === '' ? plural : `${plural}.${group}`)
-  const denied = refused.filter(({ error }) => error.code === 401 || error.code === 403)
-  const [first] = denied
-  if (first?.error.code === 401)
-    return `the API server does not know who asks (${first.error.message}), so there is no verdict`
-  if (first !== undefined) {
-    const names = denied.map(({ resource }) => name(resource)).sort()
-    return `no verdict without the right to list, in all namespaces: ${names.join(', ')} (${first.error.message}); plumb access prints the ClusterRole that reading needs`
-  }
-  const said = refused.map(({ resource, error }) => `${name(resource)}: ${error.message}`)
-  return `the API server does not tell everything now, so there is no verdict; try again when it is ready: ${said.join('; ')}`
+/** Policies in words that are not read here may deny what is told as allowed. */
+function unreadPolicies(groups: ReadonlyMap<string, readonly string[]>): string | undefined {
+  const served = groups.get(policyGroup) ?? []
+  const read = Object.values(optionalKinds).filter(({ group }) => group === policyGroup)
+  if (served.length === 0 || served.some((one) => read.some(({ version }) => version === one))) return undefined
+  const known = [...new Set(read.map(({ version }) => version))].sort()
+  return `policies of ${policyGroup} are served as ${served.join(', ')} alone, and ${known.join(' and ')} are read: there is no verdict`
 }
 
 const collections = {
@@ -184,16 +184,6 @@ function wide(apiVersion: string, kind: string, plural: string): Resource {
   return { group, version, plural, namespaced: false, kind }
 }
 
-/** All objects of a kind, page by page. */
-export async function* pages(client: Client, resource: Resource) {
-  let next: string | undefined
-  do {
-    const page = await client.list(resource, { limit: 500, ...(next === undefined ? {} : { continue: next }) })
-    yield* page.items
-    next = page.metadata.continue || undefined
-  } while (next !== undefined)
-}
-
 const serviceCidrs: Resource = {
   group: 'networking.k8s.io',
   version: 'v1',
@@ -202,14 +192,8 @@ const serviceCidrs: Resource = {
   kind: 'ServiceCIDR',
 }
 
-/** The prefixes that ServiceCIDRs tell; none where the API server does not have them. */
-async function readServicePrefixes(client: Client): Promise<Prefix[]> {
-  try {
-    const { items } = await client.list(serviceCidrs)
-    return items.flatMap((one) =>
-      ((one as { spec?: { cidrs?: string[] } }).spec?.cidrs ?? []).flatMap((text) => findPrefix(text) ?? []),
-    )
-  } catch {
-    return []
-  }
+/** The prefixes that a ServiceCIDR tells. */
+function prefixesOf(object: KubeObject): readonly Prefix[] {
+  const { cidrs = [] } = (object as { spec?: { cidrs?: string[] } }).spec ?? {}
+  return cidrs.flatMap((text) => findPrefix(text) ?? [])
 }

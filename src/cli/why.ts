@@ -15,6 +15,7 @@ import {
   renderMermaid,
   withoutAgent,
 } from '../explain/index.ts'
+import type { GatewayModel } from '../gateways/index.ts'
 import { exit, print, say } from './output.ts'
 import { type Cluster, factsOf, openCluster } from './read-cluster.ts'
 
@@ -31,6 +32,7 @@ interface WhyOptions {
   header: string[]
   sni?: string
   capsule?: string
+  save?: string
   filename: string[]
   output: 'text' | 'json' | 'mermaid' | 'dot'
 }
@@ -51,18 +53,15 @@ export async function runWhy(from: string, to: string, options: WhyOptions): Pro
   const { snapshot, client, sight } = cluster
   try {
     const model = explainConnection(snapshot, question, factsOf(cluster))
-    const confirmed = await confirmHere(model, cluster)
+    const fitting = withoutAgent(model, factsOf(cluster))
+    const evidence = await sight.ask(observationsOf(fitting))
+    if (options.save !== undefined) await save(options.save, cluster, evidence)
+    const confirmed = confirm(fitting, evidence)
     for (const says of sight.blind) say(`plumb why: ${says}`)
     report(options.probe ? await probe(confirmed, cluster) : confirmed, options.output)
   } finally {
     client.close()
   }
-}
-
-/** The answer held against the kernels that can be asked from here. */
-async function confirmHere(model: Answer, cluster: Cluster): Promise<Answer> {
-  const fitting = withoutAgent(model, factsOf(cluster))
-  return confirm(fitting, await cluster.sight.ask(observationsOf(fitting)))
 }
 
 /** The way of a request through a gateway: by the model, and in a cluster by the kernels on the way. */
@@ -81,12 +80,33 @@ async function toUrl(from: string, url: string, options: WhyOptions): Promise<vo
     report({ ...answer, assumptions: [...assumptions, ...answer.assumptions] }, options.output)
     return
   }
+  if (options.capsule !== undefined) {
+    const { openWhyCapsule } = await import('./why-capsule.ts')
+    const { snapshot, facts, gateways, confirmed } = openWhyCapsule(options.capsule)
+    if (gateways === undefined)
+      throw new Error(`${options.capsule} has no gateways: it answers no questions about URLs`)
+    report(confirmed(explainRequestWay(snapshot, source, asked, gateways, facts)), options.output)
+    return
+  }
   const cluster = await openCluster('plumb why', options)
   if (cluster === undefined) return
   const { readGateways } = await import('./doctor-request.ts')
   const { model } = await readGateways(cluster).finally(() => cluster.client.close())
   const answer = explainRequestWay(cluster.snapshot, source, asked, model, factsOf(cluster))
-  report(await confirmHere(answer, cluster), options.output)
+  const evidence = await cluster.sight.ask(observationsOf(withoutAgent(answer, factsOf(cluster))))
+  if (options.save !== undefined) await save(options.save, cluster, evidence, model)
+  report(confirm(withoutAgent(answer, factsOf(cluster)), evidence), options.output)
+}
+
+async function save(
+  path: string,
+  cluster: Cluster,
+  evidence: Parameters<typeof confirm>[1],
+  gateways?: GatewayModel,
+): Promise<void> {
+  const { saveWhyCapsule } = await import('./why-capsule.ts')
+  const bytes = saveWhyCapsule(path, cluster, evidence, gateways)
+  say(`saved to ${path}, ${Math.ceil(bytes / 1024)} KiB; plumb why --capsule ${path} answers from it anywhere`)
 }
 
 /** The request in the words of the command line, or what is wrong with it. */
@@ -109,16 +129,9 @@ function parseRequest(url: string, { header, method, sni, family }: WhyOptions):
 
 /** Answers from a capsule's objects and from what its kernels said, as far as they were asked the same. */
 async function fromCapsule(question: Question, path: string, output: WhyOptions['output']): Promise<void> {
-  const { loadCapsule } = await import('./doctor-capsule.ts')
-  const { snapshotOf } = await import('../cluster/index.ts')
-  const { objects, facts, subjects } = loadCapsule(path)
-  const model = explainConnection(snapshotOf(objects), question, facts)
-  const kernel = new Map(subjects.flatMap((one) => one.kernel))
-  const known = observationsOf(model).flatMap((one) => {
-    const found = kernel.get(JSON.stringify(one))
-    return found === undefined ? [] : [[one, found] as const]
-  })
-  report(known.length === 0 ? model : confirm(model, new Map(known)), output)
+  const { openWhyCapsule } = await import('./why-capsule.ts')
+  const { snapshot, facts, confirmed } = openWhyCapsule(path)
+  report(confirmed(explainConnection(snapshot, question, facts)), output)
 }
 
 /** Answers from manifests, without a cluster: only what is desired is known. */

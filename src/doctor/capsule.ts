@@ -1,8 +1,9 @@
 import { keyOf, type Snapshot, snapshotOf } from '../cluster/index.ts'
 import type { ClusterFacts, Evidence } from '../explain/index.ts'
+import type { GatewayModel } from '../gateways/index.ts'
 import type { KubeObject, Service } from '../objects/index.ts'
 import type { ControlResult } from './control.ts'
-import type { Collected, ListeningAt, NodeState } from './examination.ts'
+import type { BgpObjects, Collected, ListeningAt, NodeState, Rise } from './examination.ts'
 import type { Stand } from './ladder.ts'
 import type { Owners } from './owners.ts'
 import type { ProbeResult } from './probe.ts'
@@ -22,6 +23,8 @@ interface SavedSubject {
   readonly nodes: readonly NodeState[]
   readonly controls: readonly ControlResult[]
   readonly owners?: readonly Owners[]
+  readonly rises?: readonly Rise[]
+  readonly bgp?: BgpObjects
 }
 
 /** Everything that was looked at, in one file: it can be judged again anywhere, without the cluster. */
@@ -32,6 +35,10 @@ export interface Capsule {
   readonly facts: ClusterFacts
   readonly objects: readonly KubeObject[]
   readonly subjects: readonly SavedSubject[]
+  /** What comes in from outside, without keys and passwords. */
+  readonly gateways?: GatewayModel
+  /** What kernels said beyond what subjects have, by question. */
+  readonly kernel?: readonly (readonly [string, Evidence])[]
 }
 
 /** Puts what was collected into a capsule. Secrets are not among the objects; values of environment variables and managed fields are left out. */
@@ -63,19 +70,23 @@ export function saveCapsule(
     taken,
     facts,
     objects: kinds.flatMap((kind) => [...(all[kind]?.values() ?? [])]).map(redact),
-    subjects: collected.map(({ subject, stand, results, kernel, sockets, nodes, controls, owners = [] }) => ({
-      service: keyOf(subject.service),
-      port: subject.port.port,
-      protocol: subject.port.protocol ?? 'TCP',
-      path: subject.path,
-      stand,
-      results,
-      kernel: [...kernel],
-      sockets: [...sockets],
-      nodes,
-      controls,
-      owners,
-    })),
+    subjects: collected.map(
+      ({ subject, stand, results, kernel, sockets, nodes, controls, owners = [], rises = [], bgp }) => ({
+        service: keyOf(subject.service),
+        port: subject.port.port,
+        protocol: subject.port.protocol ?? 'TCP',
+        path: subject.path,
+        stand,
+        results,
+        kernel: [...kernel],
+        sockets: [...sockets],
+        nodes,
+        controls,
+        owners,
+        rises,
+        ...(bgp === undefined ? {} : { bgp }),
+      }),
+    ),
   }
 }
 

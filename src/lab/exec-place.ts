@@ -6,7 +6,7 @@ import type { Rack } from './rack.ts'
 export type ExecTarget =
   | { readonly kind: 'pod'; readonly namespace: string; readonly pod: string; readonly container?: string }
   | { readonly kind: 'node'; readonly node: string }
-  | { readonly kind: 'outside' | 'router' | 'control' }
+  | { readonly kind: 'outside' | 'router' | 'control' | 'switches' }
 
 /** Where to enter, in the lab's own terms: the path of a network namespace, or a process with all of a container's namespaces. */
 export type ExecPlace =
@@ -21,7 +21,8 @@ export async function findExecPlace(
 ): Promise<ExecPlace> {
   switch (target.kind) {
     case 'router':
-      return { kind: 'machine', network: rack.router.path }
+    case 'switches':
+      return { kind: 'machine', network: rack[target.kind].path }
     case 'outside':
     case 'control':
       return { kind: 'machine', network: rack[target.kind].namespace.path }

@@ -1,3 +1,3 @@
 export type { HttpFlow, HttpFlowsRequest } from './flows.ts'
 export { GatewaysModule } from './module.ts'
-export { GatewayObjects } from './objects.ts'
+export { gatewayResources } from './objects.ts'

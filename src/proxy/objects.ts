@@ -25,6 +25,9 @@ const resources = {
   policies: { ...gateway, plural: 'backendtlspolicies', namespaced: true, kind: 'BackendTLSPolicy' },
 } satisfies Readonly<Record<string, Resource>>
 
+/** The kinds that gateways are compiled from, but for Services and slices. */
+export const gatewayResources: readonly Resource[] = Object.values(resources)
+
 type Kind = keyof typeof resources
 
 /** Whether what the gateways are depends on an object, be it that it is not there. */

@@ -1,0 +1,197 @@
+/** Random partitions and stops among engines in processes of their own, and an observer on the wire that asks each millisecond who has an address. */
+import { setTimeout as pause } from 'node:timers/promises'
+import fc from 'fast-check'
+import { parseAddress } from '../addr/index.ts'
+import { timingOf } from '../announce/index.ts'
+import { decodeArp, encodeArp, renderMac } from '../netlink/index.ts'
+import type { SetDeclaration, Transaction } from '../nft/index.ts'
+import { type Machine, virtual, type Wires } from './segment.fixture.ts'
+import { SpeakerProcess } from './speaker-process.fixture.ts'
+
+const address = virtual[4]
+/** Short leases, so that a busy machine breaks them by itself too. */
+const timing = timingOf(30)
+
+/** What the wire is like for a while: which machine does not hear which, and who is stopped. */
+interface Step {
+  readonly kind: 'well' | 'split' | 'one way' | 'stop'
+  /** Sides of a split by machine; pairs of sender and receiver otherwise. */
+  readonly bits: number
+  readonly victim: number
+  readonly leases: number
+}
+
+const step: fc.Arbitrary<Step> = fc.record({
+  kind: fc.constantFrom('well', 'split', 'split', 'one way', 'one way', 'stop'),
+  bits: fc.nat((1 << 25) - 1),
+  victim: fc.nat(4),
+  leases: fc.double({ min: 0.3, max: 3.5, noNaN: true }),
+})
+
+export interface Observed {
+  /** For how long two answered at one time, in milliseconds. */
+  readonly dualMs: number
+  readonly answers: number
+  /** How often another machine answered than before. */
+  readonly changes: number
+  /** From the end of the last partition until somebody answers, in milliseconds. */
+  readonly recoveryMs: number
+}
+
+/** Puts a segment of five machines through so many random partitions. */
+export async function observePartitions(wires: Omit<Wires, 'close'>, count: number, seed: number): Promise<Observed> {
+  const { machines } = wires
+  const speakers = machines.map((machine) => new SpeakerProcess(wires, machine, [address], timing))
+  const observer = new Observer(wires)
+  try {
+    const cuts = machines.map((machine) => new Cut(machine))
+    for (const cut of cuts) await cut.create()
+    await observer.untilAnswered()
+    for (const one of fc.sample(step, { numRuns: count, seed })) {
+      // Half of the stops are the holder's.
+      const holder = one.bits % 2 === 0 ? observer.last : undefined
+      const victim = speakers.find(({ machine }) => machine.mac === holder) ?? speakers[one.victim % speakers.length]!
+      if (one.kind === 'stop') victim.signal('SIGSTOP')
+      for (const [to, cut] of cuts.entries()) await cut.set(machines.filter((_, from) => isCut(one, from, to)))
+      await pause(one.leases * timing.leaseMs)
+      if (one.kind === 'stop') victim.signal('SIGCONT')
+    }
+    for (const cut of cuts) await cut.set([])
+    const begun = performance.now()
+    await observer.untilAnswered()
+    const recoveryMs = performance.now() - begun
+    await pause(2 * timing.leaseMs)
+    const { answers, changes } = observer
+    return { dualMs: observer.dualMs, answers, changes, recoveryMs }
+  } finally {
+    observer.close()
+    await Promise.all(speakers.map((one) => one.end()))
+  }
+}
+
+function isCut({ kind, bits }: Step, from: number, to: number): boolean {
+  if (from === to || kind === 'well' || kind === 'stop') return false
+  if (kind === 'split') return ((bits >> from) & 1) !== ((bits >> to) & 1)
+  return ((bits >> (from * 5 + to)) & 1) === 1
+}
+
+/** The machines whose heartbeats a machine does not hear. ARP goes on, so that two that answer would be seen. */
+class Cut {
+  readonly #machine: Machine
+  #from: readonly Machine[] = []
+  static readonly #at = { family: 'ip', table: 'cut' } as const
+  static readonly #set: SetDeclaration = { name: 'from', key: ['ipv4_addr'] }
+
+  constructor(machine: Machine) {
+    this.#machine = machine
+  }
+
+  create(): Promise<void> {
+    const at = Cut.#at
+    return this.#machine.namespace.network.commit([
+      { kind: 'add-table', ...at },
+      { kind: 'add-set', ...at, set: Cut.#set },
+      {
+        kind: 'add-chain',
+        ...at,
+        chain: { name: 'in', hook: { type: 'filter', hook: 'input', priority: 0, policy: 'accept' } },
+      },
+      {
+        kind: 'add-rule',
+        ...at,
+        chain: 'in',
+        rule: {
+          statements: [
+            { kind: 'match', left: { kind: 'payload', field: 'ip saddr' }, operator: '==', right: { set: 'from' } },
+            { kind: 'match', left: { kind: 'payload', field: 'th dport' }, operator: '==', right: '10261' },
+            { kind: 'verdict', verdict: { kind: 'drop' } },
+          ],
+        },
+      },
+    ])
+  }
+
+  async set(from: readonly Machine[]): Promise<void> {
+    const change = (kind: 'add-elements' | 'delete-elements', machines: readonly Machine[]): Transaction => {
+      const elements = machines.map(({ addresses }) => ({ key: addresses[0] ?? '' }))
+      return elements.length === 0 ? [] : [{ kind, ...Cut.#at, set: Cut.#set, elements }]
+    }
+    const transaction = [
+      ...change(
+        'delete-elements',
+        this.#from.filter((one) => !from.includes(one)),
+      ),
+      ...change(
+        'add-elements',
+        from.filter((one) => !this.#from.includes(one)),
+      ),
+    ]
+    this.#from = from
+    if (transaction.length > 0) await this.#machine.namespace.network.commit(transaction)
+  }
+}
+
+/** Asks each millisecond; what it asked is told by the MAC address that it gives as its own, which answers repeat. */
+class Observer {
+  answers = 0
+  changes = 0
+  dualMs = 0
+  /** The machine that answered last, by its MAC address. */
+  last: string | undefined
+  readonly #sentAt: number[] = []
+  /** By machine: when it answered last. By order of arrival, and never later than it was: when the question left, or the last answer to an earlier one. */
+  readonly #answeredAt = new Map<string, number>()
+  #reignFrom = 0
+  #now = 0
+  readonly #timer: NodeJS.Timeout
+  readonly #socket: { close(): void }
+
+  constructor({ client }: Pick<Wires, 'client'>) {
+    const { network } = client.namespace
+    const link = network.findLink('eth0')!
+    const socket = network.openFrames(
+      link,
+      'arp',
+      (bytes) => this.#take(bytes),
+      () => undefined,
+    )
+    this.#socket = socket
+    const probe = { operation: 'request', sender: parseAddress('0.0.0.0'), target: address } as const
+    this.#timer = setInterval(() => {
+      const number = this.#sentAt.push(performance.now()) - 1
+      const senderMac = renderMac(Buffer.from(`02ff${number.toString(16).padStart(8, '0')}`, 'hex')) ?? ''
+      const ether = { etherSource: client.mac, etherDestination: 'ff:ff:ff:ff:ff:ff' }
+      socket.send(encodeArp({ ...probe, ...ether, senderMac, targetMac: '00:00:00:00:00:00' }))
+    }, 1)
+  }
+
+  async untilAnswered(): Promise<void> {
+    const end = performance.now() + 20_000
+    for (const before = this.answers; this.answers === before; await pause(1))
+      if (performance.now() > end) throw new Error('nobody answers')
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    this.#socket.close()
+  }
+
+  #take(bytes: Uint8Array): void {
+    const frame = decodeArp(bytes)
+    if (frame?.operation !== 'reply' || frame.sender !== address || !frame.targetMac.startsWith('02:ff:')) return
+    const sentAt = this.#sentAt[Number.parseInt(frame.targetMac.slice(6).replaceAll(':', ''), 16)] ?? 0
+    this.#now = Math.max(this.#now, sentAt)
+    const mac = frame.senderMac
+    const before = this.#answeredAt.get(mac)
+    if (mac !== this.last) {
+      // Between two reigns of one machine there is the lease of another.
+      if (before !== undefined && this.#now - before < timing.leaseMs / 2)
+        this.dualMs += Math.max(1, this.#now - this.#reignFrom)
+      this.changes++
+      this.#reignFrom = this.#now
+    }
+    this.last = mac
+    this.#answeredAt.set(mac, this.#now)
+    this.answers++
+  }
+}
