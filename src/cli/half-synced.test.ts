@@ -1,19 +1,22 @@
 // An API server that does not tell everything: whoever asks gets the kind and the right that is missing, and no verdict.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, mock, test } from 'node:test'
 import { parseAllDocuments } from 'yaml'
+import { certificateOf } from '../explain/certificate.fixture.ts'
 import type { KubeObject } from '../objects/index.ts'
 import { runCheck } from './check.ts'
 import { runDoctor } from './doctor.ts'
 import { runReach } from './reach.ts'
 import { runWhy } from './why.ts'
 
+const hash = `$2y$05$${'x'.repeat(53)}`
+const pair = certificateOf('shop.example')
 const objects = parseAllDocuments(`
 {apiVersion: v1, kind: Node, metadata: {name: node-1}, spec: {podCIDRs: [10.244.1.0/24]}, status: {addresses: [{type: InternalIP, address: 192.0.2.11}]}}
 ---
@@ -29,7 +32,13 @@ const objects = parseAllDocuments(`
 ---
 {apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: plumb}, spec: {controller: plumb.network/gateway}}
 ---
-{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web, namespace: shop}, spec: {ingressClassName: plumb, rules: [{host: shop.example, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}}
+{apiVersion: v1, kind: Secret, metadata: {name: tls, namespace: shop}, type: kubernetes.io/tls, data: {tls.crt: '${pair.crt}', tls.key: '${pair.key}'}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: users, namespace: shop}, type: Opaque, data: {auth: '${Buffer.from(`ada:${hash}`).toString('base64')}'}}
+---
+{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: guarded, namespace: shop, annotations: {nginx.ingress.kubernetes.io/auth-type: basic, nginx.ingress.kubernetes.io/auth-secret: users}}, spec: {ingressClassName: plumb, rules: [{host: guarded.example, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web, namespace: shop}, spec: {ingressClassName: plumb, tls: [{hosts: [shop.example], secretName: tls}], rules: [{host: shop.example, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}}
 `).map((one) => one.toJS() as KubeObject)
 const pluralOf = ({ kind }: KubeObject): string =>
   `${kind.toLowerCase()}${kind.endsWith('s') ? 'es' : 's'}`.replace('policys', 'policies')
@@ -99,8 +108,8 @@ after(() => {
 })
 
 const options = { name: 'no-such-lab', kubeconfig, namespace: 'shop', filename: [], timeoutMs: 500 }
-const why = (to: string) =>
-  runWhy('pod/client', to, { ...options, protocol: 'tcp', probe: false, header: [], output: 'text' })
+const why = (to: string, more = {}) =>
+  runWhy('pod/client', to, { ...options, protocol: 'tcp', probe: false, header: [], output: 'text', ...more })
 const commands: Readonly<Record<string, () => Promise<void>>> = {
   why: () => why('svc/web'),
   'why URL': () => why('http://shop.example/'),
@@ -110,7 +119,10 @@ const commands: Readonly<Record<string, () => Promise<void>>> = {
 }
 
 /** What a command says and how it ends. */
-async function run(name: string): Promise<{ readonly out: string; readonly err: string; readonly code: unknown }> {
+const run = (name: string) => listen(commands[name]!)
+const runWhyTo = (to: string, more: object) => listen(() => why(to, more))
+
+async function listen(command: () => Promise<void>) {
   const said = { out: '', err: '' }
   const hear = (into: 'out' | 'err', stream: NodeJS.WriteStream) => {
     const write = stream.write.bind(stream) as (chunk: unknown, ...more: unknown[]) => boolean
@@ -124,7 +136,7 @@ async function run(name: string): Promise<{ readonly out: string; readonly err: 
   const out = hear('out', process.stdout)
   const err = hear('err', process.stderr)
   try {
-    await commands[name]!()
+    await command()
   } catch (error) {
     said.err += (error as Error).message
     process.exitCode = 3
@@ -219,4 +231,25 @@ test('a server that says nothing, and policies in words that are not read', asyn
   groups = [...known, 'policy.networking.k8s.io/v2']
   assert.match((await run('why')).err, /served as v2 alone, and v1alpha1 and v1alpha2 are read: there is no verdict/)
   groups = known
+})
+
+test('what was saved answers alike anywhere, and no Secret is in it', async () => {
+  const file = join(folder, 'capsule.json')
+  const ask = (url: string, more: object) => runWhyTo(url, more)
+  const verdict = ({ out }: { out: string }): string => out.split('\n\n')[0]!
+  for (const url of ['https://shop.example/', 'http://guarded.example/']) {
+    const live = await ask(url, { save: file })
+    const text = readFileSync(file, 'utf8')
+    for (const secret of [
+      hash,
+      Buffer.from(pair.key, 'base64').toString().split('\n')[1]!,
+      pair.key.slice(40, 80),
+      'PRIVATE KEY',
+    ])
+      assert.ok(!text.includes(secret), `${secret} is in the capsule`)
+    const again = await ask(url, { capsule: file, kubeconfig: '/nowhere' })
+    assert.equal(verdict(again), verdict(live))
+    assert.equal(again.code, live.code)
+  }
+  assert.match((await ask('http://guarded.example/', { capsule: file })).out, /answers 401 itself/)
 })

@@ -1,37 +1,11 @@
 // Services, external addresses, routes, certificates and exits: what leads where, and what a change makes of it.
 
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import type { KubeObject } from '../objects/index.ts'
+import { certificateOf } from './certificate.fixture.ts'
 import { check, diffReach, reach, readAssertions, settingOf } from './index.ts'
-
-/** A leaf for a name, and its key; each one is new. */
-function certificate(name: string): { readonly crt: string; readonly key: string } {
-  const text = execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '30',
-      '-subj',
-      `/CN=${name}`,
-    ].concat(['-addext', `subjectAltName=DNS:${name}`, '-keyout', '-', '-out', '-']),
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
-  )
-  const part = (end: string): string => {
-    const found = new RegExp(`-----BEGIN ${end}-----[\\s\\S]*?-----END ${end}-----\\n`).exec(text)
-    return Buffer.from(found?.[0] ?? '').toString('base64')
-  }
-  return { crt: part('CERTIFICATE'), key: part('PRIVATE KEY') }
-}
 
 const workload = (name: string, more = ''): string => `
 apiVersion: apps/v1
@@ -108,7 +82,7 @@ metadata: {name: out}
 spec: {appliedTo: {podSelector: {matchLabels: {app: client}}}, egressIPs: [172.30.0.220], destinationCIDRs: [198.51.100.0/24]}`,
   ].join('\n---\n')
 const setting = (text: string) => settingOf(parseAllDocuments(text).map((one) => one.toJS() as KubeObject))
-const first = base(certificate('shop.example'))
+const first = base(certificateOf('shop.example'))
 const told = (text: string) =>
   reach(setting(text)).ways.map(
     ({ kind, id, verdict, leadsTo, clients }) =>
@@ -160,7 +134,7 @@ test('each change is told once with its object and field, the worst first', () =
     'high changed exit deployment/shop/client to 198.51.100.0/24: leads to 172.30.0.221 instead of 172.30.0.220 (egress/out spec.egressIPs)',
   )
   one(
-    base(certificate('shop.example')),
+    base(certificateOf('shop.example')),
     /^medium changed certificate gateway\/shop\/edge .* \(secret\/shop\/tls data\[tls\.crt\]\)$/,
   )
   one(
