@@ -1,6 +1,9 @@
 // Faults that a lab can have, each in a namespace of its own, and what the doctor must name first.
 
+import { networkFaults } from './doctor-faults-network.ts'
+import { protocolFaults } from './doctor-faults-protocol.ts'
 import { ingressOf, type Parts, serviceOf } from './doctor-objects.ts'
+import { answers, closes, http, neverAccepts, run, sleeps } from './doctor-programs.ts'
 
 /** What is wrong, where, and who is to blame. */
 export interface Fault {
@@ -13,9 +16,14 @@ export interface Fault {
   /** `svc/web:80`, within the namespace, or a URL; `svc/web` unless told. */
   readonly target?: string
   /** Done with all objects in place; gives the way back. Faults that do this are tried one after another. */
-  readonly inject?: readonly { readonly node: string; readonly on: string; readonly off: string }[]
+  readonly inject?: readonly {
+    /** A node, `router`, `outside`, `kubectl` for whoever may change objects, or `pod/NAME`; `$APP` is the address of pod `app`, `$NAMESPACE` its namespace. */
+    readonly node: string
+    readonly on: string
+    readonly off: string
+  }[]
   readonly rule: string
-  /** `service/web` of the fault's namespace; nodes and requests have none. */
+  /** `service/web` of the fault's namespace; what is in none, or in another, is named whole. */
   readonly object: string
   /** The field, or a part of it; any unless told. */
   readonly field?: string
@@ -23,16 +31,12 @@ export interface Fault {
   readonly emitter?: 'gateway' | 'backend'
   /** With it nothing behind the Service can be tried, so that another fault there stays unseen. */
   readonly hides?: boolean
+  /** Named after what it makes worse, which is a cause of its own. */
+  readonly besides?: boolean
   /** Part of every test run. */
   readonly usual?: boolean
 }
 
-const run = (script: string): string => `[${JSON.stringify(process.execPath)}, "-e", ${JSON.stringify(script)}]`
-const http = (host: string, port = 8080): string =>
-  run(`require("http").createServer((q, s) => s.end("ok")).listen(${port}, "${host}")`)
-const answers = (how: string): string => run(`require("http").createServer((q, s) => { ${how} }).listen(8080)`)
-const closes = run('require("net").createServer((s) => s.once("data", () => s.end())).listen(8080)')
-const sleeps = '[sleep, infinity]'
 const targetPort = (value: string | number): string => `{ name: http, port: 80, targetPort: ${value} }`
 const isolates = (direction: 'Ingress' | 'Egress', app: string, rules: string): string =>
   `{ podSelector: { matchLabels: { app: ${app} } }, policyTypes: [${direction}], ${direction.toLowerCase()}: ${rules} }`
@@ -40,12 +44,6 @@ const isolates = (direction: 'Ingress' | 'Egress', app: string, rules: string): 
 /** Signals the agent of node-1, found in the lab's own process namespace by its words. */
 const signalAgent = (signal: string): string =>
   `for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline 2>/dev/null | grep -q -- " [a]gent .*--node-name node-1 " && kill -${signal} ${'$'}{p#/proc/}; done; true`
-
-/** Nothing listens for a while: the accept queue of one is filled from within. */
-const neverAccepts = run(
-  `require("child_process").spawn(process.execPath, ["-e", "setTimeout(() => { for (let i = 0; i < 8; i++) require('net').connect(8080, '127.0.0.1').on('error', () => {}) }, 800); setInterval(() => {}, 1000)"]);
-   require("net").createServer().listen({ port: 8080, host: "::", backlog: 1 }, () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0))`,
-)
 
 const manualSlice = `
 apiVersion: v1
@@ -187,4 +185,6 @@ export const faults: readonly Fault[] = [
   { name: 'lossy-selector', rows: '2', says: 'the selector takes pods of another application too',
     parts: { more: ['apiVersion: v1\nkind: Pod\nmetadata: { name: batch, labels: { app: web, job: nightly } }\nspec:\n  containers: [{ name: batch, image: batch, command: [sleep, infinity] }]'] },
     rule: 'selector-too-wide', object: 'service/web', field: 'spec.selector' },
+  ...protocolFaults,
+  ...networkFaults,
 ]

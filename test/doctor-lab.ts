@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Cause, Diagnosis } from '../src/doctor/index.ts'
+import { execIn } from '../src/lab/index.ts'
 import type { Fault } from './doctor-faults.ts'
 import { objectsOf } from './doctor-objects.ts'
 
@@ -23,8 +24,10 @@ export interface Said {
 /** A lab with all objects of all faults. */
 export class FaultLab {
   readonly #env: NodeJS.ProcessEnv
+  readonly #name: string
 
   constructor(name: string) {
+    this.#name = name
     this.#env = { ...process.env, PLUMB_LAB: name }
   }
 
@@ -55,13 +58,37 @@ export class FaultLab {
   }
 
   /** Does what a fault needs beyond its objects, or takes it back. */
-  async inject({ inject = [] }: Pick<Fault, 'inject'>, which: 'on' | 'off'): Promise<void> {
-    for (const one of inject) await this.inNode(one.node, one[which])
+  async inject({ inject = [], name }: Pick<Fault, 'inject' | 'name'>, which: 'on' | 'off'): Promise<void> {
+    for (const one of inject) {
+      const app = one[which].includes('$APP') ? await this.#addressOf(name) : ''
+      await this.#do(one.node, name, `APP=${app}; NAMESPACE=${name}; ${one[which]}`)
+    }
   }
 
-  async inNode(node: string, command: string): Promise<void> {
-    const { code, stderr } = await this.cli('exec', '--node', node, '--', 'sh', '-c', command)
-    if (code !== 0) throw new Error(`${node}: ${command}: ${stderr}`)
+  async #do(where: string, namespace: string, command: string): Promise<void> {
+    const words = ['sh', '-c', command]
+    if (where === 'kubectl') {
+      await run('sh', ['-c', command], { env: this.#env, timeout: 60_000 })
+      return
+    }
+    if (where === 'router') {
+      const code = await execIn(this.#name, { kind: 'router' }, words, 'ignore')
+      if (code !== 0) throw new Error(`${where}: ${command}: exit status ${code}`)
+      return
+    }
+    const place =
+      where === 'outside'
+        ? ['--outside']
+        : where.startsWith('pod/')
+          ? ['-n', namespace, where.slice('pod/'.length)]
+          : ['--node', where]
+    const { code, stderr } = await this.cli('exec', ...place, '--', ...words)
+    if (code !== 0) throw new Error(`${where}: ${command}: ${stderr}`)
+  }
+
+  async #addressOf(namespace: string): Promise<string> {
+    const words = ['get', 'pod', 'app', '-n', namespace, '-o', 'jsonpath={.status.podIP}']
+    return (await run('kubectl', words, { env: this.#env })).stdout
   }
 
   async doctor(fault: Fault): Promise<Said> {
@@ -150,9 +177,13 @@ export function placeOf(fault: Fault, { causes, emitter }: Said): number | undef
   return at < 0 ? undefined : at + 1
 }
 
+/** Kinds without a namespace. */
+const unscoped = new Set(['node', 'request', 'bgppeer', 'ipaddresspool'])
+
 /** Whether a cause is what a fault, in the namespace `where`, is to be blamed on. */
 export function names(cause: Cause, { rule, object, field = '', name }: Fault, where = name): boolean {
-  const [kind, own] = object.split('/')
-  const wanted = kind === 'node' || kind === 'request' ? object : `${kind}/${where}/${own}`
+  const [kind = '', own, ...more] = object.split('/')
+  const isWhole = more.length > 0 || unscoped.has(kind)
+  const wanted = isWhole ? object : `${kind}/${where}/${own}`
   return cause.rule === rule && cause.object === wanted && cause.field.includes(field)
 }

@@ -12,7 +12,14 @@ export interface Parts {
     readonly pod?: string
     readonly node?: string
   }
-  readonly service?: { readonly port?: string; readonly selector?: string; readonly spec?: readonly string[] }
+  readonly service?: {
+    readonly port?: string
+    readonly selector?: string
+    readonly spec?: readonly string[]
+    readonly annotations?: string
+  }
+  /** What the client runs, and more of its spec; it sleeps unless told. */
+  readonly client?: { readonly command?: string; readonly pod?: string }
   /** The spec of a NetworkPolicy by its name. */
   readonly policies?: Readonly<Record<string, string>>
   readonly ingress?: {
@@ -20,6 +27,7 @@ export interface Parts {
     readonly service?: string
     readonly className?: string
     readonly tls?: string
+    readonly annotations?: string
   }
   /** Objects besides, as YAML. */
   readonly more?: readonly string[]
@@ -36,6 +44,7 @@ export function canCoexist(one: Parts, other: Parts): boolean {
     !clash(one.app, other.app) &&
     !clash(one.service, other.service) &&
     !clash(one.policies, other.policies) &&
+    !clash(one.client, other.client) &&
     (one.ingress === undefined || other.ingress === undefined)
   )
 }
@@ -48,6 +57,7 @@ export function merge(one: Parts, other: Parts): Parts {
     app: { ...one.app, ...other.app },
     service: { ...one.service, ...other.service, spec },
     policies: { ...one.policies, ...other.policies },
+    client: { ...one.client, ...other.client },
     ...(ingress === undefined ? {} : { ingress }),
     more: [...(one.more ?? []), ...(other.more ?? [])],
   }
@@ -67,7 +77,7 @@ export function objectsOf(parts: Parts): string {
           ...(ingress === undefined ? [] : [ingressOf(ingress)]),
         ]
       : [only]
-  return [...all, client].join('\n---\n')
+  return [...all, clientOf(parts.client)].join('\n---\n')
 }
 
 /** A pod that serves, or a real process where a command is given. */
@@ -87,23 +97,29 @@ spec:
       ${more}`
 }
 
-export function serviceOf({ port, selector, spec = [] }: NonNullable<Parts['service']> = {}, name = 'web'): string {
+export function serviceOf(
+  { port, selector, spec = [], annotations = '{}' }: NonNullable<Parts['service']> = {},
+  name = 'web',
+): string {
   return `
 apiVersion: v1
 kind: Service
-metadata: { name: ${name} }
+metadata: { name: ${name}, annotations: ${annotations} }
 spec:
   selector: ${selector ?? '{ app: web }'}
   ports: [${port ?? '{ name: http, port: 80, targetPort: 8080 }'}]
   ${spec.join('\n  ')}`
 }
 
-const client = `
+function clientOf({ command = '[sleep, infinity]', pod = '' }: Parts['client'] = {}): string {
+  return `
 apiVersion: v1
 kind: Pod
 metadata: { name: client, labels: { app: client } }
 spec:
-  containers: [{ name: client, image: client, command: [sleep, infinity] }]`
+  ${pod}
+  containers: [{ name: client, image: client, command: ${command} }]`
+}
 
 function policyOf(name: string, spec: string): string {
   return `
@@ -115,17 +131,52 @@ spec: ${spec}`
 
 /** Of Plumb's class, for one host. */
 export function ingressOf(
-  { host, service = 'web', className = 'plumb', tls = '' }: NonNullable<Parts['ingress']>,
+  { host, service = 'web', className = 'plumb', tls = '', annotations = '{}' }: NonNullable<Parts['ingress']>,
   name = 'web',
 ): string {
   return `
 apiVersion: networking.k8s.io/v1
 kind: Ingress
-metadata: { name: ${name} }
+metadata: { name: ${name}, annotations: ${annotations} }
 spec:
   ingressClassName: ${className}
   ${tls}
   rules:
     - host: ${host}
       http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: ${service}, port: { number: 80 } } } }] }`
+}
+
+/** A Gateway with one listener of HTTP, and an HTTPRoute to the Service for one host. */
+export function gatewayOf({
+  host,
+  port,
+  annotations = '{}',
+  parent = '',
+  rule = '',
+}: {
+  readonly host: string
+  readonly port: number
+  readonly annotations?: string
+  /** More of the route's reference to the Gateway. */
+  readonly parent?: string
+  /** More of the route's rule. */
+  readonly rule?: string
+}): string {
+  return `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: front, annotations: ${annotations} }
+spec:
+  gatewayClassName: plumb
+  listeners: [{ name: http, port: ${port}, protocol: HTTP }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: web }
+spec:
+  parentRefs: [{ name: front ${parent} }]
+  hostnames: [${host}]
+  rules:
+    - backendRefs: [{ name: web, port: 80 }]
+      ${rule}`
 }

@@ -17,8 +17,11 @@ import {
 } from '../doctor/index.ts'
 import type { Answer } from '../explain/index.ts'
 import { openHost } from '../host/index.ts'
-import { countReversePathDrops, runControl, runProbes } from '../probes/index.ts'
+import type { Pod } from '../objects/index.ts'
+import { type Counts, readCounts, risesOf, runControl, runProbes } from '../probes/index.ts'
 import { askOwners } from './ask-owners.ts'
+import { lookAtConnections } from './look-at-connections.ts'
+import { readBgp } from './read-bgp.ts'
 import { type Cluster, factsOf } from './read-cluster.ts'
 import type { Sight } from './sight.ts'
 
@@ -33,8 +36,9 @@ export async function collect(cluster: Cluster, subject: Subject, stand: Stand):
     return answer === undefined ? [] : [{ probe, answer }]
   })
   const nodes = [...snapshot.nodes.keys()]
-  const before = await countDrops(sight, nodes)
-  const [results, evidence, sockets, states, controls, owners] = await Promise.all([
+  const places = countedPlaces(nodes, subject)
+  const before = await countAll(sight, places)
+  const [results, evidence, sockets, states, controls, owners, bgp] = await Promise.all([
     runProbes(host, probes, sight.open),
     sight.ask(kernelQuestions(answers.map(({ answer }) => answer))),
     readSockets(subject, sight),
@@ -45,14 +49,25 @@ export async function collect(cluster: Cluster, subject: Subject, stand: Stand):
     ),
     Promise.all(controlPlans(snapshot, subject, stand.outside).map((plan) => runControl(plan, sight.open))),
     askOwners(snapshot, subject, sight),
+    readBgp(cluster, subject),
   ])
-  const after = await countDrops(sight, nodes)
+  const after = await countAll(sight, places)
+  const rises = [...after].flatMap(([id, counts]) => risesOf(id, before.get(id) ?? {}, counts))
   const kernel = new Map([...evidence].map(([question, found]) => [JSON.stringify(question), found]))
-  const counted = states.map((one): NodeState => {
-    const drops = (after.get(one.node) ?? 0) - (before.get(one.node) ?? 0)
-    return drops > 0 ? { ...one, reversePathDrops: drops } : one
-  })
-  return { snapshot, subject, stand, facts, results, kernel, sockets, nodes: counted, controls, owners }
+  return {
+    snapshot,
+    subject,
+    stand,
+    facts,
+    results,
+    kernel,
+    sockets,
+    nodes: await Promise.all(states.map((one) => withConnections(one, cluster, subject))),
+    controls,
+    owners,
+    rises,
+    ...(bgp === undefined ? {} : { bgp }),
+  }
 }
 
 /** The packets of a probe as the nodes of its way see them: to the address that it asks, and to the endpoints behind that. */
@@ -86,14 +101,24 @@ function packetsOf(
   return [...sent, ...led].filter((one) => familyOf(one.client) === familyOf(one.address))
 }
 
-async function countDrops(sight: Sight, nodes: readonly string[]): Promise<ReadonlyMap<string, number>> {
+/** The nodes, and the pods behind the subject that have a network of their own. */
+function countedPlaces(nodes: readonly string[], { backends }: Subject): readonly Place[] {
+  const pods = backends.flatMap(({ pod }) => (pod === undefined || pod.spec.hostNetwork === true ? [] : [pod]))
+  return [
+    ...nodes.map((name): Place => ({ kind: 'node', name })),
+    ...[...new Map(pods.map((pod) => [keyOf(pod), placeOf(pod)])).values()],
+  ]
+}
+
+/** What kernels have counted; nothing of places that cannot be entered. */
+async function countAll(sight: Sight, places: readonly Place[]): Promise<ReadonlyMap<string, Counts>> {
   const found = await Promise.all(
-    nodes.map(async (name): Promise<readonly [string, number] | undefined> => {
+    places.map(async (place): Promise<readonly [string, Counts] | undefined> => {
       try {
-        const namespace = await sight.open({ kind: 'node', name })
-        const count = countReversePathDrops(namespace)
+        const namespace = await sight.open(place)
+        const counts = readCounts(namespace)
         namespace.close()
-        return count === undefined ? undefined : [name, count]
+        return [renderPlace(place), counts]
       } catch {
         return undefined
       }
@@ -102,15 +127,25 @@ async function countDrops(sight: Sight, nodes: readonly string[]): Promise<Reado
   return new Map(found.filter((one) => one !== undefined))
 }
 
+/** With what its connections lead to: read when probes are over, for a large table takes a while. */
+async function withConnections(state: NodeState, { snapshot, sight }: Cluster, subject: Subject): Promise<NodeState> {
+  try {
+    const namespace = await sight.open({ kind: 'node', name: state.node })
+    try {
+      return { ...state, ...lookAtConnections(snapshot, subject, namespace) }
+    } finally {
+      namespace.close()
+    }
+  } catch {
+    return state
+  }
+}
+
 async function readSockets(subject: Subject, sight: Sight): Promise<ReadonlyMap<string, readonly ListeningAt[]>> {
   const pods = subject.backends.flatMap(({ pod }) => (pod === undefined || pod.spec.hostNetwork === true ? [] : [pod]))
   const found = await Promise.all(
     pods.map(async (pod): Promise<readonly [string, readonly ListeningAt[]] | undefined> => {
-      const place: Extract<Place, { kind: 'pod' }> = {
-        kind: 'pod',
-        namespace: pod.metadata.namespace ?? '',
-        name: pod.metadata.name,
-      }
+      const place = placeOf(pod)
       return sight.sockets(place.namespace, place.name).then(
         (sockets) => [keyOf(pod), sockets] as const,
         () => undefined,
@@ -118,4 +153,8 @@ async function readSockets(subject: Subject, sight: Sight): Promise<ReadonlyMap<
     }),
   )
   return new Map(found.filter((one) => one !== undefined))
+}
+
+function placeOf({ metadata }: Pod): Extract<Place, { kind: 'pod' }> {
+  return { kind: 'pod', namespace: metadata.namespace ?? '', name: metadata.name }
 }

@@ -114,7 +114,7 @@ function parseTarget(text: string): { address: Address; port: number }[] {
 }
 
 async function observe(socketPath: string, body: ObserveRequest): Promise<ObserveResponse> {
-  const { status, answer } = await askAgent<ObserveResponse>(socketPath, '/observe', body, 5000)
+  const { status, answer } = await askAgent<ObserveResponse>(socketPath, '/observe', body, 3000)
   if (status !== 200) throw new Error(answer.error ?? `HTTP ${status}`)
   return answer
 }

@@ -8,7 +8,6 @@ import {
   findPlugins,
   findProxyPod,
   findStops,
-  frontsOf,
   type NodeState,
   type Place,
   type Plugins,
@@ -17,14 +16,7 @@ import {
 import type { Evidence, Observation } from '../explain/index.ts'
 import { type Host, type Namespace, openHost } from '../host/index.ts'
 import type { NodeRules } from '../netfilter/index.ts'
-import {
-  findNamespaces,
-  findStaleConnections,
-  lookAtNode,
-  lookAtSockets,
-  readRules,
-  runsHere,
-} from '../probes/index.ts'
+import { findNamespaces, lookAtNode, lookAtSockets, readRules, runsHere } from '../probes/index.ts'
 import { askKernel } from './ask-kernel.ts'
 import { askAgentOf } from './evidence.ts'
 import type { Sight } from './sight.ts'
@@ -160,12 +152,10 @@ class NodeSight implements Sight {
     const state = await lookAtNode(this.#node, this.open)
     if (this.#hasAgent()) return [{ ...state, agent: 'answers' }]
     const rules = await this.#readRules()
-    const { own } = this.#host
-    const stale = findStaleConnections(own, subject, frontsOf(this.#snapshot, subject))
     const proxy = await this.#compare(subject)
     // Whose rules they are is told by name where one of them ends a packet.
     const stops = findStops(rules, packets)
-    return [{ ...state, foreignTables: [], agent: undefined, proxy, stops, stale, unread: rules.blind }]
+    return [{ ...state, foreignTables: [], agent: undefined, proxy, stops, unread: rules.blind }]
   }
 
   sockets: Sight['sockets'] = (namespace, name) => lookAtSockets({ kind: 'pod', namespace, name }, this.open)

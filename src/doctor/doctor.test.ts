@@ -335,6 +335,14 @@ test('session affinity is told as what keeps a client at a bad endpoint, and is 
   )
 })
 
+const forwarded = {
+  kind: 'forwarded',
+  backend: 'ns:web:80',
+  action: { id: 'ingress/ns/web', filters: [], targets: [] },
+  rule: { because: { object: 'ingress/ns/web', field: 'spec.rules[0]', value: '' } },
+  lost: [],
+} as never
+
 test('a gateway that fails where the control is served is to blame itself, and a silent one is not', () => {
   const routed = {
     request: { scheme: 'http', host: 'web.example', path: '/', objects: [] },
@@ -347,7 +355,7 @@ test('a gateway that fails where the control is served is to blame itself, and a
       userLists: [],
       findings: [],
     },
-    answer: { kind: 'forwarded', backend: 'ns:web:80', lost: [] } as never,
+    answer: forwarded,
     now: '2026-01-01T00:00:00Z',
     backend: undefined,
   } as const
@@ -382,7 +390,7 @@ test('behind a gateway that ends TLS a redirect to the very URL that was asked f
         userLists: [],
         findings: [],
       },
-      answer: { kind: 'forwarded', backend: 'ns:web:80', lost: [] } as never,
+      answer: forwarded,
       now: '2026-01-01T00:00:00Z',
       backend: undefined,
       tested: [{ result, probe, good: true, answer: undefined }],

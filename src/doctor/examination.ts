@@ -1,4 +1,5 @@
 import type { Address, Family } from '../addr/index.ts'
+import type { BFDProfile, BGPAdvertisement, BGPPeer, Community } from '../bgp/index.ts'
 import type { Snapshot } from '../cluster/index.ts'
 import {
   type Answer,
@@ -42,12 +43,42 @@ export interface NodeState {
   readonly proxy?: ProxyState
   /** Rules of others that end what probes ask for, on this node. */
   readonly stops?: readonly Stop[]
-  /** Packets that were dropped for the link on which they came, while probes were sent (rp_filter; TcpExtIPReversePathFilter). */
-  readonly reversePathDrops?: number
   /** What of its rules could not be read, and why. */
   readonly unread?: readonly string[]
   /** Connections of the subject that lead to an address that is none of its endpoints. */
   readonly stale?: readonly StaleConnection[]
+  /** Clients that connect to where nobody is. */
+  readonly lost?: readonly LostClient[]
+  /** Where a thousand connections or more leave for one endpoint under one address. */
+  readonly crowd?: CrowdedPath
+  /** `net.ipv4.ip_local_port_range`, of which the node's own connections get their ports. */
+  readonly localPorts?: string | undefined
+}
+
+/** A client that asks for a pod address that no pod has. */
+export interface LostClient {
+  readonly client: Address
+  /** `address:port` */
+  readonly asked: string
+}
+
+/** Connections that leave a node for one endpoint under one address: each needs a port of its own. */
+export interface CrowdedPath {
+  readonly as: Address
+  /** `address:port` */
+  readonly endpoint: string
+  readonly connections: number
+}
+
+/** What a kernel counts: packets dropped by rp_filter, TCP segments with a wrong checksum, connections that tracking refused, neighbours for which there was no room. */
+export type Counter = 'reverse-path' | 'checksum' | 'tracking' | 'neighbours'
+
+/** A counter that rose while probes were sent. */
+export interface Rise {
+  /** `node/node-1`, `pod/shop/web` */
+  readonly place: string
+  readonly counter: Counter
+  readonly by: number
 }
 
 /** An entry of connection tracking whose endpoint is gone. */
@@ -74,6 +105,16 @@ export interface Collected {
   readonly controls: readonly ControlResult[]
   /** Who answers for the external addresses on their segments. */
   readonly owners?: readonly Owners[]
+  readonly rises?: readonly Rise[]
+  readonly bgp?: BgpObjects
+}
+
+/** What routers are to be told, and what nodes say of their sessions with them. Passwords are not in it. */
+export interface BgpObjects {
+  readonly peers: readonly BGPPeer[]
+  readonly advertisements: readonly BGPAdvertisement[]
+  readonly profiles: readonly BFDProfile[]
+  readonly communities: readonly Community[]
 }
 
 /** A probe with what the model says of it. */
@@ -156,4 +197,9 @@ export function on({ tested }: Examination, ...names: readonly Probe['rung'][]):
 /** Those of a rung that start in a pod, by its key. */
 export function inPod(examination: Examination, rung: Probe['rung'], pod: string): readonly Tested[] {
   return on(examination, rung).filter(({ probe }) => renderPlace(probe.from) === `pod/${pod}`)
+}
+
+/** By how much a counter rose in a place while probes were sent. */
+export function roseAt(rises: readonly Rise[], place: string, counter: Counter): number {
+  return rises.find((one) => one.place === place && one.counter === counter)?.by ?? 0
 }

@@ -5,11 +5,16 @@ export { diagnose, diagnoseRequest } from './diagnose.ts'
 export type { Diagnosis } from './diagnosis.ts'
 export { requestsOfGateway, requestsOfIngress } from './entry-requests.ts'
 export {
+  type BgpObjects,
   type Collected,
+  type Counter,
+  type CrowdedPath,
   explainProbe,
   kernelQuestions,
   type ListeningAt,
+  type LostClient,
   type NodeState,
+  type Rise,
   type StaleConnection,
   testRequest,
 } from './examination.ts'

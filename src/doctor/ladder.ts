@@ -11,6 +11,8 @@ import { type Backend, type Front, frontsOf, type Subject } from './subject.ts'
 export interface Stand {
   /** Namespace and name of the client pod. */
   readonly client: string | undefined
+  /** Whether the client was asked for by name: only then its own resolver counts. */
+  readonly named?: boolean
   /** Addresses of the client outside; none where there is no such place. */
   readonly outside: readonly Address[]
   readonly clusterDomain: string
@@ -81,7 +83,9 @@ function toBackend(snapshot: Snapshot, subject: Subject, backend: Backend, stand
       : [probe('loopback', placeOf(pod), { address: loopback(family) }), probe('pod', placeOf(pod))]
   return [
     ...inPod,
-    ...(node === undefined || !snapshot.nodes.has(node) ? [] : [probe('own-node', { kind: 'node', name: node })]),
+    ...(node === undefined || !snapshot.nodes.has(node)
+      ? []
+      : withIdle(probe('own-node', { kind: 'node', name: node }))),
     ...(other === undefined ? [] : withLarge(probe('other-node', { kind: 'node', name: other }))),
     ...(hasFamily(snapshot, stand.client, family) ? withLarge(probe('client-pod', clientPlace(stand.client!))) : []),
   ]
@@ -94,6 +98,15 @@ const largeBytes = 3500
 function withLarge(probe: Probe): Probe[] {
   if (probe.speech.kind !== 'http') return [probe]
   return [probe, { ...probe, id: `${probe.id} large`, speech: { ...probe.speech, padding: largeBytes } }]
+}
+
+/** As long as the ladder has time for; LBs keep idle connections for seconds to minutes. */
+const idleMs = 1200
+
+/** The same twice on one connection, which is idle in between, where HTTP is spoken. */
+function withIdle(probe: Probe): Probe[] {
+  if (probe.speech.kind !== 'http') return [probe]
+  return [probe, { ...probe, id: `${probe.id} idle`, speech: { ...probe.speech, idleMs } }]
 }
 
 function probing(subject: Subject, address: Address, port: number, target?: string) {

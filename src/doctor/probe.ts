@@ -28,7 +28,15 @@ export type Rung = (typeof rungs)[number]
 export type Speech =
   /** Nothing: the handshake is the answer. */
   | { readonly kind: 'connect' }
-  | { readonly kind: 'http'; readonly host: string; readonly path: string; readonly padding?: number }
+  | {
+      readonly kind: 'http'
+      readonly host: string
+      readonly path: string
+      /** Bytes of an extra header. */
+      readonly padding?: number
+      /** Asks a second time on the same connection, after so many milliseconds; the second answer is the outcome. */
+      readonly idleMs?: number
+    }
   | { readonly kind: 'https'; readonly host: string; readonly path: string; readonly sni: string }
   /** HTTP/2 without TLS: the preface and empty SETTINGS. */
   | { readonly kind: 'h2c' }
@@ -62,6 +70,8 @@ export interface Wire {
   readonly from?: Address
   /** Different MAC addresses cannot be seen here; different TTLs of one address can. */
   readonly flags?: string
+  /** How often the first packet came in at the node that was asked, where that was watched too. */
+  readonly arrived?: number
 }
 
 /** What came of one try. */
@@ -73,6 +83,8 @@ export type Outcome =
       readonly tls?: TlsAnswer
       readonly addresses?: readonly string[]
     }
+  /** The sender has no local port left for that address and port. */
+  | { readonly kind: 'exhausted'; readonly says: string }
   | {
       readonly kind: 'refused'
       readonly by: 'reset' | 'icmp' | 'unknown'
@@ -88,7 +100,13 @@ export type Outcome =
   /** Connected, then nothing. */
   | { readonly kind: 'stalled' }
   /** Something was answered that is not the language that was spoken. */
-  | { readonly kind: 'garbled'; readonly speaks: 'tls' | 'http' | 'h2' | 'other'; readonly says: string }
+  | {
+      readonly kind: 'garbled'
+      readonly speaks: 'tls' | 'http' | 'h2' | 'proxy' | 'other'
+      readonly says: string
+      /** By which TLS was refused (RFC 8446, 6.2). */
+      readonly alert?: 'no_application_protocol' | 'certificate_required' | 'handshake_failure'
+    }
   /** The probe could not be sent. */
   | { readonly kind: 'unseen'; readonly says: string }
 
@@ -97,6 +115,8 @@ export interface HttpAnswer {
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
+  /** Bytes of the body that came, where the connection ended or stalled before as many as Content-Length says. */
+  readonly cut?: { readonly bytes: number; readonly promised: number }
 }
 
 export interface TlsAnswer {
@@ -104,6 +124,7 @@ export interface TlsAnswer {
   readonly subject: string
   readonly names: readonly string[]
   /** RFC 3339. */
+  readonly notBefore: string
   readonly notAfter: string
 }
 
@@ -136,7 +157,8 @@ export function isGood(result: ProbeResult): boolean {
 function isGoodOutcome(outcome: Outcome): boolean {
   if (outcome.kind !== 'answered' || outcome.http === undefined) return outcome.kind === 'answered'
   // RFC 9209: an error of a proxy on the way, whatever its status.
-  return outcome.http.status < 500 && !/error=/.test(outcome.http.headers['proxy-status'] ?? '')
+  const { status, headers, cut } = outcome.http
+  return status < 500 && cut === undefined && !/error=/.test(headers['proxy-status'] ?? '')
 }
 
 /** The first try that was not good; one that could not be sent only where none could. */
@@ -158,6 +180,8 @@ export function renderOutcome(outcome: Outcome): string {
     }
     case 'unreachable':
       return `unreachable (${outcome.says})`
+    case 'exhausted':
+      return `not sent: ${outcome.says}`
     case 'silence':
       return 'silence'
     case 'closed':

@@ -19,7 +19,8 @@ export function proofOf({ result, probe }: Tested): string {
   const bad = findBad(result)
   const times = result.tries.length === 1 ? '' : ` (${badCount(result)} of ${result.tries.length} tries)`
   const large = probe.speech.kind === 'http' && (probe.speech.padding ?? 0) > 0 ? ', large' : ''
-  return `${renderPlace(probe.from)} → ${addressText(probe)}${large}: ${renderOutcome(bad ?? result.tries[0]!.outcome)}${bad === undefined ? '' : times}`
+  const idle = probe.speech.kind === 'http' && probe.speech.idleMs !== undefined ? ', after idling' : ''
+  return `${renderPlace(probe.from)} → ${addressText(probe)}${large}${idle}: ${renderOutcome(bad ?? result.tries[0]!.outcome)}${bad === undefined ? '' : times}`
 }
 
 function badCount(result: Tested['result']): number {

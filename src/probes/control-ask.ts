@@ -8,7 +8,7 @@ export const startMs = 3000
 export const pollMs = 10
 /** Shorter than an LB's: whoever is slow is told from whoever is silent without waiting a minute. */
 export const controlTimeoutsMs = { connect: 1300, answer: 2500 } as const
-const askMs = 4500
+const askMs = 4000
 const silentMs = 300
 
 /** One request through a control over its unix socket; whatever comes of it. */

@@ -22,6 +22,7 @@ export async function lookAtNode(node: string, open: OpenPlace): Promise<Omit<No
       node,
       forwarding: { 4: forwards(4), 6: forwards(6) },
       links: ownLinks(network),
+      localPorts: trySysctl(network, 'net.ipv4.ip_local_port_range')?.replace(/\s+/, '-'),
       conntrack: count === undefined || max === undefined ? undefined : { count, max },
       foreignTables: tables
         .filter(({ name }) => !name.startsWith('plumb-'))

@@ -7,20 +7,23 @@ export const preface = Buffer.concat([
 ])
 
 const maxHead = 64 * 1024
+/** A longer body is not waited for. */
+const maxBody = 256 * 1024
 const shownBody = 200
 
-/** A GET that asks for the connection's end, so that the answer's end is seen. */
+/** A GET that asks for the connection's end, so that the answer's end is seen, unless another one is to follow. */
 export function requestText({
   host,
   path,
   padding = 0,
-}: Pick<Extract<Speech, { kind: 'http' }>, 'host' | 'path' | 'padding'>): string {
+  idleMs,
+}: Pick<Extract<Speech, { kind: 'http' }>, 'host' | 'path' | 'padding' | 'idleMs'>): string {
   const lines = [
     `GET ${path} HTTP/1.1`,
     `Host: ${host}`,
     'User-Agent: plumb-doctor',
     'Accept: */*',
-    'Connection: close',
+    `Connection: ${idleMs === undefined ? 'close' : 'keep-alive'}`,
   ]
   if (padding > 0) lines.push(`X-Padding: ${'x'.repeat(padding)}`)
   return `${lines.join('\r\n')}\r\n\r\n`
@@ -41,8 +44,41 @@ export function readAnswer(spoken: 'http' | 'h2c', bytes: Buffer, end: boolean):
     if (!end && bytes.length < maxHead) return undefined
     return { kind: 'closed', how: 'end' }
   }
-  // The body is only shown: a part of it will do.
-  return { kind: 'answered', says: `HTTP ${http.status}`, http }
+  return isWhole(http, bytes) ? answered(http) : end ? answered(withCut(http, bytes)) : undefined
+}
+
+function answered(http: HttpAnswer): Outcome {
+  const { status, cut } = http
+  const part = cut === undefined ? '' : `, and ${cut.bytes} of the ${cut.promised} bytes of its body`
+  return { kind: 'answered', says: `HTTP ${status}${part}`, http }
+}
+
+/** Whether the body is there as far as it is waited for: one of a length that is told and not too long. */
+function isWhole(http: HttpAnswer, bytes: Buffer): boolean {
+  const length = lengthOf(http)
+  return length === undefined || length > maxBody || bodyBytes(bytes) >= length
+}
+
+function withCut(http: HttpAnswer, bytes: Buffer): HttpAnswer {
+  return { ...http, cut: { bytes: bodyBytes(bytes), promised: lengthOf(http) ?? 0 } }
+}
+
+/** What Content-Length promises; undefined where the body's end is told otherwise or there is none. */
+function lengthOf({ status, headers }: HttpAnswer): number | undefined {
+  const text = headers['content-length']
+  if (text === undefined || !/^\d+$/.test(text) || headers['transfer-encoding'] !== undefined) return undefined
+  return status === 204 || status === 304 ? undefined : Number(text)
+}
+
+function bodyBytes(bytes: Buffer): number {
+  return bytes.length - bytes.indexOf('\r\n\r\n') - 4
+}
+
+/** Whether another request may follow on the connection, the answer being whole (RFC 9112, 9.3). */
+export function canFollow({ headers, status }: HttpAnswer, bytes: Buffer): boolean {
+  if (/close/i.test(headers.connection ?? '')) return false
+  if (headers['transfer-encoding'] !== undefined) return bytes.subarray(-5).toString('latin1') === '0\r\n\r\n'
+  return headers['content-length'] !== undefined || status === 204 || status === 304
 }
 
 function findForeign(spoken: 'http' | 'h2c', bytes: Buffer): Outcome | undefined {
@@ -85,7 +121,10 @@ export function parseHttp(bytes: Buffer): HttpAnswer | undefined {
   const headers: Record<string, string> = Object.create(null)
   for (const one of rest) {
     const colon = one.indexOf(':')
-    if (colon > 0) headers[one.slice(0, colon).toLowerCase()] = one.slice(colon + 1).trim()
+    if (colon <= 0) continue
+    const name = one.slice(0, colon).toLowerCase()
+    const value = one.slice(colon + 1).trim()
+    headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`
   }
   return { status, headers: { ...headers }, body: bytes.subarray(end + 4, end + 4 + shownBody).toString('utf8') }
 }

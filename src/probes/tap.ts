@@ -12,6 +12,11 @@ class Sight {
   icmp: { says: string; from: Address } | undefined
   reset: { from: Address } | undefined
   connected = false
+  readonly port: number
+
+  constructor(port: number) {
+    this.port = port
+  }
 
   get wire(): Wire {
     return {
@@ -26,6 +31,8 @@ class Sight {
 /** Watches the packets of a namespace for connections that begin there, by local port. */
 export class Tap {
   readonly #sights = new Map<number, Sight>()
+  /** First packets of connections that begin elsewhere, by both ports. */
+  readonly #arrivals = new Map<string, number>()
   readonly #tap: { close(): void }
 
   constructor(namespace: Namespace) {
@@ -37,9 +44,14 @@ export class Tap {
 
   /** To be called in the turn of the event loop in which the port is made: its first packets are read in a later one. */
   watch(port: number): Sight {
-    const sight = new Sight()
+    const sight = new Sight(port)
     this.#sights.set(port, sight)
     return sight
+  }
+
+  /** How many first packets of a connection between these ports came by. */
+  arrived(sourcePort: number, destinationPort: number): number {
+    return this.#arrivals.get(`${sourcePort} ${destinationPort}`) ?? 0
   }
 
   close(): void {
@@ -60,7 +72,10 @@ export class Tap {
       return
     }
     const sight = this.#sights.get(body.destinationPort)
-    if (sight === undefined) return
+    if (sight === undefined) {
+      if (body.kind === 'tcp' && (body.flags & (flag.syn | flag.ack)) === flag.syn) this.#arrive(body)
+      return
+    }
     sight.ttl ??= ttl
     sight.from ??= source
     if (body.kind === 'udp') return
@@ -68,6 +83,11 @@ export class Tap {
     if ((flags & flag.reset) !== 0) sight.reset ??= { from: source }
     sight.flags ??= (flags & flag.reset) !== 0 ? 'RST' : (flags & flag.syn) !== 0 ? 'SYN-ACK' : 'ACK'
     if ((flags & (flag.syn | flag.ack)) === (flag.syn | flag.ack)) sight.connected = true
+  }
+
+  #arrive({ sourcePort, destinationPort }: { readonly sourcePort: number; readonly destinationPort: number }): void {
+    const id = `${sourcePort} ${destinationPort}`
+    this.#arrivals.set(id, (this.#arrivals.get(id) ?? 0) + 1)
   }
 }
 

@@ -1,7 +1,7 @@
 import { Socket } from 'node:net'
 import type { Outcome, Probe } from '../doctor/index.ts'
 import { type Host, HostError, type Namespace } from '../host/index.ts'
-import { preface, readAnswer, requestText } from './speak.ts'
+import { canFollow, preface, readAnswer, requestText } from './speak.ts'
 import type { Sight, Tap } from './tap.ts'
 import { speakTls } from './tls.ts'
 
@@ -9,6 +9,8 @@ import { speakTls } from './tls.ts'
 export interface Patience {
   readonly connectMs: number
   readonly answerMs: number
+  /** When a try is over whatever it waits for, by `performance.now()`. */
+  readonly until: number
 }
 
 /** One try: what came of it, and what the wire says. */
@@ -34,21 +36,47 @@ export async function tryTcp(
   patience: Patience,
 ): Promise<Tried> {
   const tried = await tryOnce(host, namespace, tap, probe, patience)
-  if (probe.speech.kind !== 'http' || tried.outcome.kind !== 'closed') return tried
-  // An end without a word may be an application that fails, or one that expects TLS: a ClientHello tells them apart.
-  const speech = { kind: 'https', host: probe.speech.host, path: probe.speech.path, sni: '' } as const
-  const { outcome } = await tryOnce(host, namespace, tap, { ...probe, speech }, patience)
-  const isTls =
+  const { speech } = probe
+  if (speech.kind !== 'http' || speech.idleMs !== undefined || tried.outcome.kind !== 'closed') return tried
+  // An end without a word may be an application that fails, or one that expects something before HTTP: what it answers to tells them apart.
+  const [tls, proxied] = await Promise.all([
+    tryOnce(host, namespace, tap, { ...probe, speech: { ...speech, kind: 'https', sni: '' } }, patience),
+    tryOnce(host, namespace, tap, probe, patience, proxyHeader(probe)),
+  ])
+  const outcome = tls.outcome
+  if (
     (outcome.kind === 'answered' && outcome.tls !== undefined) ||
     (outcome.kind === 'garbled' && outcome.speaks === 'tls')
-  if (!isTls) return tried
-  return {
-    ...tried,
-    outcome: { kind: 'garbled', speaks: 'tls', says: 'closed on plain HTTP, and TLS came back to a ClientHello' },
-  }
+  )
+    return garbled(tried, 'tls', 'closed on plain HTTP, and TLS came back to a ClientHello')
+  if (proxied.outcome.kind === 'answered')
+    return garbled(
+      tried,
+      'proxy',
+      `closed on plain HTTP, and ${proxied.outcome.says} came back after a header of the PROXY protocol`,
+    )
+  return tried
 }
 
-async function tryOnce(host: Host, namespace: Namespace, tap: Tap, probe: Probe, patience: Patience): Promise<Tried> {
+function garbled(tried: Tried, speaks: 'tls' | 'proxy', says: string): Tried {
+  return { ...tried, outcome: { kind: 'garbled', speaks, says } }
+}
+
+/** A header of version 1 (haproxy.org, proxy-protocol.txt, 2.1) with addresses for documentation. */
+function proxyHeader({ address, port }: Probe): string {
+  return address.includes(':')
+    ? `PROXY TCP6 2001:db8::1 ${address} 40000 ${port}\r\n`
+    : `PROXY TCP4 192.0.2.1 ${address} 40000 ${port}\r\n`
+}
+
+async function tryOnce(
+  host: Host,
+  namespace: Namespace,
+  tap: Tap,
+  probe: Probe,
+  patience: Patience,
+  before = '',
+): Promise<Tried> {
   let fd: number
   try {
     fd = host.connectTcp(namespace, probe.address, probe.port).fd
@@ -59,7 +87,7 @@ async function tryOnce(host: Host, namespace: Namespace, tap: Tap, probe: Probe,
   const socket = new Socket({ fd })
   const sight = tap.watch(socket.localPort ?? 0)
   try {
-    return { outcome: await converse(socket, sight, probe, patience), sight }
+    return { outcome: await converse(socket, sight, probe, patience, before), sight }
   } finally {
     socket.destroy()
   }
@@ -72,21 +100,30 @@ function refusedHere({ errno, code }: HostError): Outcome {
   if (errno === 'EPERM' || errno === 'EACCES')
     return { kind: 'refused', by: 'unknown', says: `${errno}, by a rule or route of the sender’s own machine` }
   if (errno === 'ECONNREFUSED') return { kind: 'refused', by: 'reset', says: 'by the machine itself' }
+  // connect(2) chooses the port, of ip_local_port_range, and finds none that is free for that destination.
+  if (errno === 'EADDRNOTAVAIL') return { kind: 'exhausted', says: `${errno}, no local port is free for it` }
   return { kind: 'unseen', says: `${code} ${errno}` }
 }
 
-async function converse(socket: Socket, sight: Sight, probe: Probe, patience: Patience): Promise<Outcome> {
+async function converse(
+  socket: Socket,
+  sight: Sight,
+  probe: Probe,
+  patience: Patience,
+  before: string,
+): Promise<Outcome> {
   const failed = new Promise<NodeJS.ErrnoException>((resolve) => socket.once('error', resolve))
   const connected = whenConnected(socket, sight)
-  const first = await within(patience.connectMs, Promise.race([connected, failed]))
+  const first = await within(remaining(patience, patience.connectMs), Promise.race([connected, failed]))
   if (first === undefined || first === 'icmp') return told(sight)
   if (first !== true) return explain(first, sight)
   switch (probe.speech.kind) {
     case 'https':
-      return speakTls(socket, probe.speech, patience.answerMs)
+      return speakTls(socket, probe.speech, remaining(patience, patience.answerMs))
     case 'http':
     case 'h2c':
-      return exchange(socket, probe.speech, failed, patience.answerMs)
+      if (before !== '') socket.write(before)
+      return exchange(socket, probe.speech, failed, patience)
     default: {
       const end = await within(holdMs, Promise.race([failed, ended(socket)]))
       if (end === undefined) return { kind: 'answered', says: 'connected' }
@@ -136,23 +173,72 @@ async function exchange(
   socket: Socket,
   speech: Extract<Probe['speech'], { kind: 'http' | 'h2c' }>,
   failed: Promise<NodeJS.ErrnoException>,
-  answerMs: number,
+  patience: Patience,
 ): Promise<Outcome> {
-  const chunks: Buffer[] = []
-  const outcome = new Promise<Outcome>((resolve) => {
-    const judge = (end: boolean): void => {
-      const answer = readAnswer(speech.kind, Buffer.concat(chunks), end)
-      if (answer !== undefined) resolve(answer)
-    }
+  const ear = new Ear(socket, failed)
+  const say = (): Promise<Outcome> => {
+    socket.write(speech.kind === 'http' ? requestText(speech) : preface)
+    return ear.hear(speech.kind, remaining(patience, patience.answerMs))
+  }
+  const first = await say()
+  if (speech.kind !== 'http' || speech.idleMs === undefined || first.kind !== 'answered') return first
+  if (first.http === undefined || !canFollow(first.http, ear.bytes)) return first
+  const closed = await within(speech.idleMs, ear.ended)
+  if (closed !== undefined) return { ...first, says: `${first.says}, then the idle connection was closed` }
+  ear.forget()
+  const second = await say()
+  // That it takes longer than there is time for is told by others.
+  return second.kind === 'stalled' ? first : second
+}
+
+/** Listens to one connection, answer after answer. */
+class Ear {
+  bytes = Buffer.alloc(0)
+  readonly ended: Promise<'end' | 'reset'>
+  #over: 'end' | 'reset' | undefined
+  #judge: () => void = () => undefined
+
+  constructor(socket: Socket, failed: Promise<NodeJS.ErrnoException>) {
+    const { promise, resolve } = Promise.withResolvers<'end' | 'reset'>()
+    this.ended = promise
     socket.on('data', (chunk: Buffer) => {
-      chunks.push(chunk)
-      judge(false)
+      this.bytes = Buffer.concat([this.bytes, chunk])
+      this.#judge()
     })
-    socket.once('end', () => judge(true))
-    void failed.then(() => (chunks.length > 0 ? judge(true) : resolve({ kind: 'closed', how: 'reset' })))
-  })
-  socket.write(speech.kind === 'http' ? requestText(speech) : preface)
-  return (await within(answerMs, outcome)) ?? { kind: 'stalled' }
+    socket.once('end', () => resolve('end'))
+    void failed.then(() => resolve('reset'))
+    void promise.then((how) => {
+      this.#over = how
+      this.#judge()
+    })
+  }
+
+  forget(): void {
+    this.bytes = Buffer.alloc(0)
+  }
+
+  /** The next answer; a part of one that is not whole in time is told as one that was cut. */
+  async hear(spoken: 'http' | 'h2c', patienceMs: number): Promise<Outcome> {
+    const { promise, resolve } = Promise.withResolvers<Outcome>()
+    this.#judge = () => {
+      const reset = this.#over === 'reset' && this.bytes.length === 0
+      const outcome = reset
+        ? ({ kind: 'closed', how: 'reset' } as const)
+        : readAnswer(spoken, this.bytes, this.#over !== undefined)
+      if (outcome !== undefined) resolve(outcome)
+    }
+    this.#judge()
+    const late = async (): Promise<Outcome> => {
+      const part = this.bytes.length === 0 ? undefined : readAnswer(spoken, this.bytes, true)
+      return part?.kind === 'answered' ? part : { kind: 'stalled' }
+    }
+    return (await within(patienceMs, promise)) ?? late()
+  }
+}
+
+/** What is left of a part's time. */
+function remaining({ until }: Patience, ms: number): number {
+  return Math.max(0, Math.min(ms, until - performance.now()))
 }
 
 function ended(socket: Socket): Promise<true> {

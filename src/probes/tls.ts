@@ -44,6 +44,13 @@ export function speakTls(
   })
 }
 
+/** Of OpenSSL's names. */
+const alerts = [
+  { codes: /ALERT_NO_APPLICATION_PROTOCOL/, alert: 'no_application_protocol' },
+  { codes: /ALERT_CERTIFICATE_REQUIRED/, alert: 'certificate_required' },
+  { codes: /ALERT_HANDSHAKE_FAILURE/, alert: 'handshake_failure' },
+] as const
+
 function readError(error: NodeJS.ErrnoException): Outcome {
   const { code = '' } = error
   if (code === 'ECONNRESET' || code === 'EPIPE') return { kind: 'closed', how: 'reset' }
@@ -54,9 +61,11 @@ function readError(error: NodeJS.ErrnoException): Outcome {
   ) {
     return { kind: 'garbled', speaks: 'http', says: 'what is no TLS came back to a TLS ClientHello' }
   }
+  const alert = alerts.find(({ codes }) => codes.test(code))?.alert
   return {
     kind: 'garbled',
     speaks: 'tls',
+    ...(alert === undefined ? {} : { alert }),
     says: `TLS: ${error.message.split('\n')[0]?.replace(/^.*SSL routines:[^:]*:/, '') ?? code}`,
   }
 }
@@ -71,6 +80,12 @@ function describe(secure: TLSSocket): TlsAnswer {
     alpn: typeof secure.alpnProtocol === 'string' ? secure.alpnProtocol : undefined,
     subject: Array.isArray(cn) ? (cn[0] ?? '') : (cn ?? ''),
     names,
-    notAfter: certificate.valid_to === undefined ? '' : new Date(certificate.valid_to).toISOString(),
+    notBefore: toIso(certificate.valid_from),
+    notAfter: toIso(certificate.valid_to),
   }
+}
+
+/** RFC 3339 of what OpenSSL writes. */
+function toIso(text: string | undefined): string {
+  return text === undefined ? '' : new Date(text).toISOString()
 }

@@ -9,7 +9,7 @@ export const backendError: Rule = {
   judge(examination) {
     const found = on(examination, 'loopback', 'pod').filter(({ result }) => {
       const bad = findBad(result)
-      return bad?.kind === 'answered'
+      return bad?.kind === 'answered' && bad.http?.cut === undefined
     })
     const [first] = found
     if (first === undefined) return []

@@ -1,12 +1,15 @@
 import { keyOf } from '../../cluster/index.ts'
 import type { Service } from '../../objects/index.ts'
 import type { Rule } from '../cause.ts'
+import type { Examination } from '../examination.ts'
 import { serviceOf } from '../words.ts'
 
 /** Another Service claims the same address and port: the older one has it. */
 export const duplicateAddress: Rule = {
-  covers: ['69', '77'],
+  covers: ['69', '77', '89'],
   judge({ snapshot, subject }) {
+    const twins = podsOfOneAddress(snapshot, subject)
+    if (twins.length > 0) return twins
     const { service, port } = subject
     const own = addressesOf(service)
     for (const [key, other] of snapshot.services) {
@@ -41,6 +44,40 @@ export const duplicateAddress: Rule = {
     }
     return []
   },
+}
+
+/** Two pods with one address: a node leads it to one of them alone. */
+function podsOfOneAddress(
+  snapshot: Examination['snapshot'],
+  { backends }: Examination['subject'],
+): ReturnType<Rule['judge']> {
+  return backends.slice(0, 16).flatMap(({ address }) => {
+    const pods = [...snapshot.pods.values()].filter(
+      ({ spec, status }) =>
+        spec.hostNetwork !== true &&
+        status?.phase !== 'Succeeded' &&
+        status?.phase !== 'Failed' &&
+        (status?.podIPs ?? []).some(({ ip }) => ip === address),
+    )
+    const names = pods.map((pod) => `pod/${keyOf(pod)} on ${pod.spec.nodeName ?? 'no node'}`).sort()
+    const [first] = pods.map(keyOf).sort()
+    if (first === undefined || pods.length < 2) return []
+    return [
+      {
+        confidence: 'certain' as const,
+        object: `pod/${first}`,
+        field: 'status.podIPs',
+        value: address,
+        says: `${names.join(' and ')} both have the address ${address}: connections to one come to the other`,
+        proof: names,
+        twin: 'a selector that takes pods of another application: those have addresses of their own',
+        fix: {
+          says: 'delete the pod whose node has forgotten it, and see why addresses are given out twice (two IPAMs with one range, a node restored from a copy)',
+        },
+        rung: 'own-node' as const,
+      },
+    ]
+  })
 }
 
 function addressesOf({ spec, status }: Service): ReadonlyMap<string, string> {

@@ -12,6 +12,8 @@ export const externalAddress: Rule = {
     const object = serviceOf(subject)
     const { loadBalancerClass } = spec
     if (spec.type === 'LoadBalancer' && (status?.loadBalancer?.ingress ?? []).length === 0) {
+      const full = loadBalancerClass === undefined ? fullPool(examination) : undefined
+      if (full !== undefined) return [full]
       return [
         {
           confidence: 'certain',
@@ -58,6 +60,35 @@ export const externalAddress: Rule = {
       },
     ]
   },
+}
+
+/** The pool that the Service would get its address of, where every address is taken. */
+function fullPool({ snapshot, subject: { service } }: Examination): ReturnType<Rule['judge']>[number] | undefined {
+  const annotations = service.metadata.annotations ?? {}
+  const asked = Object.keys(annotations).find((key) => key.endsWith('/address-pool'))
+  const family = (service.spec.ipFamilies ?? ['IPv4'])[0] ?? 'IPv4'
+  const pools = [...snapshot.addressPools.values()].filter(({ metadata, spec }) =>
+    asked === undefined ? spec.autoAssign !== false : metadata.name === annotations[asked],
+  )
+  const [first] = pools
+  const free = ({ status }: (typeof pools)[number]): number | undefined =>
+    family === 'IPv4' ? status?.availableIPv4 : status?.availableIPv6
+  if (first === undefined || pools.some((one) => free(one) !== 0)) return undefined
+  const taken = [...snapshot.services].flatMap(([key, other]) =>
+    (other.status?.loadBalancer?.ingress ?? []).map(({ ip = '' }) => `service/${key} has ${ip}`),
+  )
+  const names = pools.map(({ metadata }) => metadata.name).join(', ')
+  return {
+    confidence: 'certain',
+    object: `ipaddresspool/${first.metadata.name}`,
+    field: 'spec.addresses',
+    value: (first.spec.addresses ?? []).join(', '),
+    says: `nobody has given the Service an external address: pool ${names} has no free ${family} address`,
+    proof: ['status.loadBalancer.ingress is empty', ...taken.slice(0, 4)],
+    twin: 'an address that is given and not announced: there status names it',
+    fix: { says: `add addresses to pool ${names}, or let Services that do not need one go without` },
+    rung: 'external',
+  }
 }
 
 /** That nobody on its segment answers for the address, where somebody asked. */

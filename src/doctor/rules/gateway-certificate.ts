@@ -19,24 +19,29 @@ export const gatewayCertificate: RequestRule = {
     const names = tls.names.length > 0 ? tls.names : [tls.subject]
     const fits = names.some((name) => covers(name, request.host))
     const over = tls.notAfter !== '' && tls.notAfter < now
-    if (fits && !over) return []
+    const early = tls.notBefore !== '' && tls.notBefore > now
+    if (fits && !over && !early) return []
     const finding = findingsFor(examination).find(({ field }) => /tls|certificate/i.test(field))
-    const object = finding?.object ?? answer.listener?.because.object ?? request.objects[0] ?? `request/${request.host}`
+    // Ingresses share a listener, which is nobody's object.
+    const named = [answer.listener?.because.object].find((one) => one?.includes('/'))
+    const object = finding?.object ?? named ?? request.objects[0] ?? `request/${request.host}`
     return [
       {
         confidence: 'certain',
         object,
-        field: finding?.field ?? (over ? 'tls.crt' : 'spec.tls'),
-        value: over ? tls.notAfter : names.join(', '),
-        says: `${request.host} is shown a certificate ${over ? `that ended at ${tls.notAfter}` : `for ${names.join(', ')}`}${finding === undefined ? '' : `: ${finding.says}`}`,
-        proof: [proofOf(one), `certificate of ${tls.subject}, until ${tls.notAfter}`],
+        field: finding?.field ?? (over || early ? 'tls.crt' : 'spec.tls'),
+        value: over ? tls.notAfter : early ? tls.notBefore : names.join(', '),
+        says: `${request.host} is shown a certificate ${over ? `that ended at ${tls.notAfter}` : early ? `that is not valid before ${tls.notBefore}, and here it is ${now}: the clock of its authority is ahead, or this one behind` : `for ${names.join(', ')}`}${finding === undefined ? '' : `: ${finding.says}`}`,
+        proof: [proofOf(one), `certificate of ${tls.subject}, from ${tls.notBefore} until ${tls.notAfter}`],
         twin: 'a client without SNI gets the default certificate too: this one sent it',
         fix: {
           says:
             finding?.try ??
             (over
               ? 'renew the certificate in its Secret'
-              : `name the Secret of a certificate for ${request.host} in spec.tls`),
+              : early
+                ? 'compare the clocks (chronyc tracking) of the nodes and of the authority, then issue the certificate anew'
+                : `name the Secret of a certificate for ${request.host} in spec.tls`),
         },
         rung: 'gateway',
       },

@@ -2,9 +2,15 @@ import type { Rule } from '../cause.ts'
 import type { RequestRule } from '../request.ts'
 import { addressOwner } from './address-owner.ts'
 import { agentSilent } from './agent-silent.ts'
+import { answerCut } from './answer-cut.ts'
 import { answerNotTaken } from './answer-not-taken.ts'
+import { backendCertificate } from './backend-certificate.ts'
 import { backendError } from './backend-error.ts'
 import { backlogFull } from './backlog-full.ts'
+import { bgpSession } from './bgp-session.ts'
+import { checksum } from './checksum.ts'
+import { clientLimits } from './client-limits.ts'
+import { clientName } from './client-name.ts'
 import { closesEarly } from './closes-early.ts'
 import { conntrackFull } from './conntrack-full.ts'
 import { dns } from './dns.ts'
@@ -15,9 +21,12 @@ import { foreignRule } from './foreign-rule.ts'
 import { gatewayCertificate } from './gateway-certificate.ts'
 import { gatewayItself } from './gateway-itself.ts'
 import { hairpin } from './hairpin.ts'
+import { idleRace } from './idle-race.ts'
 import { kernelDiffers } from './kernel-differs.ts'
 import { listensOnLoopback } from './listens-on-loopback.ts'
+import { lostBeforeNode } from './lost-before-node.ts'
 import { masquerade } from './masquerade.ts'
+import { neighbourTableFull } from './neighbour-table-full.ts'
 import { noRoute } from './no-route.ts'
 import { notForwarding } from './not-forwarding.ts'
 import { notServed } from './not-served.ts'
@@ -27,15 +36,23 @@ import { pathMtu } from './path-mtu.ts'
 import { podsNotReady } from './pods-not-ready.ts'
 import { policyDenies } from './policy-denies.ts'
 import { portNotInPod } from './port-not-in-pod.ts'
+import { portsExhausted } from './ports-exhausted.ts'
 import { proxyBehind } from './proxy-behind.ts'
+import { proxyHeaderMissing, proxyHeaderUnexpected } from './proxy-header.ts'
 import { redirectsToItself, requestLoops } from './redirects-to-itself.ts'
+import { requestTooLarge } from './request-too-large.ts'
+import { retryStorm } from './retry-storm.ts'
 import { reversePath } from './reverse-path.ts'
+import { routingLoop } from './routing-loop.ts'
 import { selectorMatchesNothing } from './selector-matches-nothing.ts'
 import { selectorTooWide } from './selector-too-wide.ts'
 import { sessionAffinity } from './session-affinity.ts'
 import { sourceRanges } from './source-ranges.ts'
 import { staleConnection } from './stale-connection.ts'
+import { staleName } from './stale-name.ts'
 import { staleSlices } from './stale-slices.ts'
+import { timeoutOrder } from './timeout-order.ts'
+import { tlsRefused } from './tls-refused.ts'
 import { tooSlow } from './too-slow.ts'
 import { trafficPolicyLocal } from './traffic-policy-local.ts'
 import { tunnelCut } from './tunnel-cut.ts'
@@ -56,14 +73,23 @@ export const rules: Readonly<Record<string, Rule>> = {
   'nothing-listens': nothingListens,
   'backlog-full': backlogFull,
   'wrong-protocol': wrongProtocol,
+  'proxy-header': proxyHeaderMissing,
+  'tls-refused': tlsRefused,
   'closes-early': closesEarly,
   'too-slow': tooSlow,
   'backend-error': backendError,
   'answer-not-taken': answerNotTaken,
   'redirects-to-itself': redirectsToItself,
+  'answer-cut': answerCut,
+  'request-too-large': requestTooLarge,
+  'idle-race': idleRace,
   'duplicate-address': duplicateAddress,
   'not-forwarding': notForwarding,
   'conntrack-full': conntrackFull,
+  'ports-exhausted': portsExhausted,
+  'neighbour-table-full': neighbourTableFull,
+  checksum,
+  'routing-loop': routingLoop,
   'path-mtu': pathMtu,
   'foreign-rule': foreignRule,
   'reverse-path': reversePath,
@@ -73,14 +99,18 @@ export const rules: Readonly<Record<string, Rule>> = {
   'kernel-differs': kernelDiffers,
   'policy-denies': policyDenies,
   dns,
+  'client-name': clientName,
   'traffic-policy-local': trafficPolicyLocal,
   'source-ranges': sourceRanges,
   hairpin,
   'address-owner': addressOwner,
+  'bgp-session': bgpSession,
+  'lost-before-node': lostBeforeNode,
   'external-address': externalAddress,
   'tunnel-cut': tunnelCut,
   'foreign-firewall': foreignFirewall,
   'stale-connection': staleConnection,
+  'stale-name': staleName,
   'session-affinity': sessionAffinity,
 }
 
@@ -88,6 +118,11 @@ export const rules: Readonly<Record<string, Rule>> = {
 export const requestRules: Readonly<Record<string, RequestRule>> = {
   'no-route': noRoute,
   'gateway-certificate': gatewayCertificate,
+  'backend-certificate': backendCertificate,
+  'proxy-header-unexpected': proxyHeaderUnexpected,
+  'timeout-order': timeoutOrder,
+  'retry-storm': retryStorm,
+  'client-limits': clientLimits,
   'request-loops': requestLoops,
   'gateway-itself': gatewayItself,
 }

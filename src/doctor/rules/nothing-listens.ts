@@ -11,7 +11,8 @@ export const nothingListens: Rule = {
   judge(examination) {
     const { subject } = examination
     const found = subject.backends.flatMap((backend) => {
-      if (backend.pod === undefined) return []
+      // What goes down as it should is told by the rule about pods that are not ready.
+      if (backend.pod === undefined || backend.pod.metadata.deletionTimestamp !== undefined) return []
       const pod = keyOf(backend.pod)
       const [direct] = inPod(examination, 'pod', pod).filter(({ probe }) => probe.address === backend.address)
       const sockets = socketsOf(examination, pod)

@@ -1,4 +1,5 @@
 import type { Rule } from '../cause.ts'
+import { roseAt } from '../examination.ts'
 import { findBad } from '../probe.ts'
 import { proofOf } from '../words.ts'
 import { passes } from './way.ts'
@@ -6,8 +7,9 @@ import { passes } from './way.ts'
 /** A node drops what comes in by another link than the one that its answer would leave by (rp_filter). */
 export const reversePath: Rule = {
   covers: ['82'],
-  judge({ nodes, tested }) {
-    return nodes.flatMap(({ node, reversePathDrops = 0 }) => {
+  judge({ snapshot, rises = [], tested }) {
+    return [...snapshot.nodes.keys()].flatMap((node) => {
+      const reversePathDrops = roseAt(rises, `node/${node}`, 'reverse-path')
       const lost = tested.filter((one) => findBad(one.result)?.kind === 'silence' && passes(one, node))
       if (reversePathDrops === 0 || lost.length === 0) return []
       return [

@@ -10,7 +10,9 @@ export const wrongProtocol: Rule = {
     const { subject } = examination
     const wrong = on(examination, 'loopback', 'pod', 'own-node').flatMap((one) => {
       const bad = findBad(one.result)
-      if (bad?.kind === 'garbled' && bad.speaks !== 'other') return [{ one, speaks: bad.speaks }]
+      // An alert was spoken by who understood the TLS that was meant.
+      if (bad?.kind === 'garbled' && bad.speaks !== 'other' && bad.speaks !== 'proxy' && bad.alert === undefined)
+        return [{ one, speaks: bad.speaks }]
       const http = one.result.tries[0]?.outcome
       // What servers of TLS say to plain HTTP, in HTTP: nginx 497, Go's net/http.
       if (
