@@ -33,10 +33,7 @@ function answers(name: string, status: number, error: string, text: string): Sec
   return {
     keyword: 'backend',
     name,
-    lines: [
-      ...isActed,
-      [...head, text, 'hdr', 'proxy-status', `plumb; error=${error}`, 'hdr', 'x-request-id', '%[var(txn.id)]'],
-    ],
+    lines: [...isActed, [...head, text, 'hdr', 'proxy-status', `plumb; error=${error}`]],
   }
 }
 

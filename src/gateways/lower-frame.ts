@@ -1,4 +1,4 @@
-import { type Line, type LogWord, logFormat, parseLog, type Section } from '../haproxy/index.ts'
+import type { Section } from '../haproxy/index.ts'
 import { innerSocket, type Paths, words } from './lower-words.ts'
 import type { Entrance } from './model.ts'
 
@@ -82,7 +82,6 @@ export function frame(directory: string, paths: Paths, entrances: readonly Entra
         ['retries', '3'],
         ['retry-on', 'conn-failure'],
         words('log ring@flows format raw local0'),
-        requestFormat,
       ],
     },
     {
@@ -97,44 +96,4 @@ export function frame(directory: string, paths: Paths, entrances: readonly Entra
       ],
     },
   ]
-}
-
-/** What is told of a stream when it is over, a word each (Configuration Manual 8.2.4); `-` and -1 are what never came to be. */
-const told: readonly LogWord[] = [
-  ['time', '%Ts.%ms'],
-  ['client', '%ci'],
-  ['entrance', '%f'],
-  ['backend', '%b'],
-  ['server', '%s'],
-  ['route', '%[var(txn.hit),field(3,|)]'],
-  ['sni', '%[var(sess.sni),url_enc]'],
-  ['state', '%ts'],
-  ['bytes', '%B'],
-  ['retries', '%rc'],
-  ['connectMs', '%Tc'],
-  ['totalMs', '%Tt'],
-]
-
-/** The same of a request, and more. */
-const toldOfRequests: readonly LogWord[] = [
-  ...told,
-  ['id', '%[var(txn.id)]'],
-  ['status', '%ST'],
-  ['requestMs', '%TR'],
-  ['firstByteMs', '%Tr'],
-  ['method', '%HM'],
-  ['reason', '%[var(txn.reason),url_enc]'],
-  ['path', '%HPO'],
-  ['host', '%hr'],
-]
-
-/** One line for each stream. */
-export const streamFormat: Line = logFormat(told)
-
-/** The same for each request. */
-const requestFormat: Line = logFormat(toldOfRequests)
-
-/** Reads a line of the log; undefined for what is none. Values are decoded, and empty where there was nothing. */
-export function parseLogLine(line: string): Readonly<Record<string, string>> | undefined {
-  return parseLog(line, toldOfRequests) ?? parseLog(line, told)
 }

@@ -1,4 +1,6 @@
 import type { Line, Section } from '../haproxy/index.ts'
+import { answerId, capture, forwarded, host, longestHost, readConnection, requestId } from './lower-head.ts'
+import { requestFormat } from './lower-log.ts'
 import {
   answering,
   authorityPath,
@@ -31,8 +33,9 @@ export function httpFrontend(entrance: Entrance, paths: Paths, place: Place): Se
       ...(isMixed(entrance) ? [] : expectProxy(entrance)),
       ...(protocol === 'TLS' ? readSni : []),
       ...(isAsking(entrance) ? readListener(entrance, paths) : []),
-      // What the log tells as the host.
-      words('capture request header host len 255'),
+      ...readConnection,
+      requestFormat(protocol === 'TLS'),
+      ...capture,
       ...requestId,
       ...forwarded(scheme, shownPort),
       refuseDots,
@@ -92,33 +95,6 @@ function readListener(entrance: Entrance, { names, nameSuffixes }: Paths): Line[
   ]
 }
 
-/** A request keeps the id that it came with, when that is one. */
-const requestId: readonly Line[] = [
-  [
-    'http-request',
-    'set-var(txn.id)',
-    'req.hdr(x-request-id)',
-    ...words('if { req.hdr(x-request-id) -m reg ^[\\w.:-]{1,128}$ }'),
-  ],
-  // 64 random bits; a UUID costs more than all else that is done for an id.
-  [
-    ...words('http-request set-var-fmt(txn.id) %[rand,hex,bytes(8)]%[rand,hex,bytes(8)]'),
-    ...words('if !{ var(txn.id) -m found }'),
-  ],
-  ['http-request', 'set-header', 'x-request-id', '%[var(txn.id)]'],
-]
-
-/** What the client says of earlier hops is not believed. */
-function forwarded(scheme: string, port: number): Line[] {
-  return [
-    ['http-request', 'set-header', 'x-forwarded-for', '%[src]'],
-    ['http-request', 'set-header', 'x-forwarded-proto', scheme],
-    ['http-request', 'set-header', 'x-forwarded-port', String(port)],
-    ['http-request', 'set-header', 'x-forwarded-host', '%[req.hdr(host)]', ...words('if { req.hdr(host) -m found }')],
-    ['http-request', 'del-header', 'forwarded'],
-  ]
-}
-
 function refuse(status: number, error: string, details: string, condition: string): Line {
   return [
     ...words(`http-request return status ${status} hdr proxy-status`),
@@ -144,9 +120,7 @@ const refuseDots: Line = refuse(
  */
 function shortWay(entrance: Entrance, { directory }: Place): Line[] {
   const own =
-    entrance.protocol === 'TLS'
-      ? '{ req.fhdr(host),host_only,strcmp(sess.name) eq 0 }'
-      : '!{ req.fhdr(host),field(2,"/,") -m found }'
+    entrance.protocol === 'TLS' ? `{ ${host},host_only,strcmp(sess.name) eq 0 }` : `!{ ${host},field(2,"/,") -m found }`
   const key = 'base,concat(/?)'
   return [
     ['http-request', 'set-var(txn.hit)', `${key},map_beg(${routesPath(directory, entrance)})`, ...words(`if ${own}`)],
@@ -161,7 +135,7 @@ const readHost: readonly Line[] = [
     400,
     'http_request_error',
     'no such host can be',
-    'if { var(txn.host) -m found } !{ var(txn.host) -m reg ^[a-z0-9._:-]*$|^\\[[0-9a-f:.]*\\]$ }',
+    `if { var(txn.host) -m found } !{ var(txn.host) -m reg ^[a-z0-9._:-]*$|^\\[[0-9a-f:.]*\\]$ } or { ${host},length gt ${longestHost} }`,
   ),
   ['http-request', 'set-var(txn.path)', 'path'],
 ]
@@ -204,7 +178,8 @@ function routing(entrance: Entrance, paths: Paths, { directory }: Place): Line[]
   return [
     ...lookUp('http-request', 'txn.tier', 'var(txn.host)', entrance, { exact: hosts, suffixes }),
     ...Array.from({ length: mostTiers }, (_, at) => (at === 0 ? search : [next, ...search])).flat(),
-    ['use_backend', '%[var(txn.hit),field(2,|)]', ...words('if { var(txn.hit) -m found }')],
+    // Where nothing was found no backend is called so, and the default has it.
+    ['use_backend', '%[var(txn.hit),field(2,|)]'],
     ['default_backend', answering.unrouted],
   ]
 }
@@ -229,9 +204,6 @@ export const errors: readonly Line[] = [
       ...words(`if { status ${status} } !{ var(txn.answered) -m bool } !{ res.hdr(proxy-status) -m found }`),
     ],
   ),
-  [
-    ...words('http-after-response set-header x-request-id %[var(txn.id)]'),
-    ...words('if { status ge 400 } !{ var(txn.answered) -m bool }'),
-  ],
+  ...answerId(words('if { status ge 400 } !{ var(txn.answered) -m bool }')),
   words('http-after-response set-var(txn.reason) res.hdr(proxy-status) if !{ var(txn.answered) -m bool }'),
 ]

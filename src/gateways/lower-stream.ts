@@ -1,6 +1,6 @@
 import type { Line, Section } from '../haproxy/index.ts'
-import { streamFormat } from './lower-frame.ts'
 import { tlsWords } from './lower-http.ts'
+import { streamFormat } from './lower-log.ts'
 import {
   answering,
   binds,

@@ -81,9 +81,10 @@ export function words(text: string): string[] {
   return text.split(' ')
 }
 
-/** The name that a connection is for, read once for all its requests; `sess.name` only where it is one. */
+/** The name that a connection is for, read once for all its requests; `sess.name` only where it is one, `sess.told_sni` as the log tells it. */
 export const readSni: readonly Line[] = [
   words('tcp-request session set-var(sess.sni) ssl_fc_sni,lower,rtrim(.)'),
+  words('tcp-request session set-var(sess.told_sni) var(sess.sni),url_enc'),
   words('tcp-request session set-var(sess.name) var(sess.sni) if { var(sess.sni) -m reg ^[a-z0-9._-]+$ }'),
 ]
 

@@ -1,9 +1,12 @@
 import type { Line } from './config.ts'
 
-/** A word of a log line: its name here, and what HAProxy writes for it (Configuration Manual 8.2.4). */
-export type LogWord = readonly [name: string, format: string]
+/**
+ * A word of a log line: its name here, what HAProxy writes for it (Configuration Manual 8.2.4), and the sign of encoded bytes (`%41`,
+ * `#41`). Captured headers have a name each, with bars between them.
+ */
+export type LogWord = readonly [name: string, format: string, encoded?: '%' | '#']
 
-/** Words with a blank between them. What a client chose must be encoded, as `%HPO`, `%hr` and `url_enc` do. */
+/** Words with a blank between them. What a client chose must be encoded, as `%HPO`, `%hr` (both `#`) and `url_enc` do. */
 export function logFormat(told: readonly LogWord[]): Line {
   return ['log-format', told.map(([, format]) => format).join(' ')]
 }
@@ -14,15 +17,15 @@ export function parseLog(line: string, told: readonly LogWord[]): Readonly<Recor
   const isLong = told.at(-1)?.[1] === '%hr' && found.length > told.length
   if (isLong) found.push(found.splice(told.length - 1).join(' '))
   if (found.length !== told.length) return undefined
-  return Object.fromEntries(told.map(([name, format], at) => [name, decodeWord(found[at]!, format)]))
+  return Object.fromEntries(told.flatMap((word, at) => readWord(found[at]!, word)))
 }
 
-function decodeWord(word: string, format: string): string {
-  if (word === '-' || word === '{}') return ''
-  if (format.includes('url_enc')) return decodeBytes(word, '%')
-  // Captured headers stand in braces.
-  const inner = format === '%hr' ? word.slice(1, -1) : word
-  return /^%(HPO|hr)$/.test(format) ? decodeBytes(inner, '#') : inner
+function readWord(text: string, [name, format, encoded]: LogWord): (readonly [string, string])[] {
+  const decode = (one: string): string => (encoded === undefined ? one : decodeBytes(one, encoded))
+  if (format !== '%hr') return [[name, text === '-' ? '' : decode(text)]]
+  // They stand in braces, and have no bars themselves, which are encoded.
+  const captured = text.slice(1, -1).split('|')
+  return name.split('|').map((one, at) => [one, decode(captured[at] ?? '')])
 }
 
 /** Undoes `%41` or `#41`. */

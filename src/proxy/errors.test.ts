@@ -115,6 +115,47 @@ test('a request is told with its route, pod and times, whatever is in it, and af
   assert.deepEqual(gateway.module.flows({ namespace: 'other' }).flows, [])
 })
 
+test('what a client gives itself out for is told as it is, and an id is one', { timeout: 60_000 }, async () => {
+  const url = 'http://203.0.113.1:20080/good'
+  const ask = async (...headers: string[]): Promise<Record<string, string | string[]>> => {
+    const said = await gateway.curl(...headers.flatMap((header) => ['-H', header]), url)
+    return JSON.parse(said).headers
+  }
+  assert.equal((await ask('x-request-id: first', 'x-request-id: second'))['x-request-id'], 'second')
+  await flowOf('second')
+  const made = new Set<string>()
+  for (const given of [[], ['x-request-id: a b'], [`x-request-id: ${'a'.repeat(129)}`], ['x-request-id;']]) {
+    const id = (await ask(...given))['x-request-id'] as string
+    assert.match(id, /^[0-9A-F]{16}-\d+$/)
+    assert.equal((await flowOf(id)).status, 200)
+    made.add(id)
+  }
+  assert.equal(made.size, 4)
+  const longest = 'a'.repeat(128)
+  assert.equal((await ask(`x-request-id: ${longest}`))['x-request-id'], longest)
+  const forwarded = await ask(
+    'x-forwarded-for: 1.2.3.4',
+    'x-forwarded-for: 5.6.7.8',
+    'forwarded: for=1.2.3.4',
+    'host: A.example:80',
+  )
+  const {
+    'x-forwarded-for': source,
+    'x-forwarded-host': host,
+    'x-forwarded-proto': scheme,
+    'x-forwarded-port': port,
+  } = forwarded
+  assert.deepEqual(
+    [source, host, scheme, port, forwarded.forwarded],
+    ['203.0.113.2', 'A.example:80', 'http', '80', undefined],
+  )
+  const odd = await gateway.curl('-i', '-H', 'x-request-id: strange', '-H', 'host: a|b {"c}', url)
+  assert.match(odd, /^HTTP\/1.1 400 [\s\S]*x-request-id: strange/)
+  assert.equal((await flowOf('strange')).host, 'a|b {"c}')
+  const long = await gateway.curl('-i', '-H', 'x-request-id: long', '-H', `host: ${'a'.repeat(262)}`, url)
+  assert.match(long, /^HTTP\/1.1 400 /)
+})
+
 test('while nobody reads the log the gateway serves at no cost of its own, and tells again when somebody does', async () => {
   const runtime = join(gateway.directory, 'runtime.sock')
   const socket = join(gateway.directory, 'flows.sock')
