@@ -5,6 +5,7 @@ import { readServiceAccount } from './in-cluster.ts'
 import { type SharedInformer, shareInformer } from './informer.ts'
 import { readKubeconfig } from './kubeconfig.ts'
 import { listQuery } from './path.ts'
+import { Reachability } from './reachability.ts'
 import { openRest } from './rest.ts'
 import { openTransport } from './transport.ts'
 
@@ -12,6 +13,7 @@ import { openTransport } from './transport.ts'
 export function connect(options: ConnectOptions): Client {
   const transport = openTransport(findCredentials(options), options)
   const rest = openRest(transport)
+  const reachability = new Reachability(transport.ask, transport.renew, options.silentMs)
   const shared = new Map<string, SharedInformer<KubeObject>>()
   const stops = new Set<() => void>()
 
@@ -22,8 +24,9 @@ export function connect(options: ConnectOptions): Client {
     if (known !== undefined) return known
     const onTrouble = (error: Error) => options.onTrouble?.(`${plural}: ${error.message}`)
     const stallMs = options.stallMs ?? 150_000
-    const fresh = shareInformer({ rest, transport, resource, selection, stallMs, optional, onTrouble }, () =>
-      shared.delete(key),
+    const fresh = shareInformer(
+      { rest, transport, reachability, resource, selection, stallMs, optional, onTrouble },
+      () => shared.delete(key),
     )
     shared.set(key, fresh)
     return fresh
@@ -44,6 +47,7 @@ export function connect(options: ConnectOptions): Client {
     },
     close() {
       for (const stop of [...stops]) stop()
+      reachability.close()
       transport.close()
     },
   }

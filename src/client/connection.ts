@@ -39,6 +39,8 @@ export interface ConnectOptions {
   readonly createSocket?: (host: string, port: number) => Socket
   /** A watch that has shown itself to send bookmarks is cut after so long a silence. Default 150,000 ms. */
   readonly stallMs?: number
+  /** A server that watches have not heard of for so long is asked whether it is there. Default 5000 ms. */
+  readonly silentMs?: number
   /** Told of every failed list or watch of an informer, in words; the informer tries again by itself. */
   readonly onTrouble?: (message: string) => void
 }

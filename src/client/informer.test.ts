@@ -41,7 +41,7 @@ function same(server: Server, objects: Map<string, ConfigMap>): boolean {
 
 async function withServer(
   work: (server: Server, informer: Informer<ConfigMap>, client: ReturnType<typeof connect>) => Promise<void>,
-  options: { stallMs?: number } = {},
+  options: { stallMs?: number; silentMs?: number } = {},
 ): Promise<void> {
   const server = await startWatchServer()
   const client = connect({ server: server.url, userAgent: 'test', ...options })
@@ -146,6 +146,35 @@ test('a stalled watch is cut and resumed', () =>
       await until('caught up', () => same(server, objects))
     },
     { stallMs: 60 },
+  ))
+
+test('a server that falls silent and is back: what hangs begins anew at once, and lists nothing again', () =>
+  withServer(
+    async (server, informer, client) => {
+      server.put('a', {})
+      const { objects } = mirror(informer)
+      await informer.start()
+      await until('watching', () => server.watchCount() === 1)
+      // Whoever waits for an answer now waits for ever, as one does whose packets are lost.
+      server.setMute(true)
+      let asked = 0
+      server.intercept(({ url }) => {
+        if (url === '/version') asked++
+        return true
+      })
+      server.put('b', {})
+      const hanging = assert.rejects(client.list(configMaps), { code: 'ETIMEDOUT' })
+      await until('asked twice in vain', () => asked >= 3)
+      server.setMute(false)
+      server.intercept(undefined)
+      await hanging
+      await until('caught up', () => same(server, objects))
+      assert.equal(
+        server.requests.filter((one) => one.includes('/configmaps') && !one.includes('watch=true')).length,
+        2,
+      )
+    },
+    { silentMs: 20 },
   ))
 
 test('a half line at a cut is no event', () =>

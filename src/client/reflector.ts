@@ -2,6 +2,7 @@ import type { KubeObject } from '../objects/index.ts'
 import { pause, startBackoff } from './backoff.ts'
 import { ApiError, type ListOptions, type Resource } from './contract.ts'
 import { collectionPath, listQuery } from './path.ts'
+import type { Reachability } from './reachability.ts'
 import { type Rest, withKind } from './rest.ts'
 import type { Store } from './store.ts'
 import type { Transport } from './transport.ts'
@@ -17,6 +18,7 @@ const absentKindMs = 2000
 export interface ReflectorOptions<T extends KubeObject> {
   readonly rest: Rest
   readonly transport: Transport
+  readonly reachability: Reachability
   readonly resource: Resource
   readonly selection: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>
   readonly store: Store<T>
@@ -30,12 +32,17 @@ export interface ReflectorOptions<T extends KubeObject> {
 
 /** Keeps a store equal to the server: lists once, follows, and lists again only when its place in history has expired. */
 export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>, signal: AbortSignal): Promise<void> {
+  const { reachability } = options
   const backoff = startBackoff(100, 10_000)
+  // Whoever waits goes on at once when the server can be reached again.
+  const rest = () => pause(backoff.nextMs(), AbortSignal.any([signal, reachability.signal]))
+  reachability.start()
   const follow = follower(options, signal)
   /** Where to go on; undefined before the first list and after 410. */
   let place: string | undefined
   let listFrom: string | undefined = '0'
   while (!signal.aborted) {
+    const epoch = reachability.signal
     try {
       if (place === undefined) {
         place = await listAll(options, listFrom)
@@ -50,9 +57,13 @@ export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>
       })
       // A server that ends watches at once must not be asked in a loop.
       if (performance.now() - startedAt > 1000) backoff.reset()
-      else await pause(backoff.nextMs(), signal)
+      else await rest()
     } catch (error) {
       if (signal.aborted) return
+      if (epoch.aborted) {
+        backoff.reset()
+        continue
+      }
       if (isExpired(error)) {
         place = undefined
         // A cached list ("0") could be the same too-old state again.
@@ -64,7 +75,7 @@ export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>
         await pause(absentKindMs, signal)
         continue
       } else options.onTrouble(error as Error)
-      await pause(backoff.nextMs(), signal)
+      await rest()
     }
   }
 }
@@ -96,7 +107,7 @@ async function listAll<T extends KubeObject>(options: ReflectorOptions<T>, from:
 }
 
 function follower<T extends KubeObject>(options: ReflectorOptions<T>, signal: AbortSignal) {
-  const { transport, resource, selection, store } = options
+  const { transport, resource, selection, store, reachability } = options
   /** Servers without bookmarks may be silent as long as the watch lasts. */
   let seenBookmark = false
   return (from: string, onPlace: (version: string) => void): Promise<void> => {
@@ -111,7 +122,9 @@ function follower<T extends KubeObject>(options: ReflectorOptions<T>, signal: Ab
       onPlace(event.object.metadata.resourceVersion ?? from)
     }
     const silenceMs = () => (seenBookmark ? options.stallMs : (timeoutSeconds + 30) * 1000)
-    return readWatch(transport, { path, signal, silenceMs, onEvent })
+    const onHeard = () => reachability.heard()
+    const until = AbortSignal.any([signal, reachability.signal])
+    return readWatch(transport, { path, signal: until, silenceMs, onEvent, onHeard })
   }
 }
 

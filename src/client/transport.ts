@@ -15,6 +15,10 @@ export interface Transport {
   request(method: string, path: string, body: string | undefined, headers: Record<string, string>): Promise<Answer>
   /** The answer as it arrives, once its head is there. Aborting `signal` cuts the connection. */
   stream(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<IncomingMessage>
+  /** Resolves with any answer of the server at all within the time. */
+  ask(timeoutMs: number): Promise<void>
+  /** The server can be reached again: requests that have waited for longer fail, and no connection of before is used again. */
+  renew(agedMs: number): void
   close(): void
 }
 
@@ -25,6 +29,8 @@ export function openTransport(credentials: Credentials, options: ConnectOptions)
   const make = secure ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http')
   const agent = openAgent(credentials, options, secure, url, options.maxConnections ?? 32)
   const watchAgent = openAgent(credentials, options, secure, url, Number.POSITIVE_INFINITY)
+  const askAgent = openAgent(credentials, options, secure, url, 1)
+  const waiting = new Map<ClientRequest, { readonly path: string; readonly begun: number }>()
   const prefix = url.pathname.replace(/\/$/, '')
   const timeoutMs = options.timeoutMs ?? 60_000
 
@@ -41,6 +47,8 @@ export function openTransport(credentials: Credentials, options: ConnectOptions)
   const once = (method: string, path: string, body: string | undefined, headers: Record<string, string>) =>
     new Promise<Answer>((resolve, reject) => {
       const request = start(method, path, bodyHeaders(body, headers), { agent })
+      waiting.set(request, { path, begun: performance.now() })
+      request.on('close', () => waiting.delete(request))
       request.setTimeout(timeoutMs, () => request.destroy(timeoutError(method, path, timeoutMs)))
       request.on('error', (error) => reject(Object.assign(error, { reusedSocket: request.reusedSocket })))
       request.on('response', (response) => collect(response).then(resolve, reject))
@@ -71,9 +79,28 @@ export function openTransport(credentials: Credentials, options: ConnectOptions)
         })
         request.end()
       }),
+    ask: (askMs) =>
+      new Promise((resolve, reject) => {
+        const request = start('GET', '/version', {}, { agent: askAgent })
+        const late = setTimeout(() => request.destroy(timeoutError('GET', '/version', askMs)), askMs)
+        request.on('close', () => clearTimeout(late))
+        request.on('error', reject)
+        request.on('response', (response) => {
+          response.resume().on('error', () => undefined)
+          resolve()
+        })
+        request.end()
+      }),
+    renew(agedMs) {
+      const now = performance.now()
+      for (const [request, { path, begun }] of waiting)
+        if (now - begun > agedMs) request.destroy(timeoutError(request.method, path, Math.round(now - begun)))
+      for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
+    },
     close() {
       agent.destroy()
       watchAgent.destroy()
+      askAgent.destroy()
     },
   }
 }

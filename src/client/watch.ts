@@ -17,6 +17,8 @@ export interface WatchOptions {
   /** The silence in ms after which the stream counts as stalled; asked anew after each chunk. */
   readonly silenceMs: () => number
   readonly onEvent: (event: Exclude<WatchEvent, { type: 'ERROR' }>) => void
+  /** The server has said anything at all. */
+  readonly onHeard: () => void
 }
 
 /**
@@ -49,6 +51,7 @@ function readAll(response: IncomingMessage, options: WatchOptions, push: (chunk:
       finish(Object.assign(new Error(`watch ${options.path}: silent for too long`), { code: 'ETIMEDOUT' }))
     let timer = setTimeout(silent, options.silenceMs())
     response.on('data', (chunk: Buffer) => {
+      options.onHeard()
       try {
         push(chunk)
       } catch (error) {
