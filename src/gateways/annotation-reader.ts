@@ -9,15 +9,21 @@ export class AnnotationReader {
   readonly findings: Finding[] = []
   readonly #annotations: Readonly<Record<string, string>>
   readonly #object: string
+  readonly #prefixes: readonly string[]
 
-  constructor(annotations: Readonly<Record<string, string>>, object: string) {
+  constructor(
+    annotations: Readonly<Record<string, string>>,
+    object: string,
+    prefixes: readonly string[] = annotationPrefixes,
+  ) {
+    this.#prefixes = prefixes
     this.#annotations = annotations
     this.#object = object
   }
 
   /** The whole name under which an annotation is given. */
   keyOf(name: string): string | undefined {
-    return annotationPrefixes.map((prefix) => `${prefix}${name}`).find((key) => this.#annotations[key] !== undefined)
+    return this.#prefixes.map((prefix) => `${prefix}${name}`).find((key) => this.#annotations[key] !== undefined)
   }
 
   text(name: string): string | undefined {

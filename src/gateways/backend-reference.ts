@@ -18,6 +18,7 @@ export interface Referring {
   readonly clientCertificate?: Certificate
   readonly retry?: BackendModel['retry']
   readonly persistence?: BackendModel['persistence']
+  readonly limits?: BackendModel['limits']
 }
 
 /** What the references of a route lead to. */
@@ -88,11 +89,12 @@ export class Backends {
     if (tls?.clientCertificate !== undefined) this.certificates.set(tls.clientCertificate, from.clientCertificate!)
     const stream = from.kind === 'UDPRoute' ? 'udp' : 'tcp'
     const protocol = !isHttp ? stream : from.kind === 'GRPCRoute' ? 'h2c' : protocolOf(port.appProtocol)
-    const { retry, persistence } = from
+    const { retry, persistence, limits } = from
     const particular = {
       ...(tls && { tls }),
       ...(retry && { retry }),
       ...(persistence && { persistence }),
+      ...(limits && { limits }),
       ...proxyProtocolOf(service),
     }
     const { namespace, name } = splitKey(key)

@@ -195,6 +195,7 @@ function convertFilters(filters: readonly Filter[], tell: Tell): RouteFilter[] |
       case 'client-certificate':
       case 'basic-auth':
       case 'external-auth':
+      case 'external-check':
       case 'mirror':
         break
       default:

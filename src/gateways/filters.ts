@@ -9,6 +9,8 @@ export interface CompiledFilters {
   readonly broken?: string
   /** About references of filters. */
   readonly refused?: Verdict
+  /** What of them is not done here. */
+  readonly unsupported?: string
 }
 
 /** What the filters of a rule or of a backend reference mean for requests that came by a path pattern. */
@@ -22,13 +24,14 @@ export function compileFilters(
   const compiled: Filter[] = []
   let refused: Verdict | undefined
   let broken: string | undefined
+  let unsupported: string | undefined
   for (const [at, filter] of filters.entries()) {
     const field = { ...because, field: `${because.field}.filters[${at}]`, value: filter.type }
     const one = compileFilter(filter, path)
     if (one !== undefined) compiled.push(one)
     else if (filter.type === 'RequestMirror' && filter.requestMirror !== undefined) {
       const { backendRef, percent, fraction } = filter.requestMirror
-      const { retry: _, persistence: __, ...plain } = from
+      const { retry: _, persistence: __, limits: ___, ...plain } = from
       const found = backends.resolve(backendRef, plain, field)
       refused ??= found.refused
       const share = fraction ?? { numerator: percent ?? 100 }
@@ -39,12 +42,49 @@ export function compileFilters(
           numerator: share.numerator,
           denominator: share.denominator ?? 100,
         })
+    } else if (filter.type === 'ExternalAuth' && filter.externalAuth !== undefined) {
+      const { retry: _, persistence: __, limits: ___, ...plain } = from
+      const fault = externalFault(filter.externalAuth)
+      const found = backends.resolve(filter.externalAuth.backendRef, plain, field)
+      refused ??= found.refused
+      if (fault !== undefined) unsupported ??= `${field.field}: ${fault}`
+      // Nobody passes who cannot be asked about.
+      if (fault !== undefined || found.target.kind === 'broken')
+        broken ??= fault ?? (found.target.kind === 'broken' ? found.target.says : '')
+      else compiled.push(externalCheck(filter.externalAuth, found.target.id))
     } else {
       broken = `filter ${filter.type} is not known`
       refused ??= verdict(false, 'InvalidKind', broken)
     }
   }
-  return { filters: compiled, ...(broken && { broken }), ...(refused && { refused }) }
+  return {
+    filters: compiled,
+    ...(broken && { broken }),
+    ...(refused && { refused }),
+    ...(unsupported && { unsupported }),
+  }
+}
+
+type ExternalAuth = NonNullable<RouteFilter['externalAuth']>
+
+function externalFault({ protocol, forwardBody, http = {} }: ExternalAuth): string | undefined {
+  if (protocol !== 'HTTP') return `who may pass is asked by HTTP, and not by ${protocol}`
+  if ((forwardBody?.maxSize ?? 0) > 0) return 'bodies are not shown to who is asked'
+  const names = [...(http.allowedHeaders ?? []), ...(http.allowedResponseHeaders ?? [])]
+  if (!/^(\/[\w.~/%@!$&'()*+,;=:-]*)?$/.test(http.path ?? '')) return 'the path in front cannot be one'
+  return names.every((name) => /^[\w!#$%&'*+.^`|~-]+$/.test(name)) ? undefined : 'a header cannot be named so'
+}
+
+function externalCheck({ http = {} }: ExternalAuth, backend: string): Filter {
+  const { path = '', allowedHeaders = [], allowedResponseHeaders = [] } = http
+  const lower = (names: readonly string[]) => names.map((name) => name.toLowerCase())
+  return {
+    kind: 'external-check',
+    backend,
+    prefix: path.replace(/\/+$/, ''),
+    sent: lower(allowedHeaders),
+    headers: lower(allowedResponseHeaders),
+  }
 }
 
 function compileFilter(filter: RouteFilter, path: PathPattern): Filter | undefined {

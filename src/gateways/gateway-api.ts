@@ -164,6 +164,12 @@ export interface RouteFilter {
     exposeHeaders?: string[]
     maxAge?: number
   }
+  externalAuth?: {
+    protocol: string
+    backendRef: BackendReference
+    http?: { path?: string; allowedHeaders?: string[]; allowedResponseHeaders?: string[] }
+    forwardBody?: { maxSize?: number }
+  }
 }
 
 export interface ReferenceGrant extends KubeObject {

@@ -1,8 +1,10 @@
 import { keyOf } from '../cluster/index.ts'
+import { AnnotationReader } from './annotation-reader.ts'
 import type { Backends, Referring } from './backend-reference.ts'
 import { parseDuration } from './duration.ts'
 import { compileFilters } from './filters.ts'
 import type { GRPCRoute, GRPCRouteRule, HTTPRoute, HTTPRouteRule, NamedMatch, RuleCommon } from './gateway-api.ts'
+import { readLimits } from './ingress-particulars.ts'
 import { regexFault } from './match.ts'
 import type { Because, HttpAction, HttpRule, PathPattern, ValueMatch, WeightedTarget } from './model.ts'
 import { type Verdict, verdict } from './verdict.ts'
@@ -35,6 +37,10 @@ function compileRules<Rule extends RuleCommon>(
   const object = `${from.kind.toLowerCase()}/${keyOf(route)}`
   let refused: Verdict | undefined
   let unserved: Verdict | undefined
+  const read = new AnnotationReader(route.metadata.annotations ?? {}, object, ['plumb.network/'])
+  const limits = readLimits(read, object)
+  const [fault] = read.findings
+  if (fault !== undefined) unserved = verdict(false, 'UnsupportedValue', `${fault.field}: ${fault.says}`)
   const compiled = rules.flatMap((rule, at) => {
     const because = { object, field: `spec.rules[${at}]`, value: rule.name ?? '' }
     const actions = new Map<string, HttpAction>()
@@ -50,10 +56,13 @@ function compileRules<Rule extends RuleCommon>(
         actions.get(prefix) ??
         compileAction(`${object}/${rule.name || at}${actions.size === 0 ? '' : `.${actions.size}`}`, rule, match.path, {
           backends,
-          from,
+          from: limits === undefined ? from : { ...from, limits },
           because,
           refuse: (verdict) => {
             refused ??= verdict
+          },
+          unsupport: (says) => {
+            unserved ??= verdict(false, 'UnsupportedValue', says)
           },
         })
       actions.set(prefix, made)
@@ -77,13 +86,15 @@ interface Place {
   readonly from: Referring
   readonly because: Because
   readonly refuse: (verdict: Verdict) => void
+  readonly unsupport: (says: string) => void
 }
 
 function compileAction(id: string, rule: RuleCommon, path: PathPattern, place: Place): HttpAction {
-  const { backends, because, refuse } = place
+  const { backends, because, refuse, unsupport } = place
   const from = { ...place.from, ...particulars(rule) }
   const own = compileFilters(rule.filters ?? [], path, backends, from, because)
   if (own.refused) refuse(own.refused)
+  if (own.unsupported) unsupport(own.unsupported)
   const broken = (says: string): WeightedTarget => ({
     weight: 1,
     target: { kind: 'broken', because, says },
@@ -95,6 +106,7 @@ function compileAction(id: string, rule: RuleCommon, path: PathPattern, place: P
     if (found.refused) refuse(found.refused)
     const theirs = compileFilters(reference.filters ?? [], path, backends, from, field)
     if (theirs.refused) refuse(theirs.refused)
+    if (theirs.unsupported) unsupport(theirs.unsupported)
     const weight = Math.max(0, reference.weight ?? 1)
     if (theirs.broken) return { ...broken(theirs.broken), weight }
     return { weight, target: found.target, filters: theirs.filters }

@@ -104,7 +104,8 @@ function readBalance(read: AnnotationReader): Balance | undefined {
   return algorithm === 'ewma' || algorithm === 'least_conn' ? { kind: 'fewest' } : undefined
 }
 
-function readLimits(read: AnnotationReader, id: string): ClientLimits | undefined {
+/** How much a client may have of what is told apart by `id`; undefined for any amount. */
+export function readLimits(read: AnnotationReader, id: string): ClientLimits | undefined {
   const most = 1_000_000
   const perSecond = read.integer('limit-rps', 1, most)
   const perMinute = read.integer('limit-rpm', 1, most)

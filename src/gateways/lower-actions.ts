@@ -36,6 +36,8 @@ function operationsOf(filter: Filter): string[] {
       const words = [backend, host, path, method, signIn, signInParameter, headers.join(' ')]
       return [operation('ask', ...words, ...sent.flat())]
     }
+    case 'external-check':
+      return [operation('check', filter.backend, filter.prefix, filter.sent.join(' '), filter.headers.join(' '))]
     case 'mirror':
       return [
         operation(

@@ -92,6 +92,9 @@ export function frame(directory: string, paths: Paths, entrances: readonly Entra
         words('no log'),
         ['http-request', 'set-var(txn.mirror)', 'req.hdr(x-plumb-mirror)'],
         words('http-request del-header x-plumb-mirror'),
+        // Clients of our own know a few methods only.
+        words('http-request set-method %[req.hdr(x-plumb-method)] if { req.hdr(x-plumb-method) -m found }'),
+        words('http-request del-header x-plumb-method'),
         ['use_backend', '%[var(txn.mirror)]'],
       ],
     },

@@ -192,6 +192,17 @@ export type Filter =
       /** Set in the question. */
       readonly sent?: readonly (readonly [name: string, value: string])[]
     }
+  /** A backend is asked as the client asked, without the body (GEP-1494): 200 lets a request pass, 3xx and 4xx are handed on whole, everything else is 403. */
+  | {
+      readonly kind: 'external-check'
+      readonly backend: string
+      /** In front of the path. */
+      readonly prefix: string
+      /** Of the request, that are sent beside Host and Authorization, in lower case. */
+      readonly sent: readonly string[]
+      /** Of the answer, that go on with the request, in lower case; empty for all. */
+      readonly headers: readonly string[]
+    }
   | {
       readonly kind: 'mirror'
       readonly backend: string

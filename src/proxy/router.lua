@@ -211,12 +211,13 @@ local function cors(txn, words)
   txn:done(reply)
 end
 
-local function refusal(status, says, txn)
+local function refusal(status, says, txn, body)
   local reply = txn:reply()
   reply:set_status(status)
   local error = status == 500 and 'proxy_internal_error' or 'http_request_denied'
   reply:add_header('proxy-status', 'plumb; error=' .. error .. '; details="' .. says .. '"')
-  reply:add_header('content-length', '0')
+  reply:add_header('content-length', tostring(#(body or '')))
+  if body then reply:set_body(body) end
   return reply
 end
 
@@ -406,11 +407,14 @@ local function basic(txn, list, realm)
   txn:done(reply)
 end
 
--- The headers of a request for a client of our own, without those of its body and its connection.
+-- Those of its body and its connection, and how clients of our own tell the gateway what they mean.
+local not_copied = { ['content-length'] = true, ['transfer-encoding'] = true, connection = true, upgrade = true, expect = true, ['x-plumb-method'] = true }
+
+-- The headers of a request for a client of our own.
 local function copied_headers(txn)
   local headers = {}
   for name, values in pairs(txn.http:req_get_headers()) do
-    if name ~= 'content-length' and name ~= 'transfer-encoding' and name ~= 'connection' and name ~= 'upgrade' and name ~= 'expect' then
+    if not not_copied[name] then
       headers[name] = {}
       for at, value in pairs(values) do headers[name][at + 1] = value end
     end
@@ -464,6 +468,53 @@ local function ask(txn, words, scheme)
   txn:done(reply)
 end
 
+-- What describes a message itself, and nothing of who may pass.
+local of_message = { host = true, connection = true, date = true, ['keep-alive'] = true, te = true, trailer = true, ['transfer-encoding'] = true, upgrade = true }
+
+-- Asks a backend who may pass, as the client asked (GEP-1494).
+local function check(txn, words)
+  local backend, prefix, sent, wanted = words[2], words[3], words[4], words[5]
+  local host = txn.sf:req_fhdr('host') or ''
+  local asked = txn.http:req_get_headers()
+  local headers = {}
+  for name in (sent .. ' authorization'):gmatch('%S+') do
+    local values = not of_message[name] and name ~= 'content-length' and asked[name]
+    if values then
+      headers[name] = {}
+      for at, value in pairs(values) do headers[name][at + 1] = value end
+    end
+  end
+  headers['host'] = { host }
+  headers['x-plumb-mirror'] = { backend }
+  headers['x-plumb-method'] = { txn.sf:method() }
+  local url = 'http://' .. host .. prefix .. with_query(txn, txn.sf:path())
+  local answer = core.httpclient():get({ url = url, headers = headers, dst = places.mirror, timeout = 5000 })
+  local status = answer and answer.status or 0
+  if status == 200 then
+    local is_wanted = {}
+    for name in wanted:gmatch('%S+') do is_wanted[name] = true end
+    for name in pairs(is_wanted) do
+      if not of_message[name] then txn.http:req_del_header(name) end
+    end
+    for name, values in pairs(answer.headers) do
+      local is_copied = wanted == '' and not name:find('^content%-') or is_wanted[name]
+      if is_copied and not of_message[name] and name ~= 'content-length' then
+        txn.http:req_del_header(name)
+        for at = 0, #values do txn.http:req_add_header(name, values[at]) end
+      end
+    end
+    return
+  end
+  if status < 300 or status > 499 then refuse(txn, 403, backend .. ' said nothing about who may pass') end
+  local reply = refusal(status, 'refused by ' .. backend, txn, answer.body)
+  for name, values in pairs(answer.headers) do
+    if not of_message[name] and name ~= 'content-length' then
+      for at = 0, #values do reply:add_header(name, values[at]) end
+    end
+  end
+  txn:done(reply)
+end
+
 -- Sends a copy to another backend and forgets about it.
 local function mirror(txn, words)
   local backend, numerator, denominator = words[2], tonumber(words[3]), tonumber(words[4])
@@ -500,7 +551,8 @@ core.register_action('act', { 'http-req' }, function(txn)
   for _, words in ipairs(operations) do
     if is_proven then break
     elseif words[1] == 'basic' then basic(txn, words[2], words[3])
-    elseif words[1] == 'ask' then ask(txn, words, scheme) end
+    elseif words[1] == 'ask' then ask(txn, words, scheme)
+    elseif words[1] == 'check' then check(txn, words) end
   end
   for _, words in ipairs(operations) do
     local name = words[1]
