@@ -22,6 +22,7 @@ export async function askOwners(
   const heard = await Promise.all(places.map((place) => hear(snapshot, place, addresses, sight, nodeOfMac)))
   return addresses.map((address, at) =>
     gatherOwners(
+      snapshot,
       address,
       heard.flatMap((all) => all[at] ?? []),
       nodeOfMac,
@@ -29,7 +30,7 @@ export async function askOwners(
   )
 }
 
-type Heard = Parameters<typeof gatherOwners>[1][number]
+type Heard = Parameters<typeof gatherOwners>[2][number]
 
 /** What one machine hears for each address; nothing where it cannot be entered or may not send frames. */
 async function hear(

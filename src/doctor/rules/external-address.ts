@@ -1,5 +1,6 @@
 import type { Rule } from '../cause.ts'
 import { type Examination, on } from '../examination.ts'
+import { contradictionOf } from '../owners.ts'
 import { findBad } from '../probe.ts'
 import { proofOf, serviceOf } from '../words.ts'
 
@@ -95,5 +96,8 @@ function fullPool({ snapshot, subject: { service } }: Examination): ReturnType<R
 function unanswered({ owners = [] }: Examination, address: string): readonly string[] {
   const mine = owners.find((one) => one.address === address)
   if (mine === undefined || mine.askedFrom.length === 0 || mine.owners.length > 0) return []
-  return [`nobody answers ARP or NDP for ${address}, asked from ${mine.askedFrom.slice(0, 3).join(', ')}`]
+  const asked = `nobody answers ARP or NDP for ${address}, asked from ${mine.askedFrom.slice(0, 3).join(', ')}`
+  const contradiction = contradictionOf(mine)
+  // What contradicts comes first: the one who is to answer is known.
+  return contradiction === undefined ? [asked] : [contradiction, asked]
 }
