@@ -100,8 +100,8 @@ program.commandsGroup('Ask:')
 program
   .command('why')
   .description('which way a connection goes, and which object makes it so')
-  .argument('<from>', 'pod/NAME or node/NAME')
-  .argument('<to>', 'svc/NAME:PORT, pod/NAME:PORT, ADDRESS:PORT or http(s)://HOST/PATH')
+  .argument('[from]', 'pod/NAME, node/NAME or an address, also one outside of the cluster')
+  .argument('[to]', 'svc/NAME:PORT, pod/NAME:PORT, ADDRESS:PORT or http(s)://HOST/PATH')
   .addOption(labName())
   .addOption(kubeconfig())
   .addOption(context())
@@ -125,10 +125,13 @@ program
     [],
   )
   .option('--probe', 'send one real packet and follow it through pods and nodes', false)
+  .option('--schema', 'print the JSON Schema of answers (-o json), and ask nothing', false)
   .addOption(
     new Option('-o, --output <form>', 'how to print it').choices(['text', 'json', 'mermaid', 'dot']).default('text'),
   )
-  .action(async (from: string, to: string, options) => (await import('./why.ts')).runWhy(from, to, options))
+  .action(async (from: string | undefined, to: string | undefined, options) =>
+    (await import('./why.ts')).runWhy(from, to, options),
+  )
 
 program
   .command('access')

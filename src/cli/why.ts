@@ -13,6 +13,7 @@ import {
   renderAnswer,
   renderDot,
   renderMermaid,
+  whySchema,
   withoutAgent,
 } from '../explain/index.ts'
 import type { GatewayModel } from '../gateways/index.ts'
@@ -28,6 +29,7 @@ interface WhyOptions {
   protocol: 'tcp' | 'udp' | 'sctp' | 'icmp'
   family?: '4' | '6'
   probe: boolean
+  schema?: boolean
   method?: string
   header: string[]
   sni?: string
@@ -38,7 +40,16 @@ interface WhyOptions {
 }
 
 /** `plumb why FROM TO[:PORT]`: exit status 0 when it arrives, 1 when something refuses it, 3 when nobody could be asked. */
-export async function runWhy(from: string, to: string, options: WhyOptions): Promise<void> {
+export async function runWhy(from: string | undefined, to: string | undefined, options: WhyOptions): Promise<void> {
+  if (options.schema === true) {
+    print(JSON.stringify(whySchema, null, 2))
+    return
+  }
+  if (from === undefined || to === undefined) {
+    say('plumb why: say from where and where to, as in: plumb why pod/client svc/web:80')
+    process.exitCode = exit.usage
+    return
+  }
   if (/^https?:\/\//.test(to)) return toUrl(from, to, options)
   const question = parseQuestion(from, to, options)
   if (typeof question === 'string') {
