@@ -8,6 +8,7 @@ import { type ClientRequest, readClients } from './ingress-clients.ts'
 import { readCustomHeaders } from './ingress-headers.ts'
 import { type Mirror, readMirror } from './ingress-mirror.ts'
 import { type Particulars, readParticulars } from './ingress-particulars.ts'
+import { type PodsTls, readPodsTls } from './ingress-pods-tls.ts'
 import type { Filter, Finding, UserList } from './model.ts'
 
 /** What the annotations of an Ingress ask for, of all its paths. */
@@ -30,6 +31,8 @@ export interface IngressSettings {
   readonly isWwwRedirected: boolean
   readonly timeoutMs?: number
   readonly particular: Particulars
+  /** What TLS to pods relies on. */
+  readonly pods: PodsTls
   readonly isPassthrough: boolean
   readonly canary?: Canary
   /** Who is asked about requests. */
@@ -52,6 +55,7 @@ const plain: IngressSettings = {
   aliases: [],
   isWwwRedirected: false,
   particular: {},
+  pods: {},
   isPassthrough: false,
 }
 
@@ -68,7 +72,8 @@ export function readAnnotations(
   const rewrite = read.like('rewrite-target', /^\/[^\s\\?#]*$/, 'a path without a query')
   const auth = readAuth(read, ingress, referred)
   const headers = readCustomHeaders(read, ingress, referred)
-  const blocked = blockedBy(read, annotations) ?? auth.blocked ?? headers.blocked
+  const pods = readPodsTls(read, ingress, referred)
+  const blocked = blockedBy(read, annotations) ?? auth.blocked ?? headers.blocked ?? pods.blocked
   const mirror = readMirror(read, ingress, referred)
   const appRoot = read.like('app-root', /^\/[^\s\\#]*$/, 'a path')
   const readSeconds = read.integer('proxy-read-timeout', 1, 86_400)
@@ -87,7 +92,8 @@ export function readAnnotations(
     secure: read.flag('force-ssl-redirect') ? 'all' : read.flag('ssl-redirect') ? 'with-tls' : 'none',
     aliases: read.list('server-alias') ?? [],
     isWwwRedirected: read.flag('from-to-www-redirect') ?? false,
-    particular: readParticulars(read, objectOf(ingress)),
+    particular: { ...readParticulars(read, objectOf(ingress)), ...(pods.tls && { tls: pods.tls }) },
+    pods,
     isPassthrough: read.flag('ssl-passthrough') ?? false,
     ...(rewrite !== undefined && { rewrite }),
     ...(redirect && { redirect }),
@@ -113,7 +119,7 @@ const followed = new Set(
   session-cookie-path session-cookie-domain session-cookie-samesite session-cookie-secure
   proxy-redirect-from proxy-redirect-to proxy-cookie-domain proxy-cookie-path mirror-host mirror-request-body
   canary canary-weight canary-weight-total canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie
-  upstream-vhost x-forwarded-prefix proxy-ssl-verify proxy-ssl-name proxy-ssl-server-name ssl-passthrough from-to-www-redirect
+  upstream-vhost x-forwarded-prefix proxy-ssl-secret proxy-ssl-verify proxy-ssl-name proxy-ssl-server-name ssl-passthrough from-to-www-redirect
   server-alias auth-type auth-secret auth-secret-type auth-realm auth-url auth-signin auth-signin-redirect-param auth-method
   service-upstream custom-headers mirror-target auth-response-headers auth-proxy-set-headers auth-cache-key
   auth-tls-secret auth-tls-verify-client auth-tls-verify-depth auth-tls-error-page auth-tls-match-cn
@@ -135,11 +141,6 @@ function blockedBy(read: AnnotationReader, annotations: Readonly<Record<string, 
     } else if (prefix !== 'plumb.network/' && !followed.has(name)) {
       read.refuse(name, `${key} is not known`, 'take the annotation away', 'AnnotationIgnored')
     }
-  }
-  if (read.flag('proxy-ssl-verify')) {
-    const says = 'certificates of pods are checked by a BackendTLSPolicy only, which is for HTTPRoutes'
-    read.refuse('proxy-ssl-verify', says, 'use an HTTPRoute and a BackendTLSPolicy', 'AnnotationNotServed')
-    blocked ??= says
   }
   // Who asked for a fence and wrote it wrong does not want none.
   for (const name of ['whitelist-source-range', 'allowlist-source-range', 'denylist-source-range'])

@@ -39,6 +39,10 @@ export function convertRule(
   if (backendRefs === undefined) return undefined
   const { protocol, tls, retry, persistence, balance, connectTimeoutMs, limits, mostBodyBytes, viaService } =
     settings.particular
+  if (settings.pods.certificate !== undefined) {
+    const says = 'a certificate that is shown to the pods of one route alone has no word in the Gateway API'
+    tell('lost', 'CertificateNotShown', says, 'name it in spec.tls.backend of the Gateway, for all its routes')
+  }
   const lost = (code: string, says: string): void =>
     tell('lost', code, says, 'look for it among the policies of the Gateway that you use')
   if (mostBodyBytes !== undefined) lost('BodyNotLimited', `bodies longer than ${mostBodyBytes} bytes are let through`)

@@ -60,6 +60,7 @@ export function compileHost(
   const tls = settleTls(all.flatMap((one) => one.tls))
   const [stream] = streams.routes
   const check = checks.get(text)
+  const pods = claims.map(({ settings }) => settings.pods)
   return {
     host: (claims[0] ?? all.flatMap((one) => [...one.tls, ...one.canary])[0]!).host,
     http: rules.http,
@@ -69,7 +70,8 @@ export function compileHost(
     ...(check && { check }),
     offer: {
       backends: [...rules.backends, ...streams.backends],
-      authorities: check?.authority === undefined ? [] : [check.authority],
+      authorities: [check, ...pods].flatMap((one) => one?.authority ?? []),
+      certificates: pods.flatMap(({ certificate }) => certificate ?? []),
       userLists: claims.flatMap(({ settings: { userList } }) => userList ?? []),
     },
     findings: [...findings, ...rules.findings, ...streams.findings, ...tls.findings],

@@ -10,7 +10,6 @@ export type Particulars = Pick<
 /** `object` names the Ingress. */
 export function readParticulars(read: AnnotationReader, object: string): Particulars {
   const spoken = read.like('backend-protocol', /^(HTTP|HTTPS|GRPC|GRPCS|AUTO_HTTP)$/i, 'HTTP, HTTPS, GRPC or GRPCS')
-  const name = read.like('proxy-ssl-name', /^[\w.-]+$/, 'a host')
   const persistence = readSession(read)
   const upper = spoken?.toUpperCase() ?? ''
   const retry = readRetry(read)
@@ -21,7 +20,6 @@ export function readParticulars(read: AnnotationReader, object: string): Particu
   return {
     ...(upper.startsWith('GRPC') && { protocol: 'h2c' }),
     ...(/^(HTTP|HTTPS)$/.test(upper) && { protocol: 'http1' }),
-    ...(/S$/.test(upper) && { tls: { host: name ?? '', authority: 'unchecked', names: [] } }),
     ...(retry && { retry }),
     ...(persistence && { persistence }),
     ...(balance && { balance }),

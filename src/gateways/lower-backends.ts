@@ -125,12 +125,16 @@ function spokenServer(server: ServerModel, backend: BackendModel, place: Place):
   if (tls.names.length > 0)
     return { name: `${address}-${port}`, address: `unix@${originPath(directory, backend, server)}`, options: spoken }
   const alpn = protocol === 'h2c' ? 'h2' : 'http/1.1'
+  const shown = tls.clientCertificate === undefined ? [] : ['crt', certificatePath(directory, tls.clientCertificate)]
   if (tls.authority === 'unchecked') {
     const named = tls.host === '' ? [] : ['sni', `str(${tls.host})`]
-    return { name: `${address}-${port}`, address: text, options: ['ssl', 'verify', 'none', 'alpn', alpn, ...named] }
+    return {
+      name: `${address}-${port}`,
+      address: text,
+      options: ['ssl', 'verify', 'none', 'alpn', alpn, ...named, ...shown],
+    }
   }
   const authority = tls.authority === 'system' ? '@system-ca' : authorityPath(directory, tls.authority)
-  const shown = tls.clientCertificate === undefined ? [] : ['crt', certificatePath(directory, tls.clientCertificate)]
   const options = ['ssl', 'verify', 'required', 'ca-file', authority, 'sni', `str(${tls.host})`, 'alpn', alpn, ...shown]
   return { name: `${address}-${port}`, address: text, options }
 }

@@ -31,6 +31,12 @@ function certificateCommands(from: LoweredGateway, to: LoweredGateway): Command[
   })
   const added = new Set(listed.map((one) => (one.kind === 'list-certificate' ? one.line.split(' ', 1)[0] : '')))
   const known = new Set([...from.lists.values()].flat().map((line) => line.split(' ', 1)[0]))
+  const changed = [...to.certificates].filter(([path, pem]) => !known.has(path) && from.certificates.get(path) !== pem)
+  for (const path of shownToPods(
+    from,
+    changed.map(([path]) => path),
+  ))
+    known.add(path)
   const set = [...to.certificates]
     // One that no list names is nowhere in HAProxy.
     .filter(([path]) => known.has(path) || added.has(path))
@@ -44,6 +50,13 @@ function certificateCommands(from: LoweredGateway, to: LoweredGateway): Command[
       return [{ kind: 'set-certificate', path, pem, fresh: !known.has(path), ...(staple && { staple }) }]
     })
   return [...set, ...listed]
+}
+
+/** Those of some certificates that servers show. */
+function shownToPods({ servers }: LoweredGateway, paths: readonly string[]): string[] {
+  if (paths.length === 0) return []
+  const shown = new Set([...servers.values()].flatMap((all) => all[0]?.options ?? []))
+  return paths.filter((path) => shown.has(path))
 }
 
 /**
