@@ -16,6 +16,8 @@ import {
   type Sources,
 } from './index.ts'
 import type { Ingress } from './ingress.ts'
+import { entriesOf } from './lower-maps.ts'
+import { mapPath } from './lower-words.ts'
 import type { GatewayModel } from './model.ts'
 
 const pairs = await Promise.all([makePair('one'), makePair('two')])
@@ -341,12 +343,14 @@ class Held {
   /** PEM of those that lists name. */
   readonly certificates: Map<string, string>
 
-  constructor({ maps, servers, lists, certificates }: LoweredGateway) {
+  constructor({ directory, maps, backends, lists, certificates }: LoweredGateway) {
     this.lists = new Map([...lists].map(([path, lines]) => [path, new Set(lines)]))
     const named = new Set([...lists.values()].flat().map((line) => line.split(' ', 1)[0]))
     this.certificates = new Map([...certificates].filter(([path]) => named.has(path)))
-    this.maps = new Map([...maps].map(([path, entries]) => [path, new Map(entries)]))
-    this.servers = new Map([...servers].map(([id, all]) => [id, new Map(all.map((one) => [one.name, one]))]))
+    this.maps = new Map(
+      [...entriesOf(maps, maps.names)].map(([name, entries]) => [mapPath(directory, name), new Map(entries)]),
+    )
+    this.servers = new Map(backends.map(({ of, servers }) => [of.id, new Map(servers.map((one) => [one.name, one]))]))
   }
 
   take(command: Command): void {
@@ -381,6 +385,8 @@ class Held {
   }
 }
 
+const serviceKeyOf = ({ kind, metadata: { namespace, name, labels } }: KubeObject): string =>
+  kind === 'Service' ? `${namespace}/${name}` : `${namespace}/${labels?.['kubernetes.io/service-name']}`
 const sorted = (map: ReadonlyMap<string, string>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1))
 
 test('after any edits the gateway is what all objects read anew would make it, and commands lead there', () => {
@@ -399,12 +405,11 @@ test('after any edits the gateway is what all objects read anew would make it, a
         const sourcesAnew = sourcesAmong(structuredClone([...objects.values()]))
         const modelAnew = compileGateways(sourcesAnew)
         assert.deepEqual(canonical(model), canonical(modelAnew))
-        const lowered = lowerGateway(model, (backend) => compileServers(backend, sources), place, '')
+        const services = new Set(['Service', 'EndpointSlice'].includes(object.kind) ? [serviceKeyOf(object)] : [])
+        const since = last && { before: last, services }
+        const lowered = lowerGateway(model, (backend) => compileServers(backend, sources), place, '', since)
         const anew = lowerGateway(modelAnew, (backend) => compileServers(backend, sourcesAnew), place, '')
-        assert.deepEqual(
-          [lowered.maps, lowered.servers, lowered.certificates],
-          [anew.maps, anew.servers, anew.certificates],
-        )
+        assert.deepEqual(new Held(lowered), new Held(anew))
         const plan = last === undefined ? undefined : planGateway(last, lowered)
         if (plan?.kind === 'reload') reloads++
         if (plan?.kind === 'commands') {
@@ -416,7 +421,7 @@ test('after any edits the gateway is what all objects read anew would make it, a
             assert.deepEqual(sorted(held.maps.get(path)!), sorted(entries), path)
             if (path.endsWith('suffixes.map')) assert.deepEqual([...held.maps.get(path)!], [...entries])
           }
-          assert.deepEqual(held.servers, wanted.servers)
+          for (const [id, servers] of wanted.servers) assert.deepEqual(held.servers.get(id), servers)
           assert.deepEqual(held.lists, wanted.lists)
           assert.deepEqual(held.certificates, wanted.certificates)
         }

@@ -86,6 +86,16 @@ export class Shared<Value> {
   }
 }
 
+/** What is made of each of a list; place by place that of before, where the same is there. */
+export function eachOf<T, Made>(
+  all: readonly T[],
+  make: (one: T) => Made,
+  before: readonly unknown[] = [],
+  made: readonly Made[] = [],
+): readonly Made[] {
+  return all.map((one, at) => (before[at] === one ? made[at]! : make(one)))
+}
+
 /** What is no longer in a list, and what is new in it; where they begin and end alike that costs next to nothing. */
 export function difference<T>(
   before: readonly T[],

@@ -1,8 +1,12 @@
 import { createHash } from 'node:crypto'
 import { encode } from './encode.ts'
 import { renderAction } from './lower-actions.ts'
+import type { Part } from './lower-entry.ts'
 import { answering } from './lower-words.ts'
 import type { HttpAction, HttpRule, ValueMatch, WeightedTarget } from './model.ts'
+
+/** The maps in which things of the model may have entries in common. */
+export const sharedMaps = ['groups', 'regexes', 'actions', 'weights', 'shares'] as const
 
 /** What hits lead on to, each once. */
 export class Hits {
@@ -13,10 +17,8 @@ export class Hits {
   readonly shares = new Map<string, string>()
   readonly #known = new Map<HttpAction, string>()
 
-  /** Takes over what others lead on to; of two that are named alike both are the same. */
-  take(other: Hits): void {
-    for (const name of ['groups', 'regexes', 'actions', 'weights', 'shares'] as const)
-      for (const [key, value] of other[name]) this[name].set(key, value)
+  entries(): Part {
+    return sharedMaps.flatMap((map) => [...this[map]].map(([key, value]) => [map, key, value] as const))
   }
 
   /** The first of the rules whose conditions hold. */

@@ -1,45 +1,24 @@
 import { isMapKey } from '../haproxy/index.ts'
 import { type HostPattern, hostText } from './host.ts'
+import { hostEntry, type Part } from './lower-entry.ts'
 import { Hits } from './lower-hits.ts'
+import { routesMap } from './lower-words.ts'
 import type { Entrance, HostTier, HttpRule } from './model.ts'
-import { perObject } from './remember.ts'
 
-/** The entries of a tier at an entrance. */
-export interface LoweredTier {
-  /** What its routes begin with. */
-  readonly name: string
-  /** What the hosts that it is for are looked up by: `HOST|ENTRANCE`. */
-  readonly key: string
-  /** Where the search goes on; key and value. */
-  readonly parent: readonly [string, string] | undefined
-  readonly routes: ReadonlyMap<string, string>
-  readonly hits: Hits
-  readonly port: number
-  readonly protocol: Entrance['protocol']
-}
-
-/** By entrance: a tier may be one of several. */
-const tiersOf = perObject((_: HostTier) => new Map<string, LoweredTier>())
-
-/** A tier that is the same is lowered once. */
-export function lowerTier(tier: HostTier, entrance: Entrance): LoweredTier {
-  const known = tiersOf(tier)
-  const found = known.get(entrance.id)
-  if (found !== undefined && found.port === entrance.shownPort && found.protocol === entrance.protocol) return found
-  const made = lowerAnew(tier, entrance)
-  known.set(entrance.id, made)
-  return made
-}
-
-function lowerAnew(tier: HostTier, entrance: Entrance): LoweredTier {
+/** The entries of a tier at an entrance: the host leads to the tier, that to its parent and to its routes. */
+export function lowerTier(tier: HostTier, entrance: Entrance): Part {
   const name = tierName(tier.host, entrance)
   const key = `${hostText(tier.host)}|${entrance.id}`
   const hits = new Hits()
   const routes = new Map<string, string>()
   addRoutes(tier, name, key, hits, routes)
-  for (const entry of routes.keys()) if (!isMapKey(entry)) routes.delete(entry)
-  const parent = tier.parent && ([`${name}|${entrance.id}`, tierName(tier.parent, entrance)] as const)
-  return { name, key, parent, routes, hits, port: entrance.shownPort, protocol: entrance.protocol }
+  const map = routesMap(entrance)
+  return [
+    ...hostEntry('hosts', 'suffixes', tier.host, key, name),
+    ...(tier.parent ? [['parents', `${name}|${entrance.id}`, tierName(tier.parent, entrance)] as const] : []),
+    ...[...routes].filter(([entry]) => isMapKey(entry)).map(([entry, hit]) => [map, entry, hit] as const),
+    ...hits.entries(),
+  ]
 }
 
 const usualPorts = { HTTP: 80, TLS: 443 }

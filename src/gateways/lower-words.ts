@@ -15,9 +15,19 @@ export interface Place {
   readonly nowMs: number
 }
 
+/** The names of the maps that every gateway has. */
+export const mapNames = [
+  ...['hosts', 'suffixes', 'parents', 'groups', 'regexes', 'actions', 'weights', 'shares'],
+  ...['names', 'name-suffixes', 'streams', 'stream-suffixes'],
+] as const
+
+export function mapPath(directory: string, name: string): string {
+  return `${directory}/${name}.map`
+}
+
 /** The files of a gateway. Maps that the router (Lua) reads are known to it by the same paths. */
 export function pathsIn(directory: string) {
-  const map = (name: string): string => `${directory}/${name}.map`
+  const map = (name: string): string => mapPath(directory, name)
   return {
     hosts: map('hosts'),
     suffixes: map('suffixes'),
@@ -38,13 +48,17 @@ export function pathsIn(directory: string) {
 }
 
 /** Whether the order of a map's entries matters: of suffixes HAProxy takes the first that fits. */
-export function isOrdered(path: string): boolean {
-  return path.endsWith('suffixes.map')
+export function isOrdered(name: string): boolean {
+  return name.endsWith('suffixes')
 }
 
 /** The map of an entrance's routes. */
-export function routesPath(directory: string, { id }: Pick<Entrance, 'id'>): string {
-  return `${directory}/${id}.routes.map`
+export function routesMap({ id }: Pick<Entrance, 'id'>): string {
+  return `${id}.routes`
+}
+
+export function routesPath(directory: string, entrance: Pick<Entrance, 'id'>): string {
+  return mapPath(directory, routesMap(entrance))
 }
 
 export type Paths = ReturnType<typeof pathsIn>

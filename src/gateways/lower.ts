@@ -1,12 +1,13 @@
+import type { ObjectKey } from '../cluster/index.ts'
 import { type Line, renderConfig, renderMap, type Section, type Server } from '../haproxy/index.ts'
 import { covers, hostText } from './host.ts'
 import { answeringBackends, lowerBackend, lowerServer } from './lower-backends.ts'
 import { frame, placeRouter } from './lower-frame.ts'
 import { httpFrontend } from './lower-http.ts'
 import { limitTables } from './lower-limits.ts'
-import { type Entries, lowerMaps } from './lower-maps.ts'
+import { entriesOf, type LoweredMaps, lowerMaps } from './lower-maps.ts'
 import { streamSections } from './lower-stream.ts'
-import { authorityPath, certificatePath, type Place, pathsIn } from './lower-words.ts'
+import { authorityPath, certificatePath, mapPath, type Paths, type Place, pathsIn } from './lower-words.ts'
 import type { BackendModel, Certificate, Entrance, GatewayModel, ListenerModel, ServerModel, Staple } from './model.ts'
 import { perObject, perObjectGiven } from './remember.ts'
 import { originsOf, type TlsOrigin } from './tls-origin.ts'
@@ -14,10 +15,12 @@ import { isCrypt } from './users.ts'
 
 /** A gateway in HAProxy's words. What is only in the structure needs a reload, the rest can change while it runs. */
 export interface LoweredGateway {
+  readonly directory: string
+  /** All but those of backends. */
   readonly sections: readonly Section[]
-  /** By path. */
-  readonly maps: ReadonlyMap<string, Entries>
-  readonly servers: ReadonlyMap<string, readonly Server[]>
+  /** Place by place as the model has them. */
+  readonly backends: readonly LoweredBackend[]
+  readonly maps: LoweredMaps
   /** PEM by path. */
   readonly certificates: ReadonlyMap<string, string>
   /** By path of the certificate. */
@@ -30,49 +33,53 @@ export interface LoweredGateway {
   readonly origins: ReadonlyMap<string, TlsOrigin>
 }
 
-/** `router` is the text of the program for conditions and filters. */
+export interface LoweredBackend {
+  readonly of: BackendModel
+  readonly section: Section
+  readonly servers: readonly Server[]
+}
+
+/** What was lowered last, and the Services that have changed since. */
+export interface Since {
+  readonly before: LoweredGateway
+  readonly services: ReadonlySet<ObjectKey>
+}
+
+/** `router` is the text of the program for conditions and filters. Only what is other than before is lowered. */
 export function lowerGateway(
   model: GatewayModel,
   serversOf: (backend: BackendModel) => readonly ServerModel[],
   place: Place,
   router: string,
+  since?: Since,
 ): LoweredGateway {
   const { directory } = place
   const paths = pathsIn(directory)
   const entrances = model.entrances.filter(({ protocol }) => protocol !== 'UDP')
   const backends = model.backends.filter(({ protocol }) => protocol !== 'udp')
   const tls = entrances.filter(({ protocol }) => protocol === 'TLS')
-  const certificates: (readonly [path: string, certificate: Pick<Certificate, 'pem' | 'staple'>])[] = [
-    ...tls.map((one) => [defaultPath(directory, one), defaultOf(one, model, place)] as const),
-    ...model.certificates.map((one) => [certificatePath(directory, one.id), one] as const),
-  ]
+  const before = since?.before.directory === directory ? since.before : undefined
   return {
+    directory,
     sections: [
       ...frame(directory, paths, entrances),
-      ...entrances.flatMap((entrance) => [
-        ...streamSections(entrance, paths, place),
-        ...(entrance.protocol === 'TCP' ? [] : [httpFrontend(entrance, paths, place)]),
-      ]),
+      ...entrances.flatMap((entrance) => frontendsOf(entrance, paths, place)),
       ...answeringBackends(),
       ...userLists(model),
       ...limitTables(backends),
-      ...backends.map(sectionOf),
     ],
-    maps: mapsOf(model, entrances, directory),
-    servers: new Map(
-      backends.map((backend) => {
-        const servers = serversOf(backend)
-        const lower = () => servers.map((server) => lowerServer(server, backend, place))
-        return [backend.id, loweredServers(backend, [servers, directory], lower)]
-      }),
-    ),
-    certificates: new Map(certificates.map(([path, { pem }]) => [path, pem])),
-    staples: new Map(
-      certificates.flatMap(([path, { staple }]) =>
-        staple !== undefined && staple.expiresMs > place.nowMs ? [[path, staple] as const] : [],
-      ),
-    ),
-    lists: new Map(tls.map((entrance) => [`${directory}/${entrance.id}.list`, listLines(entrance, model, directory)])),
+    backends: backends.map((of, at) => {
+      const last = before?.backends[at]
+      if (last?.of === of && since?.services.has(of.service) === false) return last
+      const servers = serversOf(of)
+      return loweredBackends(of, [servers, directory], () => ({
+        of,
+        section: sectionOf(of),
+        servers: servers.map((server) => lowerServer(server, of, place)),
+      }))
+    }),
+    maps: lowerMaps({ entrances, userLists: model.userLists }, since?.before.maps),
+    ...lowerCertificates(tls, model, place),
     origins: originsOf(model, serversOf, directory),
     files: new Map([
       [paths.router, placeRouter(router, directory, paths)],
@@ -81,10 +88,46 @@ export function lowerGateway(
   }
 }
 
+/** What a client connects to does not depend on routes. */
+function frontendsOf(entrance: Entrance, paths: Paths, place: Place): readonly Section[] {
+  const { id, port, shownPort, protocol, listeners, trustedProxies, clientValidation, because } = entrance
+  const given = [id, port, shownPort, protocol, place.directory, because.object, because.field]
+  const clients = [trustedProxies, clientValidation?.authority, clientValidation?.mode]
+  return frontends(listeners, [...given, ...clients], () => [
+    ...streamSections(entrance, paths, place),
+    ...(protocol === 'TCP' ? [] : [httpFrontend(entrance, paths, place)]),
+  ])
+}
+
+type LoweredCertificates = Pick<LoweredGateway, 'certificates' | 'staples' | 'lists'>
+
+function lowerCertificates(tls: readonly Entrance[], model: GatewayModel, place: Place): LoweredCertificates {
+  const { directory } = place
+  const all: (readonly [path: string, certificate: Pick<Certificate, 'pem' | 'staple'>])[] = [
+    ...tls.map((one) => [defaultPath(directory, one), defaultOf(one, model, place)] as const),
+    ...model.certificates.map((one) => [certificatePath(directory, one.id), one] as const),
+  ]
+  const given = [directory, place.defaultCertificate, ...tls.flatMap(({ id, listeners }) => [id, listeners])]
+  const { certificates, lists } = certified(model.certificates, given, () => ({
+    certificates: new Map(all.map(([path, { pem }]) => [path, pem])),
+    lists: new Map(tls.map((one) => [`${directory}/${one.id}.list`, listLines(one, model, directory)])),
+  }))
+  const staples = new Map(
+    all.flatMap(([path, { staple }]) =>
+      staple !== undefined && staple.expiresMs > place.nowMs ? [[path, staple] as const] : [],
+    ),
+  )
+  return { certificates, staples, lists }
+}
+
 /** Of a backend that is the same nothing is lowered again, nor of its servers. */
 const sectionOf = perObject(lowerBackend)
-const loweredServers = perObjectGiven<BackendModel, readonly Server[]>()
+const loweredBackends = perObjectGiven<BackendModel, LoweredBackend>()
+const frontends = perObjectGiven<Entrance['listeners'], readonly Section[]>()
+const certified = perObjectGiven<GatewayModel['certificates'], Pick<LoweredGateway, 'certificates' | 'lists'>>()
 const textOf = perObjectGiven<Section, string>()
+
+const noServers: readonly Server[] = []
 
 const bytesOf = perObject(({ response }: Staple) => Buffer.from(response, 'base64'))
 
@@ -102,26 +145,18 @@ function userLists({ userLists: lists }: GatewayModel): Section[] {
     })
 }
 
-/** The last maps of each model: pods that come and go change none of them. */
-const known = new WeakMap<GatewayModel, { readonly directory: string; readonly maps: ReadonlyMap<string, Entries> }>()
-
-function mapsOf(model: GatewayModel, entrances: readonly Entrance[], directory: string): ReadonlyMap<string, Entries> {
-  const last = known.get(model)
-  if (last?.directory === directory) return last.maps
-  const maps = lowerMaps({ ...model, entrances }, pathsIn(directory), directory)
-  known.set(model, { directory, maps })
-  return maps
-}
-
 /** The files of a gateway by path, to begin with or to reload from: what it would have been told at run time included. */
-export function renderFiles(lowered: LoweredGateway, directory: string): ReadonlyMap<string, string | Buffer> {
-  const sections = lowered.sections.map((section) => {
-    const servers = (section.keyword === 'backend' && lowered.servers.get(section.name ?? '')) || []
-    return textOf(section, [servers], () => {
+export function renderFiles(lowered: LoweredGateway): ReadonlyMap<string, string | Buffer> {
+  const { directory, maps } = lowered
+  const text = (section: Section, servers: readonly Server[]): string =>
+    textOf(section, [servers], () => {
       const lines = servers.map(({ name, address, options }): Line => ['server', name, address, ...options])
       return renderConfig({ sections: [{ ...section, lines: [...section.lines, ...lines] }] })
     })
-  })
+  const sections = [
+    ...lowered.sections.map((section) => text(section, noServers)),
+    ...lowered.backends.map(({ section, servers }) => text(section, servers)),
+  ]
   return new Map<string, string | Buffer>([
     ...lowered.certificates,
     ...[...lowered.staples].flatMap(([path, staple]): [string, string | Buffer][] => [
@@ -129,7 +164,10 @@ export function renderFiles(lowered: LoweredGateway, directory: string): Readonl
       [`${path}.ocsp`, bytesOf(staple)],
     ]),
     ...lowered.files,
-    ...[...lowered.maps].map(([path, entries]): [string, string] => [path, renderMap(entries)]),
+    ...[...entriesOf(maps, maps.names)].map(([name, entries]): [string, string] => [
+      mapPath(directory, name),
+      renderMap(entries),
+    ]),
     ...[...lowered.lists].map(([path, lines]): [string, string] => [path, `${lines.join('\n')}\n`]),
     [`${directory}/haproxy.cfg`, sections.join('\n')],
   ])

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Log } from '../agent/index.ts'
+import type { ObjectKey } from '../cluster/index.ts'
 import {
   compileServers,
   type GatewayModel,
@@ -15,6 +16,9 @@ import { makeDefaultCertificate } from './default-certificate.ts'
 import { HaproxyProcess } from './process.ts'
 import { deleteServers, runCommands } from './socket.ts'
 import { TlsOrigins } from './tls-origins.ts'
+
+/** What HAProxy was told is written down so much later at most, all of the meantime at once. */
+const tidyMs = 200
 
 export interface BalancerOptions {
   readonly host: Host
@@ -39,9 +43,13 @@ export class Balancer {
   #process: HaproxyProcess | undefined
   /** What HAProxy holds; undefined when nobody knows. */
   #running: LoweredGateway | undefined
+  /** The Services that have changed since. */
+  #services = new Set<ObjectKey>()
   #leaving: { backend: string; server: string }[] = []
   /** The files as they are. */
   #written: ReturnType<typeof renderFiles> = new Map()
+  #later: NodeJS.Timeout | undefined
+  #tidying: Promise<void> = Promise.resolve()
   /** How often HAProxy came back by itself. */
   #lives = 0
   /** Reloads since the start. */
@@ -58,33 +66,57 @@ export class Balancer {
     return this.#process?.pid
   }
 
+  /** A Service or its endpoints are others. */
+  note(service: ObjectKey): void {
+    this.#services.add(service)
+  }
+
   /** Makes HAProxy what the model says. Rejects with `ConfigRefused` when it would not take it; then the files are the old ones. */
   async become(model: GatewayModel, sources: Pick<Sources, 'services' | 'slicesOf'>): Promise<void> {
-    const { namespace, directory } = this.#options
     this.#defaultCertificate ??= await makeDefaultCertificate()
-    const defaultCertificate = this.#defaultCertificate
+    await this.#tidying
+    const services = this.#services
+    this.#services = new Set()
+    try {
+      await this.#become(model, sources, services)
+    } catch (error) {
+      for (const service of services) this.#services.add(service)
+      throw error
+    }
+  }
+
+  async #become(
+    model: GatewayModel,
+    sources: Pick<Sources, 'services' | 'slicesOf'>,
+    services: ReadonlySet<ObjectKey>,
+  ): Promise<void> {
+    const { namespace, directory } = this.#options
+    const defaultCertificate = this.#defaultCertificate ?? ''
+    const running = this.#running
+    const since = running && { before: running, services }
     const lower = (directory: string): LoweredGateway =>
       lowerGateway(
         model,
         (backend) => compileServers(backend, sources),
         { directory, defaultCertificate, nowMs: Date.now() },
         this.#router,
+        since,
       )
     const lowered = orRefuse(() => lower(directory))
-    const running = this.#running
     const plan = running === undefined ? undefined : planGateway(running, lowered)
     await this.#origins.add(lowered.origins)
-    if (plan?.kind === 'nothing') return
     const lives = this.#lives
-    if (
+    if (plan?.kind === 'nothing') this.#running = lowered
+    else if (
       this.#process === undefined ||
       plan?.kind !== 'commands' ||
       !(await this.#change(this.#process, plan.commands))
     ) {
-      const files = orRefuse(() => renderFiles(lowered, directory))
-      await checkCandidate(namespace, directory, (candidate) => renderFiles(lower(candidate), candidate))
+      const files = orRefuse(() => renderFiles(lowered))
+      await checkCandidate(namespace, directory, (candidate) => renderFiles(lower(candidate)))
       // Until it has succeeded nobody knows what HAProxy holds; then only a reload makes sure.
       this.#running = undefined
+      this.#forgetLater()
       writeFiles(directory, files)
       // HAProxy finds these by their names alone.
       removeOthers(directory, files, ['ocsp', 'issuer'])
@@ -92,7 +124,7 @@ export class Balancer {
       if (this.#process === undefined) await this.#start()
       else await this.#reload(this.#process)
       removeOthers(directory, files, ['pem', 'ca', 'list'])
-    } else this.#write(orRefuse(() => renderFiles(lowered, directory)))
+    } else this.#later ??= setTimeout(() => this.#tidy(), tidyMs)
     // One that came back meanwhile may have begun from the files before.
     if (lives === this.#lives) this.#running = lowered
     this.#origins.keepOnly(lowered.origins)
@@ -100,10 +132,40 @@ export class Balancer {
 
   /** Ends HAProxy, which has `graceMs` for what is under way; `become` starts it again. */
   async stop(graceMs: number): Promise<void> {
+    this.#forgetLater()
+    await this.#tidying
     await this.#process?.stop(graceMs)
     this.#process = undefined
     this.#running = undefined
     this.#origins.close()
+  }
+
+  #forgetLater(): void {
+    clearTimeout(this.#later)
+    this.#later = undefined
+  }
+
+  /** Writes down what HAProxy holds, and takes away the servers that have ended. No change waits for more than what is under way. */
+  #tidy(): void {
+    this.#writeNow()
+    this.#forgetLater()
+    const leaving = this.#leaving
+    // A change that is under way sees to it that this comes again.
+    if (this.#process === undefined || this.#running === undefined || leaving.length === 0) return
+    this.#tidying = deleteServers(this.#process.runtimeSocket, leaving).then(
+      (left) => {
+        this.#leaving = left
+      },
+      // They are asked for again with the next that leave.
+      () => {},
+    )
+  }
+
+  /** What is known to be held but not written down yet. */
+  #writeNow(): void {
+    if (this.#later === undefined || this.#running === undefined) return
+    this.#forgetLater()
+    this.#write(renderFiles(this.#running))
   }
 
   /** Writes down what is other than before. */
@@ -115,7 +177,11 @@ export class Balancer {
   }
 
   async #start(): Promise<void> {
-    const started = new HaproxyProcess(this.#options, () => this.#restarted())
+    const started = new HaproxyProcess(
+      this.#options,
+      () => this.#writeNow(),
+      () => this.#restarted(),
+    )
     try {
       await started.start()
     } catch (error) {
@@ -144,8 +210,7 @@ export class Balancer {
       commands.flatMap((one) => (one.kind === 'add-server' ? [`${one.backend}/${one.server.name}`] : [])),
     )
     const gone = commands.flatMap((one) => (one.kind === 'remove-server' ? [one] : []))
-    const leaving = [...this.#leaving.filter(({ backend, server }) => !back.has(`${backend}/${server}`)), ...gone]
-    this.#leaving = await deleteServers(process.runtimeSocket, leaving)
+    this.#leaving = [...this.#leaving.filter(({ backend, server }) => !back.has(`${backend}/${server}`)), ...gone]
     return true
   }
 

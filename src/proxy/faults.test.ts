@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
+import { setTimeout as pause, setImmediate } from 'node:timers/promises'
 import type { Station } from '../agent/rig.fixture.ts'
 import type { Ingress } from '../gateways/index.ts'
 import type { EndpointSlice, KubeObject, Service } from '../objects/index.ts'
@@ -73,6 +73,14 @@ function files(): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, readFileSync(join(gateway.directory, name), 'utf8')]))
 }
 
+/** What HAProxy was told by commands is written down a little later. */
+async function untilWritten(isSo: (now: Record<string, string>) => boolean): Promise<void> {
+  for (let tries = 0; !isSo(files()); tries++) {
+    assert.ok(tries < 500, 'it is never written down')
+    await pause(20)
+  }
+}
+
 test('without HAProxy on the machine it is told once, and it serves when it is there', async () => {
   process.env.PATH = '/nonexistent'
   const [one] = gateway.rig.backends
@@ -114,7 +122,7 @@ test('a chain that is broken behind its first certificate costs its own host the
   assert.equal((await gateway.ask('chain.example', '/')).from, 'backend-1:8001')
   await gateway.change([tlsSecret('chain', 'chain.example', 'chain.example')])
   assert.deepEqual(codes(), [])
-  assert.ok(files()['ns:chain.pem'])
+  await untilWritten((now) => now['ns:chain.pem'] !== undefined)
   await gateway.change([], [chain])
   assert.equal(files()['ns:chain.pem'], undefined, 'a certificate that nobody names is no longer on disk')
 })
@@ -210,6 +218,7 @@ test('what HAProxy refuses costs its own object alone its routes: what came with
 })
 
 test('a fault in making the configuration is a refusal too, of its own object', async () => {
+  await untilWritten((now) => !now['hosts.map']!.includes('better.example'))
   const before = files()
   // No API server lets this name pass; no section can have it.
   const hostile = 'x\n    server evil 203.0.113.66:80\nbackend y'

@@ -92,6 +92,7 @@ export class GatewaysModule implements NodeModule {
     if (!first && changes.services.size === 0 && changes.slices.size === 0) return
     for (const key of changes.services) {
       // A Service is told of when its slices change, too.
+      this.#balancer.note(key)
       const service = snapshot.services.get(key)
       if (this.#services.get(key) !== service) this.#stale = true
       if (service === undefined) this.#services.delete(key)

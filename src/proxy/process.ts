@@ -22,6 +22,7 @@ export class HaproxyProcess {
   readonly #namespace: Namespace
   readonly #directory: string
   readonly #log: Log
+  readonly #onEnd: () => void
   readonly #onRestart: () => void
   readonly #hungMs: number
   #child: ChildProcess | undefined
@@ -33,14 +34,19 @@ export class HaproxyProcess {
   #workerPid: number | undefined
 
   /**
-   * `directory` holds `haproxy.cfg`. HAProxy that answers nothing for `hungMs` hangs. `onRestart` is called when it died and runs again,
-   * from the files.
+   * `directory` holds `haproxy.cfg`. HAProxy that answers nothing for `hungMs` hangs. `onEnd` is called when it died, before it is started
+   * again from the files, `onRestart` when it runs again.
    */
-  constructor({ namespace, directory, log, hungMs = 10_000 }: ProcessOptions, onRestart: () => void) {
+  constructor(
+    { namespace, directory, log, hungMs = 10_000 }: ProcessOptions,
+    onEnd: () => void,
+    onRestart: () => void,
+  ) {
     this.#namespace = namespace
     this.#directory = directory
     this.#log = log
     this.#hungMs = hungMs
+    this.#onEnd = onEnd
     this.#onRestart = onRestart
   }
 
@@ -122,6 +128,7 @@ export class HaproxyProcess {
     if (this.#child !== child) return
     this.#child = undefined
     if (this.#stopped) return
+    this.#onEnd()
     // At once the first time; one that cannot start must not spin.
     const pauseMs = this.#restarts === 0 ? 0 : Math.min(50 * 2 ** this.#restarts, 5000)
     this.#restarts++

@@ -28,35 +28,71 @@ export function askHaproxy(path: string, request: string, patienceMs = answerMs)
   return promise
 }
 
+/**
+ * Sends requests over one connection of the runtime socket, without waiting between them, and resolves with their answers, trimmed: HAProxy
+ * takes one after another. Rejects when an answer does not come in time.
+ */
+function converse(path: string, requests: readonly string[]): Promise<readonly string[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>()
+  const socket = createConnection(path)
+  let said = ''
+  const answers = (): string[] => said.split(prompt).slice(1, -1)
+  socket.setEncoding('utf8')
+  socket.setTimeout(answerMs, () => socket.destroy(new Error(`no answer on ${path}`)))
+  socket.on('data', (text: string) => {
+    said += text
+    if (!text.endsWith(prompt.trimStart()) || answers().length < requests.length) return
+    resolve(answers().map((one) => one.replace(/^(\+ )+/, '').trim()))
+    socket.end()
+  })
+  socket.on('error', reject)
+  socket.on('close', () => reject(new Error(`no answer on ${path}: ${said.slice(-200)}`)))
+  socket.write(`${['prompt', ...requests].join('\n')}\n`)
+  return promise
+}
+
+/** What stands before each answer and after the last; a line of a payload is told by a plus. */
+const prompt = '\n> '
+
 /** Carries out commands in order; rejects with the first that HAProxy refused. */
 export async function runCommands(path: string, commands: readonly Command[]): Promise<void> {
+  let exchanges: Exchange[] = []
   for (const command of commands) {
-    if (command.kind === 'set-map') {
-      const answer = await askHaproxy(path, prepareMap(command.path))
-      const version = findVersion(answer)
-      if (version === undefined) throw new Error(`prepare map ${command.path}: ${answer}`)
-      await exchange(path, fillMap(command.path, version, command.entries))
-    } else await exchange(path, renderCommand(command))
+    if (command.kind !== 'set-map') {
+      exchanges.push(...renderCommand(command))
+      continue
+    }
+    const answer = await exchange(path, [...exchanges, { request: prepareMap(command.path), expect: /./ }])
+    const version = findVersion(answer)
+    if (version === undefined) throw new Error(`prepare map ${command.path}: ${answer}`)
+    exchanges = [...fillMap(command.path, version, command.entries)]
   }
+  if (exchanges.length > 0) await exchange(path, exchanges)
 }
 
 /** Deletes servers in maintenance; answers those that still have connections. */
-export async function deleteServers(
+export async function deleteServers<Left extends { readonly backend: string; readonly server: string }>(
   path: string,
-  servers: readonly { readonly backend: string; readonly server: string }[],
-): Promise<{ backend: string; server: string }[]> {
-  const left = []
-  for (const one of servers) {
-    const { request, expect } = deleteServer(one.backend, one.server)
-    const answer = await askHaproxy(path, request)
-    if (!expect.test(answer) && !/No such/.test(answer)) left.push(one)
-  }
-  return left
+  servers: readonly Left[],
+): Promise<Left[]> {
+  if (servers.length === 0) return []
+  const exchanges = servers.map(({ backend, server }) => deleteServer(backend, server))
+  const answers = await converse(
+    path,
+    exchanges.map(({ request }) => request),
+  )
+  return servers.filter((_, at) => !exchanges[at]!.expect.test(answers[at]!) && !/No such/.test(answers[at]!))
 }
 
-async function exchange(path: string, exchanges: readonly Exchange[]): Promise<void> {
-  for (const { request, expect } of exchanges) {
-    const answer = await askHaproxy(path, request)
+/** Answers what was said last. */
+async function exchange(path: string, exchanges: readonly Exchange[]): Promise<string> {
+  const answers = await converse(
+    path,
+    exchanges.map(({ request }) => request),
+  )
+  for (const [at, { request, expect }] of exchanges.entries()) {
+    const answer = answers[at]!
     if (!expect.test(answer)) throw new Error(`${request.split('\n', 1)[0]}: ${answer || 'no answer'}`)
   }
+  return answers.at(-1) ?? ''
 }

@@ -24,7 +24,7 @@ export class UdpPorts {
   }
 
   update({ entrances, backends }: GatewayModel, sources: Pick<Sources, 'services' | 'slicesOf'>): void {
-    const byId = new Map(backends.map((backend) => [backend.id, backend]))
+    const byId = new Map(backends.filter(({ protocol }) => protocol === 'udp').map((one) => [one.id, one]))
     const known = new Map<string, readonly ServerModel[]>()
     this.#servers = (id) => {
       const backend = byId.get(id)
