@@ -2,9 +2,12 @@ import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
+import { parseAddress } from '../addr/index.ts'
+import { type Snapshot, snapshotOf } from '../cluster/index.ts'
+import { explainRequestWay } from '../explain/index.ts'
 import { sourcesOf } from '../gateways/cluster.fixture.ts'
 import type { HTTPRoute } from '../gateways/gateway-api.ts'
-import { compileGateways, explainRequest } from '../gateways/index.ts'
+import { compileGateways, explainRequest, type GatewayModel } from '../gateways/index.ts'
 import type { KubeObject, Service } from '../objects/index.ts'
 import { gatewayClass, gatewayOf, routeOf, serviceOf, sliceOf, to } from './gateway-objects.fixture.ts'
 import { GatewayRig } from './rig.fixture.ts'
@@ -20,12 +23,26 @@ const listeners = [
 ]
 const [gatewayObject, gatewayService] = gatewayOf('gw', listeners) as [KubeObject, Service]
 
+const backing: KubeObject[] = []
+const node: KubeObject = {
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name: 'node-1' },
+  ...{ spec: {}, status: { addresses: [{ type: 'InternalIP', address: '172.30.0.11' }] } },
+}
+
 before(async () => {
   gateway = new GatewayRig()
   const [one] = gateway.rig.backends
   for (const name of names) gateway.serve(one, ports[name]!)
-  const services = names.flatMap((name) => [serviceOf(name), sliceOf(name, ports[name]!, one)])
-  await gateway.change([gatewayClass, gatewayObject, gatewayService, ...services])
+  backing.push(...names.map((name) => sliceOf(name, ports[name]!, one)))
+  await gateway.change([
+    gatewayClass,
+    gatewayObject,
+    gatewayService,
+    ...names.map((name) => serviceOf(name)),
+    ...backing,
+  ])
 })
 after(() => gateway.close())
 
@@ -73,6 +90,17 @@ type Question = typeof question extends fc.Arbitrary<infer T> ? T : never
 
 let agent: ReturnType<GatewayRig['agent']>
 
+/** What the whole way of a request promises: `a`, whose pod is the end of it, or the status. */
+function promised(snapshot: Snapshot, model: GatewayModel, { host, path, method, headers, query }: Question): string {
+  const search = new URLSearchParams(query).toString()
+  const asked = { url: `http://${host}${path}${search ? `?${search}` : ''}`, method, headers: { ...headers, host } }
+  const facts = { clusterDomain: 'cluster.local', servicePrefixes: [] }
+  const from = { kind: 'address', address: parseAddress('203.0.113.7') } as const
+  const { verdict, branches } = explainRequestWay(snapshot, from, asked, model, facts)
+  const ends = branches.map(({ endpoint }) => names.find((name) => ports[name] === endpoint.port))
+  return ends.length > 0 ? ends.join() : (/answers (\d+) itself/.exec(verdict.says)?.[1] ?? verdict.says)
+}
+
 /** `a` or the status. */
 function ask({ host, path, method, headers, query }: Question): Promise<string> {
   const search = new URLSearchParams(query).toString()
@@ -102,7 +130,7 @@ function ask({ host, path, method, headers, query }: Question): Promise<string> 
 
 test('what explain says is what HAProxy does, for random routes at listeners that overlap', {
   timeout: 300_000,
-}, async () => {
+}, async (t) => {
   const count: Record<string, number> = {}
   await fc.assert(
     fc.asyncProperty(
@@ -119,6 +147,7 @@ test('what explain says is what HAProxy does, for random routes at listeners tha
           const gatewayApi = { classes: [gatewayClass], gateways: [gatewayObject], httpRoutes: routes as HTTPRoute[] }
           const services = [gatewayService, ...names.map((name) => serviceOf(name))]
           const model = compileGateways(sourcesOf({ services, gatewayApi }))
+          const snapshot = snapshotOf([node, gatewayService, ...backing, ...names.map((name) => serviceOf(name))])
           for (const one of questions) {
             const said = explainRequest(model, { port: 20_080, ...one })
             const expected =
@@ -128,6 +157,7 @@ test('what explain says is what HAProxy does, for random routes at listeners tha
                   ? String(said.status)
                   : said.kind
             count[String(expected)] = (count[String(expected)] ?? 0) + 1
+            assert.equal(promised(snapshot, model, one), expected, JSON.stringify(one))
             assert.equal(await ask(one), expected, `${JSON.stringify(one)}\n${gateway.log.lines.join('\n')}`)
           }
         } finally {
@@ -139,4 +169,5 @@ test('what explain says is what HAProxy does, for random routes at listeners tha
     { numRuns: 40 },
   )
   for (const outcome of [...names, '404', '500']) assert.ok((count[outcome] ?? 0) > 0, JSON.stringify(count))
+  t.diagnostic(`requests by end: ${JSON.stringify(count)}`)
 })

@@ -3,6 +3,7 @@
 import { type Address, contains, type Family, familyOf, parsePrefix } from '../../src/addr/index.ts'
 import { servicePrefixes } from '../../src/agent/rig.fixture.ts'
 import type { Changes } from '../../src/cluster/index.ts'
+import type { Protocol } from '../../src/explain/index.ts'
 import { FakeNftables, type Packet, type Trace, trace } from '../../src/nft/index.ts'
 import { NodePlan } from '../../src/nodeplan/index.ts'
 import { hostPod, podNames } from './random-cluster.ts'
@@ -21,7 +22,7 @@ export interface TracedPacket {
   readonly from: string
   readonly source: Address
   readonly destination: Address
-  readonly transport: 'tcp' | 'udp' | 'icmp'
+  readonly transport: Protocol
   readonly port: number
   /** What each random number below N is: this, modulo N. */
   readonly choice: number

@@ -7,8 +7,11 @@ import { type Address, familyOf } from '../../src/addr/index.ts'
 import { host } from '../../src/agent/rig.fixture.ts'
 import type { Protocol } from '../../src/explain/index.ts'
 import { HostError, type Namespace, tapPackets } from '../../src/host/index.ts'
-import { craftEcho } from '../../src/probes/craft.ts'
+import { craftEcho, craftInit } from '../../src/probes/craft.ts'
 import { parsePacket } from '../../src/probes/packet.ts'
+
+/** Told of each INIT of SCTP that comes to a pod or outside, by its tag: `NAME ADDRESS PORT` of whom it came from and to which port. */
+export type Arrivals = Map<string, (text: string) => void>
 
 /** More than the first retransmission of a SYN. */
 const patienceMs = 1600
@@ -19,6 +22,7 @@ export async function meet(
   transport: Protocol,
   address: Address,
   port: number,
+  arrivals: Arrivals,
 ): Promise<string> {
   let heard: string | undefined
   const hear = (text: string): void => {
@@ -26,7 +30,7 @@ export async function meet(
   }
   let close: () => void
   try {
-    close = senders[transport](from, address, port, hear)
+    close = senders[transport](from, address, port, hear, arrivals)
   } catch (error) {
     if (!(error instanceof HostError)) throw error
     return error.errno === 'ECONNREFUSED' ? 'refused' : 'silence'
@@ -44,6 +48,7 @@ type Send = (
   address: Address,
   port: number,
   hear: (text: string) => void,
+  arrivals: Arrivals,
 ) => () => void
 
 const connect: Send = ({ namespace, source }, address, port, hear) => {
@@ -97,4 +102,32 @@ const ping: Send = ({ namespace }, address, _port, hear) => {
   }
 }
 
-const senders: Readonly<Record<Protocol, Send>> = { tcp: connect, udp: sendDatagram, sctp: connect, icmp: ping }
+/** The kernel need not know SCTP: who gets the INIT is seen, and nobody answers it. */
+const init: Send = ({ namespace }, address, destinationPort, hear, arrivals) => {
+  const { protocol, bytes, port, mark } = craftInit(destinationPort)
+  arrivals.set(mark, (text) => {
+    const [name, as, to] = text.split(' ')
+    hear(to === '8080' ? `${name} ${as}` : 'ECONNREFUSED')
+  })
+  const tap = tapPackets(namespace, (packet) => {
+    const body = parsePacket(packet)?.body
+    if (body?.kind === 'icmp' && body.about.sourcePort === port && body.says.includes('port unreachable'))
+      hear('ECONNREFUSED')
+  })
+  const ask = (): void => {
+    try {
+      host.sendPacket(namespace, protocol, address, bytes)
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error
+    }
+  }
+  ask()
+  const again = setTimeout(ask, 1000)
+  return () => {
+    clearTimeout(again)
+    arrivals.delete(mark)
+    tap.close()
+  }
+}
+
+const senders: Readonly<Record<Protocol, Send>> = { tcp: connect, udp: sendDatagram, sctp: init, icmp: ping }

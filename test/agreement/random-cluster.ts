@@ -41,6 +41,7 @@ const service = fc.record({
   ranges: fc.constantFrom<string[]>([], [], ['203.0.113.0/24', '2001:db8:113::/64'], ['192.0.2.0/24', '10.244.1.0/24']),
   targetPort: fc.constantFrom<(string | number)[]>(8080, 8080, 'web', 9),
   hasUdp: fc.boolean(),
+  hasSctp: fc.boolean(),
 })
 const egress = fc.record({
   app: fc.constantFrom('a', 'b', 'c'),
@@ -92,6 +93,7 @@ function buildService(index: number, one: RandomService): Service {
       ports: [
         { ...port, ...more },
         ...(one.hasUdp ? [{ name: 'udp', port: 80, protocol: 'UDP' as const, targetPort: 8080, ...more }] : []),
+        ...(one.hasSctp ? [{ name: 'sctp', port: 80, protocol: 'SCTP' as const, targetPort: 8080, ...more }] : []),
       ],
     },
     status:
@@ -168,7 +170,7 @@ const arbitraryPair = fc.record({
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('nobody' as const), node: fc.integer({ min: 1, max: 3 }) }) },
   ),
   family: fc.constantFrom<Family>(4, 4, 6),
-  transport: fc.constantFrom('tcp' as const, 'tcp' as const, 'udp' as const, 'icmp' as const),
+  transport: fc.constantFrom('tcp' as const, 'tcp' as const, 'udp' as const, 'icmp' as const, 'sctp' as const),
   /** A port that nobody has, now and then. */
   wrongPort: fc.constantFrom(false, false, false, false, true),
 })

@@ -7,8 +7,11 @@ import { type Station, serveTcp, serveUdp } from '../../src/agent/rig.fixture.ts
 import { ChangeFeed, keyOf, LiveSnapshot } from '../../src/cluster/index.ts'
 import { compileEndpointSlices } from '../../src/endpoints/index.ts'
 import type { End, Question } from '../../src/explain/index.ts'
+import { tapPackets } from '../../src/host/index.ts'
 import type { EndpointSlice, KubeObject, Node, Pod } from '../../src/objects/index.ts'
 import { namespaceObject, nodeObject } from '../../src/policies/cluster.fixture.ts'
+import { parsePacket } from '../../src/probes/packet.ts'
+import type { Arrivals } from './met.ts'
 import {
   type Asked,
   clusterIp,
@@ -39,6 +42,8 @@ export class World {
   readonly feed = new ChangeFeed()
   readonly snapshot = new LiveSnapshot(this.feed)
   readonly stations = new Map<string, Station>()
+  /** Who waits for an INIT of SCTP to arrive somewhere. */
+  readonly arrivals: Arrivals = new Map()
   #held = new Map<string, KubeObject>()
   #closing: { close(): void }[] = []
   /** Who holds which egress address. */
@@ -70,8 +75,20 @@ export class World {
 
   #serve(station: Station): void {
     this.stations.set(station.name, station)
+    if (!station.name.startsWith('node-')) this.#closing.push(this.#watch(station))
     for (const family of [4, 6] as const)
       this.#closing.push(serveTcp(station, family, servedPort), serveUdp(station, family, servedPort))
+  }
+
+  /** Nodes would see what only passes through them, too. */
+  #watch({ name, namespace, addresses }: Station): { close(): void } {
+    const own = Object.values(addresses)
+    return tapPackets(namespace, (packet) => {
+      const seen = parsePacket(packet)
+      if (seen?.body.kind !== 'sctp' || !own.includes(seen.destination)) return
+      const { tag, destinationPort } = seen.body
+      this.arrivals.get(tag)?.(`${name} ${seen.source} ${destinationPort}`)
+    })
   }
 
   *#nodes(): Iterable<Node> {
