@@ -1,12 +1,14 @@
 // An API server that does not tell everything: whoever asks gets the kind and the right that is missing, and no verdict.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, mock, test } from 'node:test'
+import { promisify } from 'node:util'
 import { parseAllDocuments } from 'yaml'
 import { certificateOf } from '../explain/certificate.fixture.ts'
 import type { KubeObject } from '../objects/index.ts'
@@ -85,6 +87,7 @@ const server = createServer((request, response) => {
   response.setHeader('content-type', 'application/json')
   response.end(body)
 })
+const noKubectl = spawnSync('kubectl', ['version', '--client']).error ? 'kubectl is not installed' : false
 const folder = mkdtempSync(join(tmpdir(), 'plumb-half-'))
 const kubeconfig = join(folder, 'kubeconfig')
 const assertions = join(folder, 'assertions.yaml')
@@ -252,4 +255,25 @@ test('what was saved answers alike anywhere, and no Secret is in it', async () =
     assert.equal(again.code, live.code)
   }
   assert.match((await ask('http://guarded.example/', { capsule: file })).out, /answers 401 itself/)
+})
+
+test('a kubectl plugin takes kubectl’s own flags, and tells which contexts there are', {
+  skip: noKubectl,
+}, async () => {
+  symlinkSync(join(import.meta.dirname, '..', '..', 'plumb'), join(folder, 'kubectl-plumb'))
+  const env = {
+    ...process.env,
+    PATH: `${folder}:${process.env.PATH}`,
+    KUBECONFIG: kubeconfig,
+    PLUMB_LAB: 'no-such-lab',
+  }
+  const kubectl = (...words: string[]) =>
+    promisify(execFile)('kubectl', ['plumb', 'why', 'pod/client', 'svc/web', ...words], { env })
+  const { stdout } = await kubectl('--context', 'c', '--namespace', 'shop')
+  assert.match(stdout, /^✓ pod\/shop\/client → svc\/shop\/web/)
+  const wrong: { readonly stderr?: string } = await kubectl('--context=d').then(
+    () => ({}),
+    (error) => error,
+  )
+  assert.match(wrong.stderr ?? '', /no context "?d"?.*\bc\b/)
 })
