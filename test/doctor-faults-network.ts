@@ -63,7 +63,7 @@ export const networkFaults: readonly Fault[] = [
     parts: { app: { command: http('::'), ports: '[{ name: http, containerPort: 9090 }]' }, service: { port: '{ name: http, port: 80, targetPort: http }' },
       more: [`apiVersion: v1\nkind: Pod\nmetadata: { name: good, labels: { app: web } }\nspec:\n  containers: [{ name: app, image: app, command: ${http('::')}, ports: [{ name: http, containerPort: 8080 }] }]`] },
     rule: 'wrong-target-port', object: 'pod/app', field: 'containerPort' },
-  { name: 'terminating', rows: '8', says: 'the only pod is on its way out and takes no more connections',
+  { name: 'terminating', rows: '8', says: 'the only pod is on its way out and takes no more connections', hides: true,
     parts: { app: { command: run('const s = require("http").createServer((q, r) => r.end("ok")).listen(8080); process.on("SIGTERM", () => { s.close(); s.closeAllConnections() }); setInterval(() => {}, 1000)'), pod: 'terminationGracePeriodSeconds: 600' } },
     rule: 'pods-not-ready', object: 'pod/app', field: 'metadata.deletionTimestamp',
     inject: [{ node: 'kubectl', on: 'kubectl delete pod app -n $NAMESPACE --wait=false && sleep 1', off: 'kubectl delete pod app -n $NAMESPACE --force --grace-period=0' }] },

@@ -60,7 +60,7 @@ export class FaultLab {
   /** Does what a fault needs beyond its objects, or takes it back. */
   async inject({ inject = [], name }: Pick<Fault, 'inject' | 'name'>, which: 'on' | 'off'): Promise<void> {
     for (const one of inject) {
-      const app = one[which].includes('$APP') ? await this.#addressOf(name) : ''
+      const app = /\$\{?APP/.test(one[which]) ? await this.#addressOf(name) : ''
       await this.#do(one.node, name, `APP=${app}; NAMESPACE=${name}; ${one[which]}`)
     }
   }
@@ -68,7 +68,7 @@ export class FaultLab {
   async #do(where: string, namespace: string, command: string): Promise<void> {
     const words = ['sh', '-c', command]
     if (where === 'kubectl') {
-      await run('sh', ['-c', command], { env: this.#env, timeout: 60_000 })
+      await this.kubectl(command)
       return
     }
     if (where === 'router') {
@@ -84,6 +84,11 @@ export class FaultLab {
           : ['--node', where]
     const { code, stderr } = await this.cli('exec', ...place, '--', ...words)
     if (code !== 0) throw new Error(`${where}: ${command}: ${stderr}`)
+  }
+
+  /** Runs a shell's words with the rights of whoever may change objects. */
+  async kubectl(command: string): Promise<void> {
+    await run('sh', ['-c', command], { env: this.#env, timeout: 60_000 })
   }
 
   async #addressOf(namespace: string): Promise<string> {

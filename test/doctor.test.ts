@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { faults } from './doctor-faults.ts'
 import { FaultLab, placeOf } from './doctor-lab.ts'
@@ -66,34 +66,57 @@ test('why --probe follows a real packet, and proves where it was lost', async ()
   )
 })
 
-test('what was looked at fits into a file, and is judged alike without the cluster', async () => {
-  const file = join(mkdtempSync(join(tmpdir(), 'plumb-capsule-')), 'selector.json')
+for (const { name, more } of [
+  { name: 'selector', more: /✓ tried on the model: \d of \d probes that failed would get through/ },
+  { name: 'idle-race', more: /no patch: let the application keep idle connections/ },
+]) {
+  test(`what was looked at fits into a file, and is judged alike without the cluster: ${name}`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'plumb-capsule-'))
+    const file = join(folder, `${name}.json`)
+    try {
+      const live = await lab.cli('doctor', 'svc/web', '-n', name, '--save', file, '--fix')
+      const again = await lab.cli('doctor', '--capsule', file, '--fix')
+      assert.equal(again.code, 1)
+      assert.equal(again.stdout, live.stdout)
+      assert.match(again.stdout, more)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+}
+
+test('why answers from a capsule, and what is none is refused', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'plumb-capsule-'))
+  const file = join(folder, 'selector.json')
   try {
-    const live = await lab.cli('doctor', 'svc/web', '-n', 'selector', '--save', file, '--fix')
-    const again = await lab.cli('doctor', '--capsule', file, '--fix')
-    assert.equal(again.code, 1)
-    assert.equal(again.stdout, live.stdout)
-    assert.match(again.stdout, /✓ tried on the model: \d of \d probes that failed would get through/)
+    await lab.cli('doctor', 'svc/web', '-n', 'selector', '--save', file)
     const why = await lab.cli('why', 'pod/client', 'svc/web', '-n', 'selector', '--capsule', file)
     assert.equal(why.code, 1)
     assert.match(why.stdout, /selector app=wbe matches none/)
     assert.match((await lab.cli('doctor', '--capsule', import.meta.filename)).stderr, /is not JSON/)
   } finally {
-    rmSync(dirname(file), { recursive: true })
+    rmSync(folder, { recursive: true })
   }
 })
 
-test('doctor --watch tells when a fault comes and when it goes', async () => {
+test('doctor --watch tells when a fault comes, when it goes, and when another one comes', async () => {
   const fault = usual.find(({ name }) => name === 'firewall')!
-  const watch = lab.follow('doctor', 'svc/web', '-n', 'firewall', '--watch')
+  const other = { ...usual.find(({ name }) => name === 'not-forwarding')!, name: fault.name }
+  const watch = lab.follow('doctor', 'svc/web', '-n', fault.name, '--watch')
+  const healthy = /\n\S+Z {2}healthy: .*answers everywhere/
   try {
     await watch.said(/^✓ service\/firewall\/web port 80\/tcp answers everywhere/)
     await lab.inject(fault, 'on')
     await watch.said(/\n\S+Z {2}sick: .*where others have rules: table ip other/)
-  } finally {
     await lab.inject(fault, 'off')
+    await watch.said(healthy)
+    await lab.inject(other, 'on')
+    await watch.said(/healthy: [\s\S]*\n\S+Z {2}sick: .*node-2 does not forward IPv4 packets/)
+  } finally {
+    await lab.inject(fault, 'off').catch(() => undefined)
+    await lab.inject(other, 'off')
   }
-  await watch.said(/\n\S+Z {2}healthy: .*answers everywhere/)
+  await watch.said(/not forward[\s\S]*\n\S+Z {2}healthy: /)
   await watch.end()
 })
 

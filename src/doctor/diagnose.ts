@@ -3,7 +3,7 @@ import type { Cause } from './cause.ts'
 import { isMissed } from './control.ts'
 import type { Diagnosis } from './diagnosis.ts'
 import { findEmitter } from './emitter.ts'
-import { type Collected, examine, type Tested } from './examination.ts'
+import { type Collected, examine, isMeant, type Tested } from './examination.ts'
 import { findBad, type ProbeResult, rungs, wasSent } from './probe.ts'
 import type { RequestExamination } from './request.ts'
 import { requestRules, rules } from './rules/index.ts'
@@ -67,7 +67,7 @@ function conclude(
   const base = { ...seen, firstFailing, unseen, emitter: findEmitter(tested, controls) }
   const [first] = causes
   if (first !== undefined && (failing.length > 0 || first.confidence === 'certain'))
-    return { ...base, kind: 'sick', says: `${subject}: ${first.says}` }
+    return { ...base, kind: 'sick', says: `${subject}: ${first.says} (${first.field} of ${first.object})` }
   if (failing.length > 0) {
     const says = `${subject}: ${firstFailing} fails, and nothing that is known explains it`
     return { ...base, kind: 'unexplained', says }
@@ -84,7 +84,7 @@ function conclude(
 }
 
 function failures(tested: readonly Tested[]): readonly Tested[] {
-  return tested.filter(({ good }) => !good)
+  return tested.filter((one) => !one.good && !isMeant(one, tested))
 }
 
 function whyUnseen(result: ProbeResult): string[] {

@@ -203,3 +203,10 @@ export function inPod(examination: Examination, rung: Probe['rung'], pod: string
 export function roseAt(rises: readonly Rise[], place: string, counter: Counter): number {
   return rises.find((one) => one.place === place && one.counter === counter)?.by ?? 0
 }
+
+/** Whether a policy keeps a node out that is no client, while the client gets through: it fails as it should. */
+export function isMeant({ probe, answer, good }: Tested, tested: readonly Tested[]): boolean {
+  if (good || probe.rung !== 'other-node' || answer?.verdict.kind !== 'deny') return false
+  const clients = tested.filter((one) => one.probe.rung === 'client-pod' && one.probe.address === probe.address)
+  return /policy\//.test(answer.verdict.because.object) && clients.length > 0 && clients.every((one) => one.good)
+}

@@ -18,7 +18,8 @@ export function applyPatch<T extends KubeObject>(object: T, { type, body }: Patc
       (at, word) => (at[word] ?? {}) as Record<string, unknown>,
       copy as never,
     )
-    holder[last] = value
+    if (Array.isArray(holder) && last === '-') holder.push(value)
+    else holder[last] = value
   }
   return copy
 }

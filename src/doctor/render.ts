@@ -28,10 +28,9 @@ export function renderDiagnosis(diagnosis: Diagnosis): string {
   const { kind, says, causes, tested, client, unseen, controls, emitter, owners } = diagnosis
   const lines = [`${signs[kind]} ${says}`]
   causes.slice(0, 3).forEach((cause, at) => {
-    lines.push(...renderCause(cause, at, causes.length > 1))
+    lines.push(...renderCause(cause, at, emitter))
   })
-  if (emitter !== undefined)
-    lines.push('', `Who made the ${emitter.status}`, `  ${emitter.says}`, ...emitter.proof.map((one) => `    ${one}`))
+  if (causes.length === 0) lines.push(...renderEmitter(emitter))
   if (tested.length > 0) lines.push('', `Ladder${client === undefined ? '' : `, the client is pod/${client}`}`)
   for (const rung of rungs) {
     const some = tested.filter(({ probe }) => probe.rung === rung)
@@ -43,22 +42,29 @@ export function renderDiagnosis(diagnosis: Diagnosis): string {
   return lines.join('\n')
 }
 
-function renderCause(cause: Cause, at: number, several: boolean): string[] {
+/** The first one's words are the verdict's; who made a 5xx is told with its evidence, before the remedy. */
+function renderCause(cause: Cause, at: number, emitter: Diagnosis['emitter']): string[] {
   const { object, field, value, says, proof, twin, fix, confidence } = cause
-  const head = at === 0 ? [] : ['', `${confidence === 'possible' ? 'Perhaps' : 'Also'}: ${says}`]
+  const head =
+    at === 0 ? [] : ['', `${confidence === 'possible' ? 'Perhaps' : 'Also'}: ${says} (${field} of ${object})`]
   return [
     ...head,
-    `  ↳ ${object} ${field}${value === '' ? '' : ` = ${value}`}${several || confidence !== 'certain' ? ` (${confidence})` : ''}`,
+    `  ${confidence}${value === '' ? '' : field.startsWith('spec.containers') ? `: ${value}` : `: ${field} = ${value}`}`,
     ...proof.map((one) => `    ${one}`),
+    ...(at === 0 ? renderEmitter(emitter) : []),
     ...(twin === undefined ? [] : [`    not to be taken for: ${twin}`]),
     `  fix: ${fix.says}`,
     ...(fix.patch === undefined ? [] : [`    ${patchCommand(fix.patch)}`]),
   ]
 }
 
+function renderEmitter(emitter: Diagnosis['emitter']): string[] {
+  return emitter === undefined ? [] : [`  ${emitter.says}`, ...emitter.proof.map((one) => `    ${one}`)]
+}
+
 /** `kubectl patch service web -n shop --type=json -p '…'` */
 function patchCommand({ kind, namespace, name, type, body }: NonNullable<Cause['fix']['patch']>): string {
-  return `kubectl patch ${kind.toLowerCase()} ${name} -n ${namespace} --type=${type} -p '${JSON.stringify(body)}'`
+  return `kubectl patch ${kind.toLowerCase()} ${name} -n ${namespace} --type=${type} -p '${JSON.stringify(body).replaceAll("'", `'\\''`)}'`
 }
 
 /** What a remedy would do, by the model. */

@@ -1,8 +1,8 @@
-import { keyOf, LiveSnapshot, type Snapshot } from '../cluster/index.ts'
+import { keyOf, LiveSnapshot, matches, type Snapshot } from '../cluster/index.ts'
 import { hasSelectedEndpoints, isManagedSlice, ServiceEndpoints, selects, ZoneCapacity } from '../endpoints/index.ts'
 import { wayIn } from '../explain/index.ts'
 import type { EndpointSlice, Service } from '../objects/index.ts'
-import type { Cause } from './cause.ts'
+import type { Cause, Patch } from './cause.ts'
 import { type Examination, explainProbe } from './examination.ts'
 import { ladder } from './ladder.ts'
 import { applyPatch } from './patch.ts'
@@ -19,9 +19,10 @@ export interface Trial {
   readonly changes: readonly string[]
 }
 
-/** Tries a cause's patch on a copy of the objects: endpoints are chosen and ways explained again. Undefined where there is no patch of a Service. */
+/** Tries a cause's patch on a copy of the objects: endpoints are chosen and ways explained again. Undefined where there is no patch, or of neither a Service nor a NetworkPolicy. */
 export function tryFix(examination: Examination, { fix }: Cause): Trial | undefined {
   const { snapshot, subject, stand, tested } = examination
+  if (fix.patch?.kind === 'NetworkPolicy') return tryPolicy(examination, fix.patch)
   if (fix.patch === undefined || fix.patch.kind !== 'Service') return undefined
   const before = subject.service
   const after = applyPatch(before, fix.patch)
@@ -52,11 +53,45 @@ export function tryFix(examination: Examination, { fix }: Cause): Trial | undefi
   return { helps: wrong.length === 0, says, changes: compare(snapshot, before, then, after) }
 }
 
-/** The snapshot with another version of a Service, and the slices that the controllers would write for it. */
-function withService(snapshot: Snapshot, service: Service): LiveSnapshot {
+/** A rule more in a NetworkPolicy: what was denied may pass, and so may others like that client. */
+function tryPolicy(examination: Examination, patch: Patch): Trial | undefined {
+  const { snapshot, tested } = examination
+  const key = `${patch.namespace}/${patch.name}`
+  const policy = snapshot.policies.get(key)
+  if (policy === undefined) return undefined
+  const then = copyOf(snapshot)
+  then.put('policies', key, applyPatch(policy, patch))
+  // Nodes that are kept out are no clients.
+  const failed = tested.filter(({ good, probe }) => !good && probe.rung !== 'other-node')
+  const denied = failed.flatMap(({ probe }) => {
+    const answer = explainProbe({ ...examination, snapshot: then }, probe)
+    return answer?.verdict.kind === 'deny'
+      ? [`${renderPlace(probe.from)} → ${addressText(probe)}: ${answer.verdict.says}`]
+      : []
+  })
+  const selected = [...snapshot.pods.values()].filter(
+    (pod) => pod.metadata.namespace === patch.namespace && matches(policy.spec?.podSelector, pod.metadata.labels),
+  )
+  return {
+    helps: denied.length === 0,
+    says:
+      denied.length === 0
+        ? `tried on the model: ${failed.length} of ${failed.length} probes that failed would get through`
+        : `tried on the model: ${denied.slice(0, 2).join('; ')}`,
+    changes: selected.length > 1 ? [`the policy is for ${selected.length} pods, all of which it opens so`] : [],
+  }
+}
+
+function copyOf(snapshot: Snapshot): LiveSnapshot {
   const copy = new LiveSnapshot()
   const kinds = ['services', 'slices', 'nodes', 'pods', 'namespaces', 'policies'] as const
   for (const kind of kinds) for (const [key, object] of snapshot[kind]) copy.put(kind, key, object as never)
+  return copy
+}
+
+/** The snapshot with another version of a Service, and the slices that the controllers would write for it. */
+function withService(snapshot: Snapshot, service: Service): LiveSnapshot {
+  const copy = copyOf(snapshot)
   const key = keyOf(service)
   copy.put('services', key, service)
   if (!hasSelectedEndpoints(service)) return copy
