@@ -306,3 +306,44 @@ test('nodeSelectors and interfaces of an L2Advertisement decide who announces, a
   await held()
   assert.match(await fromOutside(address), /^pod: web-/)
 })
+
+test('a Gateway on one screen: addresses with their holders, listeners, routes and the pods behind them', async () => {
+  const gateway = (kind: string, spec: object) =>
+    lab.apply({
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind,
+      metadata: { name: 'shop', namespace: 'default' },
+      spec,
+    })
+  await gateway('Gateway', {
+    gatewayClassName: 'plumb',
+    listeners: [{ name: 'http', port: 80, protocol: 'HTTP' }],
+  })
+  const backend = (name: string) => ({
+    parentRefs: [{ name: 'shop' }],
+    hostnames: ['shop.example'],
+    rules: [{ matches: [{ path: { type: 'PathPrefix', value: '/cart' } }], backendRefs: [{ name, port: 80 }] }],
+  })
+  await gateway('HTTPRoute', backend('web'))
+  const show = () => cluster('show', 'gateway/shop')
+  const shown = await until('it serves, and holders say so', async () => {
+    const now = await show()
+    return now.code === 0 && (now.stdout.match(/held by node-\d since/g)?.length ?? 0) > 0 && now.stdout
+  })
+  assert.match(shown, /^✓ gateway\/default\/shop \(class plumb\)/)
+  assert.match(shown, /\n {2}http: 80\/HTTP for \*\n/)
+  assert.match(shown, /httproute\/default\/shop\n {4}shop\.example {2}prefix \/cart\n/)
+  const behind = (await kubectl('get', 'pods', '-l', 'app=web', '-o', 'jsonpath={.items[*].metadata.name}')).split(' ')
+  for (const pod of behind.slice(0, 3)) assert.match(shown, new RegExp(`default/${pod}`))
+  const external = /\n {2}(172\S+) {2}held/.exec(shown)?.[1] ?? ''
+  const words = ['-sm', '5', '-H', 'Host: shop.example', `http://${external}/cart`]
+  await until('it answers', async () =>
+    (await lab.cli('exec', '--outside', '--', 'curl', ...words)).stdout.startsWith('pod: web-'),
+  )
+  await gateway('HTTPRoute', backend('wbe'))
+  const broken = await until('the mistake is told', async () => {
+    const now = await show()
+    return now.code === 1 && now
+  })
+  assert.match(broken.stdout, /wbe/)
+})

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { copyFileSync, readdirSync, readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -129,6 +129,30 @@ test('each team leaves under its own addresses from every node, others under the
   const why = await cli('why', '-n', 'red', `pod/${red}`, `${outside}:80`)
   assert.match(why.stdout, /egress\/red selects pod\/red\//)
   assert.match(why.stdout, /under 172\.30\.0\.100 and a port of \d+-\d+/)
+})
+
+test('an Egress on one screen: its addresses with their owners, and how each pod leaves; a cluster is asked to move one', async () => {
+  const owner = await ownerOf('red')
+  const shown = await cli('show', 'egress/red')
+  assert.equal(shown.code, 0, shown.stderr)
+  assert.match(shown.stdout, /^✓ egress\/red: 3 pods leave under 2 addresses\n/)
+  assert.match(shown.stdout, new RegExp(`172\\.30\\.0\\.100 {2}held by ${owner} since 20\\S+Z\\n`))
+  for (const pod of await podsOf('red'))
+    assert.match(
+      shown.stdout,
+      new RegExp(`✓ red/${pod} on node-\\d: under 172\\.30\\.0\\.100, ports .* through ${owner}\\n`),
+    )
+  const elsewhere = join(dirname(kubeconfig), 'elsewhere')
+  copyFileSync(kubeconfig, elsewhere)
+  const next = ['node-1', 'node-2', 'node-3'].find((node) => node !== owner) ?? ''
+  const moved = await cli('egress', 'move', '172.30.0.100', next, '--kubeconfig', elsewhere)
+  assert.deepEqual([moved.code, moved.stderr], [0, `${next} holds 172.30.0.100\n`])
+  await until('the new owner says so', async () => (await ownerOf('red')) === next)
+  assert.match((await cli('show', 'egress/red')).stdout, new RegExp(`172\\.30\\.0\\.100 {2}held by ${next} since`))
+  const listed = await cli('addresses', '172.30.0.100', '--kubeconfig', elsewhere)
+  assert.match(listed.stdout, new RegExp(`^✓ 172\\.30\\.0\\.100 \\(Egress\\) of egress/red\\n[^]*✓ ${next} since 20`))
+  const unknown = await cli('show', 'egress/rde')
+  assert.deepEqual([unknown.code, unknown.stderr], [3, 'plumb show: there is no Egress rde; did you mean red?\n'])
 })
 
 test('a move and the death of the owner: of 300 connections none breaks, and the gap is told', async () => {

@@ -54,6 +54,18 @@ test('an Egress that does not carry anybody says why', () => {
   )
 })
 
+test('an owner that is not heard of any more is told as such', () => {
+  const conditions = [{ type: 'Ready', status: 'Unknown' as const, reason: 'NodeStatusUnknown' }]
+  const silent = world.map((one) => (one.kind === 'Node' ? { ...one, status: { ...node.status, conditions } } : one))
+  const red = egress('red', '2026-01-01', {}, 'node-1')
+  const view = egressView(snapshotOf([...silent, red]), 'red')
+  const text = typeof view === 'string' ? view : renderEgressView(view)
+  assert.match(
+    text,
+    /^✗ egress\/red: node-1 said last that it holds 203\.0\.113\.7, but node-1 has not renewed its Lease/,
+  )
+})
+
 test('an unknown name gets the nearest ones', () => {
   assert.equal(show('rde', egress('red', '2026-01-01', {})), 'there is no Egress rde; did you mean red?')
   assert.equal(show('red'), 'there is no Egress red; there is none at all')

@@ -2,6 +2,7 @@ import type { Finding, Snapshot } from '../cluster/index.ts'
 import { ownersTold, surveyEgress } from '../egress/index.ts'
 import { egressWorld } from './egress-world.ts'
 import { nearest } from './end.ts'
+import { holdersTold } from './holders.ts'
 
 /** An Egress on one screen; `schema` changes when a field changes its meaning. */
 export interface EgressView {
@@ -10,7 +11,14 @@ export interface EgressView {
   readonly well: boolean
   readonly says: string
   /** `owner`: the node that answers for it, by its own word on the object. */
-  readonly addresses: readonly { readonly address: string; readonly owner: string | undefined }[]
+  readonly addresses: readonly {
+    readonly address: string
+    readonly owner: string | undefined
+    /** RFC 3339 */
+    readonly since: string | undefined
+    /** Why the owner's word may be out of date. */
+    readonly stale: string | undefined
+  }[]
   readonly destinations: string
   /** `leaves`: under which address and ports, or why not. */
   readonly pods: readonly {
@@ -48,14 +56,21 @@ export function egressView(snapshot: Snapshot, name: string): EgressView | strin
       leaves: all.length === 0 ? ['has no address yet'] : all,
     }
   })
-  const addresses = model.addresses.map(({ address }) => ({ address, owner: owners.get(address) }))
+  const addresses = model.addresses.map(({ address }) => {
+    const holder = holdersTold(snapshot, address).find(({ node }) => node === owners.get(address))
+    return { address, owner: owners.get(address), since: holder?.since, stale: holder?.stale }
+  })
   const bad = pods.filter(({ well }) => !well)
   const { destinations, excluded } = model.scope
   const except = excluded.length === 0 ? '' : ` except ${excluded.join(', ')}`
   return {
     schema: 'plumb.network/show/v1',
     object: model.object,
-    well: addresses.length > 0 && pods.length > 0 && bad.length === 0 && addresses.every(({ owner }) => owner),
+    well:
+      addresses.length > 0 &&
+      pods.length > 0 &&
+      bad.length === 0 &&
+      addresses.every(({ owner, stale }) => owner !== undefined && stale === undefined),
     says: summary(addresses, pods.length, bad.length),
     addresses,
     destinations: `${destinations?.join(', ') ?? 'all outside the cluster'}${except}`,
@@ -69,6 +84,8 @@ function summary(addresses: EgressView['addresses'], pods: number, bad: number):
     return 'it has no address (spec.egressIP, spec.egressIPs or spec.externalIPPool gives one)'
   const idle = addresses.find(({ owner }) => owner === undefined)
   if (idle !== undefined) return `no node holds ${idle.address} (status.addresses)`
+  const old = addresses.find(({ stale }) => stale !== undefined)
+  if (old !== undefined) return `${old.owner} said last that it holds ${old.address}, but ${old.stale}`
   if (pods === 0) return 'it selects no pod (spec.appliedTo)'
   if (bad > 0) return `${bad} of ${pods} selected pods do not leave by it`
   return `${pods} ${pods === 1 ? 'pod leaves' : 'pods leave'} under ${addresses.length} ${addresses.length === 1 ? 'address' : 'addresses'}`
@@ -83,9 +100,10 @@ export function renderEgressView(view: EgressView, limit = 8): string {
     '',
     'Addresses',
     ...(view.addresses.length === 0 ? ['  none'] : []),
-    ...view.addresses.map(
-      ({ address, owner }) => `  ${address}  ${owner === undefined ? 'held by nobody' : `held by ${owner}`}`,
-    ),
+    ...view.addresses.map(({ address, owner, since, stale }) => {
+      const words = `${since === undefined ? '' : ` since ${since}`}${stale === undefined ? '' : `, but ${stale}`}`
+      return `  ${address}  ${owner === undefined ? 'held by nobody' : `held by ${owner}${words}`}`
+    }),
     '',
     'Destinations',
     `  ${view.destinations}`,
