@@ -1,7 +1,9 @@
 import type { Command, Section } from '../haproxy/index.ts'
-import type { LoweredGateway } from './lower.ts'
-import type { Entries } from './lower-maps.ts'
-import { isOrdered } from './lower-words.ts'
+import type { LoweredBackend, LoweredGateway } from './lower.ts'
+import type { Part } from './lower-entry.ts'
+import { sharedMaps } from './lower-hits.ts'
+import { entriesOf, type LoweredMaps } from './lower-maps.ts'
+import { isOrdered, mapPath } from './lower-words.ts'
 import { perObject } from './remember.ts'
 
 /** How a running gateway becomes another: by commands, or by a reload of the files. */
@@ -12,7 +14,7 @@ export type GatewayPlan =
 
 /** Pure. Nothing leads anywhere before that is there, and nothing goes before nobody leads to it. */
 export function planGateway(from: LoweredGateway, to: LoweredGateway): GatewayPlan {
-  if (!sameEntries(structureOf(from), structureOf(to))) return { kind: 'reload', why: 'other backends or options' }
+  if (!hasStructure(from, to)) return { kind: 'reload', why: 'other backends or options' }
   if (!sameEntries(from.files, to.files)) return { kind: 'reload', why: 'other authorities' }
   for (const [path, lines] of from.lists) {
     const kept = new Set(to.lists.get(path))
@@ -53,9 +55,9 @@ function certificateCommands(from: LoweredGateway, to: LoweredGateway): Command[
 }
 
 /** Those of some certificates that servers show. */
-function shownToPods({ servers }: LoweredGateway, paths: readonly string[]): string[] {
+function shownToPods({ backends }: LoweredGateway, paths: readonly string[]): string[] {
   if (paths.length === 0) return []
-  const shown = new Set([...servers.values()].flatMap((all) => all[0]?.options ?? []))
+  const shown = new Set(backends.flatMap(({ servers: [one] }) => one?.options ?? []))
   return paths.filter((path) => shown.has(path))
 }
 
@@ -64,30 +66,95 @@ function shownToPods({ servers }: LoweredGateway, paths: readonly string[]): str
  * loses what is old when all have.
  */
 function mapCommands(from: LoweredGateway, to: LoweredGateway): Command[] {
-  const changes = [...to.maps].map(([path, entries]) => changeOf(path, from.maps.get(path) ?? new Map(), entries))
+  const edits = editsOf(from.maps, to.maps)
+  const changes = to.maps.names.flatMap((name) => {
+    const edit = edits.get(name)
+    return edit === undefined ? [] : [commandsOf(mapPath(to.directory, name), name, edit, to.maps)]
+  })
   return [...changes.toReversed().flatMap(({ grow }) => grow), ...changes.flatMap(({ shrink }) => shrink)]
+}
+
+/** What entries of a map were, and what they become. */
+interface Edit {
+  readonly gone: Map<string, string>
+  readonly come: Map<string, string>
+}
+
+function editsOf(from: LoweredMaps, to: LoweredMaps): ReadonlyMap<string, Edit> {
+  const edits = new Map<string, Edit>()
+  const note = (parts: Iterable<Part>, which: keyof Edit): void => {
+    for (const part of parts)
+      for (const [map, key, value] of part) {
+        const edit = edits.get(map) ?? { gone: new Map(), come: new Map() }
+        edit[which].set(key, value)
+        edits.set(map, edit)
+      }
+  }
+  const [gone, come] = otherParts(from, to)
+  note(gone, 'gone')
+  note(come, 'come')
+  if (sharedMaps.some((map) => edits.has(map))) leaveOut(edits, to, come)
+  return edits
+}
+
+/** The parts that are not in both. */
+function otherParts(from: LoweredMaps, to: LoweredMaps): [Set<Part>, Set<Part>] {
+  const [gone, come] = [new Set<Part>(), new Set<Part>()]
+  for (const name of new Set([...from.groups.keys(), ...to.groups.keys()])) {
+    const [before, after] = [from.groups.get(name)?.parts ?? [], to.groups.get(name)?.parts ?? []]
+    if (before === after) continue
+    for (let at = 0; at < Math.max(before.length, after.length); at++) {
+      if (before[at] === after[at]) continue
+      if (before[at] !== undefined) gone.add(before[at]!)
+      if (after[at] !== undefined) come.add(after[at]!)
+    }
+  }
+  // One that only has another place.
+  for (const part of gone) if (come.delete(part)) gone.delete(part)
+  return [gone, come]
+}
+
+/** An entry that other parts have too was there, and stays. */
+function leaveOut(edits: ReadonlyMap<string, Edit>, { groups }: LoweredMaps, come: ReadonlySet<Part>): void {
+  const shared = sharedMaps.flatMap((map) => {
+    const edit = edits.get(map)
+    return edit === undefined ? [] : [[map, edit] as const]
+  })
+  const byMap = new Map<string, Edit>(shared)
+  for (const { parts } of groups.values())
+    for (const part of parts) {
+      if (come.has(part)) continue
+      for (const [map, key] of part) {
+        const edit = byMap.get(map)
+        edit?.gone.delete(key)
+        edit?.come.delete(key)
+      }
+    }
 }
 
 /** Beyond so many entries the whole map is sent. */
 const mostEdits = 500
 
-function changeOf(path: string, from: Entries, to: Entries): Readonly<Record<'grow' | 'shrink', Command[]>> {
-  if (from === to) return { grow: [], shrink: [] }
-  const set = new Map<string, string>()
-  for (const [key, value] of to) if (from.get(key) !== value) set.set(key, value)
-  const remove: string[] = []
-  for (const key of from.keys()) if (!to.has(key)) remove.push(key)
-  if (set.size + remove.length > mostEdits || (isOrdered(path) && set.size > 0)) {
-    const grown = new Map([...to, ...remove.map((key) => [key, from.get(key)!] as const)])
+function commandsOf(
+  path: string,
+  name: string,
+  { gone, come }: Edit,
+  to: LoweredMaps,
+): Readonly<Record<'grow' | 'shrink', Command[]>> {
+  const remove = [...gone.keys()].filter((key) => !come.has(key))
+  const set = [...come].filter(([key, value]) => gone.get(key) !== value)
+  if (set.length + remove.length > mostEdits || (isOrdered(name) && set.length > 0)) {
+    const entries = entriesOf(to, [name]).get(name)!
+    const grown = new Map([...entries, ...remove.map((key) => [key, gone.get(key)!] as const)])
     return {
       grow: [{ kind: 'set-map', path, entries: grown }],
-      shrink: remove.length === 0 ? [] : [{ kind: 'set-map', path, entries: to }],
+      shrink: remove.length === 0 ? [] : [{ kind: 'set-map', path, entries }],
     }
   }
-  const add = new Map([...set].filter(([key]) => !from.has(key)))
-  const change = new Map([...set].filter(([key]) => from.has(key)))
+  const add = new Map(set.filter(([key]) => !gone.has(key)))
+  const change = new Map(set.filter(([key]) => gone.has(key)))
   return {
-    grow: set.size === 0 ? [] : [{ kind: 'edit-map', path, add, change, remove: [] }],
+    grow: set.length === 0 ? [] : [{ kind: 'edit-map', path, add, change, remove: [] }],
     shrink: remove.length === 0 ? [] : [{ kind: 'edit-map', path, add: new Map(), change: new Map(), remove }],
   }
 }
@@ -98,20 +165,43 @@ function sameEntries(a: ReadonlyMap<string, string> | undefined, b: ReadonlyMap<
 
 function serverCommands(from: LoweredGateway, to: LoweredGateway): Readonly<Record<'added' | 'removed', Command[]>> {
   const [added, removed]: [Command[], Command[]] = [[], []]
-  for (const [backend, servers] of to.servers) {
-    const old = from.servers.get(backend) ?? []
-    if (old === servers) continue
-    const before = new Set(old.map(({ name }) => name))
-    const after = new Set(servers.map(({ name }) => name))
-    for (const server of servers) if (!before.has(server.name)) added.push({ kind: 'add-server', backend, server })
-    for (const { name } of old) if (!after.has(name)) removed.push({ kind: 'remove-server', backend, server: name })
+  for (const [was, is] of otherBackends(from, to)) {
+    if (is === undefined || was?.servers === is.servers) continue
+    const { id: backend } = is.of
+    const before = new Set(was?.servers.map(({ name }) => name))
+    const after = new Set(is.servers.map(({ name }) => name))
+    for (const server of is.servers) if (!before.has(server.name)) added.push({ kind: 'add-server', backend, server })
+    for (const name of before) if (!after.has(name)) removed.push({ kind: 'remove-server', backend, server: name })
   }
   return { added, removed }
 }
 
-/** What only a reload changes: all words of a section by its name, but not where they come from, nor in which order sections are. */
+/** Whether HAProxy has all sections and no other ports, with the same words, in whatever order. A backend too many does no harm. */
+function hasStructure(from: LoweredGateway, to: LoweredGateway): boolean {
+  if (!sameEntries(structureOf(from.sections), structureOf(to.sections))) return false
+  return otherBackends(from, to).every(
+    ([was, is]) => is === undefined || (was !== undefined && linesOf(was.section) === linesOf(is.section)),
+  )
+}
+
+/** The backends that are other than before, with what they were. */
+function otherBackends(
+  from: LoweredGateway,
+  to: LoweredGateway,
+): [LoweredBackend | undefined, LoweredBackend | undefined][] {
+  const [gone, come] = [new Map<string, LoweredBackend>(), new Map<string, LoweredBackend>()]
+  for (let at = 0; at < Math.max(from.backends.length, to.backends.length); at++) {
+    const [was, is] = [from.backends[at], to.backends[at]]
+    if (was === is) continue
+    if (was !== undefined) gone.set(was.of.id, was)
+    if (is !== undefined) come.set(is.of.id, is)
+  }
+  const ids = new Set([...gone.keys(), ...come.keys()])
+  return [...ids].map((id) => [gone.get(id), come.get(id)])
+}
+
 const structureOf = perObject(
-  ({ sections }: LoweredGateway): ReadonlyMap<string, string> =>
+  (sections: readonly Section[]): ReadonlyMap<string, string> =>
     new Map(sections.map((section) => [`${section.keyword} ${section.name}`, linesOf(section)])),
 )
 
