@@ -1,10 +1,9 @@
-/** Random partitions and stops among engines in processes of their own, and an observer on the wire that asks each millisecond who has an address. */
+/** Random partitions and stops among engines in processes of their own, seen by an observer on the wire. */
 import { setTimeout as pause } from 'node:timers/promises'
 import fc from 'fast-check'
-import { parseAddress } from '../addr/index.ts'
 import { timingOf } from '../announce/index.ts'
-import { decodeArp, encodeArp, renderMac } from '../netlink/index.ts'
 import type { SetDeclaration, Transaction } from '../nft/index.ts'
+import { Observer } from './observer.fixture.ts'
 import { type Machine, virtual, type Wires } from './segment.fixture.ts'
 import { SpeakerProcess } from './speaker-process.fixture.ts'
 
@@ -42,7 +41,7 @@ export interface Observed {
 export async function observePartitions(wires: Omit<Wires, 'close'>, count: number, seed: number): Promise<Observed> {
   const { machines } = wires
   const speakers = machines.map((machine) => new SpeakerProcess(wires, machine, [address], timing))
-  const observer = new Observer(wires)
+  const observer = new Observer(wires, timing.leaseMs)
   try {
     const cuts = machines.map((machine) => new Cut(machine))
     for (const cut of cuts) await cut.create()
@@ -128,70 +127,5 @@ class Cut {
     ]
     this.#from = from
     if (transaction.length > 0) await this.#machine.namespace.network.commit(transaction)
-  }
-}
-
-/** Asks each millisecond; what it asked is told by the MAC address that it gives as its own, which answers repeat. */
-class Observer {
-  answers = 0
-  changes = 0
-  dualMs = 0
-  /** The machine that answered last, by its MAC address. */
-  last: string | undefined
-  readonly #sentAt: number[] = []
-  /** By machine: when it answered last. By order of arrival, and never later than it was: when the question left, or the last answer to an earlier one. */
-  readonly #answeredAt = new Map<string, number>()
-  #reignFrom = 0
-  #now = 0
-  readonly #timer: NodeJS.Timeout
-  readonly #socket: { close(): void }
-
-  constructor({ client }: Pick<Wires, 'client'>) {
-    const { network } = client.namespace
-    const link = network.findLink('eth0')!
-    const socket = network.openFrames(
-      link,
-      'arp',
-      (bytes) => this.#take(bytes),
-      () => undefined,
-    )
-    this.#socket = socket
-    const probe = { operation: 'request', sender: parseAddress('0.0.0.0'), target: address } as const
-    this.#timer = setInterval(() => {
-      const number = this.#sentAt.push(performance.now()) - 1
-      const senderMac = renderMac(Buffer.from(`02ff${number.toString(16).padStart(8, '0')}`, 'hex')) ?? ''
-      const ether = { etherSource: client.mac, etherDestination: 'ff:ff:ff:ff:ff:ff' }
-      socket.send(encodeArp({ ...probe, ...ether, senderMac, targetMac: '00:00:00:00:00:00' }))
-    }, 1)
-  }
-
-  async untilAnswered(): Promise<void> {
-    const end = performance.now() + 20_000
-    for (const before = this.answers; this.answers === before; await pause(1))
-      if (performance.now() > end) throw new Error('nobody answers')
-  }
-
-  close(): void {
-    clearInterval(this.#timer)
-    this.#socket.close()
-  }
-
-  #take(bytes: Uint8Array): void {
-    const frame = decodeArp(bytes)
-    if (frame?.operation !== 'reply' || frame.sender !== address || !frame.targetMac.startsWith('02:ff:')) return
-    const sentAt = this.#sentAt[Number.parseInt(frame.targetMac.slice(6).replaceAll(':', ''), 16)] ?? 0
-    this.#now = Math.max(this.#now, sentAt)
-    const mac = frame.senderMac
-    const before = this.#answeredAt.get(mac)
-    if (mac !== this.last) {
-      // Between two reigns of one machine there is the lease of another.
-      if (before !== undefined && this.#now - before < timing.leaseMs / 2)
-        this.dualMs += Math.max(1, this.#now - this.#reignFrom)
-      this.changes++
-      this.#reignFrom = this.#now
-    }
-    this.last = mac
-    this.#answeredAt.set(mac, this.#now)
-    this.answers++
   }
 }
