@@ -26,13 +26,13 @@ rules:
   # Questions about URLs, Ingresses and Gateways: certificates are Secrets. Leave this part out where nobody asks them.
   - apiGroups: [networking.k8s.io]
     resources: [ingresses, ingressclasses]
-    verbs: [list, watch]
+    verbs: [list]
   - apiGroups: [""]
     resources: [namespaces, secrets, configmaps]
-    verbs: [list, watch]
+    verbs: [list]
   - apiGroups: [gateway.networking.k8s.io]
     resources: ["*"]
-    verbs: [list, watch]
+    verbs: [list]
 `
 
 /** `plumb access`: what an administrator grants to those who ask. */
