@@ -279,6 +279,26 @@ test('whom pods see, and which of them policies let answer, is what is explained
   await kubectl('patch', 'service', 'web', '--type=merge', '-p', '{"spec":{"externalTrafficPolicy":"Cluster"}}')
 })
 
+test('a node that is cut off takes its own node port with it; the load balancer’s address and other nodes’ ports answer', async (t) => {
+  const node = await held()
+  const ownAddress = (name: string): string => `172.30.0.1${nodes.indexOf(name) + 1}`
+  const chain = (name: string, hook: string): string =>
+    `add chain netdev cut ${name} { type filter hook ${hook} device "eth0" priority 0; policy drop; }`
+  const cut = `add table netdev cut; ${chain('in', 'ingress')}; ${chain('out', 'egress')}`
+  assert.equal((await lab.cli('exec', '--node', node, '--', 'nft', cut)).code, 0)
+  try {
+    const begun = Date.now()
+    // Its pods are endpoints until the cluster has noticed.
+    for (const at of [address, `${ownAddress(another(node))}:30080`])
+      await until(`${at} answers`, async () => (await fromOutside(at)).startsWith('pod: web-'))
+    t.diagnostic(`both answered within ${Date.now() - begun} ms`)
+    assert.equal(await fromOutside(`${ownAddress(node)}:30080`), '')
+  } finally {
+    await lab.cli('exec', '--node', node, '--', 'nft', 'delete table netdev cut')
+  }
+  await toldIs(await held((one) => one !== node))
+})
+
 test('nodeSelectors and interfaces of an L2Advertisement decide who announces, and the answers follow', async () => {
   const node = await held()
   const to = another(node)
