@@ -38,12 +38,16 @@ type Measured = ReadonlyMap<Fault, { readonly gaps: number[]; readonly takeovers
  */
 export async function* gaps(): AsyncIterable<Row> {
   const hasPeer = hasKeepalived()
-  const measured = plans.map(async (plan) => {
-    const peer = hasPeer ? measure(plan, Keepalived) : undefined
-    return { plan, own: await measure(plan, Plumb), peer: await peer }
-  })
-  for (const one of measured) {
-    const { plan, own, peer } = await one
+  const kinds = hasPeer ? [Plumb, Keepalived] : [Plumb]
+  const measured = plans.map((plan) => Promise.allSettled(kinds.map((kind) => measure(plan, kind))))
+  // A failure is told when everything has ended that was started.
+  for (const [at, results] of (await Promise.all(measured)).entries()) {
+    const [own, peer] = results.map((one) => {
+      if (one.status === 'rejected') throw one.reason
+      return one.value
+    })
+    const plan = plans[at]
+    if (plan === undefined || own === undefined) continue
     for (const fault of plan.faults) yield* rows(plan, fault, own, peer)
   }
 }

@@ -30,6 +30,7 @@ export class Keepalived implements Keeper {
   readonly #wires: Wires
   readonly #address: Address
   readonly #timing: Timing
+  readonly #onExit = (): void => this.#killAll()
 
   constructor(wires: Wires, address: Address, timing: Timing) {
     this.#wires = wires
@@ -38,6 +39,8 @@ export class Keepalived implements Keeper {
   }
 
   async start(): Promise<void> {
+    // It would outlive a bench that fails.
+    process.off('exit', this.#onExit).once('exit', this.#onExit)
     for (const machine of this.#wires.machines) this.#startAt(machine)
     await pause(1000)
   }

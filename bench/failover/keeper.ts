@@ -78,7 +78,8 @@ export function echo({ namespace, addresses }: Machine, address: Address, port: 
   const serve = `const s = require('dgram').createSocket('${family === 'ip' ? 'udp4' : 'udp6'}')
 require('os').setPriority(-15)
 require('child_process').execFileSync('nft', ['-f', '-'], { input: ${JSON.stringify(rules)} })
+process.stdin.resume().on('end', () => process.exit())
 s.on('message', (data, from) => s.send(data, from.port, from.address, () => undefined)).bind(${port}, '${own}')`
-  const child = spawnIn(namespace, process.execPath, ['-e', serve], { stdio: 'inherit' })
+  const child = spawnIn(namespace, process.execPath, ['-e', serve], { stdio: ['pipe', 'inherit', 'inherit'] })
   return { close: () => void child.kill('SIGKILL') }
 }

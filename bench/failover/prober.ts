@@ -63,8 +63,7 @@ async function calm(): Promise<string> {
   const end = performance.now() + calmMs
   const from = performance.now()
   for (;;) {
-    const isNew = last >= calmProbes && (sent[last - calmProbes] ?? 0) >= from - calmProbes
-    if (inRow >= calmProbes && isNew && (sent[last] ?? 0) > performance.now() - 50) return 'calm'
+    if (inRow >= calmProbes && (sent[last - calmProbes] ?? 0) >= from) return 'calm'
     if (performance.now() > end) return 'nobody answers'
     await pause(5)
   }

@@ -23,4 +23,6 @@ const engine = new Engine({
     process.stdout.write(`${JSON.stringify({ ...event, owners })}\n`)
   },
 })
+// Nobody is left to hold addresses for.
+process.stdout.on('error', () => process.exit())
 createInterface({ input: process.stdin }).on('line', (line) => engine.command(JSON.parse(line) as EngineCommand))
