@@ -15,6 +15,8 @@ export interface Attachment {
   readonly accepted: Verdict
 }
 
+const accepted = verdict(true, 'Accepted', 'the route is served')
+
 /** What routes name as their parent: a Gateway stands for its own listeners alone, a ListenerSet for its. */
 export interface Parent {
   readonly gateway: GatewayState
@@ -68,7 +70,7 @@ function attachTo(
     .filter(({ accepted }) => accepted.ok)
     .map((listener) => ({ listener, hosts: sharedHosts(listener, hostnames) }))
     .filter(({ hosts }) => hosts.length > 0)
-  if (at.length > 0) return { parentRef, gateway, at, accepted: verdict(true, 'Accepted', 'the route is served') }
+  if (at.length > 0) return { parentRef, gateway, at, accepted }
   if (allowing.every(({ accepted }) => !accepted.ok))
     return refuse('NoMatchingParent', 'the listener itself is not accepted')
   return refuse('NoMatchingListenerHostname', 'no hostname of the route is one of the listeners’')

@@ -156,9 +156,10 @@ export class GatewayApi {
     )
   }
 
-  #take({ claims, offer }: Given, isGiven: boolean): void {
-    if (isGiven) this.#offers.add(offer)
-    else this.#offers.remove(offer)
+  #take({ claims, offers }: Given, isGiven: boolean): void {
+    for (const offer of offers)
+      if (isGiven) this.#offers.add(offer)
+      else this.#offers.remove(offer)
     for (const [listener, claim] of claims) {
       const ports = this.#ports.get(listener.gateway)?.ports
       if (isGiven) ports?.add(listener, claim)

@@ -11,8 +11,9 @@ interface Cell {
   readonly readers: Set<Reader>
 }
 
+/** An answer as those know it who tell it that it is spoilt. */
 interface Reader {
-  readonly cells: Set<Cell>
+  readonly cells: Cell[]
   spoil(): void
 }
 
@@ -75,9 +76,25 @@ export class Ledger {
     const { lookup, cells } = this.#kinds.get(kind)!
     const cell = cells.get(key) ?? { value: lookup.get(key), readers: new Set() }
     cells.set(key, cell)
+    if (!cell.readers.has(reader)) reader.cells.push(cell)
     cell.readers.add(reader)
-    reader.cells.add(cell)
     return cell.value
+  }
+}
+
+class Answer<Subject, Value> implements Reader {
+  readonly cells: Cell[] = []
+  readonly #subject: Subject
+  readonly #onSpoil: (subject: Subject) => void
+  value!: Value
+
+  constructor(subject: Subject, onSpoil: (subject: Subject) => void) {
+    this.#subject = subject
+    this.#onSpoil = onSpoil
+  }
+
+  spoil(): void {
+    this.#onSpoil(this.#subject)
   }
 }
 
@@ -85,8 +102,12 @@ export class Ledger {
 export class Answers<Subject extends object, Value> {
   readonly #ledger: Ledger
   readonly #make: (subject: Subject, look: Look) => Value
-  readonly #kept = new Map<Subject, { readonly value: Value; readonly reader: Reader }>()
+  readonly #kept = new Map<Subject, Answer<Subject, Value>>()
   #spoilt = new Set<Subject>()
+  readonly #onSpoil = (subject: Subject): void => {
+    this.#spoilt.add(subject)
+    this.forget(subject)
+  }
 
   constructor(ledger: Ledger, make: (subject: Subject, look: Look) => Value) {
     this.#ledger = ledger
@@ -96,20 +117,16 @@ export class Answers<Subject extends object, Value> {
   of(subject: Subject): Value {
     const known = this.#kept.get(subject)
     if (known !== undefined) return known.value
-    const reader: Reader = {
-      cells: new Set(),
-      spoil: () => {
-        this.#spoilt.add(subject)
-        this.forget(subject)
-      },
-    }
-    const value = this.#make(subject, (kind, key) => this.#ledger.look(kind, key, reader))
-    this.#kept.set(subject, { value, reader })
-    return value
+    const answer = new Answer<Subject, Value>(subject, this.#onSpoil)
+    answer.value = this.#make(subject, (kind, key) => this.#ledger.look(kind, key, answer))
+    this.#kept.set(subject, answer)
+    return answer.value
   }
 
   forget(subject: Subject): void {
-    for (const cell of this.#kept.get(subject)?.reader.cells ?? []) cell.readers.delete(this.#kept.get(subject)!.reader)
+    const answer = this.#kept.get(subject)
+    if (answer === undefined) return
+    for (const cell of answer.cells) cell.readers.delete(answer)
     this.#kept.delete(subject)
   }
 

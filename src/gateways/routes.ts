@@ -37,7 +37,13 @@ export type CompileRoute<Route> = (route: Route, backends: Backends, from: Refer
 /** What a route gives to what is made of all routes. */
 export interface Given {
   readonly claims: readonly (readonly [ListenerState, Claim | StreamClaim])[]
+  readonly offers: readonly Offer[]
+}
+
+/** What the references of a route come to. */
+interface CompiledRoute extends Compiled {
   readonly offer: Offer
+  readonly policies: ReadonlySet<PolicyState>
 }
 
 /** A route as a Gateway has it: what its references come to does not depend on how it is attached. */
@@ -56,8 +62,8 @@ interface Unit {
 export class Routes<Route extends AnyRoute> {
   readonly #kind: Referring['kind']
   readonly #attached: Answers<Route, readonly Attachment[]>
-  readonly #compiled: Answers<AtGateway<Route>, { readonly compiled: Compiled; readonly backends: Backends }>
-  readonly #atGateway = perObject((_: Route) => new Map<string, AtGateway<Route>>())
+  readonly #compiled: Answers<AtGateway<Route>, CompiledRoute>
+  readonly #atGateway = perObject((_: Route): AtGateway<Route>[] => [])
   readonly #units = new Map<Route, Unit>()
   readonly #states = new Row<RouteState>()
   readonly #findings = new Map<Route, readonly Finding[]>()
@@ -77,7 +83,7 @@ export class Routes<Route extends AnyRoute> {
       const byService = { get: (key: string) => look('policies', key) as readonly PolicyState[] | undefined }
       const { byTarget } = this.#policies
       const backends = new Backends(watched(this.#sources, look), { byTarget, byService })
-      return { compiled: compile(route, backends, from), backends }
+      return { ...compile(route, backends, from), ...reachedBy(backends) }
     })
   }
 
@@ -108,7 +114,7 @@ export class Routes<Route extends AnyRoute> {
       spoilt.delete(route)
       this.#drop(route, take)
       this.#attached.forget(route)
-      for (const one of this.#atGateway(route).values()) this.#compiled.forget(one)
+      for (const one of this.#atGateway(route)) this.#compiled.forget(one)
     }
     for (const route of spoilt) this.#drop(route, take)
     for (const route of [...spoilt, ...come]) this.#put(route, take)
@@ -128,24 +134,19 @@ export class Routes<Route extends AnyRoute> {
     if (attached.length === 0) return
     const all = attached.map((at) => ({ at, ...this.#compileAt(route, keyOf(at.gateway.gateway)) }))
     const parents = all.map(
-      ({ at, compiled: { refused, unserved, rules = [], targets = [] }, backends }): RouteAtParent => ({
+      ({ at, refused, unserved, rules = none, targets = none, policies }): RouteAtParent => ({
         ...at,
         accepted: at.accepted.ok && unserved !== undefined ? unserved : at.accepted,
         rules,
         targets,
-        policies: backends.policies,
-        resolved: refused ?? verdict(true, 'ResolvedRefs', 'all references are resolved'),
+        policies,
+        resolved: refused ?? resolved,
       }),
     )
     const state: RouteState = { route, kind: this.#kind, parents }
-    const reached = new Set(all.map(({ backends }) => backends))
     const given: Given = {
       claims: parents.flatMap((parent) => claimsOf(state, parent)),
-      offer: {
-        backends: [...reached].flatMap((one) => [...one.backends.values()]),
-        authorities: [...reached].flatMap((one) => [...one.authorities.values()]),
-        certificates: [...reached].flatMap((one) => [...one.certificates.values()]),
-      },
+      offers: [...new Set(all.map(({ offer }) => offer))],
     }
     const findings = findingsOf(state)
     this.#units.set(route, { state, given, findings })
@@ -154,11 +155,29 @@ export class Routes<Route extends AnyRoute> {
     take(given, true)
   }
 
-  #compileAt(route: Route, gateway: string) {
+  #compileAt(route: Route, gateway: string): CompiledRoute {
     const known = this.#atGateway(route)
-    const one = known.get(gateway) ?? { route, gateway }
-    known.set(gateway, one)
+    const found = known.find((one) => one.gateway === gateway)
+    const one = found ?? { route, gateway }
+    if (found === undefined) known.push(one)
     return this.#compiled.of(one)
+  }
+}
+
+const none: readonly never[] = []
+const noPolicies: ReadonlySet<PolicyState> = new Set()
+const resolved = verdict(true, 'ResolvedRefs', 'all references are resolved')
+
+function reachedBy({
+  backends,
+  authorities,
+  certificates,
+  policies,
+}: Backends): Pick<CompiledRoute, 'offer' | 'policies'> {
+  const listed = <T>(all: ReadonlyMap<string, T>): readonly T[] => (all.size === 0 ? none : [...all.values()])
+  return {
+    offer: { backends: listed(backends), authorities: listed(authorities), certificates: listed(certificates) },
+    policies: policies.size === 0 ? noPolicies : policies,
   }
 }
 
