@@ -13,6 +13,9 @@ const fromPool = (name: string) => ({
   annotations: `{ plumb.network/address-pool: ${name} }`,
 })
 
+/** A pod of a node that there is not, made when it is asked for: the controllers take it away after a while. */
+const ghost = `printf '%s' '{ apiVersion: v1, kind: Pod, metadata: { name: ghost, labels: { app: ghost } }, spec: { nodeName: node-9, containers: [{ name: main, image: main }] } }' | kubectl apply -n $NAMESPACE -f -`
+
 /** Turns the transmit checksum of a link on or off (SIOCETHTOOL, ETHTOOL_STXCSUM of linux/ethtool.h). */
 const transmitChecksum = (on: 0 | 1): string =>
   `perl -MSocket -e 'socket(S, AF_INET, SOCK_DGRAM, 0); $v = pack("LL", 0x17, ${on}); $r = pack("a16P", $ARGV[0], $v); ioctl(S, 0x8946, $r) or die $!' $(ip -4 route get $APP | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')`
@@ -83,9 +86,8 @@ export const networkFaults: readonly Fault[] = [
     rule: 'stale-connection', object: 'node/node-1', field: 'connections',
     inject: [{ node: 'node-1', on: 'conntrack -I -p udp -s 10.244.0.240 -d 10.96.77.88 --sport 5555 --dport 9000 -r 10.244.0.241 -q 10.244.0.240 --reply-port-src 9000 --reply-port-dst 5555 -t 300',
       off: 'conntrack -D -p udp --orig-dst 10.96.77.88' }] },
-  { name: 'address-twice', rows: '89', says: 'two pods have one address', rule: 'duplicate-address', object: 'pod/app', field: 'status.podIPs',
-    parts: { more: ['apiVersion: v1\nkind: Pod\nmetadata: { name: ghost, labels: { app: ghost } }\nspec:\n  nodeName: node-9\n  containers: [{ name: main, image: main }]'] },
-    inject: [{ node: 'kubectl', on: `kubectl patch pod ghost -n $NAMESPACE --subresource=status --type=merge -p '{"status":{"phase":"Running","podIP":"'$APP'","podIPs":[{"ip":"'$APP'"}]}}'`, off: 'kubectl delete pod ghost -n $NAMESPACE --force --grace-period=0' }] },
+  { name: 'address-twice', rows: '89', says: 'two pods have one address', rule: 'duplicate-address', object: 'pod/app', field: 'status.podIPs', parts: {},
+    inject: [{ node: 'kubectl', on: `${ghost} && kubectl patch pod ghost -n $NAMESPACE --subresource=status --type=merge -p '{"status":{"phase":"Running","podIP":"'$APP'","podIPs":[{"ip":"'$APP'"}]}}'`, off: 'kubectl delete pod ghost -n $NAMESPACE --force --grace-period=0 --ignore-not-found' }] },
   { name: 'ip-block', rows: '47', says: 'a NetworkPolicy allows the clients outside, and pods see the node’s address',
     parts: { app: { node: 'node-1' }, service: { spec: ['type: NodePort'] },
       policies: { allow: '{ podSelector: { matchLabels: { app: web } }, ingress: [{ from: [{ podSelector: {} }, { ipBlock: { cidr: 203.0.113.0/24 } }] }] }' } },

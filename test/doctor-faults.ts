@@ -134,7 +134,7 @@ export const faults: readonly Fault[] = [
     parts: { ingress: { host: 'class.example', className: 'none' } }, rule: 'no-route', object: 'ingress/web', field: 'spec.ingressClassName' },
   { name: 'ingress-host', rows: '15', says: 'no rule is for the host', hides: true, target: 'http://host.example/',
     parts: { ingress: { host: 'www.host.example' } }, rule: 'no-route', object: 'request/host.example', field: 'host' },
-  { name: 'ingress-tls', rows: '39', says: 'the Secret of an Ingress’s certificate is not there', target: 'https://tls.example/',
+  { name: 'ingress-tls', rows: '36, 39', says: 'the Secret of an Ingress’s certificate is not there', target: 'https://tls.example/',
     parts: { ingress: { host: 'tls.example', tls: 'tls: [{ hosts: [tls.example], secretName: none }]' } },
     rule: 'gateway-certificate', object: 'ingress/web', field: 'spec.tls[0].secretName' },
   { name: 'ingress-closes', rows: '21', says: 'the gateway says 502, because the application closes before it answers', target: 'http://closes.example/', emitter: 'gateway', usual: true,

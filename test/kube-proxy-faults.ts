@@ -9,7 +9,8 @@ export interface NodeFault {
   readonly target: string
   /** Part of every test run. */
   readonly usual?: boolean
-  readonly expect: { readonly rule: string; readonly value: RegExp }
+  /** `node/node-1` is the object unless told. */
+  readonly expect: { readonly rule: string; readonly value: RegExp; readonly object?: string }
 }
 
 /** Whatever kube-proxy's mode. */
@@ -70,6 +71,14 @@ const nftables: readonly NodeFault[] = [
     target: 'svc/shop/web',
     usual: true,
     expect: { rule: 'masquerade', value: /^172\.31\.0\.11:30080$/ },
+  },
+  {
+    says: 'a pod that is led to itself is not masqueraded, so it answers itself past the node',
+    on: `c=$(nft list table ip kube-proxy | sed -n 's/.*chain \\(endpoint-[^ ]*-shop\\/web\\/tcp\\/http__10.244.1.11\\/8080\\) .*/\\1/p'); h=$(nft -a list chain ip kube-proxy $c | sed -n 's/.*jump mark-for-masquerade # handle //p'); nft delete rule ip kube-proxy $c handle $h; echo $c > $KUBECONFIG.saved`,
+    off: 'nft insert rule ip kube-proxy $(cat $KUBECONFIG.saved) ip saddr 10.244.1.11 jump mark-for-masquerade',
+    target: 'svc/shop/web',
+    usual: true,
+    expect: { rule: 'hairpin', value: /^/, object: 'pod/shop/web-a' },
   },
   {
     says: 'kube-proxy’s table was deleted',
