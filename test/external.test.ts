@@ -159,6 +159,26 @@ test('when the holder is cut off, as by a loss of power, the connections with po
   await settled('held again')
 })
 
+test('a pool that shrinks under its user gives it other addresses, one that goes takes them along; the former ones fall silent', {
+  timeout: 180_000,
+}, async (t) => {
+  const { apiVersion, spec } = JSON.parse(await kubectl('get', 'ippool', 'default', '-o', 'json'))
+  const isOn = (end: string) => (all: Line[]) => all.every(({ address }) => address.endsWith(end))
+  const restOnly = { spec: { addresses: ['172.30.0.240-172.30.0.249', 'fd00:30::240-fd00:30::249'] } }
+  const begun = Date.now()
+  await kubectl('patch', 'ippool', 'default', '--type', 'merge', '-p', JSON.stringify(restOnly))
+  for (const { address } of await settled('other addresses', isOn('240')))
+    while (!/^pod: web-/.test(await fromOutside(address))) await pause(100)
+  t.diagnostic(`the Service answers at other addresses ${Date.now() - begun} ms after its pool shrank`)
+  assert.equal(await fromOutside('172.30.0.200'), '')
+  await kubectl('delete', 'ippool', 'default')
+  while ((await addresses()).some(({ node, answeredBy }) => node !== undefined || answeredBy.length > 0))
+    await pause(100)
+  assert.equal(await fromOutside('172.30.0.240'), '')
+  await lab.apply({ apiVersion, kind: 'IPAddressPool', metadata: { name: 'default' }, spec })
+  await settled('addresses of the pool that is back', isOn('200'))
+})
+
 test('with policy Local the address is where endpoints are, and the source is kept; without endpoints nobody answers', {
   timeout: 120_000,
 }, async () => {
