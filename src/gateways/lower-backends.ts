@@ -9,6 +9,8 @@ import { originPath } from './tls-origin.ts'
 const acted = words('if { var(txn.hit) -m beg + * }')
 /** Most requests meet no filter; where there is nothing else either, no more is looked at. */
 const mostly: Line = words('http-request allow if { var(txn.hit) -m beg = }')
+/** What is not idempotent is never sent twice unasked (RFC 9110, 9.2.2). */
+const spareOthers: Line = words('http-request disable-l7-retry if !{ method GET HEAD OPTIONS TRACE PUT DELETE }')
 const act: readonly Line[] = [
   // The mirror wants the body as well.
   ['http-request', 'wait-for-body', 'time', '5s', ...words('if { var(txn.hit) -m beg * }')],
@@ -52,6 +54,7 @@ export function lowerBackend(backend: BackendModel): Section {
       ...(connectTimeoutMs === undefined ? [] : [['timeout', 'connect', `${connectTimeoutMs}ms`]]),
       ...(limits === undefined ? [] : limitLines(limits)),
       ...(mostBodyBytes === undefined ? [] : bodyLines(mostBodyBytes)),
+      ...(retry === undefined ? [spareOthers] : []),
       ...(retry?.sparesPost ? [words('http-request disable-l7-retry if METH_POST')] : []),
       ...(isHttp2 || persistence !== undefined ? [] : [mostly]),
       ...act,

@@ -80,7 +80,8 @@ export function frame(directory: string, paths: Paths, entrances: readonly Entra
         // Another server at once, not the same a second later; nothing was sent yet, so any request may be tried again.
         ['option', 'redispatch', '1'],
         ['retries', '3'],
-        ['retry-on', 'conn-failure'],
+        // A server may close an idle connection as a request is on its way to it. Such a request is tried again if it may be done twice.
+        words('retry-on conn-failure empty-response'),
         words('log ring@flows format raw local0'),
       ],
     },
