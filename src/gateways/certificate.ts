@@ -15,7 +15,16 @@ export interface Unusable {
 /** Chain and key of a TLS Secret, when HAProxy would take them: every certificate of the chain is read, not only the first. */
 export function readCertificate(secret: Secret, because: Because): Certificate | Unusable {
   const read = readPair(secret)
-  return 'pem' in read ? { ...read, because } : read
+  if ('pem' in read) return { ...read, because }
+  const before = secret.before && readPair(secret.before)
+  return before !== undefined && 'pem' in before ? { ...before, because, fault: read } : read
+}
+
+/** A Secret as it is now, with what it was before where its certificate cannot be used any more. */
+export function withBefore(now: Secret, before: Secret): Secret {
+  if (now.data?.['tls.crt'] === undefined || 'pem' in readPair(now)) return now
+  const last = 'pem' in readPair(before) ? before : before.before
+  return last === undefined ? now : { ...now, before: last }
 }
 
 /** Reading costs, and a Secret stays the same for long. */

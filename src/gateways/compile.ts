@@ -33,7 +33,7 @@ export class Gateways {
       certificates,
       authorities: joined(authorities.list(), api.authorities),
       userLists: userLists.list(),
-      findings: [...ingresses.findings, ...api.findings, ...certificates.flatMap(stapleFinding)],
+      findings: [...ingresses.findings, ...api.findings, ...certificates.flatMap(findingsOf)],
     }
   }
 
@@ -49,11 +49,17 @@ function joined<T extends { readonly id: string }>(some: readonly T[], more: rea
   return [...new Map([...some, ...more].map((one) => [one.id, one])).values()]
 }
 
-function stapleFinding({ id, because, stapleFault }: Certificate): readonly Finding[] {
-  if (stapleFault === undefined) return none
-  const says = `tls.ocsp-staple of secret/${id.replace(':', '/')} is not shown to clients: ${stapleFault}`
-  const remedy = 'store a response in DER of the responder for this certificate, or take the key away'
-  return [{ code: 'StapleInvalid', object: because.object, field: because.field, says, try: remedy }]
+function findingsOf({ id, because: { object, field }, fault, stapleFault }: Certificate): readonly Finding[] {
+  if (fault === undefined && stapleFault === undefined) return none
+  const kept = fault && { ...fault, says: `${fault.says}; the certificate before goes on` }
+  const staple = stapleFault && {
+    says: `tls.ocsp-staple of secret/${id.replace(':', '/')} is not shown to clients: ${stapleFault}`,
+    try: 'store a response in DER of the responder for this certificate, or take the key away',
+  }
+  return [
+    ...(kept ? [{ code: 'SecretInvalid', object, field, ...kept }] : []),
+    ...(staple ? [{ code: 'StapleInvalid', object, field, ...staple }] : []),
+  ]
 }
 
 const none: readonly Finding[] = []

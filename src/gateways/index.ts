@@ -1,4 +1,5 @@
 export { compileServers } from './backend.ts'
+export { withBefore } from './certificate.ts'
 export { compileGateways, Gateways } from './compile.ts'
 export { keepTimes } from './conditions.ts'
 export { convertIngresses, isIngress } from './convert.ts'

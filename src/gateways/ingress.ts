@@ -33,6 +33,8 @@ export interface IngressClass extends KubeObject {
 export interface Secret extends KubeObject {
   type?: string
   data?: Record<string, string>
+  /** What it was when its certificate could be used, where that is known: an update that went wrong takes no host off the network. */
+  before?: Secret
 }
 
 /** How findings name an Ingress. */

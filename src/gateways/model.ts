@@ -324,6 +324,8 @@ export interface Certificate {
   readonly pem: string
   /** Names of the leaf, lower case. */
   readonly names: readonly string[]
+  /** Why the Secret as it is now is not this one. */
+  readonly fault?: { readonly says: string; readonly try: string }
   readonly staple?: Staple
   /** Why the Secret's own cannot be shown. */
   readonly stapleFault?: string

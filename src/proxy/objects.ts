@@ -1,6 +1,13 @@
 import type { Client, Resource } from '../client/index.ts'
 import type { ObjectKey, Snapshot } from '../cluster/index.ts'
-import type { ConfigMap, Ingress, IngressClass, Secret, Sources } from '../gateways/index.ts'
+import {
+  type ConfigMap,
+  type Ingress,
+  type IngressClass,
+  type Secret,
+  type Sources,
+  withBefore,
+} from '../gateways/index.ts'
 import type { KubeObject } from '../objects/index.ts'
 
 const networking = { group: 'networking.k8s.io', version: 'v1' }
@@ -108,7 +115,7 @@ export class GatewayObjects {
       const kept = current !== undefined && isWorthKeeping(current) ? current : undefined
       if (kept === undefined && !into.has(key)) return
       if (kept === undefined) into.delete(key)
-      else into.set(key, kept)
+      else into.set(key, kept.kind === 'Secret' ? afterOther(kept, into.get(key)) : kept)
       this.#lists.delete(kind)
       if (!isSameSpec(old, kept) && this.#isAbout(kind, key)) onChange()
     }
@@ -129,6 +136,11 @@ function isWorthKeeping(object: KubeObject): boolean {
 
 function isForTls({ type, data }: Secret): boolean {
   return type === 'kubernetes.io/tls' || data?.['ca.crt'] !== undefined
+}
+
+/** A Secret that was changed for the worse, while its certificate serves. */
+function afterOther(now: Secret, before: Secret | undefined): Secret {
+  return before === undefined ? now : withBefore(now, before)
 }
 
 /** A new status, our own above all, changes nothing here. */
