@@ -74,6 +74,18 @@ test('lists in pages, then follows, without managedFields and with kinds', () =>
     assert.deepEqual(log, ['~c0', '-c1', '+new'])
   }))
 
+test('what an API server writes as null is absent, and an empty list where there always is one: in lists and in watches', () =>
+  withServer(async (server, informer) => {
+    const bare = { addressType: 'IPv4', endpoints: null, ports: null, metadata: { creationTimestamp: null } }
+    server.put('listed', { slice: bare as unknown as string })
+    const { objects } = mirror(informer)
+    await informer.start()
+    server.put('watched', { slice: bare as unknown as string })
+    await until('the second', () => objects.size === 2)
+    for (const { data } of objects.values())
+      assert.deepEqual(data?.slice, { addressType: 'IPv4', endpoints: [], metadata: {} })
+  }))
+
 test('resumes from where it was after a cut, without listing again', () =>
   withServer(async (server, informer) => {
     server.put('a', {})

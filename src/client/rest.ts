@@ -1,4 +1,4 @@
-import type { KubeObject, Status } from '../objects/index.ts'
+import { type KubeObject, parseObjects, type Status } from '../objects/index.ts'
 import { pause } from './backoff.ts'
 import { ApiError, type Client, type ListOptions, type PatchType, type Resource } from './contract.ts'
 import { collectionPath, listQuery, objectPath, writeQuery } from './path.ts'
@@ -114,7 +114,7 @@ function namespacedCollection(resource: Resource, namespace: string | undefined,
 
 function parseBody(answer: Answer): unknown {
   const text = answer.body.toString('utf8')
-  return /\bjson\b/.test(answer.headers['content-type'] ?? '') && text !== '' ? JSON.parse(text) : text
+  return /\bjson\b/.test(answer.headers['content-type'] ?? '') && text !== '' ? parseObjects(text) : text
 }
 
 function safeParse(body: Buffer): unknown {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { KubeObject, Status } from '../objects/index.ts'
+import { type KubeObject, parseObjects, type Status } from '../objects/index.ts'
 import { ApiError } from './contract.ts'
 import { splitLines } from './lines.ts'
 import { errorOf } from './rest.ts'
@@ -30,7 +30,7 @@ export async function readWatch(transport: Transport, options: WatchOptions): Pr
   const response = await transport.stream(path, { accept: 'application/json' }, signal)
   if (response.statusCode !== 200) throw errorOf(await collect(response), 'GET', path)
   const lines = splitLines((line) => {
-    const event = JSON.parse(line) as WatchEvent
+    const event = parseObjects(line) as WatchEvent
     if (event.type === 'ERROR') throw new ApiError(event.object)
     onEvent(event)
   })

@@ -22,6 +22,7 @@ export type {
 } from './defaults-admission.ts'
 export type { NetworkPolicy } from './defaults-network.ts'
 export { defineKind } from './define-kind.ts'
+export { parseObjects } from './drop-nulls.ts'
 export { renderAge, renderDuration } from './duration.ts'
 export type { Egress } from './egress.ts'
 export type { IPAddressPool, IPAddressPoolStatus } from './ip-address-pool.ts'
