@@ -41,6 +41,8 @@ export async function askKernel(
       return frontEvidence(rules, observation, others)
     case 'policy':
       return { kind: 'unseen', says: 'no agent of Plumb’s enforces policies there' }
+    case 'server':
+      return { kind: 'unseen', says: 'no gateway of Plumb’s runs there' }
     case 'conntrack': {
       const { asked, transport, clients } = observation
       const protocol = { tcp: 6, udp: 17, sctp: 132 }[transport]

@@ -4,6 +4,7 @@ import type { ObserveRequest, ObserveResponse } from '../agent/index.ts'
 import { askAgent } from '../cni/index.ts'
 import type { Entry, Evidence, Observation } from '../explain/index.ts'
 import { findPlace, type Lab } from '../lab/index.ts'
+import type { ServerState } from '../proxy/index.ts'
 
 /** Asks the kernels of a lab's nodes, through their agents, and tells what each said; one that does not answer is `unseen`. */
 export async function askNodes(lab: Lab, observations: readonly Observation[]): Promise<Map<Observation, Evidence>> {
@@ -66,6 +67,17 @@ export async function askAgentOf(
       const { direction, address } = observation
       const { policy } = await observe(socket, { policy: { direction, address } })
       return { kind: 'policy', ...(typeof policy === 'string' ? { verdict: policy } : {}) }
+    }
+    case 'server': {
+      const { backend, address, port } = observation
+      const { status, answer } = await askAgent<ServerState & { error?: string }>(
+        socket,
+        '/gateways/server',
+        { backend, address, port },
+        5000,
+      )
+      if (status !== 200) return { kind: 'unseen', says: answer.error ?? `HTTP ${status}` }
+      return { kind: 'server', ...answer }
     }
     case 'conntrack': {
       const { asked, transport, clients } = observation

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { findPrefix, type Prefix, parseAddress } from '../addr/index.ts'
 import type { Agent } from '../agent/index.ts'
-import type { HttpFlowsRequest } from '../proxy/index.ts'
+import type { HttpFlowsRequest, ServerRequest } from '../proxy/index.ts'
 import { exit, say } from './output.ts'
 
 /** Prefixes out of a comma-separated option; throws with the option's name and the value. */
@@ -131,6 +131,7 @@ export async function runAgent(
           'POST /cni': pods.answer(async (pod, addresses) => (await started).admit(pod, addresses)),
           'POST /addresses': () => speaker.answer(),
           'POST /flows/http': (body) => gateways.flows(body as HttpFlowsRequest),
+          'POST /gateways/server': (body) => gateways.server(body as ServerRequest),
           'POST /addresses/move': (body) => speaker.move(body),
         },
       },

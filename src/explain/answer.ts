@@ -97,6 +97,15 @@ export type Observation =
       readonly transport: Transport
       readonly port: number
     }
+  | {
+      /** Whether HAProxy of this node's gateway sends requests of a backend to an address and port. */
+      readonly kind: 'server'
+      readonly node: string
+      /** As the gateway's model calls it. */
+      readonly backend: string
+      readonly address: Address
+      readonly port: number
+    }
 
 /** What the kernel said, held against the model. */
 export interface Observed {

@@ -29,6 +29,12 @@ function judge(setting: Setting, finder: EndFinder, assertion: Assertion): Check
   for (const wrong of [from, to, via])
     if (typeof wrong === 'string') return { assertion, outcome: 'broken', says: wrong }
   if (typeof from === 'string' || typeof to === 'string' || typeof via === 'string') throw new Error('told above')
+  if (from.ends[0]?.kind === 'service')
+    return {
+      assertion,
+      outcome: 'broken',
+      says: `${assertion.from} sends nothing; write a pod, workload, node or address`,
+    }
   const unasked = from.more + (to?.more ?? 0)
   const note = unasked > 0 ? `; ${unasked} more nodes have such pods and were not asked` : ''
   let last: Answer | undefined

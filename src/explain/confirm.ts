@@ -20,6 +20,8 @@ export type Evidence =
     }
   | { readonly kind: 'conntrack'; readonly entries: readonly Entry[] }
   | { readonly kind: 'policy'; readonly verdict?: string }
+  /** HAProxy's word on one server of a backend: its status by `show stat`, absent where it has no such server. */
+  | { readonly kind: 'server'; readonly status?: string; readonly requests?: number; readonly errors?: number }
   | { readonly kind: 'unseen'; readonly says: string }
 
 /** One conntrack entry of a client that asked for an address and port. */
@@ -94,6 +96,8 @@ function judge(observation: Observation, found: Evidence): Observed {
       return found.kind === 'conntrack' ? judgeEntries(observation, found.entries) : mismatch(observation, found)
     case 'policy':
       return found.kind === 'policy' ? judgePolicy(observation, found.verdict) : mismatch(observation, found)
+    case 'server':
+      return found.kind === 'server' ? judgeServer(observation, found) : mismatch(observation, found)
     case 'listener': {
       if (found.kind !== 'listener') return mismatch(observation, found)
       const socket = found.ports.find((one) => one.port === observation.port && one.transport === observation.transport)
@@ -191,4 +195,16 @@ function renderRoute({ gateway, link, routeKind }: Extract<Evidence, { kind: 'ro
 
 function mismatch(observation: Observation, found: Evidence): Observed {
   return { kind: 'unseen', says: `asked for ${observation.kind}, got ${found.kind}` }
+}
+
+function judgeServer(
+  { backend, address, port }: Extract<Observation, { kind: 'server' }>,
+  { status, requests = 0, errors = 0 }: Extract<Evidence, { kind: 'server' }>,
+): Observed {
+  const shown = `${address.includes(':') ? `[${address}]` : address}:${port}`
+  if (status === undefined) return { kind: 'disagrees', says: `HAProxy has no server ${shown} in backend ${backend}` }
+  const failed = errors === 0 ? '' : `, ${errors} of them could not be sent`
+  const says = `HAProxy: ${shown} is ${status}, ${requests} requests so far${failed}`
+  // Without health checks a server is up until it is put into maintenance.
+  return { kind: /^(UP|no check|OPEN)/.test(status) ? 'agrees' : 'disagrees', says }
 }

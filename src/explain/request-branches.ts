@@ -39,7 +39,7 @@ export function requestBranches(
     const servers = backend === undefined ? [] : compileServers(backend, snapshot)
     if (servers.length > 0) {
       const each = { one: weight, of: whole * servers.length }
-      return servers.map((server) => branchTo(snapshot, server, reduced(each), node, facts))
+      return servers.map((server) => branchTo(snapshot, server, reduced(each), { node, backend: target.id }, facts))
     }
     const object = serviceOf(target.id)
     const says = `${object} has no ready endpoint for port ${target.id.split(':')[2]}`
@@ -60,7 +60,7 @@ function branchTo(
   snapshot: Snapshot,
   { address, port, because }: ReturnType<typeof compileServers>[number],
   share: Branch['share'],
-  node: string,
+  { node, backend }: { readonly node: string; readonly backend: string },
   facts: ClusterFacts,
 ): Branch {
   const from = { kind: 'node', name: node } as const
@@ -76,7 +76,16 @@ function branchTo(
     share,
     verdict: way.verdict,
     ...(way.seenAs === undefined ? {} : { seenAs: way.seenAs }),
-    steps: [{ stage: 'endpoint', says: `${address} port ${port} takes requests`, because }, ...way.steps.slice(1)],
+    steps: [
+      {
+        stage: 'endpoint',
+        node,
+        says: `${address} port ${port} takes requests`,
+        because,
+        observation: { kind: 'server', node, backend, address, port },
+      },
+      ...way.steps.slice(1),
+    ],
   }
 }
 

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import { parseAddress } from '../addr/index.ts'
 import type { KubeObject } from '../objects/index.ts'
-import { type End, explainRequestWay, type RequestAsked, rehearse } from './index.ts'
+import { confirm, type End, explainRequestWay, observationsOf, type RequestAsked, rehearse } from './index.ts'
 
 const workload = (name: string, replicas = 1): string => `
 apiVersion: apps/v1
@@ -116,4 +116,21 @@ test('who asks decides where a route lists its clients, and by which family', ()
   assert.match(said('http://office.example/', {}, outside('198.51.100.7')), /^allow ingress\/shop\/office/)
   const { steps } = ask('http://shop.example/cart', {}, outside('2001:db8::7'))
   assert.ok(steps.some(({ says }) => says.startsWith('fd00:30::11 is node-1')))
+})
+
+test('HAProxy is asked for each server, and one that is not there or rests turns the answer', () => {
+  const answer = ask('http://shop.example/cart/1')
+  const servers = observationsOf(answer).filter(({ kind }) => kind === 'server')
+  assert.deepEqual(
+    servers.map((one) => one.kind === 'server' && one.backend),
+    ['shop:web:80', 'shop:canary:80'],
+  )
+  const held = (status?: string) =>
+    confirm(
+      answer,
+      new Map(servers.map((one) => [one, { kind: 'server', ...(status === undefined ? {} : { status }) }])),
+    )
+  assert.equal(held('no check').verdict.kind, 'allow')
+  assert.match(held().verdict.says, /HAProxy has no server 10\.244\.1\.\d:8080 in backend shop:web:80/)
+  assert.match(held('MAINT').verdict.says, /is MAINT, 0 requests so far/)
 })

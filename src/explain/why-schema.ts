@@ -63,6 +63,7 @@ const observation: Schema = {
       seenAs: oneOf('kept', 'masqueraded', 'external'),
     }),
     record({ kind: oneOf('policy'), node: text, direction: oneOf('egress', 'ingress'), address: text, expect: text }),
+    record({ kind: oneOf('server'), node: text, backend: text, address: text, port }),
     record({ kind: oneOf('listener'), node: text, pod: record({ namespace: text, name: text }), transport, port }),
   ],
 }

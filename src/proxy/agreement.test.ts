@@ -101,6 +101,15 @@ function promised(snapshot: Snapshot, model: GatewayModel, { host, path, method,
   return ends.length > 0 ? ends.join() : (/answers (\d+) itself/.exec(verdict.says)?.[1] ?? verdict.says)
 }
 
+/** HAProxy has the pod behind a backend as a server, and no other. */
+async function holdServer(backend: string): Promise<void> {
+  const [, name = ''] = backend.split(':')
+  const address = gateway.rig.backends[0].addresses[4]
+  const { status } = await gateway.module.server({ backend, address, port: ports[name]! })
+  assert.match(status ?? 'absent', /^(UP|no check)$/)
+  assert.deepEqual(await gateway.module.server({ backend, address, port: 1 }), {})
+}
+
 /** `a` or the status. */
 function ask({ host, path, method, headers, query }: Question): Promise<string> {
   const search = new URLSearchParams(query).toString()
@@ -158,6 +167,7 @@ test('what explain says is what HAProxy does, for random routes at listeners tha
                   : said.kind
             count[String(expected)] = (count[String(expected)] ?? 0) + 1
             assert.equal(promised(snapshot, model, one), expected, JSON.stringify(one))
+            if (said.kind === 'forwarded') await holdServer(said.backend)
             assert.equal(await ask(one), expected, `${JSON.stringify(one)}\n${gateway.log.lines.join('\n')}`)
           }
         } finally {

@@ -8,6 +8,7 @@ import { ConfigRefused, HaproxyMissing, leftOut, missing, refused } from './chec
 import { FlowLog, type HttpFlowsRequest, type HttpFlowsResponse } from './flows.ts'
 import { GatewayObjects, type IsRead } from './objects.ts'
 import { Refusals } from './refusals.ts'
+import { askServer, type ServerRequest, type ServerState } from './server-state.ts'
 import { UdpPorts } from './udp-ports.ts'
 import { withoutObjects } from './without.ts'
 
@@ -111,6 +112,11 @@ export class GatewaysModule implements NodeModule {
           if (targetRef?.name !== undefined)
             pods.set(`${addresses[0]}:${port}`, `${metadata.namespace}/${targetRef.name}`)
     return this.#flows.answer(request, (server) => pods.get(server))
+  }
+
+  /** What HAProxy says of one server, for the agent's socket. */
+  server(request: ServerRequest): Promise<ServerState> {
+    return askServer(`${this.#options.directory}/runtime.sock`, request)
   }
 
   /** Resolves when what was told so far serves, or was refused. */
