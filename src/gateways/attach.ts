@@ -1,6 +1,7 @@
 import { keyOf } from '../cluster/index.ts'
 import { type AnyRoute, type Gateway, gatewayGroup, type ListenerSet, type ParentReference } from './gateway-api.ts'
 import { type HostPattern, intersect, parseHost } from './host.ts'
+import { fitted } from './keyed.ts'
 import { allowsNamespace, type GatewayState, type ListenerState } from './listeners.ts'
 import { perObject } from './remember.ts'
 import type { Sources } from './sources.ts'
@@ -38,12 +39,13 @@ export function attach(
   findParent: (key: string) => Parent | undefined,
   sources: Pick<Sources, 'namespaces'>,
 ): Attachment[] {
-  return (route.spec?.parentRefs ?? []).flatMap((parentRef): Attachment[] => {
+  const attached = (route.spec?.parentRefs ?? []).flatMap((parentRef): Attachment[] => {
     const { group = gatewayGroup, kind: parentKind = 'Gateway', name, namespace } = parentRef
     if (group !== gatewayGroup) return []
     const found = findParent(`${parentKind} ${namespace ?? route.metadata.namespace ?? ''}/${name}`)
     return found === undefined ? [] : [attachTo(found, parentRef, route, kind, sources)]
   })
+  return fitted(attached)
 }
 
 function attachTo(
@@ -70,7 +72,7 @@ function attachTo(
     .filter(({ accepted }) => accepted.ok)
     .map((listener) => ({ listener, hosts: sharedHosts(listener, hostnames) }))
     .filter(({ hosts }) => hosts.length > 0)
-  if (at.length > 0) return { parentRef, gateway, at, accepted }
+  if (at.length > 0) return { parentRef, gateway, at: fitted(at), accepted }
   if (allowing.every(({ accepted }) => !accepted.ok))
     return refuse('NoMatchingParent', 'the listener itself is not accepted')
   return refuse('NoMatchingListenerHostname', 'no hostname of the route is one of the listeners’')
@@ -91,7 +93,7 @@ function allows(listener: ListenerState, route: AnyRoute, kind: string, sources:
 /** A route without hostnames is for all of the listener's. */
 function sharedHosts(listener: ListenerState, hostnames: readonly HostPattern[]): HostPattern[] {
   if (hostnames.length === 0 || listener.protocol === 'TCP' || listener.protocol === 'UDP') return [listener.host]
-  return hostnames.flatMap((host) => intersect(listener.host, host) ?? [])
+  return fitted(hostnames.flatMap((host) => intersect(listener.host, host) ?? []))
 }
 
 /** The same objects each time, so that what is remembered of them is found again. */

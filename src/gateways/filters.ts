@@ -13,6 +13,8 @@ export interface CompiledFilters {
   readonly unsupported?: string
 }
 
+const unfiltered: CompiledFilters = { filters: [] }
+
 /** What the filters of a rule or of a backend reference mean for requests that came by a path pattern. */
 export function compileFilters(
   filters: readonly RouteFilter[],
@@ -21,6 +23,7 @@ export function compileFilters(
   from: Referring,
   because: Because,
 ): CompiledFilters {
+  if (filters.length === 0) return unfiltered
   const compiled: Filter[] = []
   let refused: Verdict | undefined
   let broken: string | undefined

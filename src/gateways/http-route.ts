@@ -5,6 +5,7 @@ import { parseDuration } from './duration.ts'
 import { compileFilters } from './filters.ts'
 import type { GRPCRoute, GRPCRouteRule, HTTPRoute, HTTPRouteRule, NamedMatch, RuleCommon } from './gateway-api.ts'
 import { readLimits } from './ingress-particulars.ts'
+import { fitted } from './keyed.ts'
 import { regexFault } from './match.ts'
 import type { Because, HttpAction, HttpRule, PathPattern, ValueMatch, WeightedTarget } from './model.ts'
 import { type Verdict, verdict } from './verdict.ts'
@@ -69,7 +70,7 @@ function compileRules<Rule extends RuleCommon>(
       return [{ ...match, action: made, because: { ...because, field: `${because.field}.matches[${index}]` } }]
     })
   })
-  return { rules: compiled, ...(refused && { refused }), ...(unserved && { unserved }) }
+  return { rules: fitted(compiled), ...(refused && { refused }), ...(unserved && { unserved }) }
 }
 
 function faultOf({ path, headers, query }: Match): string | undefined {
@@ -119,7 +120,7 @@ function compileAction(id: string, rule: RuleCommon, path: PathPattern, place: P
       : isAnswered
         ? []
         : targets.some(({ weight }) => weight > 0)
-          ? targets.filter(({ weight }) => weight > 0)
+          ? fitted(targets.filter(({ weight }) => weight > 0))
           : [broken(targets.length === 0 ? 'no backend is named' : 'all backends have weight 0')]
   return { id, filters: own.filters, targets: chosen, ...(timeoutMs && { timeoutMs }) }
 }
@@ -197,8 +198,11 @@ function escapeRegex(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }
 
+const none: readonly ValueMatch[] = []
+
 /** Of entries with one name the first counts (HTTPRouteMatch). */
-function unique(matches: readonly NamedMatch[], nameOf: (name: string) => string): ValueMatch[] {
+function unique(matches: readonly NamedMatch[], nameOf: (name: string) => string): readonly ValueMatch[] {
+  if (matches.length === 0) return none
   const found = new Map<string, ValueMatch>()
   for (const { name, type, value } of matches) {
     const key = nameOf(name)

@@ -111,6 +111,11 @@ export function difference<T>(
   return { gone, come }
 }
 
+/** The same list for keeping: one that was filled bit by bit has room for many more. */
+export function fitted<T>(list: readonly T[]): T[] {
+  return list.slice()
+}
+
 /** The list of before as long as it says the same. */
 export function keepList<T>(before: readonly T[] | undefined, now: readonly T[]): readonly T[] {
   return before !== undefined && isSameList(before, now) ? before : now

@@ -1,6 +1,6 @@
 import type { ReferenceGrant } from './gateway-api.ts'
 import type { Referred } from './ingress-auth.ts'
-import { keepList } from './keyed.ts'
+import { fitted, keepList } from './keyed.ts'
 import type { Lookup, Sources } from './sources.ts'
 
 /** Looks something up, for an answer that then depends on it. */
@@ -83,7 +83,7 @@ export class Ledger {
 }
 
 class Answer<Subject, Value> implements Reader {
-  readonly cells: Cell[] = []
+  cells: Cell[] = []
   readonly #subject: Subject
   readonly #onSpoil: (subject: Subject) => void
   value!: Value
@@ -119,6 +119,7 @@ export class Answers<Subject extends object, Value> {
     if (known !== undefined) return known.value
     const answer = new Answer<Subject, Value>(subject, this.#onSpoil)
     answer.value = this.#make(subject, (kind, key) => this.#ledger.look(kind, key, answer))
+    answer.cells = fitted(answer.cells)
     this.#kept.set(subject, answer)
     return answer.value
   }

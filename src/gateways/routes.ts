@@ -5,7 +5,7 @@ import type { Policies, PolicyState } from './backend-tls.ts'
 import { isForRequests, type StreamClaim } from './entrances.ts'
 import type { AnyRoute } from './gateway-api.ts'
 import { type HostPattern, hostText } from './host.ts'
-import { difference, Row } from './keyed.ts'
+import { difference, fitted, Row } from './keyed.ts'
 import { Answers, type Ledger, watched } from './ledger.ts'
 import type { ListenerState } from './listeners.ts'
 import type { Certificate, Finding, HttpRule, WeightedTarget } from './model.ts'
@@ -145,7 +145,7 @@ export class Routes<Route extends AnyRoute> {
     )
     const state: RouteState = { route, kind: this.#kind, parents }
     const given: Given = {
-      claims: parents.flatMap((parent) => claimsOf(state, parent)),
+      claims: fitted(parents.flatMap((parent) => claimsOf(state, parent))),
       offers: [...new Set(all.map(({ offer }) => offer))],
     }
     const findings = findingsOf(state)
