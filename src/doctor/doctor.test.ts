@@ -105,6 +105,13 @@ const cases: readonly {
     }),
   },
   {
+    says: 'a table of neighbours without room',
+    rule: 'neighbour-table-full',
+    object: /^node\/node-1$/,
+    answer: ({ rung }) => (rung === 'own-node' ? silence : well),
+    change: (one) => ({ ...one, rises: [{ place: 'node/node-1', counter: 'neighbours', by: 3 }] }),
+  },
+  {
     says: 'a pod that loses what it sends to itself',
     rule: 'hairpin',
     object: /^pod\/ns\/web-0$/,
@@ -321,6 +328,32 @@ test('what is no capsule is refused with the reason', () => {
   assert.equal(readCapsule('no'), 'is not JSON')
   assert.match(String(readCapsule('{}')), /is no capsule of this version/)
   assert.match(String(readCapsule('{"schema":"plumb.network/capsule/v1"}')), /lacks objects/)
+})
+
+test('a policy that lets the client in and keeps nodes out is meant so, and accuses nobody', () => {
+  const policy = (app: string): KubeObject =>
+    ({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'allow', namespace: 'ns' },
+      spec: {
+        podSelector: { matchLabels: { app: 'web' } },
+        ingress: [{ from: [{ podSelector: { matchLabels: { app } } }] }],
+      },
+    }) as KubeObject
+  const nodesKeptOut = ({ rung }: Probe): Outcome => (rung === 'other-node' ? silence : well)
+  const meant = diagnose(collected({ ...shape, type: 'ClusterIP' }, nodesKeptOut, (all) => [...all, policy('client')]))
+  assert.equal(meant.kind, 'healthy', meant.says)
+  const clientsToo = ({ rung }: Probe): Outcome => (['other-node', 'client-pod'].includes(rung) ? silence : well)
+  const denied = diagnose(collected({ ...shape, type: 'ClusterIP' }, clientsToo, (all) => [...all, policy('other')]))
+  assert.equal(denied.causes[0]?.rule, 'policy-denies', denied.says)
+  assert.equal(denied.causes[0].object, 'networkpolicy/ns/allow')
+  const trial = tryFix(denied.examination!, denied.causes[0])
+  assert.deepEqual(trial, {
+    helps: true,
+    says: 'tried on the model: 4 of 4 probes that failed would get through',
+    changes: ['the policy is for 2 pods, all of which it opens so'],
+  })
 })
 
 test('session affinity is told as what keeps a client at a bad endpoint, and is no certain cause', () => {

@@ -18,7 +18,8 @@ export const policyDenies: Rule = {
       byPolicy.set(object, [...(byPolicy.get(object) ?? []), one])
     }
     return [...byPolicy].map(([object, some]) => {
-      const first = some[0]!
+      // What a client meets counts more than what a node does.
+      const first = some.find(({ probe }) => probe.from.kind === 'pod') ?? some[0]!
       const { verdict } = first.answer!
       const silent = some.every(({ result }) => findBad(result)?.kind === 'silence')
       const number = String(subject.backends[0]?.port ?? '')
