@@ -39,8 +39,8 @@ export function convertRule(
   if (backendRefs === undefined) return undefined
   const { protocol, tls, retry, persistence, balance, connectTimeoutMs, limits, mostBodyBytes, viaService } =
     settings.particular
-  if (settings.pods.certificate !== undefined) {
-    const says = 'a certificate that is shown to the pods of one route alone has no word in the Gateway API'
+  if (settings.pods.secret !== undefined) {
+    const says = `a certificate of secret/${settings.pods.secret} that is shown to the pods of this route alone has no word in the Gateway API`
     tell('lost', 'CertificateNotShown', says, 'name it in spec.tls.backend of the Gateway, for all its routes')
   }
   const lost = (code: string, says: string): void =>
@@ -50,6 +50,14 @@ export function convertRule(
   if (balance !== undefined) lost('PodsInTurn', 'how a pod is chosen the Gateway API leaves to each implementation')
   if (viaService)
     lost('PodsAsked', 'whether pods or their Service are asked the Gateway API leaves to each implementation')
+  const { mirror } = settings
+  if (mirror?.host !== undefined || mirror?.isBodiless)
+    lost('CopiesAsTheyCame', 'copies of requests have their host and their body')
+  if (persistence?.path !== undefined || persistence?.domain !== undefined || persistence?.sameSite !== undefined)
+    lost(
+      'SessionCookie',
+      'path, domain and SameSite of cookies of sessions the Gateway API leaves to each implementation',
+    )
   if (connectTimeoutMs !== undefined)
     lost('ConnectTimeout', 'the Gateway API has no time for a connection to be accepted')
   for (const { backend } of backends) {

@@ -199,6 +199,8 @@ test('the report: what fences or rewrites by groups is left out, TLS to pods nee
     [{ 'auth-url': 'https://elsewhere.example/x' }, 'lost AnnotationNotServed'],
     [{ 'auth-url': 'http://a.ns.svc/x' }, 'lost RequestsNotAuthenticated'],
     [{ 'auth-type': 'basic', 'auth-secret': 'users' }, 'lost RequestsNotAuthenticated'],
+    [{ 'auth-tls-secret': 'authority' }, 'lost RequestsNotAuthenticated'],
+    [{ 'allowlist-source-range': '10.0.0.0/8' }, 'lost SourcesNotFenced'],
   ] as const) {
     const fenced = objects(annotations, all)
     assert.deepEqual(fenced.objects, [], JSON.stringify(annotations))
@@ -225,4 +227,26 @@ test('the report: what fences or rewrites by groups is left out, TLS to pods nee
   const tls = objects({ 'backend-protocol': 'HTTPS' }, all)
   assert.deepEqual(codes(tls), ['changed CertificatesChecked', lostHttps])
   assert.equal(tls.objects.filter(({ kind }) => kind === 'BackendTLSPolicy').length, 1)
+  const lost: [Record<string, string>, string][] = [
+    [{ 'mirror-target': 'http://a', 'mirror-host': 'b.example' }, 'lost CopiesAsTheyCame'],
+    [{ affinity: 'cookie', 'session-cookie-domain': '.example' }, 'lost SessionCookie'],
+    [{ 'proxy-cookie-domain': 'a.example b.example' }, 'lost AnswersNotRewritten'],
+    [
+      {
+        'backend-protocol': 'HTTPS',
+        'proxy-ssl-secret': 'shown',
+        'proxy-ssl-verify': 'on',
+        'proxy-ssl-name': 'a.example',
+      },
+      'lost CertificateNotShown',
+    ],
+  ]
+  for (const [annotations, code] of lost) {
+    const converted = objects(annotations, all)
+    assert.ok(codes(converted).includes(code), JSON.stringify(codes(converted)))
+    assert.ok(
+      converted.objects.some(({ kind }) => kind === 'HTTPRoute'),
+      JSON.stringify(annotations),
+    )
+  }
 })

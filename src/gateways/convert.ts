@@ -50,6 +50,7 @@ const unread: Omit<Referred, 'configMaps'> = {
     },
   },
   grants: [],
+  isUnread: true,
 }
 
 interface HttpsListener {

@@ -8,7 +8,11 @@ import type { Sources } from './sources.ts'
 import { readUsers } from './users.ts'
 
 /** What annotations may refer to. */
-export type Referred = Pick<Sources, 'secrets' | 'configMaps'> & { readonly grants: Sources['gatewayApi']['grants'] }
+export type Referred = Pick<Sources, 'secrets' | 'configMaps'> & {
+  readonly grants: Sources['gatewayApi']['grants']
+  /** Only what annotations say matters, and not what is in Secrets. */
+  readonly isUnread?: true
+}
 
 /** A Service's port by its URL, with what is asked there. */
 export interface ServiceUrl {

@@ -7,6 +7,8 @@ import { isPermitted } from './reference.ts'
 
 /** How TLS is spoken to pods of an Ingress (`proxy-ssl-*`). */
 export interface PodsTls {
+  /** The Secret that is named for it, by its key. */
+  readonly secret?: string
   readonly tls?: BackendTls
   readonly authority?: Authority
   readonly certificate?: Certificate
@@ -18,7 +20,7 @@ export interface PodsTls {
 export function readPodsTls(
   read: AnnotationReader,
   ingress: Ingress,
-  { secrets, grants }: Pick<Referred, 'secrets' | 'grants'>,
+  { secrets, grants, isUnread }: Referred,
 ): PodsTls {
   if (!/^(HTTPS|GRPCS)$/i.test(read.text('backend-protocol') ?? '')) return {}
   const host = read.like('proxy-ssl-name', /^[\w.-]+$/, 'a host') ?? ''
@@ -36,6 +38,7 @@ export function readPodsTls(
   const namespace = ingress.metadata.namespace ?? ''
   const key = referredKey(named, namespace)
   const [of = '', name = ''] = key.split('/')
+  if (isUnread) return { secret: key, tls: { host, authority: 'unchecked', names: [] } }
   const from = { group: 'networking.k8s.io', kind: 'Ingress', namespace }
   if (!isPermitted(from, { group: '', kind: 'Secret', namespace: of, name }, grants)) {
     const says = `no ReferenceGrant in ${of} lets Ingresses of ${namespace} use secret/${key}`
