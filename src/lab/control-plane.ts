@@ -4,6 +4,7 @@ import type { Address } from '../addr/index.ts'
 import { familyOf } from '../addr/index.ts'
 import type { ApiServerOptions } from '../apiserver/index.ts'
 import type { Host } from '../host/index.ts'
+import { keeperOptions } from '../memory/index.ts'
 import { accessObjects, agentsGroup, controllersUser } from './access.ts'
 import type { LabConfig } from './config.ts'
 import { type Credentials, issueClient, writeKubeconfig } from './credentials.ts'
@@ -44,13 +45,20 @@ export async function startProcesses(
   const options = apiServerOptions(config, rack.control, credentials, descriptors.length)
   writeFileSync(apiConfig, JSON.stringify(options), { mode: 0o600 })
 
-  const role = (name: string, machine: Machine, words: readonly string[], fds: readonly number[] = []): Role =>
+  const role = (
+    name: string,
+    machine: Machine,
+    words: readonly string[],
+    fds: readonly number[] = [],
+    environment: Readonly<Record<string, string>> = {},
+  ): Role =>
     new Role({
       name,
       command: [...config.entry, ...words],
       namespace: machine.namespace,
       logPath: join(config.path, `${name}.log`),
       descriptors: fds,
+      environment,
       onExit: (reason) => onExit(name, reason),
     })
   const { network } = config
@@ -75,11 +83,17 @@ export async function startProcesses(
         ...['--cluster-cidr', network.podPrefixes.join(), '--cluster-ca', clusterCa],
       ]),
       ...rack.nodes.map((node, i) =>
-        role(`agent-${node.name}`, node, [
-          ...['agent', '--kubeconfig', agentKubeconfigs[i]!, '--node-name', node.name],
-          ...['--socket', agentSocket(config, node.name), '--service-cidr', network.servicePrefixes.join()],
-          ...(config.heartbeatMs === undefined ? [] : ['--heartbeat-interval', String(config.heartbeatMs)]),
-        ]),
+        role(
+          `agent-${node.name}`,
+          node,
+          [
+            ...['agent', '--kubeconfig', agentKubeconfigs[i]!, '--node-name', node.name],
+            ...['--socket', agentSocket(config, node.name), '--service-cidr', network.servicePrefixes.join()],
+            ...(config.heartbeatMs === undefined ? [] : ['--heartbeat-interval', String(config.heartbeatMs)]),
+          ],
+          [],
+          { NODE_OPTIONS: keeperOptions },
+        ),
       ),
     ],
   }

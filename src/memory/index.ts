@@ -1,1 +1,2 @@
+export { keeperOptions } from './flags.ts'
 export { releaseMemory } from './release.ts'

@@ -2,6 +2,7 @@ import type { NodeModule } from '../agent/index.ts'
 import type { Client } from '../client/index.ts'
 import { type Finding, type ObjectKey, type Snapshot, snapshotOf } from '../cluster/index.ts'
 import { type GatewayModel, Gateways } from '../gateways/index.ts'
+import { releaseMemory } from '../memory/index.ts'
 import type { Service } from '../objects/index.ts'
 import { Balancer, type BalancerOptions } from './balancer.ts'
 import { ConfigRefused, HaproxyMissing, leftOut, missing, refused } from './check.ts'
@@ -13,6 +14,9 @@ import { UdpPorts } from './udp-ports.ts'
 import { withoutObjects } from './without.ts'
 
 const retryMs = 1000
+/** Reading so many backends and hosts leaves garbage that is worth a pause, once. */
+const manyThings = 2000
+const calmMs = 1000
 /** Somebody has to install it first. */
 const missingRetryMs = 10_000
 /** As many objects are left out, one after another, until HAProxy takes the rest. */
@@ -45,6 +49,7 @@ export class GatewaysModule implements NodeModule {
   #queue: Promise<void> = Promise.resolve()
   #waiting = false
   #retry: NodeJS.Timeout | undefined
+  #releasing: NodeJS.Timeout | undefined
   #synced = false
   #closed = false
 
@@ -128,6 +133,7 @@ export class GatewaysModule implements NodeModule {
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#retry)
+    clearTimeout(this.#releasing)
     this.#objects.stop()
     this.#refusals.close()
     await this.#queue
@@ -184,6 +190,7 @@ export class GatewaysModule implements NodeModule {
       try {
         await this.#balancer.become(model, this.#snapshot)
         this.#settle(model)
+        this.#release(model)
         if (this.#excluded.size > 0) this.#retryIn(refusedRetryMs)
         else this.#told.clear()
         return
@@ -209,6 +216,12 @@ export class GatewaysModule implements NodeModule {
     this.#told.add(finding.says)
     this.#model = undefined
     return true
+  }
+
+  /** What reading everything for the first time left behind is given back. */
+  #release({ backends, entrances }: GatewayModel): void {
+    const things = entrances.reduce((sum, { tiers }) => sum + tiers.length, backends.length)
+    if (things >= manyThings) this.#releasing ??= setTimeout(releaseMemory, calmMs).unref()
   }
 
   #settle(accepted: GatewayModel | undefined): void {
