@@ -93,8 +93,11 @@ for (let i = 0; i < Number(count); i++) {
 }
 
 let isAsked = false
-async function work({ conversation, pod }: Client): Promise<void> {
-  while (!isAsked && !conversation.isOver && (await conversation.ask()) === pod) await pause(100)
+async function work({ conversation }: Client): Promise<void> {
+  while (!isAsked && !conversation.isOver) {
+    await conversation.ask()
+    await pause(100)
+  }
 }
 function goOn(): Promise<void>[] {
   isAsked = false

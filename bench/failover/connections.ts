@@ -126,10 +126,14 @@ async function* survivors(lab: TestLab, fault: Fault): AsyncIterable<Row> {
   await pause(200)
   const mend = await breakDown(lab, fault, address, node)
   const others = nodes.filter((one) => one !== node)
+  const [ofTcp, ofUdp] = await Promise.all([
+    tcp.count(takesPods(fault) ? others : nodes),
+    udp.count(fault === 'planned move' ? nodes : others),
+  ])
   const counted = [
-    ['TCP connections', takesPods(fault), await tcp.count(takesPods(fault) ? others : nodes)],
+    ['TCP connections', takesPods(fault), ofTcp],
     // Of datagrams nothing says which are in the middle of a flow, so that none are led to a former holder.
-    ['UDP flows', fault !== 'planned move', await udp.count(fault === 'planned move' ? nodes : others)],
+    ['UDP flows', fault !== 'planned move', ofUdp],
   ] as const
   await mend()
   for (const clients of [tcp, udp]) clients.close()
