@@ -1,2 +1,3 @@
+export type { SpeakerAnswer } from './answer.ts'
 export { cleanUpSpeaker } from './clean-up.ts'
-export { type SpeakerAnswer, SpeakerModule } from './module.ts'
+export { SpeakerModule } from './module.ts'

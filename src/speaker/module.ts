@@ -8,10 +8,11 @@ import { type Changes, drainAnnotation, type Finding, type OwnershipSource, type
 import type { Host, Namespace } from '../host/index.ts'
 import type { Service } from '../objects/index.ts'
 import type { PodNetwork } from '../pods/index.ts'
-import type { Cared, StandbyState } from '../standby/index.ts'
+import type { Cared } from '../standby/index.ts'
 import { Announcements, membersOf } from './announcements.ts'
+import { type SpeakerAnswer, speakerAnswer } from './answer.ts'
 import { ArbiterLease } from './arbiter-lease.ts'
-import type { EngineEvent, EngineState } from './engine.ts'
+import type { EngineEvent } from './engine.ts'
 import { type EngineHandle, startEngine } from './engine-handle.ts'
 import { foreignFinding, noKey } from './findings.ts'
 import { HolderStatus } from './holder-status.ts'
@@ -35,25 +36,6 @@ export interface SpeakerOptions {
   readonly log: Log
   /** Between two heartbeats, the same on all nodes; 200 unless told. */
   readonly heartbeatMs?: number
-}
-
-/** What `plumb addresses` asks of a node. */
-export interface SpeakerAnswer {
-  readonly node: string
-  /** Whether it has the key that nodes share; without it, it does nothing. */
-  readonly hasKey: boolean
-  readonly held: EngineState['held']
-  readonly links: EngineState['links']
-  /** What it knows of connections, its own and those of addresses that others hold. */
-  readonly connections: StandbyState | undefined
-  readonly seen: Readonly<Record<string, readonly string[]>>
-  readonly owners: Readonly<Record<string, string>>
-  readonly addresses: readonly {
-    readonly address: Address
-    readonly use: string
-    readonly because: string
-    readonly eligible: readonly string[]
-  }[]
 }
 
 /** Announces external addresses, as a part of the agent: claims out of objects, election and announcements in an engine. */
@@ -122,19 +104,14 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
 
   /** Answers `POST /addresses`. */
   async answer(): Promise<SpeakerAnswer> {
-    const addresses = [...this.#announcements.all.values()].map(({ claim: { address, use, because, eligible } }) => ({
-      ...{ address, use, eligible },
-      because: because.object,
-    }))
-    const { held = [], links = [], seen = new Map() } = (await this.#engine?.ask(true)) ?? {}
-    return {
+    return speakerAnswer({
       node: this.#options.nodeName,
       hasKey: this.#objects.key() !== undefined,
-      ...{ held, links, addresses },
+      announcements: this.#announcements.all,
+      owners: this.#owners,
+      state: await this.#engine?.ask(true),
       connections: await this.#survival.state(),
-      seen: Object.fromEntries(seen),
-      owners: Object.fromEntries(this.#owners),
-    }
+    })
   }
 
   /** Answers `POST /addresses/move`: hands an address that this node holds to another. */
