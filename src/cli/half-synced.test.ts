@@ -22,7 +22,7 @@ const pair = certificateOf('shop.example')
 const objects = parseAllDocuments(`
 {apiVersion: v1, kind: Node, metadata: {name: node-1}, spec: {podCIDRs: [10.244.1.0/24]}, status: {addresses: [{type: InternalIP, address: 192.0.2.11}]}}
 ---
-{apiVersion: v1, kind: Pod, metadata: {name: client, namespace: shop}, spec: {nodeName: node-1, containers: [{name: main}]}, status: {phase: Running, podIPs: [{ip: 10.244.1.2}]}}
+{apiVersion: v1, kind: Pod, metadata: {name: client, namespace: shop}, spec: {nodeName: node-1, initContainers: [{name: first, env: [{name: TOKEN, value: early-s3cret}]}], containers: [{name: main, env: [{name: TOKEN, value: late-s3cret}]}]}, status: {phase: Running, podIPs: [{ip: 10.244.1.2}]}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}, spec: {nodeName: node-1, containers: [{name: main}]}, status: {phase: Running, podIPs: [{ip: 10.244.1.3}]}}
 ---
@@ -248,6 +248,7 @@ test('what was saved answers alike anywhere, and no Secret is in it', async () =
       Buffer.from(pair.key, 'base64').toString().split('\n')[1]!,
       pair.key.slice(40, 80),
       'PRIVATE KEY',
+      's3cret',
     ])
       assert.ok(!text.includes(secret), `${secret} is in the capsule`)
     const again = await ask(url, { capsule: file, kubeconfig: '/nowhere' })

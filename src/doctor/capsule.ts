@@ -101,10 +101,13 @@ function redact(object: KubeObject): KubeObject {
   const copy = {
     ...object,
     metadata: { ...metadata, ...(annotations === undefined ? {} : { annotations: kept }) },
-  } as KubeObject & { spec?: { containers?: { env?: unknown }[] } }
-  if (object.kind !== 'Pod' || copy.spec?.containers === undefined) return copy
-  const containers = copy.spec.containers.map(({ env: ___, ...rest }) => rest)
-  return { ...copy, spec: { ...copy.spec, containers } } as KubeObject
+  } as KubeObject & { spec?: Readonly<Record<string, unknown>> }
+  if (object.kind !== 'Pod' || copy.spec === undefined) return copy
+  const withoutEnv = ['containers', 'initContainers', 'ephemeralContainers'].flatMap((field) => {
+    const list = copy.spec?.[field] as readonly { env?: unknown }[] | undefined
+    return list === undefined ? [] : [[field, list.map(({ env: ___, ...rest }) => rest)] as const]
+  })
+  return { ...copy, spec: { ...copy.spec, ...Object.fromEntries(withoutEnv) } } as KubeObject
 }
 
 /** Reads a capsule's text; a text says what is wrong with it. */

@@ -319,3 +319,33 @@ test('each recipe allows what it says and nothing more', () => {
     }
   }
 })
+
+test('what nothing tells apart is one: pods beside an ipBlock, and many workloads alike', () => {
+  const pods = Array.from({ length: 250 }, (_, at) =>
+    podObject(`p${at}`, { labels: { app: at < 240 ? 'a' : 'b' }, index: at + 2 }),
+  )
+  const blocks = ['10.244.1.0/25', '203.0.113.0/24'].map((cidr, at) =>
+    policyObject(`p${at}`, {
+      podSelector: { matchLabels: { app: 'b' } },
+      ingress: [{ from: [{ ipBlock: { cidr } }] }],
+    }),
+  )
+  const setting = settingOf([namespaceObject('ns'), nodeObject(1), ...pods, ...blocks])
+  // Within the block and beyond it, and those that the policies select.
+  assert.deepEqual(
+    analyseSetting(setting)
+      .kin.map((one) => one.pods.length)
+      .sort(),
+    [10, 114, 126],
+  )
+  const { subjects, groups, edges } = reach(setting)
+  assert.deepEqual(subjects.map((name) => groups[name]?.length).sort(), [10, 114, 126])
+  const [within] = subjects.filter((name) => groups[name]?.length === 126)
+  assert.ok(edges.some(({ from, to }) => from === within && groups[to]?.length === 10))
+  assert.ok(!edges.some(({ from, to }) => groups[from]?.length === 114 && groups[to]?.length === 10))
+  const closed = diffReach(
+    setting,
+    settingOf([namespaceObject('ns'), nodeObject(1), ...pods, ...blocks.slice(1)]),
+  ).closed
+  assert.equal(closed.filter(({ to }) => to === 'pod/ns/p245').length, 127)
+})
