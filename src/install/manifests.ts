@@ -77,8 +77,15 @@ function agents(options: InstallOptions): KubeObject {
       `--service-cidr=${options.serviceCidr}`,
       `--policies=${options.policies}`,
     ],
-    env: [{ name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }, ...apiServer(options)],
+    env: [
+      { name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
+      // As the lab's agents (`memory`): what they make that is new is little beside what they keep.
+      { name: 'NODE_OPTIONS', value: '--max-semi-space-size=4' },
+      ...apiServer(options),
+    ],
     securityContext: { privileged: true },
+    // A node with much to program is not well before it is done, and not to be ended for it.
+    startupProbe: { ...probe('/livez', 10256), periodSeconds: 2, failureThreshold: 60 },
     livenessProbe: probe('/livez', 10256),
     readinessProbe: probe('/healthz', 10256),
     resources: { requests: { cpu: '100m', memory: '200Mi' } },
