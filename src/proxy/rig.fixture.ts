@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { buildRig, host, quietLog, type Rig, type Station } from '../agent/rig.fixture.ts'
 import type { Client, Informer, Resource } from '../client/index.ts'
 import { ChangeFeed, keyOf, LiveSnapshot } from '../cluster/index.ts'
-import { spawnIn } from '../host/index.ts'
+import { type Namespace, spawnIn } from '../host/index.ts'
 import type { KubeObject } from '../objects/index.ts'
 import { GatewaysModule } from './module.ts'
 
@@ -150,8 +150,13 @@ export class GatewayRig {
 
   /** What a program prints, run outside with nothing to read. */
   run(program: string, ...words: readonly string[]): Promise<string> {
+    return this.runIn(this.rig.outsider.namespace, program, ...words)
+  }
+
+  /** The same in any namespace. */
+  runIn(namespace: Namespace, program: string, ...words: readonly string[]): Promise<string> {
     const { promise, resolve } = Promise.withResolvers<string>()
-    const child = spawnIn(this.rig.outsider.namespace, program, words, {
+    const child = spawnIn(namespace, program, words, {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let out = ''
