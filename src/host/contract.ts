@@ -273,6 +273,12 @@ export interface Host {
   bindUdp(namespace: Namespace, address: Address, port: number): { fd: number; port: number }
   /** A stream socket of `namespace` that is connecting (non-blocking), for `new net.Socket({ fd })`. */
   connectTcp(namespace: Namespace, address: Address, port: number, options?: { source?: Address }): { fd: number }
-  /** Sends one IP packet of a protocol (IANA's number); the kernel writes its header. */
-  sendPacket(namespace: Namespace, protocol: number, destination: Address, payload: Buffer): void
+  /** Sends one IP packet of a protocol (IANA's number); the kernel writes its header, and chooses the source unless told. */
+  sendPacket(
+    namespace: Namespace,
+    protocol: number,
+    destination: Address,
+    payload: Buffer,
+    options?: { source?: Address },
+  ): void
 }

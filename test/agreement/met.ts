@@ -82,7 +82,7 @@ const sendDatagram: Send = ({ namespace, source }, address, port, hear) => {
 }
 
 /** The answer to a ping does not say whom it saw. */
-const ping: Send = ({ namespace }, address, _port, hear) => {
+const ping: Send = ({ namespace, source }, address, _port, hear) => {
   const { protocol, bytes, port, mark } = craftEcho(familyOf(address))
   const tap = tapPackets(namespace, (packet) => {
     const body = parsePacket(packet)?.body
@@ -92,7 +92,7 @@ const ping: Send = ({ namespace }, address, _port, hear) => {
   })
   const ask = (): void => {
     try {
-      host.sendPacket(namespace, protocol, address, bytes)
+      host.sendPacket(namespace, protocol, address, bytes, { source })
     } catch (error) {
       if (!(error instanceof HostError)) throw error
     }
@@ -106,7 +106,7 @@ const ping: Send = ({ namespace }, address, _port, hear) => {
 }
 
 /** The kernel need not know SCTP: who gets the INIT is seen, and nobody answers it. */
-const init: Send = ({ namespace }, address, destinationPort, hear, arrivals) => {
+const init: Send = ({ namespace, source }, address, destinationPort, hear, arrivals) => {
   const { protocol, bytes, port, mark } = craftInit(destinationPort)
   arrivals.set(mark, (text) => {
     const [name, as, to] = text.split(' ')
@@ -119,7 +119,7 @@ const init: Send = ({ namespace }, address, destinationPort, hear, arrivals) => 
   })
   const ask = (): void => {
     try {
-      host.sendPacket(namespace, protocol, address, bytes)
+      host.sendPacket(namespace, protocol, address, bytes, { source })
     } catch (error) {
       if (!(error instanceof HostError)) throw error
     }
