@@ -1,6 +1,6 @@
 import { encode } from './encode.ts'
 import { hostText } from './host.ts'
-import { eachOf } from './keyed.ts'
+import { eachOf, isSameList } from './keyed.ts'
 import { hostEntry, type Part } from './lower-entry.ts'
 import { Hits } from './lower-hits.ts'
 import { lowerTier } from './lower-tier.ts'
@@ -44,7 +44,13 @@ export function lowerMaps(
   }
   add('users', userLists, lowerUsers)
   const routes = entrances.filter(({ protocol }) => protocol !== 'TCP').map(routesMap)
-  return { names: [...mapNames, ...routes], groups }
+  const names = [...mapNames, ...routes]
+  const isSame =
+    before !== undefined &&
+    before.groups.size === groups.size &&
+    isSameList(before.names, names) &&
+    [...groups].every(([name, group]) => before.groups.get(name) === group)
+  return isSame ? before : { names, groups }
 }
 
 /** The entries of some maps, by name, whole; of suffixes HAProxy takes the first that fits, so the longest is the first. */

@@ -164,13 +164,17 @@ export function renderFiles(lowered: LoweredGateway): ReadonlyMap<string, string
       [`${path}.ocsp`, bytesOf(staple)],
     ]),
     ...lowered.files,
-    ...[...entriesOf(maps, maps.names)].map(([name, entries]): [string, string] => [
-      mapPath(directory, name),
-      renderMap(entries),
-    ]),
+    ...mapFiles(maps, [directory], () => renderMaps(lowered)),
     ...[...lowered.lists].map(([path, lines]): [string, string] => [path, `${lines.join('\n')}\n`]),
     [`${directory}/haproxy.cfg`, sections.join('\n')],
   ])
+}
+
+/** Pods that come and go change none of them. */
+const mapFiles = perObjectGiven<LoweredMaps, readonly [string, string][]>()
+
+function renderMaps({ directory, maps }: LoweredGateway): [string, string][] {
+  return [...entriesOf(maps, maps.names)].map(([name, entries]) => [mapPath(directory, name), renderMap(entries)])
 }
 
 function defaultPath(directory: string, { id }: Entrance): string {

@@ -1,3 +1,5 @@
+import { isSameList } from './keyed.ts'
+
 /** A function of an object that is asked for again and again: its answer is kept as long as the object lives. */
 export function perObject<Key extends object, Value>(make: (key: Key) => Value): (key: Key) => Value {
   const known = new WeakMap<Key, Value>()
@@ -24,9 +26,4 @@ export function perObjectGiven<Key extends object, Value>(): (
     known.set(key, { given, value })
     return value
   }
-}
-
-/** Whether two lists have the same objects in the same order. */
-export function isSameList(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.length === b.length && a.every((one, at) => one === b[at])
 }

@@ -18,7 +18,7 @@ import { deleteServers, runCommands } from './socket.ts'
 import { TlsOrigins } from './tls-origins.ts'
 
 /** What HAProxy was told is written down so much later at most, all of the meantime at once. */
-const tidyMs = 200
+const tidyMs = 1000
 
 export interface BalancerOptions {
   readonly host: Host
