@@ -109,8 +109,8 @@ export class BgpModule implements NodeModule {
     this.#stopFollowing?.()
     this.#objects.close()
     await this.#queue
-    await this.#services.close()
     await this.#bird.stop(this.#model?.peers.some(({ gracefulRestart }) => gracefulRestart) === true)
+    await this.#services.close()
   }
 
   /** Everything is compiled anew, and told to BIRD. */
