@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { KubeObject } from '../src/objects/index.ts'
 import { serviceOf, sliceOf } from '../src/proxy/gateway-objects.fixture.ts'
 import type { GatewayRig } from '../src/proxy/rig.fixture.ts'
+import { chain } from './gateway/chain.ts'
 import { costs } from './gateway/costs.ts'
 import { handshakes } from './gateway/handshakes.ts'
 import { percentile, row } from './gateway/rows.ts'
@@ -11,7 +12,7 @@ import type { Row } from './row.ts'
 
 /**
  * What a request costs a gateway beside HAProxy configurations written by hand for the same routes and beside a Node proxy; how soon a
- * route and an endpoint serve; what fails while both change. Load comes from h2load, in a namespace beyond the node's.
+ * route and an endpoint serve, and what the agent needs for it; what fails while both change. Load comes from h2load, in a namespace beyond the node's.
  */
 export async function* bench(): AsyncIterable<Row> {
   const lacking = ['h2load', 'haproxy'].filter((program) => spawnSync(program, ['-v']).error !== undefined)
@@ -19,6 +20,8 @@ export async function* bench(): AsyncIterable<Row> {
   for (const routes of [10, 10_000]) yield* costs(routes)
   yield* handshakes()
   yield* changes(3000)
+  yield* chain('Ingress', 3000)
+  yield* chain('HTTPRoute', 5000)
   yield* underLoad()
 }
 

@@ -14,17 +14,19 @@ import {
 } from '../../src/objects/index.ts'
 import { gatewayClass, gatewayOf, routeOf, serviceOf, sliceOf, to } from '../../src/proxy/gateway-objects.fixture.ts'
 import { GatewayRig } from '../../src/proxy/rig.fixture.ts'
+import type { Row } from '../row.ts'
 import type { AgentStart, Memory } from './agent.ts'
+import { percentile, row } from './rows.ts'
 
 const api = { group: 'gateway.networking.k8s.io', version: 'v1' }
 const Classes: Resource = { ...api, plural: 'gatewayclasses', namespaced: false, kind: 'GatewayClass' }
 const Gateways: Resource = { ...api, plural: 'gateways', namespaced: true, kind: 'Gateway' }
 const HTTPRoutes: Resource = { ...api, plural: 'httproutes', namespaced: true, kind: 'HTTPRoute' }
 
-export type RouteKind = 'Ingress' | 'HTTPRoute'
+type RouteKind = 'Ingress' | 'HTTPRoute'
 
 /** What a change cost, from the write at the API server on. */
-export interface ChainCosts {
+interface ChainCosts {
   readonly routesMs: readonly number[]
   readonly endpointsMs: readonly number[]
   /** CPU of the agent for a change, in milliseconds. */
@@ -34,11 +36,26 @@ export interface ChainCosts {
   readonly memory: Memory
 }
 
+const changes = 100
+
 /**
  * The whole chain: a client writes to an API server, the agent of a node follows it, HAProxy answers from a new route or another pod. The
  * agent is a process of its own.
  */
-export async function measureChain(kind: RouteKind, routes: number, changes: number): Promise<ChainCosts> {
+export async function* chain(kind: RouteKind, routes: number): AsyncIterable<Row> {
+  const { routesMs, endpointsMs, routeCpuMs, endpointCpuMs, memory } = await measureChain(kind, routes)
+  const at = `at ${routes} of ${kind}`
+  for (const share of [50, 99])
+    yield row(`${at}, from the API on: a new route serves, p${share}`, percentile(routesMs, share), 'ms')
+  for (const share of [50, 99])
+    yield row(`${at}, from the API on: an endpoint serves, p${share}`, percentile(endpointsMs, share), 'ms')
+  yield row(`${at}: CPU of the agent for a new route`, routeCpuMs, 'ms')
+  yield row(`${at}: CPU of the agent for an endpoint`, endpointCpuMs, 'ms')
+  for (const [what, bytes] of Object.entries(memory))
+    yield row(`${at}: memory of the agent, ${what}`, bytes / 1e6, 'MB')
+}
+
+async function measureChain(kind: RouteKind, routes: number): Promise<ChainCosts> {
   const definitions = [join(import.meta.dirname, '../../crds/gateway-api')]
   await using api = await startTestServer({ definitions })
   const rig = new GatewayRig()
