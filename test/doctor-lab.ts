@@ -33,7 +33,8 @@ export class FaultLab {
 
   /** Starts it; pods that never become Ready are part of it. */
   async start(faults: readonly Fault[]): Promise<void> {
-    await this.cli('up', '--timeout', '120')
+    const { code, stderr } = await this.cli('up', '--timeout', '110')
+    if (code !== 0) throw new Error(`the lab does not come up: ${stderr}`)
     const { stdout } = await this.cli('kubeconfig')
     this.#env.KUBECONFIG = stdout.trim()
     await this.#apply(

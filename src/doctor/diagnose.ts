@@ -3,7 +3,7 @@ import type { Cause } from './cause.ts'
 import { isMissed } from './control.ts'
 import type { Diagnosis } from './diagnosis.ts'
 import { findEmitter } from './emitter.ts'
-import { type Collected, examine, isMeant, type Tested } from './examination.ts'
+import { type Collected, type Examination, examine, isMeant, type Tested } from './examination.ts'
 import { findBad, type ProbeResult, rungs, wasSent } from './probe.ts'
 import type { RequestExamination } from './request.ts'
 import { requestRules, rules } from './rules/index.ts'
@@ -15,9 +15,7 @@ const weight = { certain: 0, likely: 1, possible: 2 } as const
 export function diagnose(collected: Collected): Diagnosis {
   const examination = examine(collected)
   const { tested, subject, controls } = examination
-  const found = Object.entries(rules).flatMap(([rule, { judge }]) =>
-    judge(examination).map((cause): Cause => ({ rule, ...cause })),
-  )
+  const found = judgeAll(examination)
   const failing = failures(tested)
   const name = `${serviceOf(subject)} port ${subject.port.port}/${subject.transport}`
   const causes = rank([...found, ...byModel(failing, found)])
@@ -43,7 +41,9 @@ export function diagnoseRequest(examination: RequestExamination): Diagnosis {
   )
   const all = [...(backend?.tested ?? []), ...tested]
   const controls = backend?.controls ?? []
-  const causes = rank([...found, ...(backend?.causes ?? [])])
+  // What is meant so for the Service's other clients may still be what keeps the gateway out.
+  const behind = backend?.kind === 'healthy' && backend.examination !== undefined ? judgeAll(backend.examination) : []
+  const causes = rank([...found, ...(backend?.causes ?? []), ...behind])
   const name = `${request.scheme}://${request.host}${request.path}`
   return conclude({
     subject: name,
@@ -55,6 +55,12 @@ export function diagnoseRequest(examination: RequestExamination): Diagnosis {
     examination: backend?.examination,
     unseen: [...(backend?.unseen ?? []), ...(tested.length === 0 ? ['no request could be sent to a gateway'] : [])],
   })
+}
+
+function judgeAll(examination: Examination): Cause[] {
+  return Object.entries(rules).flatMap(([rule, { judge }]) =>
+    judge(examination).map((cause): Cause => ({ rule, ...cause })),
+  )
 }
 
 function conclude(
@@ -79,7 +85,9 @@ function conclude(
       causes: [],
       says: `${subject}: nothing could be tried; its objects alone show no fault`,
     }
-  const says = `${subject} answers everywhere it was tried (${tested.length} probes)`
+  const meant = tested.filter((one) => isMeant(one, tested)).length
+  const but = meant === 0 ? '' : `; ${meant} probes of others than clients are kept out by policies, as they say`
+  const says = `${subject} answers everywhere it was tried (${tested.length - meant} probes${but})`
   return { ...base, kind: 'healthy', causes: [], says }
 }
 

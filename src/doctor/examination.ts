@@ -204,9 +204,10 @@ export function roseAt(rises: readonly Rise[], place: string, counter: Counter):
   return rises.find((one) => one.place === place && one.counter === counter)?.by ?? 0
 }
 
-/** Whether a policy keeps a node out that is no client, while the client gets through: it fails as it should. */
+/** Whether a policy keeps somebody out who is no client, a node or an endpoint itself, while the client gets through: it fails as it should. */
 export function isMeant({ probe, answer, good }: Tested, tested: readonly Tested[]): boolean {
-  if (good || probe.rung !== 'other-node' || answer?.verdict.kind !== 'deny') return false
-  const clients = tested.filter((one) => one.probe.rung === 'client-pod' && one.probe.address === probe.address)
-  return /policy\//.test(answer.verdict.because.object) && clients.length > 0 && clients.every((one) => one.good)
+  if (good || answer?.verdict.kind !== 'deny' || !/policy\//.test(answer.verdict.because.object)) return false
+  const isOther = probe.from.kind === 'node' || probe.rung === 'hairpin'
+  const clients = tested.filter((one) => one.probe.rung === 'client-pod')
+  return isOther && probe.rung !== 'gateway' && clients.length > 0 && clients.every((one) => one.good)
 }

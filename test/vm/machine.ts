@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { Archive } from './archive.ts'
@@ -8,6 +8,11 @@ import type { Kernel } from './kernel.ts'
 const root = resolve(import.meta.dirname, '../..')
 /** What tests call, beside Node. */
 const programs = ['sh', 'mount', 'ip', 'nft', 'unshare', 'env', 'perl']
+/** What some tests call and skip themselves without. */
+const optional = [
+  ...['sleep', 'curl', 'cat', 'conntrack', 'ipset', 'ipvsadm'],
+  ...['iptables', 'ip6tables'].flatMap((tool) => [tool, `${tool}-save`, `${tool}-restore`]),
+]
 
 export interface Outcome {
   /** Of the program in the machine; undefined when the machine ended before it. */
@@ -102,19 +107,37 @@ echo b >/proc/sysrq-trigger
 `
 }
 
+const xtables = '/usr/lib/x86_64-linux-gnu/xtables'
+const kubeProxy = process.env.PLUMB_KUBE_PROXY ?? tryFind('kube-proxy')[0]
+
 /** Programs with the libraries that they load, where the loader looks for them. */
 function addPrograms(archive: Archive, kmod: string): void {
   const node = realpathSync(join(root, 'node_modules/.bin/node'))
-  const paths = programs.map((name) => find(name))
-  for (const [i, path] of paths.entries()) archive.copy(realpathSync(path), `/bin/${programs[i]}`)
+  const found = [
+    ...programs.map((name) => [name, find(name)] as const),
+    ...optional.flatMap((name) => tryFind(name).map((path) => [name, path] as const)),
+    ...(kubeProxy === undefined ? [] : [['kube-proxy', kubeProxy] as const]),
+  ]
+  for (const [name, path] of found) archive.copy(realpathSync(path), `/bin/${name}`)
+  const paths = found.map(([, path]) => path)
   archive.copy(node, '/repo/node_modules/.bin/node')
   archive.copy(kmod, '/bin/kmod')
   archive.link('/sbin/modprobe', '/bin/kmod')
   const listed = execFileSync('ldd', [node, kmod, ...paths], { encoding: 'utf8' })
   for (const [, library = ''] of listed.matchAll(/(\/\S+) \(0x/g)) archive.copy(realpathSync(library), library)
+  // iptables' matches and targets.
+  if (existsSync(xtables)) archive.copy(xtables)
   // What Debian's essential perl needs.
   archive.copy('/usr/lib/x86_64-linux-gnu/perl-base')
   for (const file of ['/etc/protocols', '/etc/services', '/etc/passwd', '/etc/group']) archive.copy(file)
+}
+
+function tryFind(program: string): string[] {
+  try {
+    return [find(program)]
+  } catch {
+    return []
+  }
 }
 
 function find(program: string): string {
