@@ -82,7 +82,8 @@ export function frame(directory: string, paths: Paths, entrances: readonly Entra
         ['retries', '3'],
         // A server may close an idle connection as a request is on its way to it. Such a request is tried again if it may be done twice.
         words('retry-on conn-failure empty-response'),
-        words('log ring@flows format raw local0'),
+        // Longer lines would be cut off (1,024 bytes), and a cut line is none.
+        words('log ring@flows len 8192 format raw local0'),
       ],
     },
     {

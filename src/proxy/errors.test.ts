@@ -178,3 +178,18 @@ test('while nobody reads the log the gateway serves at no cost of its own, and t
     await setTimeout(50)
   }
 })
+
+test('a path of 8 KB and 90 headers go through whole, by HTTP/1.1 and HTTP/2', { timeout: 60_000 }, async () => {
+  const path = `/good/${'a'.repeat(8000)}`
+  const headers = Array.from({ length: 90 }, (_, at) => ['-H', `x-${at}: ${at}`]).flat()
+  for (const version of ['--http1.1', '--http2-prior-knowledge']) {
+    const id = `big${version}`
+    const said = await gateway.curl(version, '-H', `x-request-id: ${id}`, ...headers, `http://203.0.113.1:20080${path}`)
+    const got = JSON.parse(said) as { path: string; headers: Record<string, string> }
+    assert.equal(got.path, path)
+    for (let at = 0; at < 90; at++) assert.equal(got.headers[`x-${at}`], String(at))
+    // Of the request line the log tells the beginning.
+    const told = (await flowOf(id)).path
+    assert.ok(told.length > 900 && path.startsWith(told), told)
+  }
+})
