@@ -79,7 +79,7 @@ export const protocolFaults: readonly Fault[] = [
     rule: 'backend-certificate', object: 'backendtlspolicy/web', field: 'spec.validation' },
   { name: 'route-refused', rows: '14', says: 'an HTTPRoute names a listener that its Gateway does not have', hides: true, target: 'http://refused.example:8483/',
     parts: { more: [gatewayOf({ host: 'refused.example', port: 8483, parent: ', sectionName: htpp' })] }, rule: 'no-route', object: 'httproute/web', field: 'status.parents' },
-  { name: 'retry-storm', rows: '73', says: 'each request of a client is six at an application that fails', target: 'http://storm.example:8484/', besides: true,
+  { name: 'retry-storm', rows: '73', says: 'each request of a client is six at an application that fails', target: 'http://storm.example:8484/',
     parts: { app: { command: answers('s.statusCode = 503; s.end()') }, more: [gatewayOf({ host: 'storm.example', port: 8484, rule: 'retry: { attempts: 5, codes: [503] }' })] },
     rule: 'retry-storm', object: 'httproute/web', field: 'retry.attempts' },
 ]

@@ -31,8 +31,6 @@ export interface Fault {
   readonly emitter?: 'gateway' | 'backend'
   /** With it nothing behind the Service can be tried, so that another fault there stays unseen. */
   readonly hides?: boolean
-  /** Named after what it makes worse, which is a cause of its own. */
-  readonly besides?: boolean
   /** Part of every test run. */
   readonly usual?: boolean
 }
