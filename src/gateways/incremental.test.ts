@@ -387,6 +387,8 @@ class Held {
 
 const serviceKeyOf = ({ kind, metadata: { namespace, name, labels } }: KubeObject): string =>
   kind === 'Service' ? `${namespace}/${name}` : `${namespace}/${labels?.['kubernetes.io/service-name']}`
+const leads = (path: string): boolean => /(routes|streams|hosts|suffixes)\.map$/.test(path)
+const isLedTo = (path: string): boolean => /(groups|regexes|actions|weights|shares)\.map$/.test(path)
 const sorted = (map: ReadonlyMap<string, string>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1))
 
 test('after any edits the gateway is what all objects read anew would make it, and commands lead there', () => {
@@ -416,6 +418,9 @@ test('after any edits the gateway is what all objects read anew would make it, a
           commands++
           const held = new Held(last!)
           for (const command of plan.commands) held.take(command)
+          const grown = plan.commands.flatMap((one) => (one.kind === 'edit-map' && one.add.size > 0 ? [one.path] : []))
+          const [leading, led] = [grown.findIndex(leads), grown.findLastIndex(isLedTo)]
+          assert.ok(leading < 0 || led < leading, `what is led to comes first: ${grown.join(', ')}`)
           const wanted = new Held(lowered)
           for (const [path, entries] of wanted.maps) {
             assert.deepEqual(sorted(held.maps.get(path)!), sorted(entries), path)

@@ -17,6 +17,7 @@ interface Group {
 
 /** All maps, in parts. */
 export interface LoweredMaps {
+  /** In the order of look-ups. */
   readonly names: readonly string[]
   readonly groups: ReadonlyMap<string, Group>
 }
@@ -44,7 +45,7 @@ export function lowerMaps(
   }
   add('users', userLists, lowerUsers)
   const routes = entrances.filter(({ protocol }) => protocol !== 'TCP').map(routesMap)
-  const names = [...mapNames, ...routes]
+  const names = mapNames(routes)
   const isSame =
     before !== undefined &&
     before.groups.size === groups.size &&

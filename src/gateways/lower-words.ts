@@ -15,11 +15,13 @@ export interface Place {
   readonly nowMs: number
 }
 
-/** The names of the maps that every gateway has. */
-export const mapNames = [
-  ...['hosts', 'suffixes', 'parents', 'groups', 'regexes', 'actions', 'weights', 'shares'],
-  ...['names', 'name-suffixes', 'streams', 'stream-suffixes'],
-] as const
+/** The names of all maps in the order in which a request looks them up, with those of the routes of entrances. */
+export function mapNames(routes: readonly string[]): string[] {
+  return [
+    ...['names', 'name-suffixes', 'hosts', 'suffixes', 'parents', ...routes, 'streams', 'stream-suffixes'],
+    ...['groups', 'regexes', 'actions', 'weights', 'shares'],
+  ]
+}
 
 export function mapPath(directory: string, name: string): string {
   return `${directory}/${name}.map`

@@ -1,4 +1,5 @@
 import { createConnection } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import {
   type Command,
   deleteServer,
@@ -57,7 +58,14 @@ const prompt = '\n> '
 /** Carries out commands in order; rejects with the first that HAProxy refused. */
 export async function runCommands(path: string, commands: readonly Command[]): Promise<void> {
   let exchanges: Exchange[] = []
+  let isGrown = false
   for (const command of commands) {
+    if (!isGrown && takesAway(command)) {
+      isGrown = true
+      if (exchanges.length > 0) await exchange(path, exchanges)
+      exchanges = []
+      await pause(graceMs)
+    }
     if (command.kind !== 'set-map') {
       exchanges.push(...renderCommand(command))
       continue
@@ -68,6 +76,13 @@ export async function runCommands(path: string, commands: readonly Command[]): P
     exchanges = [...fillMap(command.path, version, command.entries)]
   }
   if (exchanges.length > 0) await exchange(path, exchanges)
+}
+
+/** Requests that are on their way through the maps have found what goes, and look it up in the next. */
+const graceMs = 10
+
+function takesAway(command: Command): boolean {
+  return command.kind === 'edit-map' && command.remove.length > 0
 }
 
 /** Deletes servers in maintenance; answers those that still have connections. */
