@@ -77,6 +77,13 @@ up() {
   for node in $nodes; do
     ip netns exec "$node" unshare --mount --pid --uts --ipc --fork --mount-proc setsid "$self" node "$node" "$bin" "$images" > "$run/$node.log" 2>&1 &
   done
+  # The API server asks pods itself for `proxy`, from a machine on which no agent runs.
+  for node in $nodes; do
+    until prefixes=$("$self" kubectl get node "$node" -o 'jsonpath={.spec.podCIDRs[*]}' 2>/dev/null) && [ -n "$prefixes" ]; do sleep 1; done
+    for prefix in $prefixes; do
+      case $prefix in *:*) ip -n $control route add "$prefix" via "fd00:31::1${node#plumb-k}" ;; *) ip -n $control route add "$prefix" via "$(address "$node")" ;; esac
+    done
+  done
 }
 
 # Runs inside the namespaces of a node.

@@ -9,7 +9,7 @@ import { parse } from 'yaml'
 import { TestLab } from './lab.fixture.ts'
 
 /** Seconds; the long run asks for more. */
-const cuts = (process.env.PLUMB_CUTS ?? '14').split(',').map(Number)
+const cuts = (process.env.PLUMB_CUTS ?? '8').split(',').map(Number)
 const lab = new TestLab('api-cut')
 const node = 'node-2'
 

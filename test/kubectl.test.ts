@@ -8,9 +8,9 @@ import { after, before, test } from 'node:test'
 import { findKubectls, runKubectl, runScript, type Step } from '../src/apiserver/kubectl.fixture.ts'
 import { down, type LabSummary, up } from '../src/lab/index.ts'
 
-// The kubectls of this machine against nodes with kubelets: what runs in pods, and what controllers answer.
+// The newest kubectl of this machine (the long run: every one) against nodes with kubelets: what runs in pods, and what controllers answer.
 const name = 'kubectl'
-const kubectls = findKubectls()
+const kubectls = process.env.PLUMB_KUBECTLS === 'all' ? findKubectls() : findKubectls().slice(-1)
 let root: string
 let summary: LabSummary
 

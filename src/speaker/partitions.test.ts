@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { observePartitions } from './partitions.fixture.ts'
 import { makeSegment } from './segment.fixture.ts'
 
-const count = Number(process.env.PLUMB_PARTITIONS ?? 100)
+const count = Number(process.env.PLUMB_PARTITIONS ?? 40)
 
 test(`in ${count} random partitions, cuts one way and stops never do two answer for an address`, {
   timeout: 60_000 + count * 1000,
