@@ -1,4 +1,4 @@
-import { contains } from '../addr/index.ts'
+import { contains, findAddress } from '../addr/index.ts'
 import type { Snapshot } from '../cluster/index.ts'
 import { frontsOf, type NodeState, type Subject } from '../doctor/index.ts'
 import type { Namespace } from '../host/index.ts'
@@ -15,14 +15,21 @@ export function lookAtConnections(
   const prefixes = [...snapshot.nodes.values()].flatMap(nodePrefixes)
   const backends = new Set(subject.backends.map(({ address }) => address))
   const own = new Set(node.network.addresses().map(({ address }) => address))
+  const listed = new Set(
+    [...snapshot.slices.values()].flatMap(({ endpoints }) =>
+      endpoints.flatMap(({ addresses }) => addresses.flatMap((text) => findAddress(text) ?? [])),
+    ),
+  )
   const crowd = findCrowd(connections, subject)
   return {
     stale: findStaleConnections(connections, subject, frontsOf(snapshot, subject), own),
+    // A node itself asks former pods as well: its kubelet probes them until it knows better.
     lost: findLostClients(
-      connections,
+      connections.filter(({ original }) => !own.has(original.source)),
       subject,
       (address) =>
         backends.has(address) ||
+        listed.has(address) ||
         snapshot.findPod(address) !== undefined ||
         !prefixes.some((prefix) => contains(prefix, address)),
     ),

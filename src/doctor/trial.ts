@@ -62,7 +62,9 @@ function tryPolicy(examination: Examination, patch: Patch): Trial | undefined {
   const then = copyOf(snapshot)
   then.put('policies', key, applyPatch(policy, patch))
   // Nodes that are kept out are no clients.
-  const failed = tested.filter(({ good, probe }) => !good && probe.rung !== 'other-node')
+  const lost = tested.filter(({ good }) => !good)
+  const ofPods = lost.filter(({ probe }) => probe.from.kind !== 'node')
+  const failed = ofPods.length > 0 ? ofPods : lost
   const denied = failed.flatMap(({ probe }) => {
     const answer = explainProbe({ ...examination, snapshot: then }, probe)
     return answer?.verdict.kind === 'deny'

@@ -17,7 +17,6 @@ const healed = faults.filter(({ name }) =>
     'external-local',
     'internal-local',
     'source-ranges',
-    'lossy-selector',
     'proxy-sent',
     'policy-ingress',
     'policy-egress',
