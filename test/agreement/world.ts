@@ -1,5 +1,6 @@
 // A cluster of three nodes for real: agents on namespaces, servers in every pod, on every node and beyond the router.
 
+import { setTimeout as pause } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { type Address, type Family, familyOf, parseAddress } from '../../src/addr/index.ts'
 import { EgressRig, outside } from '../../src/agent/egress.fixture.ts'
@@ -118,7 +119,12 @@ export class World {
     this.#held = wanted
     for (const address of new Set([...this.owners.keys(), ...egress.owners.keys()]))
       this.rig.owners.move(address, egress.owners.get(address))
+    const isOrphaned = [...this.owners.keys()].some((address) => !egress.owners.has(address))
     this.owners = egress.owners
+    await this.rig.settled()
+    if (!isOrphaned) return
+    // For two seconds the former owner of an address without a successor goes on.
+    await pause(2500)
     await this.rig.settled()
   }
 
