@@ -1,14 +1,20 @@
 import type { Client, Informer } from '../client/index.ts'
+import { serviceNameLabel } from '../cluster/index.ts'
+import { selects } from '../endpoints/index.ts'
 import {
   type DaemonSet,
   DaemonSets,
   type Deployment,
   Deployments,
+  type EndpointSlice,
+  EndpointSlices,
   type KubeObject,
   type Node,
   Nodes,
   type Pod,
   Pods,
+  type Service,
+  Services,
   type StatefulSet,
   StatefulSets,
 } from '../objects/index.ts'
@@ -25,11 +31,13 @@ interface Caches {
   readonly deployments: Informer<Deployment>
   readonly statefulSets: Informer<StatefulSet>
   readonly daemonSets: Informer<DaemonSet>
+  readonly services: Informer<Service>
+  readonly slices: Informer<EndpointSlice>
 }
 
 /**
- * Waits until all nodes, workloads and pods are Ready, or until `timeoutMs` is over; resolves to what is not. Pods that have
- * completed count as settled; Jobs are not waited for.
+ * Waits until all nodes, workloads and pods are Ready and Services know of their pods, or until `timeoutMs` is over; resolves to what is not.
+ * Pods that have completed count as settled; Jobs are not waited for.
  */
 export async function waitUntilSettled(client: Client, nodeCount: number, timeoutMs: number): Promise<Unsettled[]> {
   const caches: Caches = {
@@ -38,6 +46,8 @@ export async function waitUntilSettled(client: Client, nodeCount: number, timeou
     deployments: client.informer<Deployment>(Deployments),
     statefulSets: client.informer<StatefulSet>(StatefulSets),
     daemonSets: client.informer<DaemonSet>(DaemonSets),
+    services: client.informer<Service>(Services),
+    slices: client.informer<EndpointSlice>(EndpointSlices),
   }
   const informers = Object.values(caches) as Informer<KubeObject>[]
   try {
@@ -57,7 +67,8 @@ export async function waitUntilSettled(client: Client, nodeCount: number, timeou
   }
 }
 
-function findUnsettled({ nodes, pods, deployments, statefulSets, daemonSets }: Caches, nodeCount: number): Unsettled[] {
+function findUnsettled(caches: Caches, nodeCount: number): Unsettled[] {
+  const { nodes, pods, deployments, statefulSets, daemonSets, services, slices } = caches
   const found: Unsettled[] = []
   if (nodes.size < nodeCount) found.push({ object: 'nodes', reason: `${nodes.size} of ${nodeCount} are registered` })
   for (const node of nodes.values()) {
@@ -88,8 +99,22 @@ function findUnsettled({ nodes, pods, deployments, statefulSets, daemonSets }: C
     const reason = podProblem(pod)
     if (reason !== undefined) found.push({ object: `pod/${pod.metadata.namespace}/${pod.metadata.name}`, reason })
   }
+  const served = new Set(
+    [...slices.values()]
+      .filter(({ endpoints }) => endpoints.some(({ conditions }) => conditions?.ready !== false))
+      .map(({ metadata }) => `${metadata.namespace}/${metadata.labels?.[serviceNameLabel]}`),
+  )
+  for (const service of services.values()) {
+    const key = `${service.metadata.namespace}/${service.metadata.name}`
+    if (served.has(key) || ![...pods.values()].some((pod) => isReady(pod) && selects(service, pod))) continue
+    found.push({ object: `service/${key}`, reason: 'none of its pods that are Ready is in an EndpointSlice' })
+  }
   return found
 }
+
+const isReady = ({ metadata, status }: Pod): boolean =>
+  metadata.deletionTimestamp === undefined &&
+  status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
 
 function note(
   found: Unsettled[],
