@@ -83,16 +83,6 @@ async function ask(url: string, ...words: readonly string[]): Promise<Answer> {
 const trouble = (): string => `${gateway.log.lines.join('\n')}\n${JSON.stringify(gateway.module.findings)}`
 const codes = (): string[] => gateway.module.findings.map(({ code }) => code).sort()
 
-/** Serves Ingresses for the time of a test. */
-async function serving(objects: readonly KubeObject[], run: () => Promise<void>): Promise<void> {
-  await gateway.change(objects)
-  try {
-    await run()
-  } finally {
-    await gateway.change([], objects)
-  }
-}
-
 test('rewrite-target: groups of a regular expression, or the whole path; x-forwarded-prefix and upstream-vhost', async () => {
   const groups = ingress('groups', 'r.example', { 'use-regex': 'true', 'rewrite-target': '/$2' }, [
     { path: '/api(/|$)(.*)', to: 'a', type: 'ImplementationSpecific' },
@@ -103,7 +93,7 @@ test('rewrite-target: groups of a regular expression, or the whole path; x-forwa
     { 'rewrite-target': '/new', 'x-forwarded-prefix': '/old', 'upstream-vhost': 'inner.example' },
     [{ path: '/old', to: 'b' }],
   )
-  await serving([groups, whole], async () => {
+  await gateway.serving([groups, whole], async () => {
     for (const [asked, got] of [
       ['/api', '/'],
       ['/api/', '/'],
@@ -139,7 +129,7 @@ test('redirects: to HTTPS, for good, for now, of the root, and between www and t
     ingress('root', 'root.example', { 'app-root': '/app' }, to),
     ingress('www', 'bare.example', { 'from-to-www-redirect': 'true', 'server-alias': 'other.example' }, to),
   ]
-  await serving(objects, async () => {
+  await gateway.serving(objects, async () => {
     const cases = [
       ['http://tls.example/p?q=1', 308, 'https://tls.example/p?q=1'],
       ['http://plain.example/', 200, undefined],
@@ -171,7 +161,7 @@ test('fences: addresses that may or may not come, and bodies that are too long',
     ingress('wrong', 'wrong.example', { 'whitelist-source-range': '10.0.0.0/8;everybody' }, to),
     ingress('small', 'small.example', { 'proxy-body-size': '1k' }, to),
   ]
-  await serving(objects, async () => {
+  await gateway.serving(objects, async () => {
     assert.equal((await ask('http://allowed.example/')).status, 200, trouble())
     assert.equal((await ask('http://others.example/')).status, 403)
     const denied = await ask('http://denied.example/')
@@ -190,7 +180,7 @@ test('CORS as ingress-nginx has it unless told', async () => {
     { 'enable-cors': 'true', 'cors-allow-origin': 'https://app.example', 'cors-max-age': '60' },
     [{ path: '/', to: 'a' }],
   )
-  await serving([object], async () => {
+  await gateway.serving([object], async () => {
     const preflight = ['-X', 'OPTIONS', '-H', 'access-control-request-method: PUT']
     const answer = await ask('http://cors.example/', '-H', 'origin: https://app.example', ...preflight)
     assert.equal(answer.status, 204, trouble())
@@ -209,7 +199,7 @@ test('canaries: by header, by value, by cookie, by weight; without anybody to be
   const half = ingress('half', 'h.example', {}, [{ path: '/', to: 'a' }])
   const weighted = ingress('weighted', 'h.example', { canary: 'true', 'canary-weight': '50' }, [{ path: '/', to: 'b' }])
   const alone = ingress('alone', 'nobody.example', { canary: 'true' }, [{ path: '/', to: 'b' }])
-  await serving([main, canary, half, weighted, alone], async () => {
+  await gateway.serving([main, canary, half, weighted, alone], async () => {
     const cases = [
       [[], 8001],
       [['-H', 'x-canary: always'], 8002],
@@ -256,7 +246,7 @@ test('what pods are spoken to in: gRPC, TLS without a check; sessions keep their
     ingress('sticky', 'sticky.example', { affinity: 'cookie', 'session-cookie-name': 'route' }, to('a')),
   ]
   try {
-    await serving(objects, async () => {
+    await gateway.serving(objects, async () => {
       assert.equal((await ask('http://grpc.example/')).from, 'backend-1:8003', trouble())
       assert.equal((await ask('http://https.example/')).from, 'tls')
       const passed = await gateway.curl(
@@ -289,7 +279,7 @@ test('who counts on a guard that cannot be kept gets 500 and the reason; snippet
     ingress('unknown', 'unknown.example', { 'no-such-thing': 'x', 'proxy-body-size': 'huge' }, to),
     ingress('checked', 'checked.example', { 'backend-protocol': 'HTTPS', 'proxy-ssl-verify': 'on' }, to),
   ]
-  await serving(objects, async () => {
+  await gateway.serving(objects, async () => {
     for (const name of ['auth', 'basic', 'checked'])
       assert.equal((await ask(`http://${name}.example/`)).status, 500, name + trouble())
     for (const name of ['snippet', 'unknown']) assert.equal((await ask(`http://${name}.example/`)).status, 200)

@@ -49,15 +49,6 @@ async function ask(name: string, ...words: string[]): Promise<{ status: number; 
   return { status: Number(head.slice(9, 12)), head, body }
 }
 
-async function serving(objects: readonly KubeObject[], run: () => Promise<void>): Promise<void> {
-  await gateway.change(objects)
-  try {
-    await run()
-  } finally {
-    await gateway.change([], objects)
-  }
-}
-
 /** What openssl makes of a password; kinds are those of crypt(3). */
 const hashOf = (password: string, kind: string): string =>
   spawnSync('openssl', ['passwd', kind, password], { encoding: 'utf8' }).stdout.trim()
@@ -86,7 +77,7 @@ test('auth-type basic: every kind of hash of htpasswd, both kinds of Secret, a r
       'a',
     ),
   ]
-  await serving(objects, async () => {
+  await gateway.serving(objects, async () => {
     for (const [name, [, password]] of Object.entries(users)) {
       for (let n = 0; n < 2; n++)
         assert.equal((await ask('file.example', '-u', `${name}:${password}`)).status, 200, `${name} ${trouble()}`)
@@ -132,7 +123,7 @@ test('auth-url: the Service is asked about every request; its word, its headers 
     ingressOf('foreign', 'foreign.example', { 'auth-url': 'http://auth.other.svc/verify' }, 'a'),
     ingressOf('absent', 'absent.example', { 'auth-url': 'http://nobody.ns.svc/verify' }, 'a'),
   ]
-  await serving(objects, async () => {
+  await gateway.serving(objects, async () => {
     asked.length = 0
     const passed = await ask('asked.example', '-b', 'user=ann', '-H', 'x-user: somebody else', '-d', 'a body')
     assert.equal(passed.status, 200, trouble())

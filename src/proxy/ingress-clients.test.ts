@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
-import type { KubeObject } from '../objects/index.ts'
 import { authoritySecretOf, type Issued, issue, tlsSecretOf } from './authority.fixture.ts'
 import { serviceOf, sliceOf } from './gateway-objects.fixture.ts'
 import { ingressOf, plumbClass } from './ingress-objects.fixture.ts'
@@ -77,15 +76,6 @@ const atPath = (host: string, path: string) => ({
   ],
 })
 
-async function serving(objects: readonly KubeObject[], run: () => Promise<void>): Promise<void> {
-  await gateway.change(objects)
-  try {
-    await run()
-  } finally {
-    await gateway.change([], objects)
-  }
-}
-
 interface Answer {
   readonly status: number
   readonly head: string
@@ -129,7 +119,7 @@ test('a host that asks for certificates: who has a right one, a wrong one, none;
     ...atPath('a.example', '/beside'),
   })
   const open = ingressOf('open', 'open.example', {}, 'a', withTls('open.example'))
-  await serving([strict, beside, open], async () => {
+  await gateway.serving([strict, beside, open], async () => {
     const answer = await ask('https://a.example/', 'ann', '-H', 'ssl-client-verify: nobody', '-H', 'ssl-client-cert: x')
     assert.deepEqual([answer.status, answer.from], [200, 'backend-1:8001'], answer.head + trouble())
     const { 'ssl-client-cert': cert = '', ...told } = answer.headers
@@ -168,7 +158,7 @@ test('modes, depths, names and pages', async () => {
     asking('named', { 'auth-tls-match-cn': 'CN=(ann|eve)' }),
     asking('paged', { 'auth-tls-error-page': 'https://help.example/certificates' }),
   ]
-  await serving(objects, async () => {
+  await gateway.serving(objects, async () => {
     const cases: readonly [host: string, who: string | undefined, status: number, verify?: RegExp][] = [
       ['optional', undefined, 200, /^NONE$/],
       ['optional', 'ann', 200, /^SUCCESS$/],
@@ -205,7 +195,7 @@ test('no connection made for another host is good for one that asks: by Host, by
     ingressOf('open', 'open.example', {}, 'a', withTls('open.example')),
     ingressOf('wild', '*.example', { 'auth-tls-secret': 'other' }, 'a', withTls('*.example', 'wild')),
   ]
-  await serving(objects, async () => {
+  await gateway.serving(objects, async () => {
     assert.equal(await statusOf('https://a.example/', 'ann'), 200, trouble())
     assert.equal(await statusOf('https://b.example/', 'stranger'), 200)
     assert.equal(await statusOf('https://c.example/', 'stranger'), 200)
@@ -272,7 +262,7 @@ test('what cannot be judged lets nobody in: no Secret, no authority in it, a sec
     ingressOf('first', 'two.example', { 'auth-tls-secret': 'one' }, 'a'),
     ingressOf('second', 'two.example', { 'auth-tls-secret': 'other' }, 'a', atPath('two.example', '/second')),
   ]
-  await serving(objects, async () => {
+  await gateway.serving(objects, async () => {
     for (const name of ['lost', 'half', 'elsewhere', 'wrong', 'secretless'])
       assert.equal(await statusOf(`https://${name}.example/`, 'ann'), 500, `${name} ${trouble()}`)
     assert.deepEqual(

@@ -60,15 +60,6 @@ async function ask(name: string, ...words: readonly string[]): Promise<{ status:
   return { status: Number(head.slice(9, 12)), head, body }
 }
 
-async function serving(objects: readonly KubeObject[], run: () => Promise<void>): Promise<void> {
-  await gateway.change(objects)
-  try {
-    await run()
-  } finally {
-    await gateway.change([], objects)
-  }
-}
-
 const lines = (head: string, name: string): string[] =>
   head.split('\r\n').flatMap((line) => (line.startsWith(`${name}: `) ? line.slice(name.length + 2) : []))
 const faults = (): string[] => gateway.module.findings.map(({ code, object }) => `${object.slice(11)} ${code}`).sort()
@@ -88,7 +79,7 @@ test('cookies of sessions: path, domain, SameSite and Secure as told, and the po
     session('none', { 'session-cookie-samesite': 'None' }),
     session('wrong', { 'session-cookie-path': '/x; Domain=evil.example', 'session-cookie-samesite': 'Perhaps' }),
   ]
-  await serving(objects, async () => {
+  await gateway.serving(objects, async () => {
     const attributes = async (name: string): Promise<string> =>
       lines((await ask(name)).head, 'set-cookie')
         .join()
@@ -123,7 +114,7 @@ test('answers: the inner address of pods in location and cookies becomes the out
       'moves',
     ),
   ]
-  await serving(objects, async () => {
+  await gateway.serving(objects, async () => {
     const said = async (name: string) => {
       const { head } = await ask(name)
       return [...lines(head, 'location'), ...lines(head, 'set-cookie')]
@@ -155,7 +146,7 @@ test('satisfy any: an address or a proof; allowlist-source-range is a fence as i
     fenced('broken', 'everybody', {}),
     ingressOf('denied', 'denied.example', { 'denylist-source-range': own, 'auth-url': url, satisfy: 'any' }, 'a'),
   ]
-  await serving(objects, async () => {
+  await gateway.serving(objects, async () => {
     const proof = ['-H', 'cookie: user=ann']
     const got = async (name: string) => [(await ask(name)).status, (await ask(name, ...proof)).status]
     assert.deepEqual(await got('here'), [200, 200], trouble())
@@ -186,7 +177,7 @@ test('copies to another host and without a body; who is asked gets headers of a 
     ingressOf('variable', 'variable.example', { ...auth, 'auth-proxy-set-headers': 'variable' }, 'a'),
     ingressOf('lost', 'lost.example', { ...auth, 'auth-proxy-set-headers': 'nobody' }, 'a'),
   ]
-  await serving(objects, async () => {
+  await gateway.serving(objects, async () => {
     for (const name of ['copied', 'whole']) {
       copies.length = 0
       const answer = await ask(name, '-d', 'hello')

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import type { KubeObject } from '../objects/index.ts'
 import { serviceOf, sliceOf } from './gateway-objects.fixture.ts'
 import { ingressOf, plumbClass } from './ingress-objects.fixture.ts'
 import { exchange } from './raw-clients.fixture.ts'
@@ -32,18 +31,9 @@ const held: (() => void)[] = []
 const get = (host: string, path = '/', more = ''): string => `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${more}\r\n`
 const trouble = (): string => `${gateway.log.lines.join('\n')}\n${JSON.stringify(gateway.module.findings)}`
 
-async function serving(objects: readonly KubeObject[], run: () => Promise<void>): Promise<void> {
-  await gateway.change(objects)
-  try {
-    await run()
-  } finally {
-    await gateway.change([], objects)
-  }
-}
-
 test('limit-rps and limit-rpm: a burst passes, more is 503 and told why; other clients and other Ingresses have their own', async () => {
   const client = gateway.rig.outsider.addresses[4]
-  await serving(
+  await gateway.serving(
     [
       ingressOf('rpm', 'rpm.example', { 'limit-rpm': '2', 'limit-burst-multiplier': '3' }, 'a'),
       ingressOf('rps', 'rps.example', { 'limit-rps': '1' }, 'a'),
@@ -70,7 +60,7 @@ test('limit-rps and limit-rpm: a burst passes, more is 503 and told why; other c
 })
 
 test('limit-connections: more requests under way than allowed are 503, until one is over', async () => {
-  await serving([ingressOf('few', 'few.example', { 'limit-connections': '2' }, 'slow')], async () => {
+  await gateway.serving([ingressOf('few', 'few.example', { 'limit-connections': '2' }, 'slow')], async () => {
     const under = [exchange(gateway.connect(80), get('few.example')), exchange(gateway.connect(80), get('few.example'))]
     while (held.length < 2) await new Promise(setImmediate)
     const refused = await exchange(gateway.connect(80), get('few.example'))
@@ -89,7 +79,7 @@ test('limit-connections: more requests under way than allowed are 503, until one
 })
 
 test('upstream-hash-by keeps equal requests with one pod, and different ones are spread; load-balance is taken', async () => {
-  await serving(
+  await gateway.serving(
     [
       ingressOf('uri', 'uri.example', { 'upstream-hash-by': '$request_uri' }, 'a'),
       ingressOf('header', 'header.example', { 'upstream-hash-by': '$http_x_user' }, 'a'),
@@ -126,7 +116,7 @@ test('proxy-next-upstream: another pod is asked for codes that it names, not for
       answer.writeHead(status).end(`{"from":"${station.name}"}`)
     })
   }
-  await serving(
+  await gateway.serving(
     [
       serviceOf('half'),
       sliceOf('half', 8003, one, two),
@@ -167,7 +157,7 @@ test('proxy-body-size: what is announced as too long is not begun, and of the re
       answer.end('{"from":"whole"}')
     })
   })
-  await serving(
+  await gateway.serving(
     [
       serviceOf('body'),
       sliceOf('body', 8004, one),

@@ -35,15 +35,6 @@ async function ask(name: string, ...words: string[]): Promise<{ status: number; 
   return { status: Number(head.slice(9, 12)), head, body }
 }
 
-async function serving(objects: readonly KubeObject[], run: () => Promise<void>): Promise<void> {
-  await gateway.change(objects)
-  try {
-    await run()
-  } finally {
-    await gateway.change([], objects)
-  }
-}
-
 test('service-upstream: the address of the Service is asked, as it changes; without one its pods are', async () => {
   const [one, two] = gateway.rig.backends
   const at = (clusterIP: string): Service => ({ ...serviceOf('s'), spec: { ...serviceOf('s').spec, clusterIP } })
@@ -58,7 +49,7 @@ test('service-upstream: the address of the Service is asked, as it changes; with
     const { status, body } = await ask(name)
     return status === 200 ? JSON.parse(body).from : String(status)
   }
-  await serving(objects, async () => {
+  await gateway.serving(objects, async () => {
     assert.equal(await from('itself.example'), `${two.name}:80`, trouble())
     assert.equal(await from('pods.example'), `${one.name}:8001`)
     // Nobody listens there at port 80.
@@ -87,7 +78,7 @@ test('custom-headers: answers have the headers of the ConfigMap, as it changes; 
       return ingressOf(short, `${short}.example`, named(name), 'a')
     }),
   ]
-  await serving(objects, async () => {
+  await gateway.serving(objects, async () => {
     const { status, head } = await ask('own.example')
     assert.equal(status, 200, trouble())
     assert.match(head, /x-frame-options: DENY/i)
@@ -119,7 +110,7 @@ test('mirror-target: a Service gets a copy of every request as it came; no copy,
     ingressOf('outside', 'outside.example', { 'mirror-target': 'https://mirror.example.com/$request_uri' }, 'a'),
     ingressOf('foreign', 'foreign.example', { 'mirror-target': 'http://copy.other.svc' }, 'a'),
   ]
-  await serving(objects, async () => {
+  await gateway.serving(objects, async () => {
     const copied = async (count: number): Promise<void> => {
       while (copies.length < count) await new Promise((resolve) => setTimeout(resolve, 5))
     }

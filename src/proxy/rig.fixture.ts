@@ -143,6 +143,16 @@ export class GatewayRig {
     return promise
   }
 
+  /** Has objects for as long as something runs. */
+  async serving(objects: readonly KubeObject[], run: () => Promise<void>): Promise<void> {
+    await this.change(objects)
+    try {
+      await run()
+    } finally {
+      await this.change([], objects)
+    }
+  }
+
   /** What the real curl prints, run outside. */
   curl(...words: readonly string[]): Promise<string> {
     return this.run('curl', '-s', '-m', '10', ...words)

@@ -81,6 +81,19 @@ const sendDatagram: Send = ({ namespace, source }, address, port, hear) => {
   }
 }
 
+/** Sends at once and a second later; what cannot be sent is lost. */
+function sendTwice(send: () => void): NodeJS.Timeout {
+  const ask = (): void => {
+    try {
+      send()
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error
+    }
+  }
+  ask()
+  return setTimeout(ask, 1000)
+}
+
 /** The answer to a ping does not say whom it saw. */
 const ping: Send = ({ namespace, source }, address, _port, hear) => {
   const { protocol, bytes, port, mark } = craftEcho(familyOf(address))
@@ -90,15 +103,7 @@ const ping: Send = ({ namespace, source }, address, _port, hear) => {
     if (body?.kind === 'icmp' && body.about.sourcePort === port && body.says.includes('port unreachable'))
       hear('ECONNREFUSED')
   })
-  const ask = (): void => {
-    try {
-      host.sendPacket(namespace, protocol, address, bytes, { source })
-    } catch (error) {
-      if (!(error instanceof HostError)) throw error
-    }
-  }
-  ask()
-  const again = setTimeout(ask, 1000)
+  const again = sendTwice(() => host.sendPacket(namespace, protocol, address, bytes, { source }))
   return () => {
     clearTimeout(again)
     tap.close()
@@ -117,15 +122,7 @@ const init: Send = ({ namespace, source }, address, destinationPort, hear, arriv
     if (body?.kind === 'icmp' && body.about.sourcePort === port && body.says.includes('port unreachable'))
       hear('ECONNREFUSED')
   })
-  const ask = (): void => {
-    try {
-      host.sendPacket(namespace, protocol, address, bytes, { source })
-    } catch (error) {
-      if (!(error instanceof HostError)) throw error
-    }
-  }
-  ask()
-  const again = setTimeout(ask, 1000)
+  const again = sendTwice(() => host.sendPacket(namespace, protocol, address, bytes, { source }))
   return () => {
     clearTimeout(again)
     arrivals.delete(mark)
