@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { startTestServer, type TestServer } from '../../src/apiserver/server.fixture.ts'
 import { type Client, connect, type Resource } from '../../src/client/index.ts'
+import { keeperOptions } from '../../src/memory/index.ts'
 import {
   EndpointSlices,
   IngressClasses,
@@ -174,7 +175,7 @@ function writerOf(kind: RouteKind, client: Client): (at: number, host: string) =
 async function startAgent(server: AgentStart['server'], rig: GatewayRig): Promise<ChildProcess> {
   const start = { server, namespace: rig.rig.node.path, directory: `${rig.directory}/agent` }
   const child = fork(join(import.meta.dirname, 'agent.ts'), [JSON.stringify(start)], {
-    execArgv: ['--max-semi-space-size=4'],
+    execArgv: [keeperOptions],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   await new Promise((resolve, reject) => {
