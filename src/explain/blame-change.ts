@@ -5,7 +5,7 @@ import type { KubeObject, Pod } from '../objects/index.ts'
 import { explainPolicies, type Grant, policiesFor } from '../policies/index.ts'
 import type { Setting } from './setting.ts'
 
-/** A connection between two workloads; whichever is undefined is no pod. */
+/** A connection between two workloads; whichever is undefined is no pod, one that is an address may be any. */
 export interface Changed {
   readonly from: string | undefined
   readonly to: string | undefined
@@ -32,7 +32,7 @@ export class Blamer {
 
   connection({ from, to, protocol, port }: Changed): Because {
     const deciding = this.#sides.flatMap(({ snapshot, podOf }) => {
-      const [source, destination] = [from, to].map((name) => name && addressOf(podOf.get(name)))
+      const [source, destination] = [from, to].map((name) => name && (addressOf(podOf.get(name)) ?? findAddress(name)))
       if (!source || !destination) return []
       const { sides, denied } = explainPolicies(snapshot, { source, destination, protocol, port })
       return [...(denied === undefined ? [] : [denied]), ...sides].map(({ verdict }) => verdict.because)

@@ -108,6 +108,37 @@ test('every way that is promised: who is behind it and for whom', () => {
   assert.match(db?.says ?? '', /nobody on 1 nodes \(node-2\)/)
 })
 
+test('an endpoint that is no pod, as the API server’s, is behind its Service for those whose policies let them go there', () => {
+  const api = `${first}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: kubernetes, namespace: default}
+spec: {clusterIP: 10.96.0.1, ports: [{name: https, port: 443, targetPort: 6443}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: kubernetes, namespace: default, labels: {kubernetes.io/service-name: kubernetes}}
+addressType: IPv4
+endpoints: [{addresses: [172.30.0.2], conditions: {ready: true}}]
+ports: [{name: https, port: 6443, protocol: TCP}]`
+  const closed = `${api}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 172.30.0.0/24}}], ports: [{port: 443}]}]}`
+  const way = (text: string) => told(text).filter((one) => one.includes('default/kubernetes'))
+  const leads = 'service service/default/kubernetes:443/tcp → 172.30.0.2:6443 for'
+  assert.deepEqual(way(api), [`${leads} everybody`])
+  const others = 'deployment/shop/agent,deployment/shop/client,deployment/shop/db'
+  assert.deepEqual(way(closed), [`${leads} ${others}`])
+  assert.deepEqual(way(closed.replace('port: 443}]}]}', 'port: 6443}]}]}')), [`${leads} everybody`])
+  const change = diffReach(setting(api), setting(closed)).changes.find(({ what }) => what === 'service')
+  assert.equal(change?.says, 'closed for deployment/shop/web')
+  assert.equal(change?.because.object, 'networkpolicy/shop/web')
+})
+
 test('a pod of its node’s network is the node to policies, and what it offers no policy guards', () => {
   const edges = reach(setting(first)).edges.map(({ from, to }) => `${from} ${to}`)
   assert.ok(edges.includes('deployment/shop/client deployment/shop/agent'))

@@ -1,9 +1,10 @@
+import type { Address } from '../addr/index.ts'
 import { keyOf, type Snapshot } from '../cluster/index.ts'
 import type { Service } from '../objects/index.ts'
-import { type Analysis, type Grant, hasPort, type Kin } from '../policies/index.ts'
+import { type Analysis, type Grant, type GrantPeer, grantOf, hasPort, type Kin, policyNode } from '../policies/index.ts'
 import { type Candidate, compileService, type Frontend } from '../services/index.ts'
 import { distinct, sayBehind } from './behind.ts'
-import { viewOf } from './entry.ts'
+import { findOwner, viewOf } from './entry.ts'
 import { grantOfParties, type Party } from './parties.ts'
 import type { Setting } from './setting.ts'
 import type { Way } from './way.ts'
@@ -62,11 +63,16 @@ function wayOf(
   return { ...rest, verdict: 'allow', clients: who, says }
 }
 
+/** Who is behind a Service, one of those that no policy tells apart: pods, or an address that none has, as the API server's. */
+type End = Kin | GrantPeer
+
+const everything: Grant = { kind: 'all' }
+
 /** Who reaches what is behind Services; most have the same. */
 class Clients {
   readonly #analysis: Analysis
   readonly #parties: readonly Party[]
-  readonly #grants = new Map<Kin, readonly Grant[]>()
+  readonly #grants = new Map<string, readonly Grant[]>()
   readonly #known = new Map<string, Way['clients']>()
   readonly #ids = new Map<Kin, number>()
 
@@ -76,11 +82,10 @@ class Clients {
   }
 
   of(endpoints: readonly Candidate[], { snapshot }: Setting, protocol: Frontend['protocol']): Way['clients'] {
-    const targets = new Map<string, { readonly kin: Kin; readonly port: number }>()
+    const targets = new Map<string, { readonly end: End; readonly port: number }>()
     for (const { address, port } of endpoints) {
-      const pod = snapshot.findPod(address)
-      const kin = pod && this.#analysis.find(keyOf(pod))
-      if (kin !== undefined) targets.set(`${this.#id(kin)}:${port}`, { kin, port })
+      const end = this.#endAt(snapshot, address)
+      targets.set(`${this.#idOf(end)}:${port}`, { end, port })
     }
     const sign = `${protocol} ${[...targets.keys()].sort().join(' ')}`
     const known = this.#known.get(sign) ?? this.#find([...targets.values()], protocol)
@@ -88,28 +93,44 @@ class Clients {
     return known
   }
 
-  #find(targets: readonly { readonly kin: Kin; readonly port: number }[], protocol: Frontend['protocol']) {
+  #endAt(snapshot: Setting['snapshot'], address: Address): End {
+    const pod = snapshot.findPod(address)
+    const kin = pod && this.#analysis.find(keyOf(pod))
+    if (kin !== undefined) return kin
+    const owner = findOwner(snapshot, address)
+    const node = owner && { node: policyNode(owner).labels }
+    return { selections: undefined, address, ...node }
+  }
+
+  #find(targets: readonly { readonly end: End; readonly port: number }[], protocol: Frontend['protocol']) {
     const names = this.#parties.flatMap(({ name }, at) =>
-      targets.every(({ kin, port }) => hasPort(this.#grantsTo(kin)[at]!, protocol, port)) ? [name] : [],
+      targets.every(({ end, port }) => hasPort(this.#grantsTo(end)[at]!, protocol, port)) ? [name] : [],
     )
     return names.length === this.#parties.length ? 'everybody' : names
   }
 
-  #grantsTo(kin: Kin): readonly Grant[] {
-    const known = this.#grants.get(kin)
+  #grantsTo(to: End): readonly Grant[] {
+    const id = this.#idOf(to)
+    const known = this.#grants.get(id)
     if (known !== undefined) return known
-    const to: Party = { name: '', members: [], end: kin }
-    // What a pod sends to itself through a Service is not stopped.
-    const grants = this.#parties.map((from) =>
-      from.end === kin && kin.pods.length === 1 ? { kind: 'all' as const } : grantOfParties(from, to, this.#analysis),
-    )
-    this.#grants.set(kin, grants)
+    const grants = this.#parties.map((from) => this.#grant(from, to))
+    this.#grants.set(id, grants)
     return grants
   }
 
-  #id(kin: Kin): number {
-    const known = this.#ids.get(kin) ?? this.#ids.size
-    this.#ids.set(kin, known)
-    return known
+  #grant(from: Party, to: End): Grant {
+    if ('pods' in to) {
+      // What a pod sends to itself through a Service is not stopped.
+      if (from.end === to && to.pods.length === 1) return everything
+      return grantOfParties(from, { name: '', members: [], end: to }, this.#analysis)
+    }
+    return 'nodes' in from.end ? everything : grantOf(from.end.egress, to, [])
+  }
+
+  #idOf(end: End): string {
+    if (!('pods' in end)) return `address ${this.#analysis.signOf(end)}`
+    const known = this.#ids.get(end) ?? this.#ids.size
+    this.#ids.set(end, known)
+    return `${known}`
   }
 }
