@@ -63,6 +63,41 @@ test('the rule that decided, and those that did not with their reasons', () => {
   assert.equal(wrongPort.verdict.because.field, 'spec.ingress[2].ports')
 })
 
+test('a rule for the Service’s port is told apart: policies see the pod’s', () => {
+  const service: KubeObject[] = [
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'web', namespace: 'ns' },
+      spec: { clusterIP: '10.96.0.9', clusterIPs: ['10.96.0.9'], ports: [{ port: 80, targetPort: 8080 }] },
+    } as KubeObject,
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: 'web-1', namespace: 'ns', labels: { 'kubernetes.io/service-name': 'web' } },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: ['10.244.2.3'], conditions: { ready: true } }],
+      ports: [{ port: 8080, protocol: 'TCP' }],
+    } as KubeObject,
+  ]
+  const says = (policy: NetworkPolicy): string =>
+    explainConnection(
+      snapshotOf([...world, ...service, policy]),
+      {
+        from: pod('client'),
+        to: { kind: 'address', address: parseAddress('10.96.0.9') as Address },
+        transport: 'tcp',
+        port: 80,
+      },
+      { clusterDomain: 'cluster.local', servicePrefixes: [] },
+    ).verdict.says
+  const ports = (port: number) => [{ ports: [{ port }] }]
+  const remedy = /; policies see the pod’s port: write 8080 in that rule, not the Service’s 80$/
+  assert.match(says(policyObject('in', { podSelector: {}, ingress: ports(80) })), remedy)
+  assert.match(says(policyObject('out', { podSelector: {}, policyTypes: ['Egress'], egress: ports(80) })), remedy)
+  assert.doesNotMatch(says(policyObject('in', { podSelector: {}, ingress: ports(81) })), remedy)
+})
+
 test('a node always reaches its own pods, and is an address to those of others', () => {
   const from = (name: string): Partial<Question> => ({ from: { kind: 'node', name } })
   assert.equal(ask([denyIngress], from('node-2')).verdict.kind, 'allow')

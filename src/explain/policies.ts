@@ -30,7 +30,7 @@ export function askPolicies(
   source: Source,
   { address, port, transport }: { address: Address; port: number; transport: Protocol },
   seenAs: SeenAs,
-  asked: Address,
+  asked: { address: Address; port: number },
 ): PolicySides {
   const family = address.includes(':') ? 6 : 4
   const own = source.addresses.find((one) => one.includes(':') === (family === 6))
@@ -39,17 +39,31 @@ export function askPolicies(
   const target = snapshot.findPod(address)
   const sameNode = target?.spec.nodeName === source.node
   const node = snapshot.nodes.get(source.node)
-  const mask = { kept: undefined, masqueraded: node && nodeAddresses(node)[family], external: asked }[seenAs]
+  const mask = { kept: undefined, masqueraded: node && nodeAddresses(node)[family], external: asked.address }[seenAs]
   const masked = sameNode ? undefined : mask
   const question = { source: own, destination: address, protocol: transport, port } as const
-  const { sides } = explainPolicies(snapshot, question)
-  const seen = masked === undefined ? sides : explainPolicies(snapshot, { ...question, source: masked }).sides
+  const judge = (client: Address) => explainPolicies(snapshot, { ...question, source: client }).sides
+  const sides = judge(own)
+  const seen = masked === undefined ? sides : judge(masked)
+  const find = (from: readonly SideAnswer[], direction: SideAnswer['direction']): PolicySide => {
+    const side = from.find((one) => one.direction === direction)
+    const isForService = (client: Address): boolean =>
+      asked.port !== port &&
+      explainPolicies(snapshot, { ...question, source: client, port: asked.port }).sides.some(
+        (one) => one.direction === direction && one.verdict.kind === 'allow',
+      )
+    const client = direction === 'egress' ? own : (masked ?? own)
+    const remedy = () =>
+      isForService(client)
+        ? `; policies see the pod’s port: write ${port} in that rule, not the Service’s ${asked.port}`
+        : ''
+    return sideOf(side, remedy)
+  }
   // What a pod sends to itself through a Service is not stopped, unless another node has made it its own.
   const toItself = own === address && masked === undefined
   return {
-    egress:
-      toItself || source.forwarded === true ? silent : sideOf(sides.find(({ direction }) => direction === 'egress')),
-    ingress: toItself ? silent : sideOf(seen.find(({ direction }) => direction === 'ingress')),
+    egress: toItself || source.forwarded === true ? silent : find(sides, 'egress'),
+    ingress: toItself ? silent : find(seen, 'ingress'),
     fromPod,
     exempt: (at) =>
       seen
@@ -63,7 +77,7 @@ export function askPolicies(
   }
 }
 
-function sideOf(side: SideAnswer | undefined): PolicySide {
+function sideOf(side: SideAnswer | undefined, remedy: () => string): PolicySide {
   if (side === undefined || isSilent(side)) return silent
   const { node, direction, address, element: expect } = side
   const steps = side.steps.map(({ kind, says, because }): Step => {
@@ -73,7 +87,7 @@ function sideOf(side: SideAnswer | undefined): PolicySide {
   })
   const { verdict } = side
   if (verdict.kind !== 'deny') return { steps, denied: undefined }
-  const says = `${side.steps.at(-1)?.says ?? 'a policy denies it'}: dropped without an answer`
+  const says = `${side.steps.at(-1)?.says ?? 'a policy denies it'}: dropped without an answer${remedy()}`
   return { steps, denied: { kind: 'deny', says, because: verdict.because } }
 }
 

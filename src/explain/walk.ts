@@ -34,7 +34,7 @@ export function walk(
   asked: Destination = destination,
 ): Way {
   const pod = snapshot.findPod(destination.address)
-  const policies = askPolicies(snapshot, source, destination, seenAs, asked.address)
+  const policies = askPolicies(snapshot, source, destination, seenAs, asked)
   const steps: Step[] = []
   const comesIn = source.outside === true || source.forwarded === true
   let node = source.node

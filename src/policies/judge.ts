@@ -117,9 +117,11 @@ function judgeOwn(
   const allowing = findAllowing(enforced, direction, attempt)
   if (allowing !== undefined) return { kind: 'allow', tier: 'networkpolicy', ...allowing }
   const isolation = first[direction]
-  const { field, value } = isolation.because
-  const empty = isolation.kind === 'isolated' && isolation.rules.length === 0
-  const because = { object: first.object, field: empty ? field : `spec.${direction}`, value }
+  const rules = isolation.kind === 'isolated' ? isolation.rules.length : 0
+  const because =
+    rules === 0
+      ? { ...isolation.because, object: first.object }
+      : { object: first.object, field: `spec.${direction}`, value: rules === 1 ? '1 rule' : `${rules} rules` }
   return { kind: 'deny', tier: 'networkpolicy', policies: enforced.map(({ object }) => object), because }
 }
 
