@@ -1,14 +1,17 @@
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ConnectionsRequest, ConnectionsResponse } from '../agent/index.ts'
+import { keyOf } from '../cluster/index.ts'
 import { askAgent } from '../cni/index.ts'
 import { type SeenFlow, suggest } from '../explain/index.ts'
 import type { Lab } from '../lab/index.ts'
+import { Pods } from '../objects/index.ts'
 import { exit, print, say } from './output.ts'
 import { openCluster } from './read-cluster.ts'
+import { readKinds } from './read-kinds.ts'
 
-/** Conntrack remembers for a while what has ended: TCP 2 minutes, UDP half a minute. */
-const againMs = 10_000
+/** Conntrack remembers for a while what has ended: TCP 2 minutes, UDP half a minute, TCP that was reset 10 s. */
+const againMs = 5000
 
 /** `plumb policy suggest -n NAMESPACE`: policies for what its pods were seen to do; exit status 1 when something seen would be denied. */
 export async function runSuggest(options: {
@@ -20,8 +23,8 @@ export async function runSuggest(options: {
   const cluster = await openCluster('plumb policy suggest', options)
   if (cluster === undefined) return
   const { snapshot, client, lab } = cluster
-  client.close()
   if (lab === undefined) {
+    client.close()
     say('plumb policy suggest: connections are seen by the agents of a lab, and this API server belongs to none')
     process.exitCode = exit.cannot
     return
@@ -34,14 +37,19 @@ export async function runSuggest(options: {
     if (left <= 0) break
     say(`${seen.size} different flows so far; ${Math.ceil(left / 1000)} s left`)
     await delay(Math.min(left, againMs))
+    // Pods that came meanwhile are told by their labels; those that went are still whose flows were seen.
+    const pods = await readKinds(client, [{ resource: Pods, optional: false }])
+    if (typeof pods !== 'string') for (const pod of pods.get(Pods) ?? []) snapshot.put('pods', keyOf(pod), pod as never)
   }
+  client.close()
   const { policies, findings, denied } = suggest(snapshot, options.namespace, [...seen.values()])
   const { stringify } = await import('yaml')
   for (const { object, says, try: remedy } of findings) say(`! ${object}: ${says} (${remedy})`)
   print(policies.map((one) => stringify(one)).join('---\n'))
   for (const { source, destination, protocol, port } of denied)
     say(`! ${source} → ${destination} ${port}/${protocol} was seen, and these policies would deny it`)
-  say(`${policies.length} policies for ${seen.size} different flows; what was not seen is denied`)
+  const looked = options.for > 0 ? `in ${options.for} s` : 'of the last seconds; --for SECONDS looks on'
+  say(`${policies.length} policies for ${seen.size} different flows (${looked}); what was not seen is denied`)
   if (denied.length > 0) process.exitCode = exit.found
 }
 

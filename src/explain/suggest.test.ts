@@ -66,6 +66,10 @@ test('one policy for pods of one workload, by labels that stay, with DNS over bo
       { matchLabels: { app: 'db' } },
     ],
   )
+  assert.deepEqual(
+    policies.map(({ metadata }) => metadata.name),
+    ['suggested-web', 'suggested-web-2', 'suggested-db'],
+  )
   const [web, canary] = policies
   assert.deepEqual(canary?.spec?.ingress, [])
   const other = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'other' } } }

@@ -58,12 +58,13 @@ export function suggest(snapshot: Snapshot, namespace: string, flows: readonly S
       if (subject !== undefined) want(context, subject.wanted[direction], other, flow)
     }
   }
-  const policies = [...subjects].map(([text, { pods, wanted }], index): NetworkPolicy => {
+  const nameOf = naming()
+  const policies = [...subjects].map(([text, { pods, wanted }]): NetworkPolicy => {
     const selector = JSON.parse(text) as LabelSelector
     return {
       apiVersion: 'networking.k8s.io/v1',
       kind: 'NetworkPolicy',
-      metadata: { name: nameOf(pods, index), namespace },
+      metadata: { name: nameOf(pods), namespace },
       spec: {
         podSelector: selector,
         policyTypes: ['Ingress', 'Egress'],
@@ -175,13 +176,17 @@ function withoutLabels(pod: Pod): Finding {
   return { code: 'NoLabels', object, field: 'metadata.labels', says, try: 'give it a label, as app' }
 }
 
-/** The workload's name where all pods begin with it, else the first label's value. */
-function nameOf(pods: readonly Pod[], index: number): string {
-  const { labels = {} } = pods[0]!.metadata
-  const word = labels['app.kubernetes.io/name'] ?? labels.app ?? Object.values(labels)[0] ?? ''
-  const name = word
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9-]/g, '-')
-    .replaceAll(/^-+|-+$/g, '')
-  return `suggested-${name === '' ? index : `${name}-${index}`}`
+/** Names by the label that tells a workload, each once: the second `suggested-web` is `suggested-web-2`. */
+function naming(): (pods: readonly Pod[]) => string {
+  const used = new Set<string>()
+  return (pods) => {
+    const { labels = {} } = pods[0]!.metadata
+    const word = labels['app.kubernetes.io/name'] ?? labels.app ?? Object.values(labels)[0] ?? ''
+    const legal = word.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-')
+    const name = `suggested-${legal.replaceAll(/^-+|-+$/g, '') || 'pods'}`
+    let free = name
+    for (let at = 2; used.has(free); at++) free = `${name}-${at}`
+    used.add(free)
+    return free
+  }
 }
