@@ -98,6 +98,28 @@ test('a rule for the Service’s port is told apart: policies see the pod’s', 
   assert.doesNotMatch(says(policyObject('in', { podSelector: {}, ingress: ports(81) })), remedy)
 })
 
+test('a denial says that an answer of DNS may let it pass, where a rule before it allows names', () => {
+  const names = (...egress: object[]): KubeObject =>
+    ({
+      apiVersion: 'policy.networking.k8s.io/v1alpha2',
+      kind: 'ClusterNetworkPolicy',
+      metadata: { name: 'names' },
+      spec: { tier: 'Admin', priority: 1, subject: { namespaces: {} }, egress },
+    }) as KubeObject
+  const says = (...objects: readonly KubeObject[]): string =>
+    explainConnection(
+      snapshotOf([...world, ...objects]),
+      { from: pod('client'), to: pod('web'), transport: 'tcp', port: 8080 },
+      { clusterDomain: 'cluster.local', servicePrefixes: [] },
+    ).verdict.says
+  const accept = { action: 'Accept', to: [{ domainNames: ['files.test'] }] }
+  const deny = { action: 'Deny', to: [{ networks: ['0.0.0.0/0'] }] }
+  const told = /, unless DNS told the pod this address for a name of clusternetworkpolicy\/names spec\.egress\[0\]\.to/
+  assert.match(says(names(accept, deny)), told)
+  assert.match(says(names(accept), denyEgress), told)
+  assert.doesNotMatch(says(names(deny, accept)), told)
+})
+
 test('a node always reaches its own pods, and is an address to those of others', () => {
   const from = (name: string): Partial<Question> => ({ from: { kind: 'node', name } })
   assert.equal(ask([denyIngress], from('node-2')).verdict.kind, 'allow')

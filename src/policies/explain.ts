@@ -165,15 +165,22 @@ function conclude(
       const { policies, tier } = verdict
       const names = policies.join(', ')
       if (tier !== 'networkpolicy') {
-        const says = `${names} ${verdict.because.field} denies it for ${direction} of pod/${pod} (tier ${tierWords[tier]})`
+        const says = `${names} ${verdict.because.field} denies it for ${direction} of pod/${pod} (tier ${tierWords[tier]})${unless(steps)}`
         return { says, because: verdict.because }
       }
       // The rule that came nearest is the one to read: its peer matches and its port does not.
       const near = steps.find(({ kind, says }) => kind === 'misses' && says.includes('but not the port'))
-      const says = `${names} ${policies.length === 1 ? 'isolates' : 'isolate'} pod/${pod} for ${direction} and no rule allows it${near === undefined ? '' : ` (${near.says.replace(`${near.because.object} `, '')})`}`
+      const says = `${names} ${policies.length === 1 ? 'isolates' : 'isolate'} pod/${pod} for ${direction} and no rule allows it${near === undefined ? '' : ` (${near.says.replace(`${near.because.object} `, '')})`}${unless(steps)}`
       return { says, because: near?.because ?? verdict.because }
     }
     default:
       return verdict satisfies never
   }
+}
+
+/** Names that a rule before the verdict allows: which addresses DNS told for them is known to the pod’s node alone. */
+function unless(steps: readonly PolicyStep[]): string {
+  const byName = steps.find(({ kind, says }) => kind === 'misses' && says.includes('no answer of the cluster’s DNS'))
+  if (byName === undefined) return ''
+  return `, unless DNS told the pod this address for a name of ${byName.because.object} ${byName.because.field}`
 }
