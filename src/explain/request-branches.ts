@@ -10,9 +10,11 @@ function targetsOf(routed: RequestAnswer): readonly WeightedTarget[] {
   return routed.kind === 'stream' ? routed.stream.action.targets.filter(({ weight }) => weight > 0) : []
 }
 
-/** Requests that the gateway answers itself, because a backend that they would go to cannot be. */
+/** Requests that the gateway answers itself, or has a default backend answer, because the backend that they are for cannot. */
 export interface Unanswered {
   readonly status: 500 | 503
+  /** The Service that answers instead. */
+  readonly instead?: string
   readonly says: string
   readonly because: Because
   readonly share: Branch['share']
@@ -29,10 +31,19 @@ export function requestBranches(
   const targets = targetsOf(routed)
   const whole = targets.reduce((sum, { weight }) => sum + weight, 0)
   const unanswered: Unanswered[] = []
-  const branches = targets.flatMap(({ target, weight }): readonly Branch[] => {
+  const branches = targets.flatMap(({ target, weight, filters }): readonly Branch[] => {
     const share = { one: weight, of: whole }
     if (target.kind === 'broken') {
       unanswered.push({ status: 500, says: target.says, because: target.because, share })
+      return []
+    }
+    const failed = filters.find((filter) => filter.kind === 'failed')
+    if (failed !== undefined) {
+      const { namespace, service, port } = failed.of
+      const object = `service/${namespace}/${service}`
+      const says = `${object} has no ready endpoint for port ${port}`
+      const because = { object, field: 'spec.selector', value: '' }
+      unanswered.push({ status: 503, instead: serviceOf(target.id), says, because, share })
       return []
     }
     const backend = model.backends.find((one) => one.id === target.id)
@@ -99,7 +110,8 @@ export function requestVerdict(
   if (missing !== undefined) {
     const { one, of } = missing.share
     const part = one === of ? '' : `${one} of ${of} requests get no pod: `
-    const says = `${part}the gateway answers ${missing.status} itself: ${missing.says}`
+    const who = missing.instead ? `${missing.instead} answers instead` : `the gateway answers ${missing.status} itself`
+    const says = `${part}${who}: ${missing.says}`
     return { kind: 'deny', says, because: missing.because }
   }
   const denied = branches.filter(({ verdict }) => verdict.kind === 'deny')

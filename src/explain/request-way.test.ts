@@ -60,6 +60,15 @@ const ingress: Ingress & KubeObject = {
     })),
   },
 }
+/** Its pods are none, and another Service answers instead. */
+const paged = {
+  ...ingress,
+  metadata: { name: 'paged', namespace: 'shop', annotations: { 'nginx.ingress.kubernetes.io/default-backend': 'web' } },
+  spec: {
+    ...ingress.spec,
+    rules: ingress.spec?.rules?.slice(1, 2).map((rule) => ({ ...rule, host: 'paged.example' })),
+  },
+}
 const snapshot = snapshotOf([
   node,
   pod('web', '10.244.1.3'),
@@ -70,7 +79,7 @@ const snapshot = snapshotOf([
 ])
 const none = new Map()
 const model = compileGateways({
-  ingresses: [ingress],
+  ingresses: [ingress, paged],
   ingressClasses: [
     {
       apiVersion: 'networking.k8s.io/v1',
@@ -131,6 +140,12 @@ const cases: readonly { url: string; headers?: Record<string, string>; says: Reg
     {
       url: 'http://empty.example/cart',
       says: /answers 503 itself: service\/shop\/empty has no ready endpoint/,
+      object: 'service/shop/empty',
+      field: /^spec\.selector$/,
+    },
+    {
+      url: 'http://paged.example/cart',
+      says: /^service\/shop\/web answers instead: service\/shop\/empty has no ready endpoint for port 80$/,
       object: 'service/shop/empty',
       field: /^spec\.selector$/,
     },

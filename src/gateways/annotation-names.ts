@@ -22,7 +22,6 @@ const ignored = (says: string, remedy = 'take the annotation away'): Unfollowed 
   try: remedy,
 })
 const rate = ignored('bytes are not counted by client', 'limit them in the Service')
-const errorPages = ignored('error pages are those of the Service', 'let the Service answer them')
 const buffering = ignored('answers are streamed as they come')
 
 /** Annotations of ingress-nginx that are known and not followed. */
@@ -38,8 +37,6 @@ export const unfollowed: ReadonlyMap<string, Unfollowed> = new Map(
     'enable-global-auth': ignored('there is no authentication for all'),
     'limit-rate': rate,
     'limit-rate-after': rate,
-    'custom-http-errors': errorPages,
-    'default-backend': errorPages,
     'proxy-next-upstream-timeout': ignored('tries are bounded by their number'),
     'proxy-buffering': buffering,
     'proxy-buffer-size': buffering,
@@ -64,7 +61,6 @@ export const unfollowed: ReadonlyMap<string, Unfollowed> = new Map(
     'auth-cache-duration': ignored('every request is asked about'),
     'auth-keepalive': ignored('connections to who is asked are the gateway’s own'),
     'auth-request-redirect': ignored('the URI of the request is told in X-Auth-Request-Redirect'),
-    'disable-proxy-intercept-errors': errorPages,
     'relative-redirects': ignored('redirects name the host'),
     'proxy-ssl-ciphers': ignored('ciphers are the same for all pods'),
     'proxy-ssl-protocols': ignored('versions of TLS are the same for all pods'),

@@ -5,6 +5,7 @@ import { type Ingress, objectOf } from './ingress.ts'
 import { readAnswers } from './ingress-answers.ts'
 import { type ExternalAuth, type IngressAuth, type Referred, readAuth } from './ingress-auth.ts'
 import { type ClientRequest, readClients } from './ingress-clients.ts'
+import { type ErrorPages, readErrorPages } from './ingress-errors.ts'
 import { readCustomHeaders } from './ingress-headers.ts'
 import { type Mirror, readMirror } from './ingress-mirror.ts'
 import { type Particulars, readParticulars } from './ingress-particulars.ts'
@@ -41,6 +42,8 @@ export interface IngressSettings {
   readonly clients?: ClientRequest
   /** Who gets a copy of requests that go on. */
   readonly mirror?: Mirror
+  /** Who answers where pods do not. */
+  readonly errors?: ErrorPages
   /** That a filter speaks of. */
   readonly userList?: UserList
   /** Why requests get 500: something that was to keep others out cannot be done. */
@@ -82,6 +85,7 @@ export function readAnnotations(
   const redirect = redirectOf(read)
   const canary = readCanary(read)
   const clients = readClients(read, ingress)
+  const errors = readErrorPages(read)
   const settings: IngressSettings = {
     isRegex: (read.flag('use-regex') ?? false) || /\$\d/.test(rewrite ?? ''),
     filters: [
@@ -103,6 +107,7 @@ export function readAnnotations(
     ...(auth.external && { external: auth.external }),
     ...(clients && { clients }),
     ...(mirror && { mirror }),
+    ...(errors && { errors }),
     ...(auth.userList && { userList: auth.userList }),
     ...(blocked !== undefined && { blocked }),
   }
@@ -123,7 +128,7 @@ const followed = new Set(
   server-alias auth-type auth-secret auth-secret-type auth-realm auth-url auth-signin auth-signin-redirect-param auth-method
   service-upstream custom-headers mirror-target auth-response-headers auth-proxy-set-headers auth-cache-key
   auth-tls-secret auth-tls-verify-client auth-tls-verify-depth auth-tls-error-page auth-tls-match-cn
-  auth-tls-pass-certificate-to-upstream`.split(/\s+/),
+  auth-tls-pass-certificate-to-upstream default-backend custom-http-errors disable-proxy-intercept-errors`.split(/\s+/),
 )
 
 /** Tells of annotations that are not followed; answers why the Ingress must not be served without one. */

@@ -37,8 +37,8 @@ export class Gateways {
     }
   }
 
-  /** Whether what was compiled last depends on an object: a Secret or a ConfigMap that nobody speaks of changes nothing. */
-  isRead(kind: 'secrets' | 'configMaps' | 'namespaces', key: string): boolean {
+  /** Whether what was compiled last depends on an object: a Secret or a ConfigMap that nobody speaks of changes nothing. Slices go by their Service. */
+  isRead(kind: 'secrets' | 'configMaps' | 'namespaces' | 'slices', key: string): boolean {
     return this.#ledger.isRead(kind, key)
   }
 }

@@ -50,7 +50,8 @@ export function convertRule(
   if (balance !== undefined) lost('PodsInTurn', 'how a pod is chosen the Gateway API leaves to each implementation')
   if (viaService)
     lost('PodsAsked', 'whether pods or their Service are asked the Gateway API leaves to each implementation')
-  const { mirror } = settings
+  const { mirror, errors } = settings
+  if (errors !== undefined) lost('ErrorsOfPods', 'the Gateway API has no word for who answers where pods do not')
   if (mirror?.host !== undefined || mirror?.isBodiless)
     lost('CopiesAsTheyCame', 'copies of requests have their host and their body')
   if (persistence?.path !== undefined || persistence?.domain !== undefined || persistence?.sameSite !== undefined)
@@ -203,12 +204,14 @@ function convertFilters(filters: readonly Filter[], tell: Tell): RouteFilter[] |
           'let the Service know its outer name',
         )
         break
-      // Those who may pass are told, and the mirror is no filter yet.
+      // Those who may pass are told, and the others are no filters yet.
       case 'client-certificate':
       case 'basic-auth':
       case 'external-auth':
       case 'external-check':
       case 'mirror':
+      case 'failed':
+      case 'errors':
         break
       default:
         return filter satisfies never

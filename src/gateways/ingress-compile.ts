@@ -83,7 +83,7 @@ export class Ingresses {
     this.#settled = new Answers(ledger, ({ text, units }, look) => {
       const own = watched(this.#sources, look)
       const all = units.map(({ hosts }) => hosts.get(text)!)
-      return compileHost(text, all, own.services, referredIn(own))
+      return compileHost(text, all, own, referredIn(own))
     })
   }
 

@@ -3,11 +3,10 @@ import { hostText } from './host.ts'
 import type { Referred } from './ingress-auth.ts'
 import { type Claim, type Claims, type ReadIngress, settleClaims } from './ingress-claims.ts'
 import { type ClientCheck, compileChecks } from './ingress-clients.ts'
-import { compilePassthrough, compileRules } from './ingress-rules.ts'
+import { compilePassthrough, compileRules, type Served } from './ingress-rules.ts'
 import { settleTls, type TlsClaim } from './ingress-tls.ts'
 import type { Finding, HttpRule, ListenerModel, StreamRoute } from './model.ts'
 import type { Offer } from './offers.ts'
-import type { Sources } from './sources.ts'
 
 /** What an Ingress wants of one host. */
 export interface HostClaims extends Claims {
@@ -50,13 +49,13 @@ export function claimsByHost(
 export function compileHost(
   text: string,
   all: readonly HostClaims[],
-  services: Sources['services'],
+  sources: Served,
   referred: Referred,
 ): IngressHost {
   const { claims, passthrough, findings } = settleClaims(all)
   const checks = compileChecks(claims, referred)
-  const rules = compileRules(claims, checks, services, referred)
-  const streams = compilePassthrough(passthrough, services)
+  const rules = compileRules(claims, checks, sources, referred)
+  const streams = compilePassthrough(passthrough, sources.services)
   const tls = settleTls(all.flatMap((one) => one.tls))
   const [stream] = streams.routes
   const check = checks.get(text)

@@ -4,23 +4,27 @@ import type { Referred, ServiceUrl } from './ingress-auth.ts'
 import { compileBackend } from './ingress-backend.ts'
 import type { Claim } from './ingress-claims.ts'
 import { type ClientCheck, checkOfClaim } from './ingress-clients.ts'
+import { compileReserve, withReserve } from './ingress-errors.ts'
 import type { Mirror } from './ingress-mirror.ts'
 import type { BackendModel, Filter, Finding, HttpAction, HttpRule, StreamRoute, WeightedTarget } from './model.ts'
 import { perObjectGiven } from './remember.ts'
 import type { Sources } from './sources.ts'
 
+/** Services and their endpoints. */
+export type Served = Pick<Sources, 'services' | 'slicesOf'>
+
 /** What the claims that have a host come to, by entry; one list where both entries have the same. */
 export function compileRules(
   claims: readonly Claim[],
   checks: ReadonlyMap<string, ClientCheck>,
-  services: Sources['services'],
+  sources: Served,
   referred: Referred,
 ) {
   const findings: Finding[] = []
   const backends: BackendModel[] = []
   const compiled = claims.map((claim) => {
     const check = checkOfClaim(claim, checks, referred)
-    const made = compileClaim(claim, check, nameOf(claim, check), services)
+    const made = compileClaim(claim, check, nameOf(claim, check), sources)
     findings.push(...(check?.findings ?? []), ...made.findings)
     backends.push(...made.backends)
     return { claim, rule: made.rule }
@@ -34,9 +38,9 @@ export function compileRules(
 
 /** Actions that do something need names of their own. */
 function nameOf({ ingress, filters, settings, backends, number }: Claim, check: ClientCheck | undefined): string {
-  const { timeoutMs, blocked, external, mirror } = settings
+  const { timeoutMs, blocked, external, mirror, errors } = settings
   const targets = blocked === undefined ? backends.length : 1
-  const isPlain = [check, external, mirror, timeoutMs].every((one) => one === undefined)
+  const isPlain = [check, external, mirror, errors, timeoutMs].every((one) => one === undefined)
   const object = objectOf(ingress)
   return filters.length === 0 && isPlain && targets === 1 ? object : `${object}/${number}`
 }
@@ -47,28 +51,34 @@ interface CompiledClaim {
   readonly findings: readonly Finding[]
 }
 
-/** A claim comes to the same as long as its Services are the same. */
-function compileClaim(
-  claim: Claim,
-  check: ClientCheck | undefined,
-  id: string,
-  services: Sources['services'],
-): CompiledClaim {
+/** A claim comes to the same as long as its Services are the same, and the endpoints of those that may have none. */
+function compileClaim(claim: Claim, check: ClientCheck | undefined, id: string, sources: Served): CompiledClaim {
+  const { services } = sources
   const { ingress, path, headers, filters, settings, because } = claim
   const { timeoutMs, particular, external } = settings
-  const mirror = claim.backends.length > 0 ? settings.mirror : undefined
+  const { mirror, errors } = claim.backends.length > 0 ? settings : {}
   const namespace = ingress.metadata.namespace ?? ''
-  const named = claim.backends.map(({ backend }) => services.get(`${namespace}/${backend.service?.name ?? ''}`))
+  const keys = claim.backends.map(({ backend }) => `${namespace}/${backend.service?.name ?? ''}`)
+  const reserved = errors === undefined ? [] : [`${namespace}/${errors.service}`]
+  const named = [...keys, ...reserved].map((key) => services.get(key))
+  const slices = errors === undefined ? [] : [...keys, ...reserved].map((key) => sources.slicesOf(key))
   const asked = [external?.at, mirror?.at].map((at) => at && services.get(`${at.namespace}/${at.name}`))
-  return compiledClaims(claim, [id, check, ...asked, ...named], () => {
+  return compiledClaims(claim, [id, check, ...asked, ...named, ...slices], () => {
     const backends: BackendModel[] = []
     const findings: Finding[] = []
+    const spare = errors && compileReserve(errors, namespace, because, sources)
+    const reserve = spare?.reserve
+    if (spare?.finding !== undefined) findings.push(spare.finding)
+    // It is there before it is needed.
+    if (reserve !== undefined) backends.push(reserve.backend)
     const targetsOf = (): WeightedTarget[] =>
-      claim.backends.map(({ weight, backend: reference, because }) => {
+      claim.backends.map((one) => {
+        const { weight, backend: reference, because } = one
         const { target, backend, finding } = compileBackend(reference, namespace, because, services, particular)
         if (finding !== undefined) findings.push(finding)
         if (backend !== undefined) backends.push(backend)
-        return { weight, target, filters: [] }
+        const served: WeightedTarget = { weight, target, filters: [] }
+        return errors && reserve ? withReserve(served, backend, one, errors, reserve, sources) : served
       })
     const reach = (annotation: string, { name, namespace: of, port }: ServiceUrl) => {
       const field = `metadata.annotations[${annotation}]`

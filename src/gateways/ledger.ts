@@ -1,3 +1,4 @@
+import type { EndpointSlice } from '../objects/index.ts'
 import type { ReferenceGrant } from './gateway-api.ts'
 import type { Referred } from './ingress-auth.ts'
 import { fitted, keepList } from './keyed.ts'
@@ -145,8 +146,16 @@ const kinds = ['secrets', 'configMaps', 'namespaces', 'services'] as const
 /** Takes the objects as they are now. */
 export function turnSources(ledger: Ledger, sources: Sources): void {
   for (const kind of kinds) ledger.turn(kind, sources[kind])
+  // Where there are none the list is another one each time.
+  ledger.turn('slices', { get: (key) => orNothing(sources.slicesOf(key)) })
   ledger.turnList('grants', sources.gatewayApi.grants)
 }
+
+function orNothing<T>(list: readonly T[]): readonly T[] | undefined {
+  return list.length === 0 ? undefined : list
+}
+
+const noSlices: readonly EndpointSlice[] = []
 
 /** The same sources for one answer: whatever it reads of them it depends on. */
 export function watched(sources: Sources, look: Look): Sources {
@@ -157,6 +166,7 @@ export function watched(sources: Sources, look: Look): Sources {
     configMaps: lookup('configMaps'),
     namespaces: lookup('namespaces'),
     services: lookup('services'),
+    slicesOf: (service) => (look('slices', service) as readonly EndpointSlice[] | undefined) ?? noSlices,
     gatewayApi: {
       ...sources.gatewayApi,
       get grants() {

@@ -1,5 +1,5 @@
 import { encode } from './encode.ts'
-import type { Filter, HeaderChange, PathChange, Replacement } from './model.ts'
+import type { Failed, Filter, HeaderChange, PathChange, Replacement } from './model.ts'
 
 /** What filters do, as the router reads it: operations apart by blanks, each a name and encoded words apart by colons. */
 export function renderAction(filters: readonly Filter[], timeoutMs: number | undefined): string {
@@ -53,6 +53,10 @@ function operationsOf(filter: Filter): string[] {
       const pair = (one: Replacement | undefined) => [one?.from ?? '', one?.to ?? '']
       return [operation('answers', ...pair(filter.location), ...pair(filter.domain), ...pair(filter.path))]
     }
+    case 'failed':
+      return [operation('failed', String(filter.code), ...failedWords(filter.of))]
+    case 'errors':
+      return [operation('errors', filter.codes.join(' '), ...failedWords(filter.of), filter.backend)]
     case 'cors':
       return [
         operation(
@@ -68,6 +72,10 @@ function operationsOf(filter: Filter): string[] {
     default:
       return filter satisfies never
   }
+}
+
+function failedWords({ namespace, ingress, service, port }: Failed): string[] {
+  return [namespace, ingress, service, port]
 }
 
 function headerOperations(of: 'request' | 'response', { set, add, remove }: HeaderChange): string[] {

@@ -98,6 +98,9 @@ export function frame(directory: string, paths: Paths, entrances: readonly Entra
         words('http-request set-method %[req.hdr(x-plumb-method)] if { req.hdr(x-plumb-method) -m found }'),
         words('http-request del-header x-plumb-method'),
         ['use_backend', '%[var(txn.mirror)]'],
+        // Who asked can tell what a Service answered from what the gateway says because nobody did.
+        words('http-response set-var(txn.answered) bool(true)'),
+        words('http-after-response set-header proxy-status plumb if !{ var(txn.answered) -m bool }'),
       ],
     },
   ]

@@ -133,6 +133,14 @@ export type PathChange =
   /** What the pattern matches becomes `path`, in which `\\1` is its first group. */
   | { readonly kind: 'regex'; readonly pattern: string; readonly path: string }
 
+/** What a default backend is told of who should have answered: the Ingress, and the Service as that names it. */
+export interface Failed {
+  readonly namespace: string
+  readonly ingress: string
+  readonly service: string
+  readonly port: string
+}
+
 /** In `to` of a location, `$host` and `$scheme` are those of the request. */
 export interface Replacement {
   readonly from: string
@@ -219,6 +227,10 @@ export type Filter =
       readonly domain?: Replacement
       readonly path?: Replacement
     }
+  /** Requests that go to a default backend: it is told of it. */
+  | { readonly kind: 'failed'; readonly code: number; readonly of: Failed }
+  /** Answers of pods with one of the codes become those of a backend, which is asked with the client's method and no body. */
+  | { readonly kind: 'errors'; readonly codes: readonly number[]; readonly backend: string; readonly of: Failed }
   | {
       readonly kind: 'cors'
       readonly origins: readonly string[]

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { createServer, type RequestListener } from 'node:http'
 import { after, before, test } from 'node:test'
+import { host } from '../agent/rig.fixture.ts'
 import type { KubeObject, Service } from '../objects/index.ts'
 import { serviceOf, sliceOf } from './gateway-objects.fixture.ts'
 import { ingressOf, plumbClass } from './ingress-objects.fixture.ts'
@@ -22,7 +24,11 @@ before(async () => {
     sliceOf('copy', 8003, two),
   ])
 })
-after(() => gateway.close())
+const closers: (() => void)[] = []
+after(() => {
+  for (const close of closers) close()
+  return gateway.close()
+})
 
 const trouble = (): string => `${gateway.log.lines.join('\n')}\n${JSON.stringify(gateway.module.findings)}`
 const codes = (): string[] => gateway.module.findings.map(({ code }) => code).sort()
@@ -124,5 +130,80 @@ test('mirror-target: a Service gets a copy of every request as it came; no copy,
     assert.deepEqual(copies.at(-1), { path: '/p?q=1', method: 'GET', body: '' })
     assert.equal(copies.length, 2)
     assert.deepEqual(codes(), ['AnnotationIgnored', 'AnnotationNotServed', 'BackendMissing'])
+  })
+})
+
+test('default-backend, custom-http-errors: a Service answers where no pod is ready, and instead of pods that answer wrongly', async () => {
+  const [one, two] = gateway.rig.backends
+  const serve = (station: typeof one, port: number, answer: RequestListener): void => {
+    const server = createServer(answer).listen({ fd: host.listenTcp(station.namespace, station.addresses[4], port).fd })
+    closers.push(() => server.close())
+  }
+  serve(one, 8011, ({ url = '' }, answer) => {
+    answer.writeHead(Number(/s=(\d+)/.exec(url)?.[1] ?? 200), { 'x-own': 'pod' }).end(`pod ${'x'.repeat(20_000)}`)
+  })
+  serve(two, 8012, ({ headers, method, url }, answer) => {
+    const body = JSON.stringify({ method, url, headers })
+    answer.writeHead(Number(headers['x-code'] ?? 404), { 'x-page': 'yes' })
+    answer.end(headers['x-code'] === '418' ? body.padEnd(30_000) : body)
+  })
+  const [ready, errors] = [sliceOf('p', 8011, one), sliceOf('pages', 8012, two)]
+  const pages = { 'default-backend': 'pages', 'custom-http-errors': '404,418, 503' }
+  const objects = [
+    ...[serviceOf('p'), ready, serviceOf('pages'), errors],
+    ingressOf('paged', 'paged.example', pages, 'p'),
+    ingressOf('kept', 'kept.example', { 'default-backend': 'pages' }, 'p'),
+    ingressOf('none', 'none.example', { 'custom-http-errors': '404' }, 'p'),
+    ingressOf('lost', 'lost.example', { ...pages, 'default-backend': 'nobody' }, 'p'),
+  ]
+  const words = (status: number): string[] => ['-H', 'accept: text/html', '--url-query', `s=${status}`]
+  await gateway.serving(objects, async () => {
+    const replaced = await ask('paged.example', ...words(404), '-H', 'x-request-id: known', '-d', 'a body')
+    assert.equal(replaced.status, 404, trouble())
+    assert.match(replaced.head, /x-page: yes/i)
+    assert.doesNotMatch(replaced.head, /x-own|proxy-status/i)
+    const told = JSON.parse(replaced.body)
+    const { host: asked, 'x-plumb-mirror': mirror, 'x-plumb-method': verb } = told.headers
+    assert.deepEqual(
+      [told.method, told.url, asked, mirror, verb],
+      ['POST', '/?q=1&s=404', 'paged.example', undefined, undefined],
+    )
+    const of = { 'x-namespace': 'ns', 'x-ingress-name': 'paged', 'x-service-name': 'p', 'x-service-port': '80' }
+    const request = { 'x-format': 'text/html', 'x-original-uri': '/p?q=1&s=404', 'x-request-id': 'known' }
+    for (const [name, value] of Object.entries({ 'x-code': '404', ...of, ...request }))
+      assert.equal(told.headers[name], value, name)
+    assert.match((await ask('paged.example', '-I', ...words(503))).head, /^HTTP\/1.1 503.*x-page: yes/is)
+    // Other codes, pages that are too long, and Ingresses without pages keep what pods say.
+    for (const [name, status] of [
+      ['paged', 500],
+      ['paged', 418],
+      ['paged', 200],
+      ['kept', 404],
+      ['none', 404],
+      ['lost', 404],
+    ] as const)
+      assert.match(
+        (await ask(`${name}.example`, ...words(status))).head,
+        new RegExp(`^HTTP/1.1 ${status}.*x-own: pod`, 'is'),
+        name,
+      )
+    assert.deepEqual(codes(), ['AnnotationIgnored', 'BackendMissing'])
+    const { reloads } = gateway.module
+    await gateway.change([], [ready])
+    for (const name of ['paged', 'kept']) {
+      const instead = await ask(`${name}.example`, ...words(200))
+      assert.equal(instead.status, 503, trouble())
+      const { url, headers } = JSON.parse(instead.body)
+      assert.deepEqual([url, headers['x-code'], headers['x-service-name']], ['/p?q=1&s=200', '503', 'p'])
+    }
+    assert.match(
+      (await ask('none.example')).head,
+      /^HTTP\/1.1 503.*proxy-status: plumb; error=destination_unavailable/is,
+    )
+    await gateway.change([ready], [errors])
+    assert.match((await ask('paged.example', ...words(404))).head, /x-own: pod/i)
+    await gateway.change([], [ready])
+    assert.match((await ask('kept.example')).head, /proxy-status: plumb; error=destination_unavailable/i)
+    assert.equal(gateway.module.reloads, reloads)
   })
 })

@@ -100,7 +100,7 @@ export class GatewaysModule implements NodeModule {
       // A Service is told of when its slices change, too.
       this.#balancer.note(key)
       const service = snapshot.services.get(key)
-      if (this.#services.get(key) !== service) this.#stale = true
+      if (this.#services.get(key) !== service || this.#gateways.isRead('slices', key)) this.#stale = true
       if (service === undefined) this.#services.delete(key)
       else this.#services.set(key, service)
     }

@@ -535,6 +535,19 @@ local function mirror(txn, words)
   end)
 end
 
+-- What a default backend is told, as ingress-nginx tells it; `words` names the Ingress and the Service.
+local function told_of_failure(code, format, uri, words)
+  return {
+    ['x-code'] = code,
+    ['x-format'] = format ~= '' and format or nil,
+    ['x-original-uri'] = uri,
+    ['x-namespace'] = words[3],
+    ['x-ingress-name'] = words[4],
+    ['x-service-name'] = words[5],
+    ['x-service-port'] = words[6],
+  }
+end
+
 core.register_action('act', { 'http-req' }, function(txn)
   local scheme, port = txn.sf:req_fhdr('x-forwarded-proto'), txn.sf:req_fhdr('x-forwarded-port')
   local http = txn.http
@@ -566,6 +579,13 @@ core.register_action('act', { 'http-req' }, function(txn)
     elseif name == 'answers' then
       txn:set_var('txn.own_host', txn.sf:req_fhdr('host') or '')
       txn:set_var('txn.own_scheme', scheme)
+    elseif name == 'failed' then
+      local told = told_of_failure(words[2], txn.sf:req_fhdr('accept') or '', with_query(txn, path), words)
+      http:req_del_header('x-format')
+      for header, value in pairs(told) do http:req_set_header(header, value) end
+    elseif name == 'errors' then
+      local of = { txn.sf:method(), txn.sf:req_fhdr('host') or '', txn.sf:req_fhdr('accept') or '', txn.sf:req_fhdr('x-request-id') or '' }
+      txn:set_var('txn.asked', table.concat(of, '\n') .. '\n' .. with_query(txn, path))
     elseif name == 'redirect' then redirect(txn, words, scheme, port)
     end
   end
@@ -606,8 +626,45 @@ local function change_answer(txn, words)
   end
 end
 
+-- An answer that HAProxy is given has to fit into a buffer, with its headers.
+local longest_page = 14000
+
+-- Answers with what a default backend says of an error of a pod (custom-http-errors); where that says nothing, or too much, the pod's answer stays.
+local function replace_error(txn, words)
+  local code = tostring(txn.sf:status())
+  local asked = txn:get_var('txn.asked')
+  if asked == nil or not (' ' .. words[2] .. ' '):find(' ' .. code .. ' ', 1, true) then return end
+  local method, host, format, id, uri = asked:match('^(.-)\n(.-)\n(.-)\n(.-)\n(.*)$')
+  local headers = { host = { host }, ['x-plumb-mirror'] = { words[7] }, ['x-plumb-method'] = { method }, ['x-request-id'] = { id } }
+  for header, value in pairs(told_of_failure(code, format, uri, words)) do headers[header] = { value } end
+  if method == 'HEAD' then headers['x-plumb-method'] = nil end
+  local url = 'http://' .. host .. '/' .. (uri:match('%?.*$') or '')
+  local answer = core.httpclient():get({ url = url, headers = headers, dst = places.mirror, timeout = 5000 })
+  -- Who made an error says so in this header; here it is the gateway itself that found nobody.
+  if answer == nil or answer.status == 0 or answer.headers['proxy-status'] then return end
+  local reply, body = txn:reply(), answer.body or ''
+  local size = #body
+  reply:set_status(answer.status)
+  for name, values in pairs(answer.headers) do
+    if not of_message[name] and name ~= 'content-length' then
+      for at = 0, #values do
+        size = size + #name + #values[at] + 16
+        reply:add_header(name, values[at])
+      end
+    end
+  end
+  if size > longest_page then return end
+  reply:add_header('content-length', tostring(#body))
+  reply:set_body(body)
+  txn:set_var('txn.answered', true)
+  txn:done(reply)
+end
+
 core.register_action('reply', { 'http-res' }, function(txn)
   local http = txn.http
+  for _, words in ipairs(action_of(txn)) do
+    if words[1] == 'errors' then replace_error(txn, words) end
+  end
   for _, words in ipairs(action_of(txn)) do
     local name = words[1]
     if name == 'response-set' then http:res_set_header(words[2], words[3])
