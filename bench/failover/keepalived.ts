@@ -4,19 +4,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Address } from '../../src/addr/index.ts'
-import type { Timing } from '../../src/announce/index.ts'
 import { spawnIn } from '../../src/host/index.ts'
 import type { Machine, Wires } from '../../src/speaker/segment.fixture.ts'
 import type { Keeper } from './keeper.ts'
 
-/** A master is gone after 3 advertisements and a skew of (256 - priority) / 256 of one (RFC 9568 section 6.1): with this priority after 3.75. */
-const priority = 64
-const perDetection = 3 + (256 - priority) / 256
+/** The highest that a backup can have beside others, so with the least skew: the fastest that keepalived can be at an interval. */
+const priority = 252
 
-/** Seconds between two advertisements with which keepalived notices a loss after as long as a lease lasts. */
-export function advertisementSeconds({ leaseMs }: Timing): number {
-  return Math.round(leaseMs / perDetection / 10) / 100
-}
+/**
+ * After what time a master is gone: 3 advertisements and a skew of (256 - priority) / 256 of one (RFC 9568 section 6.1). All in
+ * milliseconds.
+ */
+export const goneAfterMs = (advertisementMs: number): number => advertisementMs * (3 + (256 - priority) / 256)
 
 export function hasKeepalived(): boolean {
   return spawnSync('keepalived', ['--version']).error === undefined
@@ -29,13 +28,13 @@ export class Keepalived implements Keeper {
   readonly #children = new Map<Machine, ChildProcess>()
   readonly #wires: Wires
   readonly #address: Address
-  readonly #timing: Timing
+  readonly #advertisementMs: number
   readonly #onExit = (): void => this.#killAll()
 
-  constructor(wires: Wires, address: Address, timing: Timing) {
+  constructor(wires: Wires, address: Address, advertisementMs: number) {
     this.#wires = wires
     this.#address = address
-    this.#timing = timing
+    this.#advertisementMs = advertisementMs
   }
 
   async start(): Promise<void> {
@@ -106,7 +105,7 @@ vrrp_instance bench {
   interface eth0
   virtual_router_id 51
   priority ${priority + this.#wires.machines.indexOf(machine)}
-  advert_int ${advertisementSeconds(this.#timing)}
+  advert_int ${this.#advertisementMs / 1000}
   virtual_ipaddress {
     ${isIPv6 ? 'fe80::100/64\n    ' : ''}${this.#address}/${isIPv6 ? 128 : 32}
   }

@@ -106,6 +106,11 @@ export class Ballot {
     return { heartbeat, ...(own && { own }) }
   }
 
+  /** The other nodes that are there, as far as is known, and have answered no heartbeat from this one on. */
+  unanswered(sequence: number, now: number): string[] {
+    return this.#tally.unanswered(this.#members, sequence, now).filter((name) => name !== this.#node)
+  }
+
   /**
    * More than half of the nodes, and of the API server if they are even; of the most that any node in reach knows of, while
    * members change.

@@ -130,6 +130,19 @@ test('of two nodes the one that the API server votes for goes on; without it nei
   }
 })
 
+test('an address stays where it is while one of seven messages is lost', () => {
+  const clocks = [0, 1, 2].map((offset) => ({ offset, rate: 1 }))
+  const simulation = new Simulation(clocks, { ...quiet, lossRate: 0.15 }, 1)
+  simulation.setClaims([claim(simulation.machines.map(({ name }) => name))])
+  simulation.run(settleMs)
+  const before = simulation.holders(address)
+  assert.equal(before.length, 1)
+  const takeovers = simulation.taken.length
+  simulation.run(settleMs + 600_000)
+  assert.deepEqual(simulation.holders(address), before)
+  assert.equal(simulation.taken.length, takeovers)
+})
+
 test('a single node holds everything, with the API server or without', () => {
   const { simulation } = start(1)
   simulation.apiUp = false

@@ -47,6 +47,9 @@ export class Election {
   #blocked: ReadonlySet<Address> = new Set()
   #isDraining = false
   #nextHeartbeat: number
+  /** The last heartbeat to all, and when it goes again to those that did not answer it. */
+  #round = 0
+  #nextRetry = Number.POSITIVE_INFINITY
   #hasNews = false
   #effects: Effect[] = []
 
@@ -129,8 +132,10 @@ export class Election {
     if (!this.#ballot.isOther(message.from)) return []
     if (message.kind === 'heartbeat') this.#receiveHeartbeat(message, now)
     else if (message.to !== this.#options.node) return []
-    else if (message.kind === 'ack') this.#receiveAck(message, now)
-    else this.#receiveMove(message, now)
+    else if (message.kind === 'ack') {
+      this.#receiveAck(message, now)
+      if (this.#ballot.unanswered(this.#round, now).length === 0) this.#nextRetry = Number.POSITIVE_INFINITY
+    } else this.#receiveMove(message, now)
     return this.#flush(now)
   }
 
@@ -145,12 +150,13 @@ export class Election {
       else this.#consider(address, now)
     }
     if (now >= this.#nextHeartbeat) this.#hasNews = true
+    else if (now >= this.#nextRetry) this.#retry(now)
     return this.#flush(now)
   }
 
   /** When `tick` has something to do next. */
   nextAt(now: number): number {
-    let next = this.#nextHeartbeat
+    let next = Math.min(this.#nextHeartbeat, this.#nextRetry)
     for (const address of this.#claims.addresses()) {
       if (this.#held.has(address)) continue
       const taken = this.#ballot.takenUntil(address, now)
@@ -297,12 +303,27 @@ export class Election {
   }
 
   #heartbeat(now: number): void {
+    const { timing } = this.#options
+    this.#hasNews = false
+    this.#nextHeartbeat = now + timing.intervalMs
+    this.#nextRetry = now + timing.retryMs
+    this.#round = this.#beat(['all'], now)
+  }
+
+  /** What is lost on the way costs a lease only when all that is sent again is lost too. */
+  #retry(now: number): void {
+    const silent = this.#ballot.unanswered(this.#round, now)
+    this.#nextRetry = silent.length === 0 ? Number.POSITIVE_INFINITY : now + this.#options.timing.retryMs
+    if (silent.length > 0) this.#beat(silent, now)
+  }
+
+  /** Gives the heartbeat's sequence number. */
+  #beat(to: readonly string[], now: number): number {
     const isHeld = (address: Address): boolean => this.holds(address, now)
     const { heartbeat, own } = this.#ballot.heartbeat(now, this.#isAble(now), isHeld)
-    this.#hasNews = false
-    this.#nextHeartbeat = now + this.#options.timing.intervalMs
-    this.#send('all', heartbeat)
+    for (const one of to) this.#send(one, heartbeat)
     if (own !== undefined) this.#receiveAck(own, now)
+    return heartbeat.sequence
   }
 
   #flush(now: number): readonly Effect[] {

@@ -19,6 +19,8 @@ export class Tally {
   readonly #trustedMs: number
   readonly #wanted = new Map<Address, Wanted>()
   readonly #contacts = new Map<string, number>()
+  /** By voter: the latest heartbeat that it answered. */
+  readonly #answered = new Map<string, number>()
   readonly #sentAt = new Map<number, number>()
   #sequence = 0
 
@@ -59,6 +61,7 @@ export class Tally {
   count({ from, sequence, refused }: Ack, now: number): void {
     const sentAt = this.#sentAt.get(sequence)
     if (sentAt === undefined) return
+    this.#answered.set(from, Math.max(this.#answered.get(from) ?? 0, sequence))
     const until = sentAt + this.#trustedMs
     if (until <= now) return
     this.#contacts.set(from, Math.max(this.#contacts.get(from) ?? 0, until))
@@ -82,6 +85,13 @@ export class Tally {
   contacts(voters: readonly string[], now: number, withArbiter = false): number {
     const count = voters.filter((voter) => voter === this.#node || (this.#contacts.get(voter) ?? 0) > now).length
     return withArbiter ? count + this.#arbiter(voters, now) : count
+  }
+
+  /** Those of these voters that answered within the lease, but no heartbeat from this one on. */
+  unanswered(voters: readonly string[], sequence: number, now: number): string[] {
+    return voters.filter(
+      (voter) => (this.#contacts.get(voter) ?? 0) > now && (this.#answered.get(voter) ?? 0) < sequence,
+    )
   }
 
   #arbiter(voters: readonly string[], now: number): number {

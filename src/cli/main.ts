@@ -1,12 +1,5 @@
-import { enableCompileCache } from 'node:module'
-import { join } from 'node:path'
-
-// A lab starts six processes of this program at once: what one has compiled the others need not. Beside the packages,
-// because whatever is in the temporary folder would outlive the lab and the checkout.
-enableCompileCache(join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'compile'))
-
-const { Command, CommanderError, InvalidArgumentError, Option } = await import('commander')
-const { exit, print, say } = await import('./output.ts')
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { exit, print, say } from './output.ts'
 
 const integer = (text: string): number => {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Give a whole number.')
@@ -28,11 +21,11 @@ const context = () => new Option('--context <name>', 'of the kubeconfig; its cur
 const heartbeatInterval = () =>
   new Option(
     '--heartbeat-interval <ms>',
-    'between heartbeats of the nodes, 20 to 333, the same on all; three that are missed move external addresses (200)',
+    'between heartbeats of the nodes, 20 to 400, the same on all; a node that is silent for two and a half loses external addresses (200)',
   ).argParser((text) => {
     const ms = integer(text)
-    if (ms >= 20 && ms <= 333) return ms
-    throw new InvalidArgumentError('Give 20 to 333 milliseconds.')
+    if (ms >= 20 && ms <= 400) return ms
+    throw new InvalidArgumentError('Give 20 to 400 milliseconds.')
   })
 const thisNode = () => new Option('--node <name>', 'the node that this machine is; its addresses tell unless named')
 
@@ -175,7 +168,7 @@ program
     'flows of late: those that policies denied, or would have denied if they were not audited; requests at gateways',
   )
   .addOption(labName())
-  .option('--denied', 'flows that policies denied or audited', false)
+  .option('--denied', 'flows that policies denied, audited or cut', false)
   .option('--http', 'requests and streams at gateways: route, pod, times, and who made the error', false)
   .option('-n, --namespace <namespace>', 'of pods of this namespace alone')
   .option('-f, --follow', 'go on with those that come', false)
@@ -365,6 +358,10 @@ program
   .option('--cleanup', 'remove everything that the agent put into the kernel, and end', false)
   .action(async (options) => (await import('./roles.ts')).runAgent(options))
 program
+  .command('look', { hidden: true })
+  .description('answer on its input what plumb asks of this node from another machine')
+  .action(async () => (await import('./look.ts')).runLook())
+program
   .command('discovery')
   .description('instances of Services over HTTP, as Spring Cloud Kubernetes’ discovery server tells them')
   .addOption(kubeconfig())
@@ -384,6 +381,9 @@ program
   .option('--conf-dir <folder>', 'of their configurations', '/etc/cni/net.d')
   .option('--socket <path>', 'where the agent listens', '/run/plumb/agent.sock')
   .action(async (options) => (await import('./roles.ts')).runCniInstall(options))
+program
+  .command('compile', { hidden: true })
+  .action(async () => (await import('./compile.ts')).compileAll())
 program
   .command('lab-supervisor', { hidden: true })
   .requiredOption('--run <folder>', 'the run directory')

@@ -56,6 +56,6 @@ test('a former holder that fell silent is led to while it answers as a neighbour
 })
 
 test('heartbeats too fast or slower than votes count are refused, with what to give', () => {
-  assert.deepEqual(timingOf(50), { intervalMs: 50, leaseMs: 150 })
-  for (const ms of [0, 19, 334, Number.NaN]) assert.throws(() => timingOf(ms), /give 20 to 333 ms/)
+  assert.deepEqual(timingOf(50), { intervalMs: 50, retryMs: 12.5, leaseMs: 125 })
+  for (const ms of [0, 19, 401, Number.NaN]) assert.throws(() => timingOf(ms), /give 20 to 400 ms/)
 })

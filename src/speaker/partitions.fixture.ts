@@ -9,7 +9,7 @@ import { SpeakerProcess } from './speaker-process.fixture.ts'
 
 const address = virtual[4]
 /** Short leases, so that a busy machine breaks them by itself too. */
-const timing = timingOf(30)
+const timing = timingOf(36)
 
 /** What the wire is like for a while: which machine does not hear which, and who is stopped. */
 interface Step {
