@@ -121,7 +121,7 @@ export async function startAgent({
     if (rounds.busy) idle.refresh()
     else if (snapshot.services.size >= manyServices) releaseMemory()
   }, idleMs).unref()
-  if (policies === 'strict') rounds.cutDenied()
+  if (policies === 'strict') rounds.cutDenied((connection) => denied?.cut(connection))
   const admission = new Admission(plan, feed, rounds)
   const wake = (): void => {
     times.waitingSince ??= new Date()

@@ -1,5 +1,5 @@
 import type { Address } from '../addr/index.ts'
-import { HostError, type Network } from '../host/index.ts'
+import { type Connection, HostError, type Network } from '../host/index.ts'
 import type { NodePlan } from '../nodeplan/index.ts'
 import { forget } from './conntrack.ts'
 
@@ -17,11 +17,25 @@ export function protocolOf(number: number): 'tcp' | 'udp' | 'sctp' | 'icmp' {
   return protocols[number] ?? 'icmp'
 }
 
+/** A live connection as policies see it, after the choice of an endpoint. */
+export interface CutConnection {
+  readonly source: Address
+  readonly destination: Address
+  /** Assigned Internet protocol number. */
+  readonly protocol: number
+  readonly port: number
+}
+
 /**
  * Judges the live connections of these pods again and takes those out of conntrack that a policy denies; their next packet belongs
- * to no connection and is dropped. Answers how many. One dump per family.
+ * to no connection and is dropped. Answers how many, and tells those whose packets no rule will log. One dump per family.
  */
-export function cutDenied(network: Network, plan: NodePlan, tightened: ReadonlySet<Address>): number {
+export function cutDenied(
+  network: Network,
+  plan: NodePlan,
+  tightened: ReadonlySet<Address>,
+  onCut: (connection: CutConnection) => void,
+): number {
   let cut = 0
   for (const family of [4, 6] as const) {
     if (![...tightened].some((address) => address.includes(':') === (family === 6))) continue
@@ -35,10 +49,17 @@ export function cutDenied(network: Network, plan: NodePlan, tightened: ReadonlyS
       // Own-node traffic is always allowed.
       if (source === node || destination === node) continue
       if (!plan.judge(source, destination, protocol, port).some(({ kind }) => kind === 'deny')) continue
-      if (forget(network, connection)) cut++
+      if (!forget(network, connection)) continue
+      cut++
+      if (isSilent(connection)) onCut({ source, destination, protocol: connection.protocol, port })
     }
   }
   return cut
+}
+
+/** What is open and cannot go on as a new connection; a datagram of UDP begins one, and is told as denied. TCP that has ended loses nothing. */
+function isSilent({ protocol, tcpState }: Connection): boolean {
+  return protocols[protocol] === 'tcp' ? tcpState === 'ESTABLISHED' : protocols[protocol] === 'sctp'
 }
 
 /**

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -49,6 +51,7 @@ before(async () => {
     objects.put(one)
   for (const family of [4, 6] as const) {
     closing.push(serveTcp(rig.backends[0], family, 8080), serveUdp(rig.backends[0], family, 5353))
+    closing.push(serveTcp(rig.backends[0], family, 8081, true))
   }
   const create = async (_: unknown, event: KubeObject) => events.push(event as KubeEvent)
   agent = await startAgent({
@@ -158,6 +161,26 @@ for (const family of [4, 6] as const) {
     assert.deepEqual([denied.verdict, denied.policies], ['denied', ['networkpolicy/ns/q']])
   })
 }
+
+test('a connection that was open when a policy came to deny it is told as cut, one that had ended is not', {
+  timeout: 60_000,
+}, async () => {
+  await apply()
+  const [backend] = rig.backends
+  await askTcp(rig.client.namespace, backend.addresses[6], 8080)
+  const open = new Socket({ fd: host.connectTcp(rig.client.namespace, backend.addresses[4], 8081).fd })
+  await once(open, 'data')
+  const point = (await flows(0)).next
+  await apply(closed('backend-1'))
+  const cuts = (await flows(point)).flows.filter(({ verdict }) => verdict === 'cut')
+  open.destroy()
+  assert.deepEqual(
+    cuts.map(({ direction, pod, peer, port, policies }) => [direction, pod, peer.pod, peer.address, port, policies]),
+    [['ingress', 'ns/backend-1', 'ns/client', rig.client.addresses[4], 8081, ['networkpolicy/ns/p']]],
+  )
+  const event = events.find(({ reason }) => reason === 'PolicyCut')
+  assert.match(event?.message ?? '', /port 8081\/tcp was open, and is cut by networkpolicy\/ns\/p$/)
+})
 
 test('what pods of a namespace talk with is told as policies see it', { timeout: 60_000 }, async () => {
   await apply()

@@ -6,7 +6,7 @@ import type { NodePlan } from '../nodeplan/index.ts'
 import { nodeAddresses } from '../pods/index.ts'
 import { deniedLogGroup, logPrefixes } from '../policies/index.ts'
 import type { Log } from './contract.ts'
-import { protocolOf } from './cut-denied.ts'
+import { type CutConnection, protocolOf } from './cut-denied.ts'
 import { listenToLog } from './logged-packets.ts'
 import type { DeniedFlow } from './observe.ts'
 
@@ -15,6 +15,9 @@ const packetBytes = 128
 
 /** What the agent knows of a flow before it is counted. */
 export type NamedFlow = Omit<DeniedFlow, 'sequence' | 'firstSeen' | 'lastSeen' | 'packets'>
+
+type Direction = NamedFlow['direction']
+type Ends = Pick<IpPacket, 'source' | 'destination' | 'protocol' | 'destinationPort'>
 
 /** Listens to the packets that policies' rules have logged, and hands each on by the names of its ends and of the policies. */
 export class DeniedFlows {
@@ -46,6 +49,20 @@ export class DeniedFlows {
     const packet = decodeIpPacket(family, bytes)
     if (what === undefined || packet === undefined) return
     const { direction, mode } = what
+    const policies = this.#blame(direction, mode, packet)
+    this.#tell(mode === 'enforce' ? 'denied' : 'audited', direction, packet, policies)
+  }
+
+  /** A live connection that policies deny since they have changed: by those of this node's pods at either end that do. */
+  cut({ port, ...ends }: CutConnection): void {
+    const packet = { ...ends, destinationPort: port }
+    for (const direction of ['egress', 'ingress'] as const) {
+      const policies = this.#blame(direction, 'enforce', packet)
+      if (policies.length > 0) this.#tell('cut', direction, packet, policies)
+    }
+  }
+
+  #tell(verdict: NamedFlow['verdict'], direction: Direction, packet: Ends, policies: readonly string[]): void {
     const { source, destination } = packet
     const [subject, peer] = direction === 'egress' ? [source, destination] : [destination, source]
     const pod = this.#podAt(subject)
@@ -53,7 +70,7 @@ export class DeniedFlows {
     const peerPod = this.#podAt(peer)
     const node = peerPod === undefined ? this.#nodeAt(peer) : undefined
     this.#onFlow({
-      verdict: mode === 'enforce' ? 'denied' : 'audited',
+      verdict,
       direction,
       pod,
       address: subject,
@@ -63,7 +80,7 @@ export class DeniedFlows {
         ...(node === undefined ? {} : { node }),
       },
       ...portOf(packet),
-      policies: this.#blame(direction, mode, packet),
+      policies,
     })
   }
 
@@ -80,7 +97,7 @@ export class DeniedFlows {
   }
 
   /** By the model and not by the rule: what holds now, none when policies have changed since the packet. */
-  #blame(direction: 'egress' | 'ingress', mode: 'enforce' | 'audit', packet: IpPacket): readonly string[] {
+  #blame(direction: Direction, mode: 'enforce' | 'audit', packet: Ends): readonly string[] {
     const { source, destination, protocol, destinationPort = 0 } = packet
     const word = protocolOf(protocol)
     const verdict = this.#plan.blame(direction, source, destination, word, destinationPort)
@@ -95,7 +112,7 @@ const kinds = new Map(
   ),
 ) as ReadonlyMap<string, { readonly direction: 'egress' | 'ingress'; readonly mode: 'enforce' | 'audit' }>
 
-function portOf({ protocol, destinationPort }: IpPacket): { protocol: string; port?: number } {
+function portOf({ protocol, destinationPort }: Ends): { protocol: string; port?: number } {
   const word = protocolOf(protocol)
   const name = word === 'icmp' && protocol !== 1 && protocol !== 58 ? `ip protocol ${protocol}` : word
   return { protocol: name, ...(destinationPort === undefined ? {} : { port: destinationPort }) }

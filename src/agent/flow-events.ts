@@ -18,7 +18,7 @@ interface Written {
   at: number
 }
 
-/** Writes an Event on the pod whose flow a policy denied or audited: one for each flow, counted up, within a rate. Best effort. */
+/** Writes an Event on the pod whose flow a policy denied, audited or cut: one for each flow, counted up, within a rate. Best effort. */
 export class FlowEvents {
   readonly #client: Client
   readonly #snapshot: Snapshot
@@ -53,8 +53,8 @@ export class FlowEvents {
       kind: 'Event',
       metadata: { name: `${name}.${now.toString(16)}${flow.sequence.toString(16)}`, namespace },
       involvedObject: { apiVersion: 'v1', kind: 'Pod', name, namespace, ...(uid === undefined ? {} : { uid }) },
-      type: flow.verdict === 'denied' ? 'Warning' : 'Normal',
-      reason: flow.verdict === 'denied' ? 'PolicyDenied' : 'PolicyAudited',
+      type: flow.verdict === 'audited' ? 'Normal' : 'Warning',
+      reason: reasons[flow.verdict],
       message: sayFlow(flow),
       count: flow.packets,
       firstTimestamp: seconds(now),
@@ -77,11 +77,14 @@ export class FlowEvents {
   }
 }
 
+const reasons = { denied: 'PolicyDenied', audited: 'PolicyAudited', cut: 'PolicyCut' } as const
+const verdicts = { denied: 'is denied', audited: 'would be denied', cut: 'was open, and is cut' } as const
+
 /** `egress to pod/shop/db 10.244.1.5 port 5432/tcp is denied by networkpolicy/shop/web`. */
 export function sayFlow({ verdict, direction, peer, protocol, port, policies }: DeniedFlow): string {
   const who = peer.pod === undefined ? (peer.node === undefined ? '' : `node/${peer.node} `) : `pod/${peer.pod} `
   const where = port === undefined ? protocol : `port ${port}/${protocol}`
-  const what = verdict === 'denied' ? 'is denied' : 'would be denied'
+  const what = verdicts[verdict]
   const by = policies.length === 0 ? 'policies that have changed since' : policies.slice(0, 5).join(', ')
   return `${direction} ${direction === 'egress' ? 'to' : 'from'} ${who}${peer.address} ${where} ${what} by ${by}`
 }

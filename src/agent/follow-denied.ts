@@ -3,7 +3,8 @@ import type { Snapshot } from '../cluster/index.ts'
 import type { Network } from '../host/index.ts'
 import type { NodePlan } from '../nodeplan/index.ts'
 import type { Log } from './contract.ts'
-import { DeniedFlows } from './denied-flows.ts'
+import type { CutConnection } from './cut-denied.ts'
+import { DeniedFlows, type NamedFlow } from './denied-flows.ts'
 import { FlowEvents } from './flow-events.ts'
 import { FlowRing } from './flow-ring.ts'
 import type { Metrics } from './metrics.ts'
@@ -21,11 +22,11 @@ interface Parts {
 /** Label values that a metric may have; whatever comes after counts as `other`. */
 const maximumSeries = 1000
 
-/** Follows what policies deny or audit on this node: remembers it, writes Events and counts. */
+/** Follows what policies deny, audit or cut on this node: remembers it, writes Events and counts what was logged. */
 export function followDenied(
   { client, network, snapshot, plan, nodeName, metrics }: Parts,
   log: Log,
-): { readonly flows: FlowRing; stop(): void } {
+): { readonly flows: FlowRing; cut(connection: CutConnection): void; stop(): void } {
   const flows = new FlowRing()
   const events = new FlowEvents(client, snapshot, nodeName)
   const series = new Set<string>()
@@ -35,14 +36,11 @@ export function followDenied(
     else series.add(labels.join())
     metrics.record('plumb_policy_logged_packets_total', 1, ...labels)
   }
-  const denied = new DeniedFlows(
-    { network, snapshot, plan },
-    (flow) => {
-      const known = flows.add(flow)
-      events.record(known)
-      count(known)
-    },
-    log,
-  )
-  return { flows, stop: () => denied.close() }
+  const remember = (flow: NamedFlow): void => {
+    const known = flows.add(flow)
+    events.record(known)
+    if (known.verdict !== 'cut') count(known)
+  }
+  const denied = new DeniedFlows({ network, snapshot, plan }, remember, log)
+  return { flows, cut: (connection) => denied.cut(connection), stop: () => denied.close() }
 }

@@ -88,7 +88,8 @@ export interface ConnectionsResponse {
 /** Packets that go from one pod to one peer at one port, or the other way. */
 export interface DeniedFlow {
   readonly sequence: number
-  readonly verdict: 'denied' | 'audited'
+  /** `cut`: a connection that was open when policies came to deny it. */
+  readonly verdict: 'denied' | 'audited' | 'cut'
   /** Of the pod. */
   readonly direction: 'egress' | 'ingress'
   /** The pod whose policies said so, as `namespace/name`. */
@@ -103,7 +104,7 @@ export interface DeniedFlow {
   /** RFC 3339. */
   readonly firstSeen: string
   readonly lastSeen: string
-  /** How many were logged: at most 10 a second for pods with the same policies. */
+  /** How many were logged: at most 10 a second for pods with the same policies. Of what was cut: how many connections. */
   readonly packets: number
 }
 

@@ -4,7 +4,7 @@ import type { Transaction } from '../nft/index.ts'
 import type { NodePlan, Round } from '../nodeplan/index.ts'
 import { forgetStale } from './conntrack.ts'
 import type { Log, NodeModule } from './contract.ts'
-import { cutDenied, refusePickUp } from './cut-denied.ts'
+import { type CutConnection, cutDenied, refusePickUp } from './cut-denied.ts'
 import { cutRevoked } from './cut-revoked.ts'
 import { keptSeats } from './kept-seats.ts'
 import { keptNames } from './learn-names.ts'
@@ -43,7 +43,7 @@ export class Rounds {
   readonly #log: Log
   readonly #onRound: (report: RoundReport) => void
   #open = false
-  #cuts = false
+  #onCut: ((connection: CutConnection) => void) | undefined
   #stopped = false
   #wanted = false
   #running: Promise<void> | undefined
@@ -73,9 +73,9 @@ export class Rounds {
     return this.#wanted || this.#running !== undefined || this.#retry !== undefined
   }
 
-  /** From now on, rounds end the live connections that a changed policy no longer allows. */
-  cutDenied(): void {
-    this.#cuts = true
+  /** From now on, rounds end the live connections that a changed policy no longer allows, and tell them. */
+  cutDenied(onCut: (connection: CutConnection) => void): void {
+    this.#onCut = onCut
   }
 
   /** From now on there are rounds; the first looks at everything. */
@@ -163,8 +163,8 @@ export class Rounds {
       try {
         forgotten = forgetStale(this.#network, round.stale)
         if (round.stale.length > 0) conntrackMs = performance.now() - committed
-        if (this.#cuts && round.full) refusePickUp(this.#network)
-        if (this.#cuts) cut = cutDenied(this.#network, this.#plan, round.tightened)
+        if (this.#onCut !== undefined && round.full) refusePickUp(this.#network)
+        if (this.#onCut !== undefined) cut = cutDenied(this.#network, this.#plan, round.tightened, this.#onCut)
         cut += cutRevoked(this.#network, this.#plan, round.regranted)
       } catch (error) {
         this.#plan.doubt(round)

@@ -19,7 +19,7 @@ interface FlowsOptions {
 /** How often the agents are asked while following. */
 const followMs = 500
 
-/** What policies denied or audited. */
+/** What policies denied, audited or cut. */
 const denials: FlowKind<DeniedFlow> = {
   path: '/flows',
   timeOf: ({ lastSeen }) => lastSeen,
@@ -32,7 +32,7 @@ const denials: FlowKind<DeniedFlow> = {
     String(packets),
     policies.join(' '),
   ],
-  none: 'no flow was denied or audited of late',
+  none: 'no flow was denied, audited or cut of late',
 }
 
 /** `plumb flows`: what every node of a lab tells of late, the latest last; exit status 3 when a node did not answer. */
