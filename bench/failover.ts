@@ -3,11 +3,12 @@ import { connections } from './failover/connections.ts'
 import { exits } from './failover/exits.ts'
 import { gaps } from './failover/gaps.ts'
 import { leaks } from './failover/leaks.ts'
+import { loss } from './failover/loss.ts'
 import { ownership } from './failover/ownership.ts'
 import { replication } from './failover/replication.ts'
 import type { Row } from './row.ts'
 
-const parts = { gaps, connections, exits, leaks, ownership, replication, egress }
+const parts = { gaps, loss, connections, exits, leaks, ownership, replication, egress }
 
 /** What becomes of an external address, and of connections with it, when its holder fails or hands it over. `only`: these parts of it. */
 export async function* bench(only: readonly string[]): AsyncIterable<Row> {
