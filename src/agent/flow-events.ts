@@ -1,6 +1,7 @@
 import type { Client, Resource } from '../client/index.ts'
 import type { Snapshot } from '../cluster/index.ts'
 import type { KubeEvent } from '../objects/index.ts'
+import { sayPolicies } from '../policies/index.ts'
 import type { DeniedFlow } from './observe.ts'
 
 const events: Resource = { group: '', version: 'v1', plural: 'events', namespaced: true, kind: 'Event' }
@@ -85,7 +86,7 @@ export function sayFlow({ verdict, direction, peer, protocol, port, policies }: 
   const who = peer.pod === undefined ? (peer.node === undefined ? '' : `node/${peer.node} `) : `pod/${peer.pod} `
   const where = port === undefined ? protocol : `port ${port}/${protocol}`
   const what = verdicts[verdict]
-  const by = policies.length === 0 ? 'policies that have changed since' : policies.slice(0, 5).join(', ')
+  const by = policies.length === 0 ? 'policies that have changed since' : sayPolicies(policies)
   return `${direction} ${direction === 'egress' ? 'to' : 'from'} ${who}${peer.address} ${where} ${what} by ${by}`
 }
 

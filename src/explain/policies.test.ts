@@ -39,6 +39,16 @@ test('a denied connection names the policy and the side, and stops where the nod
   assert.ok(!outbound.steps.some(({ stage }) => stage === 'route'), 'it never leaves its node')
 })
 
+test('of many policies a sentence names a few, and says how many more', () => {
+  const many = Array.from({ length: 20 }, (_, at) =>
+    policyObject(`deny-${at}`, { podSelector: {}, policyTypes: ['Ingress'] }),
+  )
+  assert.match(
+    ask(many).verdict.says,
+    /^(networkpolicy\/ns\/deny-\d+, ){4}networkpolicy\/ns\/deny-\d+ and 15 more isolate /,
+  )
+})
+
 test('the rule that decided, and those that did not with their reasons', () => {
   const rules = policyObject('web', {
     podSelector: { matchLabels: { app: 'web' } },

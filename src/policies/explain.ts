@@ -151,7 +151,7 @@ function conclude(
   steps: readonly PolicyStep[],
 ): { says: string; because: Because } {
   const { audited } = verdict
-  const audit = audited.length === 0 ? '' : `; ${audited.join(', ')} would deny it for ${direction}, and only audits`
+  const audit = audited.length === 0 ? '' : `; ${sayPolicies(audited)} would deny it for ${direction}, and only audits`
   switch (verdict.kind) {
     case 'pass': {
       if (audited.length === 0)
@@ -163,7 +163,7 @@ function conclude(
       return { says: `${verdict.object} ${verdict.field} allows it${audit}`, because: verdict.because }
     case 'deny': {
       const { policies, tier } = verdict
-      const names = policies.join(', ')
+      const names = sayPolicies(policies)
       if (tier !== 'networkpolicy') {
         const says = `${names} ${verdict.because.field} denies it for ${direction} of pod/${pod} (tier ${tierWords[tier]})${unless(steps)}`
         return { says, because: verdict.because }
@@ -176,6 +176,14 @@ function conclude(
     default:
       return verdict satisfies never
   }
+}
+
+const mostNames = 5
+
+/** `networkpolicy/shop/a, networkpolicy/shop/b`, and how many more. */
+export function sayPolicies(policies: readonly string[]): string {
+  const more = policies.length - mostNames
+  return `${policies.slice(0, mostNames).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
 /** Names that a rule before the verdict allows: which addresses DNS told for them is known to the pod’s node alone. */
