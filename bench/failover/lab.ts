@@ -1,4 +1,5 @@
-import { askMove, askSpeakers, linesOf } from '../../src/cli/lab-owners.ts'
+import { agentsOfLab } from '../../src/cli/agents.ts'
+import { askMove, askSpeakers, linesOf } from '../../src/cli/ask-speakers.ts'
 import { findLab } from '../../src/lab/index.ts'
 import type { TestLab } from '../../test/lab.fixture.ts'
 
@@ -15,7 +16,7 @@ export async function holderOf(lab: TestLab, address: string): Promise<string> {
   if (found === undefined) throw new Error(`lab ${lab.name} does not run`)
   const end = performance.now() + 60_000
   while (performance.now() < end) {
-    const line = linesOf(await askSpeakers(found)).find((one) => one.address === address)
+    const line = linesOf(await askSpeakers(agentsOfLab(found))).find((one) => one.address === address)
     if (line?.node !== undefined && line.answeredBy.join() === line.node) return line.node
   }
   throw new Error(`nobody holds ${address}`)
@@ -24,7 +25,7 @@ export async function holderOf(lab: TestLab, address: string): Promise<string> {
 async function moveOn(lab: TestLab, address: string, node: string): Promise<void> {
   const found = await findLab(lab.name)
   const to = nodes[(nodes.indexOf(node) + 1) % nodes.length] ?? ''
-  const error = found === undefined ? 'there is no lab' : await askMove(found, node, address, to)
+  const error = found === undefined ? 'there is no lab' : await askMove(agentsOfLab(found), node, address, to)
   if (error !== undefined) throw new Error(error)
 }
 

@@ -1,3 +1,4 @@
+import { agentDaemonSet } from '../install/index.ts'
 import { print } from './output.ts'
 
 /** Reading alone; what plugins and Plumb's own kinds add is asked for too, and does not have to be there. */
@@ -10,6 +11,10 @@ rules:
   - apiGroups: [""]
     resources: [services, pods, nodes, namespaces]
     verbs: [list]
+  # Whether Plumb's own agents are as they should be.
+  - apiGroups: [apps]
+    resources: [daemonsets]
+    verbs: [get]
   - apiGroups: [discovery.k8s.io]
     resources: [endpointslices]
     verbs: [list]
@@ -35,7 +40,21 @@ rules:
     verbs: [list]
 `
 
+/** Whoever may exec into the agents' pods is root on every node. */
+const agentsRole = `---
+# What nodes are like, through the agents' pods: kernels, sockets, probes, flows. Whoever has it is root on every node.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: plumb-agents
+  namespace: ${agentDaemonSet.namespace}
+rules:
+  - apiGroups: [""]
+    resources: [pods/exec]
+    verbs: [get, create]
+`
+
 /** `plumb access`: what an administrator grants to those who ask. */
-export function runAccess(): void {
-  print(role)
+export function runAccess({ agents }: { readonly agents: boolean }): void {
+  print(agents ? role + agentsRole : role)
 }

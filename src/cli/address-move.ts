@@ -4,7 +4,8 @@ import { externalAddresses, nearest } from '../explain/index.ts'
 import type { Lab } from '../lab/index.ts'
 import type { AddressMove } from '../objects/index.ts'
 import { among } from './addresses.ts'
-import { askMove, askSpeakers, linesOf, waitForSpeakers } from './lab-owners.ts'
+import { agentsOfLab } from './agents.ts'
+import { askMove, askSpeakers, linesOf, waitForSpeakers } from './ask-speakers.ts'
 import { exit, say } from './output.ts'
 import { type Cluster, type ClusterOptions, findCluster, openCluster } from './read-cluster.ts'
 
@@ -53,7 +54,8 @@ function tell({ says, code }: Outcome): void {
 async function moveInLab(lab: Lab, address: Address, to: string): Promise<Outcome> {
   const names = lab.state.nodes.map(({ name }) => name)
   if (!names.includes(to)) return { says: `there is no node ${to}${nearest(to, names)}`, code: exit.cannot }
-  const answers = await askSpeakers(lab)
+  const agents = agentsOfLab(lab)
+  const answers = await askSpeakers(agents)
   const lines = linesOf(answers)
   const line = lines.find((one) => one.address === address)
   if (line === undefined) {
@@ -63,9 +65,9 @@ async function moveInLab(lab: Lab, address: Address, to: string): Promise<Outcom
   if (line.node === undefined)
     return { says: `no node holds ${address}; plumb addresses tells more`, code: exit.cannot }
   if (line.node === to) return { says: `${to} holds it already`, code: exit.ok }
-  const refusal = await askMove(lab, line.node, address, to)
+  const refusal = await askMove(agents, line.node, address, to)
   if (refusal !== undefined) return { says: refusal, code: exit.cannot }
-  const isThere = await waitForSpeakers(lab, (all) =>
+  const isThere = await waitForSpeakers(agents, (all) =>
     linesOf(all).some((one) => one.address === address && one.node === to),
   )
   return isThere

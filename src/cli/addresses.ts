@@ -1,6 +1,7 @@
 import { findAddress } from '../addr/index.ts'
 import { type ExternalAddress, externalAddresses, nearest } from '../explain/index.ts'
-import { type AddressLine, askSpeakers, linesOf } from './lab-owners.ts'
+import { type AskedAgent, agentsOfLab, agentsOfPods } from './agents.ts'
+import { type AddressLine, askSpeakers, linesOf } from './ask-speakers.ts'
 import { exit, print, renderTable, say } from './output.ts'
 import { type ClusterOptions, findCluster, openCluster } from './read-cluster.ts'
 
@@ -8,7 +9,7 @@ type AddressesOptions = ClusterOptions & { readonly output: 'text' | 'json' }
 
 /**
  * `plumb addresses [ADDRESS]`: who holds what, since when and why; of one address also who else may and why the others may not. In a lab agents and the wire are
- * asked, elsewhere it is what nodes wrote into the cluster's objects. Exit status 2 when an address has no holder, or the wire tells another one.
+ * asked; elsewhere it is what nodes wrote into the cluster's objects, and of one address agents are asked through their pods. Exit status 2 when an address has no holder, or the wire tells another one.
  */
 export async function runAddresses(text: string | undefined, options: AddressesOptions): Promise<void> {
   const address = text === undefined ? undefined : findAddress(text)
@@ -18,16 +19,17 @@ export async function runAddresses(text: string | undefined, options: AddressesO
     return
   }
   const { lab } = await findCluster(options)
-  const answers = lab === undefined ? [] : await askSpeakers(lab)
-  const lines = linesOf(answers)
-  for (const { node, hasKey } of answers)
-    if (!hasKey) say(`plumb addresses: ${node} has no key: look at the Secret kube-system/plumb-speaker`)
-  if (text === undefined && lab !== undefined) return showLines(lines, options.output)
+  if (text === undefined && lab !== undefined) return showLines(await askLines(agentsOfLab(lab)), options.output)
   const cluster = await openCluster('plumb addresses', options)
   if (cluster === undefined) return
-  cluster.client.close()
-  const all = externalAddresses(cluster.snapshot)
-  if (text === undefined) return showAll(all, options.output)
+  const { client, snapshot } = cluster
+  const all = externalAddresses(snapshot)
+  if (text === undefined) {
+    client.close()
+    return showAll(all, options.output)
+  }
+  const agents = lab === undefined ? await agentsOfPods(client).catch(() => []) : agentsOfLab(lab)
+  const lines = await askLines(agents).finally(() => client.close())
   const one = all.find((other) => other.address === address)
   if (one === undefined) {
     say(`plumb addresses: ${text} is no external address${among(all)(text)}`)
@@ -37,6 +39,13 @@ export async function runAddresses(text: string | undefined, options: AddressesO
   const line = lines.find((other) => other.address === address)
   print(options.output === 'json' ? JSON.stringify({ ...one, live: line }, null, 2) : renderOne(one, line))
   if (isUnheld(one) || (line !== undefined && isUnsound(line))) process.exitCode = exit.unhealthy
+}
+
+async function askLines(agents: readonly AskedAgent[]): Promise<readonly AddressLine[]> {
+  const answers = await askSpeakers(agents)
+  for (const { node, hasKey } of answers)
+    if (!hasKey) say(`plumb addresses: ${node} has no key: look at the Secret kube-system/plumb-speaker`)
+  return linesOf(answers)
 }
 
 /** The nearest of the addresses that there are, as part of a sentence. */

@@ -1,5 +1,5 @@
 import { type Address, familyOf } from '../addr/index.ts'
-import { internalAddresses, keyOf } from '../cluster/index.ts'
+import { internalAddresses, keyOf, type Snapshot } from '../cluster/index.ts'
 import {
   type AskedOf,
   type Collected,
@@ -8,6 +8,7 @@ import {
   kernelQuestions,
   type ListeningAt,
   ladder,
+  mergeCollected,
   type NodeState,
   type Place,
   type Probe,
@@ -15,7 +16,7 @@ import {
   type Stand,
   type Subject,
 } from '../doctor/index.ts'
-import type { Answer } from '../explain/index.ts'
+import type { Answer, ClusterFacts } from '../explain/index.ts'
 import { openHost } from '../host/index.ts'
 import type { Pod } from '../objects/index.ts'
 import { type Counts, readCounts, risesOf, runControl, runProbes } from '../probes/index.ts'
@@ -25,10 +26,38 @@ import { readBgp } from './read-bgp.ts'
 import { type Cluster, factsOf } from './read-cluster.ts'
 import type { Sight } from './sight.ts'
 
-/** Sends the ladder's probes and asks nodes and pods what they are like, all at once, as far as they can be entered from here. */
+/** A cluster as one machine sees it. */
+interface Seen {
+  readonly snapshot: Snapshot
+  readonly facts: ClusterFacts
+  readonly sight: Sight
+}
+
+/** Everything about the subject, from here and from where agents' pods are asked, all at once. */
 export async function collect(cluster: Cluster, subject: Subject, stand: Stand): Promise<Collected> {
   const { snapshot, sight } = cluster
   const facts = factsOf(cluster)
+  const empty = { snapshot, facts, subject, stand, results: [], kernel: new Map(), sockets: new Map(), nodes: [] }
+  const [own, elsewhere, bgp] = await Promise.all([
+    collectHere({ snapshot, facts, sight: sight.here ?? sight }, subject, stand),
+    sight.elsewhere?.({ ...empty, controls: [] }),
+    readBgp(cluster, subject),
+  ])
+  const { collected = [], agents, unasked = [] } = elsewhere ?? {}
+  return {
+    ...mergeCollected(own, collected),
+    ...(agents === undefined ? {} : { agents }),
+    ...(unasked.length === 0 ? {} : { unasked }),
+    ...(bgp === undefined ? {} : { bgp }),
+  }
+}
+
+/** Sends the ladder's probes and asks nodes and pods what they are like, all at once, as far as they can be entered from here. */
+export async function collectHere(
+  { snapshot, facts, sight }: Seen,
+  subject: Subject,
+  stand: Stand,
+): Promise<Collected> {
   const host = openHost()
   const probes = ladder(snapshot, subject, stand)
   const answers = probes.flatMap((probe) => {
@@ -38,18 +67,17 @@ export async function collect(cluster: Cluster, subject: Subject, stand: Stand):
   const nodes = [...snapshot.nodes.keys()]
   const places = countedPlaces(nodes, subject)
   const before = await countAll(sight, places)
-  const [results, evidence, sockets, states, controls, owners, bgp] = await Promise.all([
+  const [results, evidence, sockets, states, controls, owners] = await Promise.all([
     runProbes(host, probes, sight.open),
     sight.ask(kernelQuestions(answers.map(({ answer }) => answer))),
     readSockets(subject, sight),
     sight.lookAt(
       nodes,
       subject,
-      answers.flatMap((one) => packetsOf(cluster, stand, one)),
+      answers.flatMap((one) => packetsOf(snapshot, stand, one)),
     ),
     Promise.all(controlPlans(snapshot, subject, stand.outside).map((plan) => runControl(plan, sight.open))),
     askOwners(snapshot, subject, sight),
-    readBgp(cluster, subject),
   ])
   const after = await countAll(sight, places)
   const rises = [...after].flatMap(([id, counts]) => risesOf(id, before.get(id) ?? {}, counts))
@@ -62,17 +90,16 @@ export async function collect(cluster: Cluster, subject: Subject, stand: Stand):
     results,
     kernel,
     sockets,
-    nodes: await Promise.all(states.map((one) => withConnections(one, cluster, subject))),
+    nodes: await Promise.all(states.map((one) => withConnections(one, { snapshot, sight }, subject))),
     controls,
     owners,
     rises,
-    ...(bgp === undefined ? {} : { bgp }),
   }
 }
 
 /** The packets of a probe as the nodes of its way see them: to the address that it asks, and to the endpoints behind that. */
 function packetsOf(
-  { snapshot }: Cluster,
+  snapshot: Snapshot,
   { outside }: Stand,
   { probe, answer }: { readonly probe: Probe; readonly answer: Answer },
 ): readonly AskedOf[] {
@@ -128,7 +155,11 @@ async function countAll(sight: Sight, places: readonly Place[]): Promise<Readonl
 }
 
 /** With what its connections lead to: read when probes are over, for a large table takes a while. */
-async function withConnections(state: NodeState, { snapshot, sight }: Cluster, subject: Subject): Promise<NodeState> {
+async function withConnections(
+  state: NodeState,
+  { snapshot, sight }: Pick<Seen, 'snapshot' | 'sight'>,
+  subject: Subject,
+): Promise<NodeState> {
   try {
     const namespace = await sight.open({ kind: 'node', name: state.node })
     try {

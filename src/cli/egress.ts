@@ -1,17 +1,14 @@
-import { dirname, join } from 'node:path'
 import { type Address, findAddress } from '../addr/index.ts'
 import type { WhoAnswer, WhoRequest } from '../agent/index.ts'
-import { askAgent } from '../cni/index.ts'
 import { findPortOwner } from '../egress/index.ts'
+import { agentsOfLab, agentsOfPods } from './agents.ts'
 import { exit, print, say } from './output.ts'
-import { openCluster } from './read-cluster.ts'
-
-const timeoutMs = 5000
+import { type ClusterOptions, openCluster } from './read-cluster.ts'
 
 /** `plumb egress who ADDRESS:PORT`: the pod behind what an outsider saw, now or at a time; exit status 1 when nobody had it. */
 export async function runWho(
   text: string,
-  options: { name: string; at?: string; output: 'text' | 'json' },
+  options: ClusterOptions & { at?: string; output: 'text' | 'json' },
 ): Promise<void> {
   const seen = parseSeen(text)
   const atMs = options.at === undefined ? undefined : Date.parse(options.at)
@@ -27,22 +24,25 @@ export async function runWho(
   const cluster = await openCluster('plumb egress who', options)
   if (cluster === undefined) return
   const { snapshot, lab, client } = cluster
-  client.close()
   const owner = findPortOwner(snapshot.egresses.values(), snapshot.nodes.values(), seen.address, seen.port)
   if (owner.kind === 'nobody') {
+    client.close()
     say(`plumb: ${owner.says}`)
     process.exitCode = exit.found
     return
   }
   const { node, egress } = owner
-  if (lab === undefined) {
-    say(`plumb: pods of ${node} leave so, by egress/${egress}; only agents of a lab can be asked which`)
+  const agents = lab === undefined ? await agentsOfPods(client) : agentsOfLab(lab)
+  const agent = agents.find((one) => one.node === node)
+  const request: WhoRequest = { ...seen, ...(atMs === undefined ? {} : { atMs }) }
+  const said = await agent?.ask<WhoAnswer>('/egress/who', request).finally(() => client.close())
+  if (said === undefined) {
+    client.close()
+    say(`plumb: pods of ${node} leave so, by egress/${egress}; it has no agent’s pod that could be asked which`)
     process.exitCode = exit.cannot
     return
   }
-  const socket = join(dirname(lab.state.kubeconfig), node, 'agent.sock')
-  const request: WhoRequest = { ...seen, ...(atMs === undefined ? {} : { atMs }) }
-  const { answer } = await askAgent<WhoAnswer>(socket, '/egress/who', request, timeoutMs)
+  const { answer } = said
   if (answer.error !== undefined) {
     say(`plumb: ${node}: ${answer.error}`)
     process.exitCode = exit.cannot

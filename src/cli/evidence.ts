@@ -6,6 +6,8 @@ import type { Entry, Evidence, Observation } from '../explain/index.ts'
 import { findPlace, type Lab } from '../lab/index.ts'
 import type { ServerState } from '../proxy/index.ts'
 
+const observeMs = 3000
+
 /** Asks the kernels of a lab's nodes, through their agents, and tells what each said; one that does not answer is `unseen`. */
 export async function askNodes(lab: Lab, observations: readonly Observation[]): Promise<Map<Observation, Evidence>> {
   const answers = await Promise.all(
@@ -98,6 +100,14 @@ export async function askAgentOf(
   }
 }
 
+/** Whether the agent behind a socket `answers`; else why not. */
+export function findAgentState(socket: string): Promise<string> {
+  return askAgent(socket, '/observe', {}, observeMs).then(
+    ({ status }) => (status === 200 ? 'answers' : `HTTP ${status}`),
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  )
+}
+
 /** The entry of a client that asked for this address and port. */
 export function parseEntry(
   { original, reply, tcpState, timeoutSeconds, offloaded }: NonNullable<ObserveResponse['connections']>[number],
@@ -126,7 +136,7 @@ function parseTarget(text: string): { address: Address; port: number }[] {
 }
 
 async function observe(socketPath: string, body: ObserveRequest): Promise<ObserveResponse> {
-  const { status, answer } = await askAgent<ObserveResponse>(socketPath, '/observe', body, 3000)
+  const { status, answer } = await askAgent<ObserveResponse>(socketPath, '/observe', body, observeMs)
   if (status !== 200) throw new Error(answer.error ?? `HTTP ${status}`)
   return answer
 }

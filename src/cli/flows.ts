@@ -1,13 +1,11 @@
-import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DeniedFlow } from '../agent/index.ts'
-import { askAgent } from '../cni/index.ts'
-import type { Lab } from '../lab/index.ts'
+import { type AskedAgent, openAgents } from './agents.ts'
 import { type FlowKind, requests } from './http-flows.ts'
 import { exit, print, renderTable, say } from './output.ts'
+import type { ClusterOptions } from './read-cluster.ts'
 
-interface FlowsOptions {
-  name: string
+interface FlowsOptions extends ClusterOptions {
   namespace?: string
   /** Exactly one of the two. */
   denied: boolean
@@ -35,36 +33,36 @@ const denials: FlowKind<DeniedFlow> = {
   none: 'no flow was denied, audited or cut of late',
 }
 
-/** `plumb flows`: what every node of a lab tells of late, the latest last; exit status 3 when a node did not answer. */
+/** `plumb flows`: what every node tells of late, the latest last; exit status 3 when a node did not answer. */
 export async function runFlows(options: FlowsOptions): Promise<void> {
-  const { name, denied, http } = options
+  const { denied, http } = options
   if (denied === http) {
     say('plumb flows: say which ones, --denied or --http')
     process.exitCode = exit.usage
     return
   }
-  const { findLab } = await import('../lab/index.ts')
-  const lab = await findLab(name)
-  if (lab === undefined) {
-    say(`plumb flows: no lab ${name} is running; start one with plumb up`)
-    process.exitCode = exit.cannot
-    return
-  }
-  await (http ? showFlows(lab, requests, options) : showFlows(lab, denials, options))
+  const opened = await openAgents('plumb flows', options)
+  if (opened === undefined) return
+  const { agents, close } = opened
+  await (http ? showFlows(agents, requests, options) : showFlows(agents, denials, options)).finally(close)
 }
 
-async function showFlows<T>(lab: Lab, kind: FlowKind<T>, { namespace, follow, output }: FlowsOptions): Promise<void> {
+async function showFlows<T>(
+  agents: readonly AskedAgent[],
+  kind: FlowKind<T>,
+  { namespace, follow, output }: FlowsOptions,
+): Promise<void> {
   const points = new Map<string, number>()
   const show = (flows: readonly Seen<T>[], head: boolean): void => {
     if (output === 'json') for (const flow of flows) print(JSON.stringify(flow))
     else if (flows.length > 0) print(renderTable([...(head ? [[...kind.head]] : []), ...flows.map(kind.row)]))
   }
-  const first = await askAll(lab, kind, namespace, points)
+  const first = await askAll(agents, kind, namespace, points)
   show(first, true)
   if (follow) {
     for (;;) {
       await delay(followMs)
-      show(await askAll(lab, kind, namespace, points), false)
+      show(await askAll(agents, kind, namespace, points), false)
     }
   }
   if (first.length === 0 && output === 'text') say(kind.none)
@@ -74,17 +72,16 @@ type Seen<T> = T & { readonly node: string }
 
 /** Asks each node for what came after the point up to which it was asked before. */
 async function askAll<T>(
-  lab: Lab,
+  agents: readonly AskedAgent[],
   kind: FlowKind<T>,
   namespace: string | undefined,
   points: Map<string, number>,
 ): Promise<readonly Seen<T>[]> {
   const answers = await Promise.all(
-    lab.state.nodes.map(async ({ name: node }): Promise<readonly Seen<T>[]> => {
-      const socket = join(dirname(lab.state.kubeconfig), node, 'agent.sock')
+    agents.map(async ({ node, ask }): Promise<readonly Seen<T>[]> => {
       const body = { after: points.get(node) ?? 0, ...(namespace === undefined ? {} : { namespace }) }
       try {
-        const { status, answer } = await askAgent<Answer<T>>(socket, kind.path, body, 5000)
+        const { status, answer } = await ask<Answer<T>>(kind.path, body)
         if (status !== 200) throw new Error(answer.error ?? `HTTP ${status}`)
         // An agent that started anew counts from the beginning.
         points.set(node, answer.next)

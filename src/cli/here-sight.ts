@@ -18,22 +18,29 @@ import { type Host, type Namespace, openHost } from '../host/index.ts'
 import type { NodeRules } from '../netfilter/index.ts'
 import { findNamespaces, lookAtNode, lookAtSockets, readRules, runsHere } from '../probes/index.ts'
 import { askKernel } from './ask-kernel.ts'
-import { askAgentOf } from './evidence.ts'
+import { askAgentOf, findAgentState } from './evidence.ts'
 import type { Sight } from './sight.ts'
 
-const agentSocket = '/run/plumb/agent.sock'
+export const agentSocket = '/run/plumb/agent.sock'
 /** kube-proxy waits up to a second between rounds (`--iptables-min-sync-period`, `--nftables-min-sync-period`). */
 const roundMs = 1500
 
+/** The cluster that this machine looks at. */
+interface Looked {
+  /** The Node that this machine is said to be. */
+  readonly node: string | undefined
+  /** API groups. */
+  readonly groups: readonly string[]
+  /** Nodes whose network is Plumb's. */
+  readonly plumbs: readonly string[]
+  /** Nodes whose agents' pods are asked. */
+  readonly asked: readonly string[]
+  readonly reread: () => Promise<Snapshot>
+}
+
 /** What this machine is to a cluster that is no lab: one of its nodes, or somebody outside. A text says why the node that was named is not this machine. */
-export function hereSight(
-  snapshot: Snapshot,
-  {
-    node: named,
-    groups,
-    reread,
-  }: { node: string | undefined; groups: readonly string[]; reread: () => Promise<Snapshot> },
-): Sight | string {
+export function hereSight(snapshot: Snapshot, looked: Looked): Sight | string {
+  const { node: named, groups } = looked
   const host = openHost()
   const own = new Set(host.own.network.addresses().map(({ address }) => address))
   const mine = [...snapshot.nodes.values()].find((one) => internalAddresses(one).some((address) => own.has(address)))
@@ -46,13 +53,24 @@ export function hereSight(
       return `this machine has none of the addresses of node/${named} (${internalAddresses(object).join(', ')}); run it there`
   }
   return mine === undefined
-    ? outsideSight(host, snapshot, plugins)
-    : new NodeSight(host, snapshot, mine.metadata.name, plugins, reread)
+    ? outsideSight(host, snapshot, plugins, looked)
+    : new NodeSight(host, snapshot, mine.metadata.name, plugins, looked)
 }
 
-const seenOnNodes = 'rules, routes, connections and sockets of nodes are seen only on them: run plumb there, as root'
+/** Nodes that nobody sees, as a sentence of what cannot be told. */
+function unseenNodes({ nodes }: Snapshot, seen: readonly string[]): readonly string[] {
+  const names = [...nodes.keys()].filter((name) => !seen.includes(name))
+  if (names.length === 0) return []
+  const which = names.length <= 4 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`
+  return [`rules, routes, connections and sockets of ${which} are seen only there: run plumb there too, as root`]
+}
 
-function outsideSight(host: Host, snapshot: Snapshot, { enforcers, found }: Plugins): Sight {
+/** Who may enforce policies where Plumb does not; undefined where it does on every node. */
+function enforcersBeside({ nodes }: Snapshot, plumbs: readonly string[], { enforcers }: Plugins) {
+  return [...nodes.keys()].every((name) => plumbs.includes(name)) ? undefined : enforcers
+}
+
+function outsideSight(host: Host, snapshot: Snapshot, plugins: Plugins, { plumbs, asked }: Looked): Sight {
   const nodes = [...snapshot.nodes.values()].flatMap((one) => internalAddresses(one))
   const outside = families.flatMap((family): Address[] => {
     const target = nodes.find((one) => familyOf(one) === family)
@@ -70,7 +88,9 @@ function outsideSight(host: Host, snapshot: Snapshot, { enforcers, found }: Plug
       if (place.kind === 'outside') return host.openNamespace(host.own.path)
       throw new Error('this machine is outside of the cluster')
     },
-    enforcers,
+    seen: [],
+    enforcers: enforcersBeside(snapshot, plumbs, plugins),
+    agents: plumbs,
     ask: async (all) =>
       new Map(
         all.map((one): [Observation, Evidence] => [
@@ -82,7 +102,7 @@ function outsideSight(host: Host, snapshot: Snapshot, { enforcers, found }: Plug
     sockets: async () => {
       throw new Error('this machine is outside of the cluster')
     },
-    blind: [seenOnNodes, ...describe(found)],
+    blind: [...unseenNodes(snapshot, asked), ...describe(plugins.found)],
   }
 }
 
@@ -91,6 +111,9 @@ class NodeSight implements Sight {
   readonly outside: readonly Address[] = []
   readonly says: string
   readonly blind: readonly string[]
+  readonly seen: readonly string[]
+  readonly agents: readonly string[]
+  readonly enforcers: readonly string[] | undefined
   readonly #host: Host
   readonly #snapshot: Snapshot
   readonly #node: string
@@ -99,17 +122,19 @@ class NodeSight implements Sight {
   #rules: Promise<NodeRules> | undefined
   #namespaces: ReadonlyMap<Address, string> | undefined
 
-  constructor(host: Host, snapshot: Snapshot, node: string, plugins: Plugins, reread: () => Promise<Snapshot>) {
+  constructor(host: Host, snapshot: Snapshot, node: string, plugins: Plugins, looked: Looked) {
     this.#host = host
     this.#snapshot = snapshot
     this.#node = node
     this.#plugins = plugins
-    this.#reread = reread
+    this.#reread = looked.reread
     this.says = `this machine is node/${node}`
-    const others =
-      snapshot.nodes.size > 1 ? ['other nodes and their pods are not seen from here: run it on them too'] : []
+    this.seen = [node]
+    // An agent may run as a process of the machine, without a pod.
+    this.agents = existsSync(agentSocket) ? [...new Set([...looked.plumbs, node])] : looked.plumbs
+    this.enforcers = enforcersBeside(snapshot, this.agents, plugins)
     const root = process.getuid?.() === 0 ? [] : ['rules and pods of this node need root: run it with sudo']
-    this.blind = [...root, ...others, ...describe(plugins.found)]
+    this.blind = [...root, ...unseenNodes(snapshot, [node, ...looked.asked]), ...describe(plugins.found)]
   }
 
   open = async (place: Place): Promise<Namespace> => {
@@ -126,10 +151,6 @@ class NodeSight implements Sight {
         `no network namespace of this machine has its address${addresses[0] === undefined ? '' : ` ${addresses[0]}`}`,
       )
     return this.#host.openNamespace(path)
-  }
-
-  get enforcers(): Sight['enforcers'] {
-    return this.#hasAgent() ? undefined : this.#plugins.enforcers
   }
 
   async ask(observations: readonly Observation[]): Promise<ReadonlyMap<Observation, Evidence>> {
@@ -150,7 +171,7 @@ class NodeSight implements Sight {
   async lookAt(nodes: readonly string[], subject: Subject, packets: readonly AskedOf[]): Promise<readonly NodeState[]> {
     if (!nodes.includes(this.#node)) return []
     const state = await lookAtNode(this.#node, this.open)
-    if (this.#hasAgent()) return [{ ...state, agent: 'answers' }]
+    if (this.#hasAgent()) return [{ ...state, agent: await findAgentState(agentSocket) }]
     const rules = await this.#readRules()
     const proxy = await this.#compare(subject)
     // Whose rules they are is told by name where one of them ends a packet.
@@ -161,7 +182,7 @@ class NodeSight implements Sight {
   sockets: Sight['sockets'] = (namespace, name) => lookAtSockets({ kind: 'pod', namespace, name }, this.open)
 
   #hasAgent(): boolean {
-    return existsSync(agentSocket)
+    return this.agents.includes(this.#node)
   }
 
   async #ask(observation: Observation): Promise<Evidence> {

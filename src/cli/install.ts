@@ -32,7 +32,9 @@ function readHostPort(text: string): { host: string; port: number } | undefined 
   return host === undefined || Number(port) < 1 || Number(port) > 65535 ? undefined : { host, port: Number(port) }
 }
 
-async function readDefinitions(): Promise<KubeObject[]> {
-  const names = (await readdir(definitions, { recursive: true })).filter((name) => /\.(json|yaml)$/.test(name)).sort()
-  return Promise.all(names.map(async (name) => parse(await readFile(join(definitions, name), 'utf8')) as KubeObject))
+/** The definitions of the kinds that Plumb follows, or of one group's (`plumb`: its own). */
+export async function readDefinitions(of = ''): Promise<KubeObject[]> {
+  const folder = join(definitions, of)
+  const names = (await readdir(folder, { recursive: true })).filter((name) => /\.(json|yaml)$/.test(name)).sort()
+  return Promise.all(names.map(async (name) => parse(await readFile(join(folder, name), 'utf8')) as KubeObject))
 }

@@ -1,11 +1,10 @@
 import { join } from 'node:path'
 import { type Address, findAddress } from '../addr/index.ts'
-import { askAgent } from '../cni/index.ts'
 import type { NodeState } from '../doctor/index.ts'
 import { type Host, openHost } from '../host/index.ts'
 import { findPlaceHere, type Lab } from '../lab/index.ts'
 import { lookAtNode, lookAtSockets, type OpenPlace } from '../probes/index.ts'
-import { askNodes } from './evidence.ts'
+import { askNodes, findAgentState } from './evidence.ts'
 import type { Sight } from './sight.ts'
 
 /** Everything of a lab of this machine can be entered and asked. */
@@ -15,6 +14,7 @@ export function labSight(lab: Lab): Sight {
     says: `lab ${lab.state.name}`,
     outside: lab.state.outside.flatMap((text): Address | [] => findAddress(text) ?? []),
     open,
+    seen: lab.state.nodes.map(({ name }) => name),
     enforcers: undefined,
     ask: (observations) => askNodes(lab, observations),
     lookAt: (nodes) => Promise.all(nodes.map((node) => readNode(lab, node, open))),
@@ -36,8 +36,6 @@ function placesOf(host: Host, lab: Lab): OpenPlace {
   }
 }
 
-const agentTimeoutMs = 3000
-
 async function readNode(lab: Lab, node: string, open: OpenPlace): Promise<NodeState> {
   const socket = join(lab.directory.path, node, 'agent.sock')
   const [state, agent] = await Promise.all([
@@ -47,10 +45,7 @@ async function readNode(lab: Lab, node: string, open: OpenPlace): Promise<NodeSt
       conntrack: undefined,
       foreignTables: [],
     })),
-    askAgent(socket, '/observe', {}, agentTimeoutMs).then(
-      ({ status }) => (status === 200 ? 'answers' : `HTTP ${status}`),
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
-    ),
+    findAgentState(socket),
   ])
   return { ...state, agent }
 }

@@ -129,7 +129,12 @@ program
 program
   .command('access')
   .description('print the ClusterRole with the rights that why, show and doctor need: reading alone')
-  .action(async () => (await import('./access.ts')).runAccess())
+  .option(
+    '--agents',
+    'also the Role for asking nodes through the pods of Plumb’s agents, which is to be root there',
+    false,
+  )
+  .action(async (options) => (await import('./access.ts')).runAccess(options))
 
 program
   .command('show')
@@ -168,6 +173,8 @@ program
     'flows of late: those that policies denied, or would have denied if they were not audited; requests at gateways',
   )
   .addOption(labName())
+  .addOption(kubeconfig())
+  .addOption(context())
   .option('--denied', 'flows that policies denied, audited or cut', false)
   .option('--http', 'requests and streams at gateways: route, pod, times, and who made the error', false)
   .option('-n, --namespace <namespace>', 'of pods of this namespace alone')
@@ -200,6 +207,8 @@ egress
   .description('the pod behind an address and a port that somebody outside saw')
   .argument('<address:port>')
   .addOption(labName())
+  .addOption(kubeconfig())
+  .addOption(context())
   .option('--at <time>', 'when it was seen, as 2026-01-31T12:00:00Z; now unless given')
   .addOption(new Option('-o, --output <form>', 'how to print it').choices(['text', 'json']).default('text'))
   .action(async (seen: string, options) => (await import('./egress.ts')).runWho(seen, options))
@@ -381,9 +390,7 @@ program
   .option('--conf-dir <folder>', 'of their configurations', '/etc/cni/net.d')
   .option('--socket <path>', 'where the agent listens', '/run/plumb/agent.sock')
   .action(async (options) => (await import('./roles.ts')).runCniInstall(options))
-program
-  .command('compile', { hidden: true })
-  .action(async () => (await import('./compile.ts')).compileAll())
+program.command('compile', { hidden: true }).action(async () => (await import('./compile.ts')).compileAll())
 program
   .command('lab-supervisor', { hidden: true })
   .requiredOption('--run <folder>', 'the run directory')

@@ -2,7 +2,8 @@ import { ApiError } from '../client/index.ts'
 import { drainAnnotation } from '../cluster/index.ts'
 import { type ExternalAddress, externalAddresses, nearest } from '../explain/index.ts'
 import { Nodes } from '../objects/index.ts'
-import { waitForSpeakers } from './lab-owners.ts'
+import { agentsOfLab } from './agents.ts'
+import { waitForSpeakers } from './ask-speakers.ts'
 import { exit, say } from './output.ts'
 import { type Cluster, type ClusterOptions, findCluster, openCluster } from './read-cluster.ts'
 
@@ -24,7 +25,9 @@ export async function runDrain(name: string, options: ClusterOptions & { readonl
     const left =
       lab === undefined
         ? await waitForObjects(options, node)
-        : (await waitForSpeakers(lab, (all) => all.every((one) => one.node !== node || one.held.length === 0)))
+        : (await waitForSpeakers(agentsOfLab(lab), (all) =>
+              all.every((one) => one.node !== node || one.held.length === 0),
+            ))
           ? []
           : ['addresses']
     if (left.length === 0) return say(`${node} holds no external address`)

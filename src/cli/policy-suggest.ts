@@ -1,11 +1,9 @@
-import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ConnectionsRequest, ConnectionsResponse } from '../agent/index.ts'
 import { keyOf } from '../cluster/index.ts'
-import { askAgent } from '../cni/index.ts'
 import { type SeenFlow, suggest } from '../explain/index.ts'
-import type { Lab } from '../lab/index.ts'
 import { Pods } from '../objects/index.ts'
+import { type AskedAgent, agentsOfLab, agentsOfPods } from './agents.ts'
 import { exit, print, say } from './output.ts'
 import { openCluster } from './read-cluster.ts'
 import { readKinds } from './read-kinds.ts'
@@ -23,16 +21,17 @@ export async function runSuggest(options: {
   const cluster = await openCluster('plumb policy suggest', options)
   if (cluster === undefined) return
   const { snapshot, client, lab } = cluster
-  if (lab === undefined) {
+  const agents = lab === undefined ? await agentsOfPods(client) : agentsOfLab(lab)
+  if (agents.length === 0) {
     client.close()
-    say('plumb policy suggest: connections are seen by the agents of a lab, and this API server belongs to none')
+    say('plumb policy suggest: connections are seen by Plumb’s agents, and this cluster has none')
     process.exitCode = exit.cannot
     return
   }
   const until = Date.now() + options.for * 1000
   const seen = new Map<string, SeenFlow>()
   for (;;) {
-    for (const flow of await askAll(lab, options.namespace)) seen.set(JSON.stringify(flow), flow)
+    for (const flow of await askAll(agents, options.namespace)) seen.set(JSON.stringify(flow), flow)
     const left = until - Date.now()
     if (left <= 0) break
     say(`${seen.size} different flows so far; ${Math.ceil(left / 1000)} s left`)
@@ -53,13 +52,12 @@ export async function runSuggest(options: {
   if (denied.length > 0) process.exitCode = exit.found
 }
 
-async function askAll(lab: Lab, namespace: string): Promise<readonly SeenFlow[]> {
+async function askAll(agents: readonly AskedAgent[], namespace: string): Promise<readonly SeenFlow[]> {
   const answers = await Promise.all(
-    lab.state.nodes.map(async ({ name }) => {
-      const socket = join(dirname(lab.state.kubeconfig), name, 'agent.sock')
+    agents.map(async ({ node, ask }) => {
       const body: ConnectionsRequest = { namespace }
-      const { status, answer } = await askAgent<ConnectionsResponse>(socket, '/connections', body, 5000)
-      if (status !== 200) throw new Error(`${name}: ${answer.error ?? `HTTP ${status}`}`)
+      const { status, answer } = await ask<ConnectionsResponse>('/connections', body)
+      if (status !== 200) throw new Error(`${node}: ${answer.error ?? `HTTP ${status}`}`)
       return answer.flows
     }),
   )

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { findPrefix, type Prefix } from '../addr/index.ts'
 import { type Client, connect, type Resource } from '../client/index.ts'
 import { keyOf, LiveSnapshot, type Snapshot } from '../cluster/index.ts'
+import { plumbNodes } from '../doctor/index.ts'
 import type { ClusterFacts } from '../explain/index.ts'
 import type { Lab } from '../lab/index.ts'
 import {
@@ -15,9 +16,11 @@ import {
   Pods,
   Services,
 } from '../objects/index.ts'
+import { ClusterSight } from './cluster-sight.ts'
 import { labSight } from './lab-sight.ts'
 import { exit, say } from './output.ts'
 import { readKinds } from './read-kinds.ts'
+import { remoteNodes } from './remote-node.ts'
 import type { Sight } from './sight.ts'
 
 /** Where questions are answered from. */
@@ -90,8 +93,9 @@ export async function openCluster(command: string, options: ClusterOptions): Pro
 
 /** What the cluster is like beyond its objects. */
 export function factsOf({ servicePrefixes, sight }: Cluster): ClusterFacts {
-  const { enforcers } = sight
-  return { clusterDomain: 'cluster.local', servicePrefixes, ...(enforcers === undefined ? {} : { enforcers }) }
+  const { enforcers, agents = [] } = sight
+  const others = enforcers === undefined ? {} : { enforcers, agents }
+  return { clusterDomain: 'cluster.local', servicePrefixes, ...others }
 }
 
 /** Where kubectl looks when nothing is said. */
@@ -111,7 +115,15 @@ async function sightHere(
     const found = await readObjects(client, groups)
     return typeof found === 'string' ? snapshot : found.snapshot
   }
-  return hereSight(snapshot, { node, groups: [...groups.keys()], reread })
+  const { readInstallation } = await import('./read-installation.ts')
+  const installation = await readInstallation(client, groups)
+  const plumbs = plumbNodes(snapshot, installation)
+  const known = { node, groups: [...groups.keys()], plumbs, reread }
+  const remotes = remoteNodes(client, snapshot, plumbs)
+  const own = hereSight(snapshot, { ...known, asked: remotes.map((one) => one.node) })
+  if (typeof own === 'string' || plumbs.length === 0) return own
+  const others = remotes.filter((one) => !own.seen.includes(one.node))
+  return new ClusterSight(own, snapshot, installation, others).sight
 }
 
 /** The versions of each API group; none where they may not be read. */

@@ -13,7 +13,8 @@ import {
   wayIn,
   withHolders,
 } from '../explain/index.ts'
-import { holdersOf } from './lab-owners.ts'
+import { agentsOfLab } from './agents.ts'
+import { holdersOf } from './ask-speakers.ts'
 import { exit, print, say } from './output.ts'
 import { type Cluster, openCluster } from './read-cluster.ts'
 import { parseTarget } from './why.ts'
@@ -110,7 +111,7 @@ async function showEnd(cluster: Cluster, end: End): Promise<Shown | string> {
 
 /** A lab's agents are asked; of another cluster's it is known what they wrote. */
 async function holdersIn({ lab, snapshot }: Cluster): Promise<ReadonlyMap<string, string>> {
-  return lab === undefined ? holderWords(snapshot) : holdersOf(lab)
+  return lab === undefined ? holderWords(snapshot) : holdersOf(agentsOfLab(lab))
 }
 
 function isLoadBalancer({ snapshot }: Cluster, end: End): boolean {

@@ -1,7 +1,8 @@
 import type { Address } from '../addr/index.ts'
-import type { AskedOf, ListeningAt, NodeState, Subject } from '../doctor/index.ts'
+import type { AskedOf, Collected, ListeningAt, NodeState, Subject } from '../doctor/index.ts'
 import type { Evidence, Observation } from '../explain/index.ts'
 import type { OpenPlace } from '../probes/index.ts'
+import type { Elsewhere } from './cluster-sight.ts'
 
 /** What can be entered and asked from where the command runs: every place of a lab, a node and its pods, or the world outside. */
 export interface Sight {
@@ -10,13 +11,19 @@ export interface Sight {
   /** The addresses under which the client outside is seen; none where there is no such place. */
   readonly outside: readonly Address[]
   readonly open: OpenPlace
-  /** Set where no agent of Plumb's runs: who may enforce NetworkPolicies there. */
+  /** Nodes that this machine sees itself. */
+  readonly seen: readonly string[]
+  /** Set where some node is without an agent of Plumb's: who may enforce NetworkPolicies there, and which nodes have one. */
   readonly enforcers: readonly string[] | undefined
+  readonly agents?: readonly string[]
   ask(observations: readonly Observation[]): Promise<ReadonlyMap<Observation, Evidence>>
   /** What nodes are like; `packets` are those that probes send. */
   lookAt(nodes: readonly string[], subject: Subject, packets: readonly AskedOf[]): Promise<readonly NodeState[]>
   /** The sockets that listen in a pod, or why nobody can tell. */
   sockets(namespace: string, name: string): Promise<readonly ListeningAt[]>
+  /** Set where other nodes are asked too, through their agents' pods: this machine's own sight, and what those collect. */
+  readonly here?: Sight
+  elsewhere?(collected: Collected): Promise<Elsewhere>
   /** What cannot be seen from here, for people. */
   readonly blind: readonly string[]
 }

@@ -1,6 +1,7 @@
 import type { KubeObject } from '../objects/index.ts'
 import type { ConnectOptions, Credentials } from './connection.ts'
 import type { Client, InformerOptions, Resource } from './contract.ts'
+import { execInPod } from './exec.ts'
 import { readServiceAccount } from './in-cluster.ts'
 import { type SharedInformer, shareInformer } from './informer.ts'
 import { readKubeconfig } from './kubeconfig.ts'
@@ -44,6 +45,12 @@ export function connect(options: ConnectOptions): Client {
       stops.add(close)
       informer.close = close
       return informer
+    },
+    async exec(command) {
+      const running = await execInPod(transport, command)
+      stops.add(running.close)
+      void running.ended.then(() => stops.delete(running.close))
+      return running
     },
     close() {
       for (const stop of [...stops]) stop()

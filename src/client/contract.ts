@@ -81,6 +81,26 @@ export interface Client {
   download(path: string): Promise<Readable>
   /** A cache of one kind that follows the server; shared when asked for twice with the same options. */
   informer<T extends KubeObject>(resource: Resource, options?: InformerOptions): Informer<T>
+  /** Starts a command in a container (`pods/exec`) with its input open; rejects with `ApiError` when that is refused. It ends with the client. */
+  exec(command: Command): Promise<Running>
+  close(): void
+}
+
+/** What is to run where. */
+export interface Command {
+  readonly namespace: string
+  readonly pod: string
+  readonly container: string
+  readonly command: readonly string[]
+}
+
+/** A command that runs in a container. */
+export interface Running {
+  write(text: string): void
+  /** Calls back with each line of its output. */
+  onLine(callback: (line: string) => void): void
+  /** Resolves when it is over, with the end of what it wrote to stderr, or with what ended it. */
+  readonly ended: Promise<string>
   close(): void
 }
 

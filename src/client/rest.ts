@@ -15,7 +15,7 @@ const patchTypes: Record<PatchType, string> = {
 const maxRetries = 5
 
 /** The calls of `Client` that are single requests. */
-export type Rest = Omit<Client, 'informer' | 'close'>
+export type Rest = Omit<Client, 'informer' | 'exec' | 'close'>
 
 /** REST calls over a transport. */
 export function openRest(transport: Transport): Rest {

@@ -1,5 +1,6 @@
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import type { Socket } from 'node:net'
+import type { WebSocket } from 'ws'
 import type { ConnectOptions, Credentials } from './connection.ts'
 
 /** A whole answer. */
@@ -15,6 +16,8 @@ export interface Transport {
   request(method: string, path: string, body: string | undefined, headers: Record<string, string>): Promise<Answer>
   /** The answer as it arrives, once its head is there. Aborting `signal` cuts the connection. */
   stream(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<IncomingMessage>
+  /** A WebSocket that is about to open, on a connection of its own. */
+  upgrade(path: string, protocols: readonly string[]): Promise<WebSocket>
   /** Resolves with any answer of the server at all within the time. */
   ask(timeoutMs: number): Promise<void>
   /** The server can be reached again: requests that have waited for longer fail, and no connection of before is used again. */
@@ -79,6 +82,17 @@ export function openTransport(credentials: Credentials, options: ConnectOptions)
         })
         request.end()
       }),
+    async upgrade(path, protocols) {
+      const { WebSocket } = await import('ws')
+      const headers = { 'user-agent': options.userAgent, ...authorization(credentials) }
+      const target = `${secure ? 'wss' : 'ws'}://${url.host}${prefix}${path}`
+      return new WebSocket(target, [...protocols], {
+        agent: watchAgent,
+        headers,
+        handshakeTimeout: timeoutMs,
+        perMessageDeflate: false,
+      })
+    },
     ask: (askMs) =>
       new Promise((resolve, reject) => {
         const request = start('GET', '/version', {}, { agent: askAgent })

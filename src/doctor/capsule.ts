@@ -2,15 +2,16 @@ import { keyOf, type Snapshot, snapshotOf } from '../cluster/index.ts'
 import type { ClusterFacts, Evidence } from '../explain/index.ts'
 import type { GatewayModel } from '../gateways/index.ts'
 import type { KubeObject, Service } from '../objects/index.ts'
+import type { AgentTrouble } from './agents.ts'
 import type { ControlResult } from './control.ts'
 import type { BgpObjects, Collected, ListeningAt, NodeState, Rise } from './examination.ts'
 import type { Stand } from './ladder.ts'
 import type { Owners } from './owners.ts'
 import type { ProbeResult } from './probe.ts'
-import { subjectsOf } from './subject.ts'
+import { type Subject, subjectsOf } from './subject.ts'
 
 /** One port of one Service, as it was collected. */
-interface SavedSubject {
+export interface SavedSubject {
   readonly service: string
   /** As `spec.ports[].port` says it, with the protocol: two ports may share a number. */
   readonly port: number
@@ -25,6 +26,8 @@ interface SavedSubject {
   readonly owners?: readonly Owners[]
   readonly rises?: readonly Rise[]
   readonly bgp?: BgpObjects
+  readonly agents?: readonly AgentTrouble[]
+  readonly unasked?: readonly string[]
 }
 
 /** Everything that was looked at, in one file: it can be judged again anywhere, without the cluster. */
@@ -71,7 +74,7 @@ export function saveCapsule(
     facts,
     objects: kinds.flatMap((kind) => [...(all[kind]?.values() ?? [])]).map(redact),
     subjects: collected.map(
-      ({ subject, stand, results, kernel, sockets, nodes, controls, owners = [], rises = [], bgp }) => ({
+      ({ subject, stand, results, kernel, sockets, nodes, controls, owners = [], rises = [], ...more }) => ({
         service: keyOf(subject.service),
         port: subject.port.port,
         protocol: subject.port.protocol ?? 'TCP',
@@ -84,10 +87,24 @@ export function saveCapsule(
         controls,
         owners,
         rises,
-        ...(bgp === undefined ? {} : { bgp }),
+        ...whatThereIs(more),
       }),
     ),
   }
+}
+
+function whatThereIs({ bgp, agents, unasked }: Pick<Collected, 'bgp' | 'agents' | 'unasked'>) {
+  return {
+    ...(bgp === undefined ? {} : { bgp }),
+    ...(agents === undefined ? {} : { agents }),
+    ...(unasked === undefined ? {} : { unasked }),
+  }
+}
+
+/** A subject of which nothing is collected yet. */
+export function emptySubject({ service, port, path }: Subject, stand: Stand): SavedSubject {
+  const own = { service: keyOf(service), port: port.port, protocol: port.protocol ?? 'TCP', path, stand }
+  return { ...own, results: [], kernel: [], sockets: [], nodes: [], controls: [] }
 }
 
 /** Takes out what nobody needs for a diagnosis and some would not show. */

@@ -20,7 +20,11 @@ export function diagnose(collected: Collected): Diagnosis {
   const name = `${serviceOf(subject)} port ${subject.port.port}/${subject.transport}`
   const causes = rank([...found, ...byModel(failing, found)])
   const unread = collected.nodes.flatMap(({ node, unread = [] }) => unread.map((says) => `rules of ${node}: ${says}`))
-  const unseen = [...collected.results.filter((one) => !wasSent(one)).flatMap(whyUnseen), ...unread]
+  const unseen = [
+    ...collected.results.filter((one) => !wasSent(one)).flatMap(whyUnseen),
+    ...unread,
+    ...(collected.unasked ?? []),
+  ]
   return conclude({
     subject: name,
     causes,

@@ -13,6 +13,7 @@ import {
   type Step,
   withoutAgent,
 } from '../explain/index.ts'
+import type { AgentTrouble } from './agents.ts'
 import type { ControlResult } from './control.ts'
 import type { Stand } from './ladder.ts'
 import type { Owners } from './owners.ts'
@@ -107,6 +108,10 @@ export interface Collected {
   readonly owners?: readonly Owners[]
   readonly rises?: readonly Rise[]
   readonly bgp?: BgpObjects
+  /** What is wrong with Plumb's own parts in the cluster. */
+  readonly agents?: readonly AgentTrouble[]
+  /** Nodes that could not be asked, and why. */
+  readonly unasked?: readonly string[]
 }
 
 /** What routers are to be told, and what nodes say of their sessions with them. Passwords are not in it. */

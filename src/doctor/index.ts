@@ -1,4 +1,12 @@
-export { type Capsule, openCapsule, readCapsule, saveCapsule } from './capsule.ts'
+export {
+  type AgentTrouble,
+  type ApiAccess,
+  findAgentPod,
+  findAgentTroubles,
+  type Installation,
+  plumbNodes,
+} from './agents.ts'
+export { type Capsule, emptySubject, openCapsule, readCapsule, type SavedSubject, saveCapsule } from './capsule.ts'
 export type { Cause } from './cause.ts'
 export { type ControlPlan, type ControlResult, type ControlTry, controlPlans } from './control.ts'
 export { diagnose, diagnoseRequest } from './diagnose.ts'
@@ -19,6 +27,7 @@ export {
   testRequest,
 } from './examination.ts'
 export { findClient, ladder, type Stand } from './ladder.ts'
+export { type CollectedOn, mergeCollected } from './merge.ts'
 export { gatherOwners } from './owners.ts'
 export { findPlugins, findProxyPod, type Plugins } from './plugins.ts'
 export {

@@ -12,8 +12,10 @@ import type { Destination } from './walk.ts'
 export interface ClusterFacts {
   readonly clusterDomain: string
   readonly servicePrefixes: readonly Prefix[]
-  /** Set where no agent of Plumb's runs: who may enforce NetworkPolicies there. */
+  /** Set where some node is without an agent of Plumb's: who may enforce NetworkPolicies there. */
   readonly enforcers?: readonly string[]
+  /** The nodes that have one, where others have none. */
+  readonly agents?: readonly string[]
 }
 
 /** A question whose source is found. */

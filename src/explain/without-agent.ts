@@ -2,17 +2,22 @@ import type { Answer, Observation, Step } from './answer.ts'
 import type { ClusterFacts } from './asked.ts'
 
 /**
- * The answer for a cluster in which no agent of Plumb's runs (`facts.enforcers`), and unchanged for any other: routes are looked at and
+ * The answer with what nodes without an agent of Plumb's have (`facts.enforcers`), unchanged where all have one: routes there are looked at and
  * not held against Plumb's own, and nobody is asked for Plumb's policy maps.
  */
-export function withoutAgent(answer: Answer, { enforcers }: Pick<ClusterFacts, 'enforcers'>): Answer {
+export function withoutAgent(
+  answer: Answer,
+  { enforcers, agents = [] }: Pick<ClusterFacts, 'enforcers' | 'agents'>,
+): Answer {
   if (enforcers === undefined) return answer
-  const steps = answer.steps.map((one) => withoutExpectation(one, enforcers))
-  const branches = answer.branches.map((one) => ({
-    ...one,
-    steps: one.steps.map((step) => withoutExpectation(step, enforcers)),
-  }))
-  const judged = [...steps, ...branches.flatMap((one) => one.steps)].some(({ stage }) => stage === 'policy')
+  const plumbs = new Set(agents)
+  const isOthers = ({ node }: Step): boolean => node === undefined || !plumbs.has(node)
+  const fit = (step: Step): Step => (isOthers(step) ? withoutExpectation(step, enforcers) : step)
+  const steps = answer.steps.map(fit)
+  const branches = answer.branches.map((one) => ({ ...one, steps: one.steps.map(fit) }))
+  const judged = [...steps, ...branches.flatMap((one) => one.steps)].some(
+    (one) => one.stage === 'policy' && isOthers(one),
+  )
   const says = judged ? [`NetworkPolicies are judged by what they say; ${whoEnforces(enforcers)}`] : []
   return { ...answer, steps, branches, assumptions: [...answer.assumptions, ...says] }
 }

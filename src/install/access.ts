@@ -58,6 +58,29 @@ export const controllerRules: readonly Rule[] = [
   events,
 ]
 
+/** The rights of `wanted` that `granted` leaves out, as `list egresses.plumb.network`; resources and verbs as RBAC matches them. */
+export function missingRights(granted: readonly Rule[], wanted: readonly Rule[]): readonly string[] {
+  const has = (verb: string, group: string, resource: string): boolean =>
+    granted.some(
+      (one) =>
+        matches(one.verbs, verb) &&
+        matches(one.apiGroups, group) &&
+        (matches(one.resources, resource) || one.resources.includes(`*/${resource.split('/')[1]}`)),
+    )
+  return wanted.flatMap(({ verbs, apiGroups, resources }) =>
+    apiGroups.flatMap((group) =>
+      resources.flatMap((resource) => {
+        const missing = verbs.filter((verb) => !has(verb, group, resource))
+        return missing.length === 0 ? [] : [`${missing.join(', ')} ${resource}${group === '' ? '' : `.${group}`}`]
+      }),
+    ),
+  )
+}
+
+function matches(granted: readonly string[], wanted: string): boolean {
+  return granted.includes('*') || granted.includes(wanted)
+}
+
 export function clusterRole(name: string, rules: readonly Rule[]): KubeObject {
   return { apiVersion, kind: 'ClusterRole', metadata: { name }, rules } as KubeObject
 }

@@ -1,2 +1,11 @@
-export { agentRules, clusterRole, controllerRules, type Rule, read, roleBinding, rule } from './access.ts'
-export { type InstallOptions, installObjects } from './manifests.ts'
+export {
+  agentRules,
+  clusterRole,
+  controllerRules,
+  missingRights,
+  type Rule,
+  read,
+  roleBinding,
+  rule,
+} from './access.ts'
+export { agentDaemonSet, type InstallOptions, installObjects } from './manifests.ts'

@@ -14,6 +14,14 @@ export interface InstallOptions {
 }
 
 const namespace = 'plumb-system'
+/** The DaemonSet whose pods are the agents. */
+export const agentDaemonSet = {
+  namespace,
+  name: 'plumb-agent',
+  labels: { app: 'plumb-agent' },
+  container: 'agent',
+  program: '/plumb/plumb',
+} as const
 const runDirectory = '/run/plumb'
 /** The controllers that Kubernetes has not. */
 export const ownControllers = [
@@ -52,7 +60,7 @@ function account(name: string, rules: Parameters<typeof clusterRole>[1]): KubeOb
 }
 
 function agents(options: InstallOptions): KubeObject {
-  const labels = { app: 'plumb-agent' }
+  const { name, labels, container, program } = agentDaemonSet
   const volumes = [
     hostFolder('run', runDirectory, 'DirectoryOrCreate'),
     hostFolder('netns', '/run/netns', 'DirectoryOrCreate'),
@@ -63,14 +71,14 @@ function agents(options: InstallOptions): KubeObject {
   const plugin = {
     name: 'cni-plugin',
     image: options.image,
-    command: ['/plumb/plumb', 'cni', 'install'],
+    command: [program, 'cni', 'install'],
     args: ['--bin-dir=/opt/cni/bin', '--conf-dir=/etc/cni/net.d', `--socket=${runDirectory}/agent.sock`],
     volumeMounts: [mount('cni-bin', '/opt/cni/bin'), mount('cni-conf', '/etc/cni/net.d')],
   }
   const agent = {
-    name: 'agent',
+    name: container,
     image: options.image,
-    command: ['/plumb/plumb', 'agent', '--in-cluster'],
+    command: [program, 'agent', '--in-cluster'],
     args: [
       '--node-name=$(NODE_NAME)',
       `--socket=${runDirectory}/agent.sock`,
@@ -99,14 +107,14 @@ function agents(options: InstallOptions): KubeObject {
   return {
     apiVersion: 'apps/v1',
     kind: 'DaemonSet',
-    metadata: { name: 'plumb-agent', namespace, labels },
+    metadata: { name, namespace, labels },
     spec: {
       selector: { matchLabels: labels },
       updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1 } },
       template: {
         metadata: { labels },
         spec: {
-          ...everywhere('plumb-agent'),
+          ...everywhere(name),
           priorityClassName: 'system-node-critical',
           terminationGracePeriodSeconds: 30,
           initContainers: [plugin],

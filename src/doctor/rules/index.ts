@@ -2,6 +2,7 @@ import type { Rule } from '../cause.ts'
 import type { RequestRule } from '../request.ts'
 import { addressOwner } from './address-owner.ts'
 import { agentSilent } from './agent-silent.ts'
+import { agentUnwell } from './agent-unwell.ts'
 import { answerCut } from './answer-cut.ts'
 import { answerNotTaken } from './answer-not-taken.ts'
 import { backendCertificate } from './backend-certificate.ts'
@@ -95,6 +96,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   'reverse-path': reversePath,
   'proxy-behind': proxyBehind,
   masquerade,
+  'agent-unwell': agentUnwell,
   'agent-silent': agentSilent,
   'kernel-differs': kernelDiffers,
   'policy-denies': policyDenies,

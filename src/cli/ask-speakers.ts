@@ -1,12 +1,10 @@
-import { dirname, join } from 'node:path'
-import { askAgent } from '../cni/index.ts'
-import type { Lab } from '../lab/index.ts'
 import type { SpeakerAnswer } from '../speaker/index.ts'
+import type { AskedAgent } from './agents.ts'
 import { exit, say } from './output.ts'
 
-const timeoutMs = 5000
+const patienceMs = 10_000
 
-/** An external address of a lab, as its agents tell. */
+/** An external address, as agents tell. */
 export interface AddressLine {
   readonly address: string
   readonly use: string
@@ -21,12 +19,12 @@ export interface AddressLine {
   readonly answeredBy: readonly string[]
 }
 
-/** What each agent of the lab says of external addresses; one that cannot be asked is told of, and the exit status with it. */
-export async function askSpeakers(lab: Lab): Promise<readonly SpeakerAnswer[]> {
+/** What each agent says of external addresses; one that cannot be asked is told of, and the exit status with it. */
+export async function askSpeakers(agents: readonly AskedAgent[]): Promise<readonly SpeakerAnswer[]> {
   const answers = await Promise.all(
-    lab.state.nodes.map(async ({ name: node }): Promise<SpeakerAnswer[]> => {
+    agents.map(async ({ node, ask }): Promise<SpeakerAnswer[]> => {
       try {
-        const { status, answer } = await askAgent<SpeakerAnswer>(socketOf(lab, node), '/addresses', {}, timeoutMs)
+        const { status, answer } = await ask<SpeakerAnswer>('/addresses', {})
         if (status !== 200) throw new Error(answer.error ?? `HTTP ${status}`)
         return [answer]
       } catch (error) {
@@ -40,18 +38,24 @@ export async function askSpeakers(lab: Lab): Promise<readonly SpeakerAnswer[]> {
 }
 
 /** Has the node's agent hand the address over; says why not otherwise. */
-export async function askMove(lab: Lab, node: string, address: string, to: string): Promise<string | undefined> {
-  const { answer } = await askAgent(socketOf(lab, node), '/addresses/move', { address, to }, timeoutMs)
-  return answer.error
+export async function askMove(
+  agents: readonly AskedAgent[],
+  node: string,
+  address: string,
+  to: string,
+): Promise<string | undefined> {
+  const agent = agents.find((one) => one.node === node)
+  const said = await agent?.ask('/addresses/move', { address, to })
+  return said === undefined ? `${node} has no agent to be told` : said.answer.error
 }
 
 /** Asks the agents again and again until they say so; false after 10 s. */
 export async function waitForSpeakers(
-  lab: Lab,
+  agents: readonly AskedAgent[],
   ready: (answers: readonly SpeakerAnswer[]) => boolean,
 ): Promise<boolean> {
-  const end = Date.now() + 2 * timeoutMs
-  while (Date.now() < end) if (ready(await askSpeakers(lab))) return true
+  const end = Date.now() + patienceMs
+  while (Date.now() < end) if (ready(await askSpeakers(agents))) return true
   return false
 }
 
@@ -77,17 +81,13 @@ export function linesOf(answers: readonly SpeakerAnswer[]): AddressLine[] {
   })
 }
 
-/** Who holds each external address of a lab, and when it was last announced, in words. */
-export async function holdersOf(lab: Lab): Promise<ReadonlyMap<string, string>> {
-  const lines = linesOf(await askSpeakers(lab))
+/** Who holds each external address, and when it was last announced, in words. */
+export async function holdersOf(agents: readonly AskedAgent[]): Promise<ReadonlyMap<string, string>> {
+  const lines = linesOf(await askSpeakers(agents))
   return new Map(
     lines.map(({ address, node, lastAnnouncedSeconds }) => {
       const told = lastAnnouncedSeconds === undefined ? '' : `, announced ${Math.round(lastAnnouncedSeconds)} s ago`
       return [address, node === undefined ? 'held by nobody' : `held by ${node}${told}`]
     }),
   )
-}
-
-function socketOf(lab: Lab, node: string): string {
-  return join(dirname(lab.state.kubeconfig), node, 'agent.sock')
 }
