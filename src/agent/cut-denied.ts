@@ -46,8 +46,8 @@ export function cutDenied(
       const { source: destination, sourcePort: port } = connection.reply
       const protocol = protocols[connection.protocol]
       if (protocol === undefined || (!tightened.has(source) && !tightened.has(destination))) continue
-      // Own-node traffic is always allowed.
-      if (source === node || destination === node) continue
+      // A node always reaches its own pods.
+      if (source === node) continue
       if (!plan.judge(source, destination, protocol, port).some(({ kind }) => kind === 'deny')) continue
       if (!forget(network, connection)) continue
       cut++

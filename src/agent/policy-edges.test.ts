@@ -4,7 +4,7 @@ import { after, before, beforeEach, test } from 'node:test'
 import { parse } from 'yaml'
 import { type Address, type Family, parseAddress } from '../addr/index.ts'
 import type { KubeObject, NetworkPolicy, Pod } from '../objects/index.ts'
-import { namespaceObject, policyObject } from '../policies/cluster.fixture.ts'
+import { clusterPolicyObject, namespaceObject, policyObject } from '../policies/cluster.fixture.ts'
 import { recipes } from '../policies/index.ts'
 import { type Agent, startAgent } from './index.ts'
 import {
@@ -126,6 +126,40 @@ for (const family of [4, 6] as const) {
     assert.match(await tcp(rig.client, node.addresses[family], 8080), /^node /)
     assert.equal(await udp(rig.backends[0], rig.client.addresses[family], family), 'silence')
     assert.equal(await udp(rig.client, rig.backends[0].addresses[family], family), 'silence')
+  })
+
+  test(`IPv${family}: a cluster-wide policy keeps a pod from its own node, and not the node from the pod`, {
+    timeout: 60_000,
+  }, async () => {
+    const subject = { pods: { namespaceSelector: {}, podSelector: { matchLabels: { app: 'client' } } } }
+    const wide = (tier: 'Admin' | 'Baseline') =>
+      clusterPolicyObject('w', {
+        tier,
+        priority: 1,
+        subject,
+        egress: [
+          { action: 'Accept', to: [{ nodes: {} }], protocols: [{ tcp: { destinationPort: { number: 8080 } } }] },
+          { action: 'Deny', to: [{ nodes: {} }] },
+        ],
+      })
+    const asked = async () => [
+      await tcp(rig.client, node.addresses[family], 8080),
+      await udp(rig.client, node.addresses[family], family),
+      await udp(node, rig.client.addresses[family], family),
+    ]
+    for (const tier of ['Admin', 'Baseline'] as const) {
+      await put(wide(tier))
+      const [open, closed, back] = await asked()
+      assert.match(open ?? '', /^node /, tier)
+      assert.equal(closed, 'silence', tier)
+      assert.match(back ?? '', /^client /, tier)
+    }
+    // NetworkPolicies have the last word before the baseline, and theirs is that a node is always reached.
+    await put(denyAll('client'))
+    assert.match(await udp(rig.client, node.addresses[family], family), /^node /)
+    objects.delete('ClusterNetworkPolicy', 'w')
+    await agent.settled()
+    assert.match(await udp(rig.client, node.addresses[family], family), /^node /)
   })
 
   test(`IPv${family}: a pod of a node's network is neither subject nor peer of selectors; its address is in an ipBlock`, {

@@ -3,7 +3,13 @@ import { test } from 'node:test'
 import { type Address, parseAddress } from '../addr/index.ts'
 import { snapshotOf } from '../cluster/index.ts'
 import type { KubeObject, NetworkPolicy } from '../objects/index.ts'
-import { namespaceObject, nodeObject, podObject, policyObject } from '../policies/cluster.fixture.ts'
+import {
+  clusterPolicyObject,
+  namespaceObject,
+  nodeObject,
+  podObject,
+  policyObject,
+} from '../policies/cluster.fixture.ts'
 import { confirm, explainConnection, observationsOf, type Question, renderAnswer } from './index.ts'
 
 const world: readonly KubeObject[] = [
@@ -143,6 +149,28 @@ test('a node always reaches its own pods, and is an address to those of others',
     ask([denyEgress], { to: { kind: 'address', address: parseAddress(address) as Address } }).verdict.kind
   assert.equal(toNode('172.30.0.11'), 'allow', 'its own node')
   assert.equal(toNode('172.30.0.12'), 'deny', 'another node')
+})
+
+test('a cluster-wide policy may keep a pod from its own node; NetworkPolicies have the word before the baseline', () => {
+  const wide = (tier: 'Admin' | 'Baseline') =>
+    clusterPolicyObject('w', {
+      tier,
+      priority: 1,
+      subject: { namespaces: {} },
+      egress: [{ action: 'Deny', to: [{ nodes: {} }] }],
+    })
+  const toOwn = (...objects: readonly KubeObject[]) =>
+    explainConnection(
+      snapshotOf([...world, ...objects]),
+      { from: pod('client'), to: { kind: 'address', address: parseAddress('172.30.0.11') }, transport: 'tcp', port: 1 },
+      { clusterDomain: 'cluster.local', servicePrefixes: [] },
+    ).verdict
+  assert.match(
+    toOwn(wide('Admin'), denyEgress).says,
+    /^clusternetworkpolicy\/w spec\.egress\[0\].*denies it for egress/,
+  )
+  assert.equal(toOwn(wide('Baseline')).kind, 'deny')
+  assert.equal(toOwn(wide('Baseline'), denyEgress).kind, 'allow')
 })
 
 const audited = (policy: NetworkPolicy, value = 'true'): NetworkPolicy => ({

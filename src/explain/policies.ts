@@ -31,6 +31,7 @@ export function askPolicies(
   { address, port, transport }: { address: Address; port: number; transport: Protocol },
   seenAs: SeenAs,
   asked: { address: Address; port: number },
+  toOwnNode: boolean,
 ): PolicySides {
   const family = address.includes(':') ? 6 : 4
   const own = source.addresses.find((one) => one.includes(':') === (family === 6))
@@ -41,7 +42,7 @@ export function askPolicies(
   const node = snapshot.nodes.get(source.node)
   const mask = { kept: undefined, masqueraded: node && nodeAddresses(node)[family], external: asked.address }[seenAs]
   const masked = sameNode ? undefined : mask
-  const question = { source: own, destination: address, protocol: transport, port } as const
+  const question = { source: own, destination: address, protocol: transport, port, toOwnNode } as const
   const judge = (client: Address) => explainPolicies(snapshot, { ...question, source: client }).sides
   const sides = judge(own)
   const seen = masked === undefined ? sides : judge(masked)

@@ -34,20 +34,21 @@ export function walk(
   asked: Destination = destination,
 ): Way {
   const pod = snapshot.findPod(destination.address)
-  const policies = askPolicies(snapshot, source, destination, seenAs, asked)
+  const pathFrom = (at: string): PathStep =>
+    explainPath(podNetworkOf(snapshot, at), {
+      destination: destination.address,
+      ...(pod === undefined ? {} : { local: { namespace: pod.metadata.namespace ?? '', pod: pod.metadata.name } }),
+    })
+  const policies = askPolicies(snapshot, source, destination, seenAs, asked, pathFrom(source.node).kind === 'own')
   const steps: Step[] = []
   const comesIn = source.outside === true || source.forwarded === true
   let node = source.node
   // A packet visits the node where it starts and the one where the pod is: routes name the owner of a prefix directly.
   for (let hop = 0; hop < 2; hop++) {
     const network = podNetworkOf(snapshot, node)
-    const next = explainPath(network, {
-      destination: destination.address,
-      ...(pod === undefined ? {} : { local: { namespace: pod.metadata.namespace ?? '', pod: pod.metadata.name } }),
-    })
-    // A process of the node reaches its pods, and they reach it, whatever policies say.
-    const ownNode =
-      next.kind === 'own' || (next.kind === 'deliver' && !policies.fromPod && node === source.node && !comesIn)
+    const next = pathFrom(node)
+    // A process of the node reaches its pods, and they reach it, unless a cluster-wide policy says no to that.
+    const ownNode = next.kind === 'deliver' && !policies.fromPod && node === source.node && !comesIn
     if (hop === 0 && !ownNode) steps.push(...policies.egress.steps)
     if (hop === 0 && !ownNode && policies.egress.denied !== undefined) return { steps, verdict: policies.egress.denied }
     if (hop === 0 && next.kind === 'leave' && next.masqueraded && source.forwarded !== true) {

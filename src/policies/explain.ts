@@ -2,11 +2,11 @@ import type { Address } from '../addr/index.ts'
 import { type Because, keyOf, type Snapshot } from '../cluster/index.ts'
 import type { Pod } from '../objects/index.ts'
 import { explainRule, type PolicyStep } from './explain-rule.ts'
-import { type Attempt, judgeSide, type PodPolicies, type SideVerdict } from './judge.ts'
+import { type Attempt, findIsolating, judgeSide, type PodPolicies, type SideVerdict } from './judge.ts'
 import { verdictElement } from './lower-chain.ts'
 import type { ClusterPolicyModel, Direction, PolicyModel, Tier, TierRule, Transport } from './model.ts'
 import { partyOf, policiesFor } from './parties.ts'
-import { namedPorts } from './profile.ts'
+import { namedPorts, policyNode } from './profile.ts'
 import { sayLabels } from './selector-id.ts'
 
 /** A connection after the choice of an endpoint. */
@@ -15,6 +15,8 @@ export interface PolicyQuestion {
   readonly destination: Address
   readonly protocol: Transport | 'icmp'
   readonly port: number
+  /** Whether the destination is an address of the source's own node; absent: if the node's status tells it. */
+  readonly toOwnNode?: boolean
 }
 
 /** What the policies of one end say, each rule with its reason. */
@@ -38,12 +40,13 @@ export interface PoliciesAnswer {
 
 /** What the NetworkPolicies of both ends say to a new connection, with each policy and rule that was looked at, and why. */
 export function explainPolicies(snapshot: Snapshot, question: PolicyQuestion): PoliciesAnswer {
-  const { source, destination, protocol, port } = question
+  const { source, destination, protocol, port, toOwnNode = isOwnNode(snapshot, question) } = question
   const attempt: Attempt = {
     source: partyOf(snapshot, source),
     destination: partyOf(snapshot, destination),
     protocol,
     port,
+    toOwnNode,
   }
   const sides: SideAnswer[] = []
   for (const [address, direction] of [
@@ -59,6 +62,11 @@ export function explainPolicies(snapshot: Snapshot, question: PolicyQuestion): P
   return { sides, denied }
 }
 
+function isOwnNode(snapshot: Snapshot, { source, destination }: PolicyQuestion): boolean {
+  const node = snapshot.nodes.get(snapshot.findPod(source)?.spec.nodeName ?? '')
+  return node !== undefined && policyNode(node).addresses.includes(destination)
+}
+
 function explainSide(
   policies: PodPolicies,
   pod: Pod,
@@ -71,11 +79,20 @@ function explainSide(
   const tierOf = verdict.kind === 'pass' ? undefined : verdict.tier
   const steps = explainTier(policies.admin, key, direction, attempt)
   // What comes after the tier that decided is not asked.
-  if (tierOf !== 'admin') steps.push(...explainOwn(policies.own, key, direction, attempt))
-  if (tierOf === 'baseline' || tierOf === undefined) {
+  if (tierOf !== 'admin' && attempt.toOwnNode !== true) {
+    steps.push(...explainOwn(policies.own, key, direction, attempt))
+  }
+  const exempt = attempt.toOwnNode === true ? findIsolating(policies.own, direction) : undefined
+  if (exempt === undefined && (tierOf === 'baseline' || tierOf === undefined)) {
     steps.push(...explainTier(policies.baseline, key, direction, attempt))
   }
-  const outcome = conclude(verdict, key, direction, steps)
+  const outcome =
+    exempt !== undefined && verdict.kind === 'pass'
+      ? {
+          says: `${exempt.object} isolates pod/${key}, and a pod always reaches its own node`,
+          because: exempt[direction].because,
+        }
+      : conclude(verdict, key, direction, steps)
   steps.push({ kind: 'outcome', ...outcome })
   const blamed: SideVerdict = verdict.kind === 'deny' ? { ...verdict, because: outcome.because } : verdict
   const element = verdictElement(policies, direction, namedPorts(pod))

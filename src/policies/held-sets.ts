@@ -36,10 +36,11 @@ export class HeldSets {
     this.#families = only
     this.#membership = membership
     const make = (family: Family) => {
-      const { egress, ingress, selves, ownPrefixes, resolvers, askers } = fixedSets[family]
+      const { egress, ingress, input, selves, ownPrefixes, resolvers, askers } = fixedSets[family]
       return {
         egress: new HeldSet(family, egress),
         ingress: new HeldSet(family, ingress),
+        input: new HeldSet(family, input),
         selves: new HeldSet(family, selves),
         ownPrefixes: new HeldSet(family, ownPrefixes),
         resolvers: new HeldSet(family, resolvers),

@@ -36,6 +36,8 @@ export interface Attempt {
   /** `icmp` stands for everything that has no ports. */
   readonly protocol: Transport | 'icmp'
   readonly port: number
+  /** Whether it ends at the node of the pod that it is from: NetworkPolicies always let that pass. */
+  readonly toOwnNode?: boolean
 }
 
 /** The policies that select a pod, by tier; those of a tier in the order in which they are asked. */
@@ -55,15 +57,16 @@ export type SideVerdict = { readonly audited: readonly string[]; readonly becaus
 
 /**
  * What the policies that select a pod say to a connection from it (egress) or to it (ingress): the admin tier, then NetworkPolicies, which
- * are final for a pod that they isolate, then the baseline tier. Audited policies are asked like the others and decide nothing.
+ * are final for a pod that they isolate, then the baseline tier. To its own node NetworkPolicies let a pod that they isolate pass. Audited policies are asked like the others and decide nothing.
  */
 export function judgeSide(policies: PodPolicies, direction: Direction, attempt: Attempt): SideVerdict {
   const audited: string[] = []
   const admin = judgeTier(policies.admin, direction, attempt, audited)
   if (admin !== undefined) return { ...admin, audited }
-  const own = judgeOwn(policies.own, direction, attempt, audited)
+  const own = attempt.toOwnNode === true ? undefined : judgeOwn(policies.own, direction, attempt, audited)
   if (own !== undefined) return { ...own, audited }
-  const baseline = judgeTier(policies.baseline, direction, attempt, audited)
+  const exempt = attempt.toOwnNode === true && findIsolating(policies.own, direction) !== undefined
+  const baseline = exempt ? undefined : judgeTier(policies.baseline, direction, attempt, audited)
   if (baseline !== undefined) return { ...baseline, audited }
   const subject = direction === 'egress' ? attempt.source : attempt.destination
   const object = `pod/${subject.pod?.key ?? subject.address ?? ''}`
@@ -96,6 +99,11 @@ function judgeTier(
     }
   }
   return undefined
+}
+
+/** The first policy that isolates a pod in a direction, audited ones aside. */
+export function findIsolating(policies: readonly PolicyModel[], direction: Direction): PolicyModel | undefined {
+  return policies.find((one) => !one.audit && one[direction].kind === 'isolated')
 }
 
 /** One rule of one policy that matches is enough; a pod that some policy isolates and no rule serves is denied. */

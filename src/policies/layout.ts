@@ -25,10 +25,14 @@ export function tableOf(family: Family): { readonly family: TableFamily; readonl
   return { family: words[family].table, table: tableName }
 }
 
+/** Where packets of a pod are judged: from it, to it, and from it to the node that it is on. */
+export type Gate = Direction | 'input'
+
 /** The sets and maps that every table has. */
 export interface FixedSets {
   readonly egress: SetDeclaration
   readonly ingress: SetDeclaration
+  readonly input: SetDeclaration
   readonly selves: SetDeclaration
   readonly ownPrefixes: SetDeclaration
   readonly resolvers: SetDeclaration
@@ -39,6 +43,7 @@ function declare({ address }: Words): FixedSets {
   return {
     egress: { name: 'egress', key: [address], value: ['verdict'], comment: 'what pods of this node may ask' },
     ingress: { name: 'ingress', key: [address], value: ['verdict'], comment: 'who may ask pods of this node' },
+    input: { name: 'input', key: [address], value: ['verdict'], comment: 'what pods of this node may ask the node' },
     selves: { name: 'selves', key: [address, address], comment: 'a pod that asks itself through a Service' },
     ownPrefixes: {
       name: 'own-prefixes',
@@ -102,7 +107,7 @@ export const openVerdict: Readonly<Record<Direction, string>> = { egress: `goto 
  */
 export function createTable(family: Family): readonly Operation[] {
   const at = tableOf(family)
-  const { egress, ingress, selves, ownPrefixes } = fixedSets[family]
+  const { egress, ingress, input: node, selves, ownPrefixes } = fixedSets[family]
   const source: Statement & { kind: 'match' } = matchSet(words[family].source, ownPrefixes.name)
   const destination = matchSet(words[family].destination, ownPrefixes.name)
   const drop: Statement = { kind: 'verdict', verdict: { kind: 'drop' } }
@@ -167,7 +172,19 @@ export function createTable(family: Family): readonly Operation[] {
       { statements: [accept] },
     ],
   }
-  const chains = [...tellingChains('egress'), ...tellingChains('ingress'), pods, forward, answersChain(family)]
+  const input: Chain = {
+    name: 'to-node',
+    // After Services have chosen: what ends here is for the node itself, or for a pod of its network.
+    hook: { type: 'filter', hook: 'input', priority: 10, policy: 'accept' },
+    rules: [
+      { statements: [state('established,related'), accept] },
+      ...(family === 6 ? discovery : []),
+      {
+        statements: [{ kind: 'vmap', key: { kind: 'payload', field: words[family].source }, map: node.name }],
+      },
+    ],
+  }
+  const chains = [...tellingChains('egress'), ...tellingChains('ingress'), pods, forward, input, answersChain(family)]
   return [
     { kind: 'add-table', ...at },
     ...Object.values(fixedSets[family]).map((set): Operation => ({ kind: 'add-set', ...at, set })),

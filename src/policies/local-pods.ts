@@ -1,13 +1,13 @@
 import type { Address } from '../addr/index.ts'
 import type { ObjectKey } from '../cluster/index.ts'
-import type { Direction } from './model.ts'
+import type { Gate } from './layout.ts'
 import type { PodView } from './profile.ts'
 
 /** A pod of this node as desired in the kernel. */
 export interface LocalPod {
   readonly view: PodView
-  /** Chains by direction; absent where the pod is open. */
-  readonly chains: Readonly<Partial<Record<Direction, string>>>
+  /** Chains by where they judge; absent where the pod is open. */
+  readonly chains: Readonly<Partial<Record<Gate, string>>>
 }
 
 /** The pods of this node, and which of them has which address: of two that claim the same, the last one counts. */

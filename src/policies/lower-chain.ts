@@ -2,7 +2,7 @@ import type { Family } from '../addr/index.ts'
 import { renderRange } from './address-ranges.ts'
 import type { Closed, Entry } from './content.ts'
 import type { PodPolicies } from './judge.ts'
-import { auditedChain, deniedChain, goto, openVerdict, tell, toIngress } from './layout.ts'
+import { auditedChain, deniedChain, type Gate, goto, openVerdict, tell, toIngress } from './layout.ts'
 import { comment, hash, type LoweredChain, lowerEntry, type Rule, type SetNeed, type Statement } from './lower.ts'
 import type { Direction, NamedPort } from './model.ts'
 import { composeTiers, type TierEntry, type TieredContent, type TierPolicy } from './tier-content.ts'
@@ -21,6 +21,14 @@ export function planChain(direction: Direction, { admin, own, baseline }: Tiered
   const last = planTier(direction, baseline, undefined)
   const middle = own.kind === 'closed' ? planOwn(direction, own, last) : last
   return planTier(direction, admin, middle)
+}
+
+/**
+ * The chain where a packet of a pod to its own node begins: only cluster-wide policies speak of that, and a pod that NetworkPolicies isolate
+ * reaches its node all the same. Undefined when none does.
+ */
+export function planInput({ admin, baseline }: TieredContent): ChainPlan | undefined {
+  return planTier('input', admin, planTier('input', baseline, undefined))
 }
 
 /** The verdict of a pod with these policies in the map of its direction: chains are named by what they say, so it tells whether they are current. */
@@ -52,26 +60,23 @@ function planOwn(direction: Direction, content: Closed, next: ChainPlan | undefi
 }
 
 /** A tier: the first rule that matches decides; without any, and where one passes, the packet goes on to `next`. */
-function planTier(
-  direction: Direction,
-  policies: readonly TierPolicy[],
-  next: ChainPlan | undefined,
-): ChainPlan | undefined {
+function planTier(gate: Gate, policies: readonly TierPolicy[], next: ChainPlan | undefined): ChainPlan | undefined {
   if (policies.length === 0) return next
+  const direction = gate === 'input' ? 'egress' : gate
   const audits = new Map(
     policies.flatMap((policy) => (policy.mode === 'audit' ? [[policy, planAudit(direction, policy)] as const] : [])),
   )
   const text = JSON.stringify(policies.map(({ object, mode, rules }) => [object, mode, rules.map(ruleText)]))
   return {
-    name: `${direction}-${hash(`tier ${text} ${next?.name ?? ''}`)}`,
+    name: `${gate}-${hash(`tier ${text} ${next?.name ?? ''}`)}`,
     calls: [...audits.values(), ...(next === undefined ? [] : [next])],
     denies: true,
     lower(family) {
       const needs = new Map<string, SetNeed>()
       const verdict = {
-        accept: leave(direction, undefined),
+        accept: leave(gate, undefined),
         deny: goto(deniedChain[direction]),
-        pass: leave(direction, next),
+        pass: leave(gate, next),
       }
       const rules = policies.flatMap((policy): Rule[] => {
         const audit = audits.get(policy)
@@ -83,7 +88,7 @@ function planTier(
           entries.flatMap((entry) => lowerEntry(family, direction, entry, verdict[action], needs)),
         )
       })
-      return { rules: [...rules, { statements: [leave(direction, next)] }], needs: [...needs.values()] }
+      return { rules: [...rules, { statements: [leave(gate, next)] }], needs: [...needs.values()] }
     },
   }
 }
@@ -108,9 +113,9 @@ function planAudit(direction: Direction, { object, rules }: TierPolicy): ChainPl
 }
 
 /** On to the next chain; without one, past this end's policies. */
-function leave(direction: Direction, next: ChainPlan | undefined): Statement {
+function leave(gate: Gate, next: ChainPlan | undefined): Statement {
   if (next !== undefined) return goto(next.name)
-  return direction === 'egress' ? goto(toIngress) : { kind: 'verdict', verdict: { kind: 'accept' } }
+  return gate === 'egress' ? goto(toIngress) : { kind: 'verdict', verdict: { kind: 'accept' } }
 }
 
 function ruleText({ action, entries }: TierEntry): unknown {

@@ -7,10 +7,10 @@ import { HeldChains } from './held-chains.ts'
 import type { HeldSet } from './held-set.ts'
 import { HeldSets } from './held-sets.ts'
 import { type Attempt, judgeSide, type Party, type SideVerdict } from './judge.ts'
-import { createTable, openVerdict } from './layout.ts'
+import { createTable, type Gate, openVerdict } from './layout.ts'
 import { type LocalPod, LocalPods } from './local-pods.ts'
 import type { Operation } from './lower.ts'
-import { type ChainPlan, planChain } from './lower-chain.ts'
+import { type ChainPlan, planChain, planInput } from './lower-chain.ts'
 import { Membership } from './membership.ts'
 import type { Direction } from './model.ts'
 import { PolicyIndex } from './policy-index.ts'
@@ -26,7 +26,7 @@ export interface PoliciesPlan {
 }
 
 /** The chains that pods of a profile begin in; absent where they are open. */
-type Chains = Readonly<Partial<Record<Direction, ChainPlan>>>
+type Chains = Readonly<Partial<Record<Gate, ChainPlan>>>
 
 /**
  * The policies of all pods on one node as desired in the kernel: chains for local pods alone, sets only of the selectors that
@@ -45,6 +45,7 @@ export class PolicyTables {
   #findingCount = 0
   #nodes: ReadonlyMap<Address, Labels> = new Map()
   #nodesText = ''
+  #ownAddresses: ReadonlySet<Address> = new Set()
   readonly #resolvers: Resolvers
 
   constructor(node: string, only: readonly Family[] = families) {
@@ -141,7 +142,13 @@ export class PolicyTables {
    * address that a name led to counts after its time too: that ends no connection.
    */
   judge(source: Address, destination: Address, protocol: Attempt['protocol'], port: number): SideVerdict[] {
-    const attempt = { source: this.#party(source, 0), destination: this.#party(destination, 0), protocol, port }
+    const attempt = {
+      source: this.#party(source, 0),
+      destination: this.#party(destination, 0),
+      protocol,
+      port,
+      toOwnNode: this.#ownAddresses.has(destination),
+    }
     if (source === destination) return []
     const verdicts: SideVerdict[] = []
     for (const [address, direction] of [
@@ -159,7 +166,13 @@ export class PolicyTables {
   blame(direction: Direction, ...[source, destination, protocol, port]: Parameters<PolicyTables['judge']>) {
     const local = this.#locals.at(direction === 'egress' ? source : destination)
     if (local === undefined) return undefined
-    const attempt = { source: this.#party(source), destination: this.#party(destination), protocol, port }
+    const attempt = {
+      source: this.#party(source),
+      destination: this.#party(destination),
+      protocol,
+      port,
+      toOwnNode: this.#ownAddresses.has(destination),
+    }
     return judgeSide(this.#policiesOf(local.view.profile), direction, attempt)
   }
 
@@ -217,6 +230,8 @@ export class PolicyTables {
 
   #takeNodes(snapshot: Snapshot): void {
     const nodes = [...snapshot.nodes.values()].map(policyNode)
+    const own = snapshot.nodes.get(this.#node)
+    this.#ownAddresses = new Set(own && policyNode(own).addresses)
     // Nodes report often, and hardly ever other labels or addresses.
     const text = JSON.stringify(nodes)
     if (text === this.#nodesText) return
@@ -249,10 +264,10 @@ export class PolicyTables {
 
   #localOf(view: PodView): LocalPod {
     const plans = this.#plansOf(view.profile)
-    const chains: Partial<Record<Direction, string>> = {}
-    for (const direction of ['egress', 'ingress'] as const) {
-      const plan = plans[direction]
-      if (plan !== undefined) chains[direction] = this.#chains.acquire(plan)
+    const chains: Partial<Record<Gate, string>> = {}
+    for (const gate of ['egress', 'ingress', 'input'] as const) {
+      const plan = plans[gate]
+      if (plan !== undefined) chains[gate] = this.#chains.acquire(plan)
     }
     return { view, chains }
   }
@@ -267,9 +282,9 @@ export class PolicyTables {
     let found = own.get(profile)
     if (found === undefined) {
       const policies = this.#policiesOf(profile)
-      const plan = (direction: Direction) => planChain(direction, composeTiers(policies, direction, profile.ports))
-      const [egress, ingress] = [plan('egress'), plan('ingress')]
-      found = { ...(egress === undefined ? {} : { egress }), ...(ingress === undefined ? {} : { ingress }) }
+      const [out, into] = (['egress', 'ingress'] as const).map((one) => composeTiers(policies, one, profile.ports))
+      const plans = { egress: planChain('egress', out!), ingress: planChain('ingress', into!), input: planInput(out!) }
+      found = Object.fromEntries(Object.entries(plans).filter(([, plan]) => plan !== undefined))
       own.set(profile, found)
     }
     return found
@@ -280,16 +295,19 @@ export class PolicyTables {
     const family = familyOf(address)
     if (!this.#families.includes(family)) return false
     const local = this.#locals.at(address)
-    const { egress, ingress, selves, askers } = this.#sets.fixed[family]
+    const { egress, ingress, input, selves, askers } = this.#sets.fixed[family]
     const verdict = (direction: Direction): string | undefined => {
       if (local === undefined) return undefined
       const name = local.chains[direction]
       return name === undefined ? openVerdict[direction] : `goto ${name}`
     }
     const wanted = { egress: verdict('egress'), ingress: verdict('ingress') }
-    const changed = egress.get(address) !== wanted.egress || ingress.get(address) !== wanted.ingress
+    const toNode = local?.chains.input === undefined ? undefined : `goto ${local.chains.input}`
+    const changed =
+      egress.get(address) !== wanted.egress || ingress.get(address) !== wanted.ingress || input.get(address) !== toNode
     if (egress.get(address) !== wanted.egress) this.#sets.put(egress, address, wanted.egress)
     if (ingress.get(address) !== wanted.ingress) this.#sets.put(ingress, address, wanted.ingress)
+    if (input.get(address) !== toNode) this.#sets.put(input, address, toNode)
     const pair = `${address} . ${address}`
     const there = local === undefined ? undefined : 1
     const asks = this.#chains.asksNames(local?.chains.egress ?? '') ? 1 : undefined
