@@ -13,6 +13,6 @@ RUN apt-get update \
   && rm -rf /var/lib/apt/lists/*
 COPY --from=packages /plumb /plumb
 WORKDIR /plumb
-# The launcher finds everything in place and installs nothing more.
+# The launcher finds everything in place and installs nothing more; what it compiles is kept, so that an agent starts without the compiler (`src/memory`).
 RUN ./plumb setup && ./plumb --version
 ENTRYPOINT ["/plumb/plumb"]

@@ -23,7 +23,7 @@ import { type Namespace, openHost, spawnIn } from '../src/host/index.ts'
 import type { EndpointSlice } from '../src/objects/index.ts'
 
 const host = openHost()
-const main = join(import.meta.dirname, '../src/cli/main.ts')
+const main = join(import.meta.dirname, '../src/cli/start.js')
 const anywhere = parsePrefix('0.0.0.0/0')
 /** On the nodes' segment, as where addresses are announced by ARP. */
 const externalAddresses = parsePrefix('203.0.113.0/24')

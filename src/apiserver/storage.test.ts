@@ -28,7 +28,7 @@ after(() => {
 
 /** Runs `plumb` with these words. */
 function plumb(...words: string[]): Promise<{ code: number; out: string; err: string }> {
-  const main = fileURLToPath(new URL('../cli/main.ts', import.meta.url))
+  const main = fileURLToPath(new URL('../cli/start.js', import.meta.url))
   const { KUBECONFIG: _, ...env } = process.env
   return new Promise((resolve) => {
     execFile(process.execPath, [main, ...words], { env }, (error, out, err) =>

@@ -24,7 +24,7 @@ export interface LabConfig {
   readonly segments: number
   /** Between two heartbeats of the nodes' speakers, in milliseconds; the agents' own unless told. */
   readonly heartbeatMs?: number
-  /** The command that starts one of the program's roles: `[node, src/cli/main.ts]`. */
+  /** The command that starts one of the program's roles: `[node, src/cli/start.js]`. */
   readonly entry: readonly string[]
   readonly network: LabNetwork
   readonly images: readonly LocalImage[]

@@ -131,6 +131,5 @@ async function start(directory: RunDirectory, options: UpOptions, progress: (tex
 
 /** This program: the runtime and the file of the command line beside this folder. */
 function ownEntry(): string[] {
-  const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js'
-  return [process.execPath, join(import.meta.dirname, '..', 'cli', `main.${extension}`)]
+  return [process.execPath, join(import.meta.dirname, '..', 'cli', 'start.js')]
 }

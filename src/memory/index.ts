@@ -1,2 +1,3 @@
 export { keeperOptions } from './flags.ts'
 export { releaseMemory } from './release.ts'
+export { startThread } from './thread.ts'

@@ -1,5 +1,6 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { openHost } from '../host/index.ts'
+import { startThread } from '../memory/index.ts'
 import { Engine, type EngineCommand, type EngineEvent, type EngineOptions, type EngineState } from './engine.ts'
 import type { PlainOptions, ToThread } from './engine-thread.ts'
 
@@ -46,9 +47,8 @@ class EngineThread implements EngineHandle {
   #asked = 0
 
   constructor({ host: _host, namespace: _namespace, onEvent, ...plain }: EngineOptions) {
-    const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js'
     const workerData: PlainOptions = plain
-    this.#worker = new Worker(new URL(`./engine-thread.${extension}`, import.meta.url), { workerData })
+    this.#worker = startThread(import.meta, 'engine-thread', workerData)
     this.#ended = new Promise((resolve) => this.#worker.once('exit', resolve))
     this.#worker.on('message', (message: FromThread) => {
       if ('event' in message) onEvent(message.event)

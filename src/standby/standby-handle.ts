@@ -1,6 +1,7 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { Address } from '../addr/index.ts'
 import { openHost } from '../host/index.ts'
+import { startThread } from '../memory/index.ts'
 import type { StandbyConfig, StandbyOptions, StandbyState } from './contract.ts'
 import { Standby } from './standby.ts'
 import type { Call, FromThread, PlainOptions, ToThread } from './standby-thread.ts'
@@ -59,9 +60,8 @@ class StandbyThread implements StandbyHandle {
   #asked = 0
 
   constructor({ host: _host, namespace: _namespace, onTrouble, ...plain }: StandbyOptions) {
-    const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js'
     const workerData: PlainOptions = plain
-    this.#worker = new Worker(new URL(`./standby-thread.${extension}`, import.meta.url), { workerData })
+    this.#worker = startThread(import.meta, 'standby-thread', workerData)
     this.#ended = new Promise((resolve) => this.#worker.once('exit', resolve))
     this.#worker.on('message', (message: FromThread) => {
       if (message.kind === 'trouble') return onTrouble(message.message)
