@@ -73,6 +73,18 @@ test('a node that is stopped and goes on does not hold what another has taken', 
   assert.ok(!simulation.holders(address).includes(old))
 })
 
+test('what was won too late to be announced is taken again when votes come again', () => {
+  const { simulation } = start(3)
+  const [holder = ''] = simulation.holders(address)
+  simulation.act(holder, (election) => {
+    election.missed(address)
+    return []
+  })
+  assert.deepEqual(simulation.holders(address), [])
+  simulation.run(simulation.now + 2 * defaultTiming.intervalMs)
+  assert.deepEqual(simulation.holders(address), [holder])
+})
+
 test('a planned move and a drain take a few messages', () => {
   const { simulation, names } = start(3)
   const [old = ''] = simulation.holders(address)

@@ -139,6 +139,11 @@ export class Election {
     return this.#flush(now)
   }
 
+  /** `taken` came too late to be carried out, as the lease had run out: it is told again when votes come again. */
+  missed(address: Address): void {
+    this.#held.delete(address)
+  }
+
   /** Does what is due. To be called at `nextAt`, or earlier. */
   tick(now: number): readonly Effect[] {
     this.#dropLost(now)

@@ -180,8 +180,8 @@ export class Engine {
           this.#heartbeats.send(effect.to, effect.message)
           break
         case 'taken':
-          if (!this.#election.holds(effect.address, performance.now())) break
-          this.#take(effect)
+          if (this.#election.holds(effect.address, performance.now())) this.#take(effect)
+          else this.#election.missed(effect.address)
           break
         case 'prepare':
           this.#coming.set(effect.address, effect.from)
