@@ -105,5 +105,6 @@ function allocated(
   const message = finding && `${finding.field}: ${finding.says}; ${finding.try}`
   if (addresses.length === 0)
     return { type, status: 'False', reason: finding?.code ?? 'NoAddress', message: message ?? 'it asks for no address' }
-  return { type, status: 'True', reason: finding?.code ?? 'Allocated', message: message ?? addresses.join(', ') }
+  const has = addresses.join(', ')
+  return { type, status: 'True', reason: finding?.code ?? 'Allocated', message: message ? `${has}; ${message}` : has }
 }

@@ -68,7 +68,12 @@ async function tell(
   const before = (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip = '' }) => findAddress(ip) ?? [])
   const finding = allocation.kind === 'assigned' ? allocation.lacks : allocation.finding
   const condition = finding
-    ? ({ type: conditionType, status: 'False', reason: finding.code, message: sentence(finding) } as const)
+    ? ({
+        type: conditionType,
+        status: ips.length === 0 ? 'False' : 'True',
+        reason: finding.code,
+        message: sentence(finding),
+      } as const)
     : ({ type: conditionType, status: 'True', reason: 'Assigned', message: `out of ${poolOf(allocation)}` } as const)
   const conditions = withCondition([...(service.status?.conditions ?? [])], condition, context.now())
   await writeStatus(context, Services, service, { loadBalancer: { ingress }, conditions }, fieldManager)

@@ -84,9 +84,11 @@ class Round {
     const addresses = request.families.flatMap(
       (family) => [...kept, ...found].find((one) => familyOf(one) === family) ?? [],
     )
-    const isWhole = addresses.length === request.families.length
-    if (addresses.length === 0) this.#refuse(request, this.#nothingLeft(request, pools))
-    else this.#assign(request, addresses, isWhole ? undefined : this.#nothingLeft(request, pools))
+    const lacking = request.families.filter((family) => !addresses.some((one) => familyOf(one) === family))
+    if (addresses.length === 0) this.#refuse(request, this.#nothingLeft(request, pools, lacking))
+    // One family is all that a pool of one family can give to whom either will do.
+    else if (!pools.some((one) => lacking.some((family) => hasFamily(one, family)))) this.#assign(request, addresses)
+    else this.#assign(request, addresses, this.#nothingLeft(request, pools, lacking))
   }
 
   #mayKeep(request: AddressRequest, address: Address): boolean {
@@ -180,7 +182,11 @@ class Round {
     return undefined
   }
 
-  #nothingLeft(request: AddressRequest, pools: readonly ExternalPool[]): Omit<Finding, 'object' | 'field'> {
+  #nothingLeft(
+    request: AddressRequest,
+    pools: readonly ExternalPool[],
+    lacking: readonly Family[],
+  ): Omit<Finding, 'object' | 'field'> {
     const named = request.pool === undefined ? undefined : this.#pools.find(({ name }) => name === request.pool)
     if (request.pool !== undefined && named === undefined)
       return { code: 'NoSuchPool', says: `there is no pool "${request.pool}"`, try: 'create it, or name another' }
@@ -192,10 +198,21 @@ class Round {
         says: `no pool gives addresses for ${request.use} to it`,
         try: 'create an IPAddressPool with autoAssign, or look at serviceAllocation of those that there are',
       }
-    const names = pools.map(({ name }) => `"${name}"`).join(', ')
-    const families = request.families.map((family) => `IPv${family}`).join(' and ')
-    const says = `no available IPs: pool ${names} has no free ${families} address left`
-    return { code: 'Exhausted', says, try: 'add addresses to the pool, or delete a Service that does not need its own' }
+    const names = `pool ${pools.map(({ name }) => `"${name}"`).join(', ')}`
+    const full = lacking.filter((family) => pools.some((pool) => hasFamily(pool, family)))
+    const none = lacking.filter((family) => !full.includes(family))
+    const others = request.families.filter((family) => !none.includes(family))
+    if (none.length > 0 && (request.need === 'all' || full.length === 0))
+      return {
+        code: 'NoSuchFamily',
+        says: `no available IPs: ${names} has no ${sayFamilies(none)} addresses`,
+        try: `add some${others.length === 0 ? '' : `, or ask for ${sayFamilies(others)} alone`}`,
+      }
+    return {
+      code: 'Exhausted',
+      says: `no available IPs: ${names} has no free ${sayFamilies(full)} address left`,
+      try: 'add addresses to the pool, or delete what does not need an address of its own',
+    }
   }
 
   #assign(request: AddressRequest, addresses: readonly Address[], lacks?: Omit<Finding, 'object' | 'field'>): void {
@@ -208,6 +225,14 @@ class Round {
     const { object, field } = request.because
     this.allocations.set(request.key, { kind: 'refused', finding: { ...problem, object, field } })
   }
+}
+
+function hasFamily({ ranges }: ExternalPool, family: Family): boolean {
+  return ranges.some((range) => range.family === family)
+}
+
+function sayFamilies(families: readonly Family[]): string {
+  return families.map((family) => `IPv${family}`).join(' and ')
 }
 
 function byAge(a: AddressRequest, b: AddressRequest): number {

@@ -258,7 +258,8 @@ const cases: readonly [string, IPAddressPool[], Service[], Record<string, string
     [service('a', { spec: dual, held: ['192.0.2.9'] }), service('b', { spec: dual, held: ['192.0.2.1'] })],
     { a: '192.0.2.9 2001:db8::', b: '192.0.2.1' },
   ],
-  ['both are required', [small], [service('a', { spec: both })], { a: 'Exhausted' }],
+  ['both are required', [small], [service('a', { spec: both })], { a: 'NoSuchFamily' }],
+  ['a family that no pool has', [small], [service('a', { spec: { ipFamilies: ['IPv6'] } })], { a: 'NoSuchFamily' }],
   [
     'IPv6 first',
     [pool('two', ['192.0.2.8/30', '2001:db8::1-2001:db8::2'])],
@@ -279,6 +280,23 @@ const cases: readonly [string, IPAddressPool[], Service[], Record<string, string
 for (const [name, pools, services, expected] of cases) {
   test(name, () => assert.deepEqual(settle(pools, services), expected))
 }
+
+test('what is lacking is told by family, and a pool of one family lacks nothing to whom either will do', () => {
+  const lacks = (pools: IPAddressPool[], ...services: Service[]): (string | undefined)[] => {
+    const ledger = new AddressLedger()
+    settle(pools, services, ledger)
+    return [...ledger.allocations.values()].map((one) => (one.kind === 'refused' ? one.finding.says : one.lacks?.says))
+  }
+  assert.deepEqual(lacks([small], service('a', { spec: dual })), [undefined])
+  assert.deepEqual(lacks([small], service('a', { spec: both })), [
+    'no available IPs: pool "small" has no IPv6 addresses',
+  ])
+  const narrow = pool('narrow', ['192.0.2.8/30', '2001:db8::/128'])
+  assert.deepEqual(lacks([narrow], service('a', { spec: dual }), service('b', { spec: dual })), [
+    undefined,
+    'no available IPs: pool "narrow" has no free IPv6 address left',
+  ])
+})
 
 test('pools with addresses of the cluster are refused by name, and tell it', () => {
   const because = { object: 'node/node-1', field: 'status.addresses[0]', value: '172.30.0.11' }
