@@ -16,7 +16,7 @@ export function decideExit(model: EgressModel, family: Family, pod: ObjectKey, w
   }
   const chosen = chooseAddress(model, family, pod)
   if (chosen === undefined) {
-    const says = `it has no IPv${family} address`
+    const says = `${object} has no IPv${family} address`
     return unavailable(model, undefined, says, { object, field: 'spec.egressIPs', value: '' })
   }
   const { address, because } = chosen

@@ -183,7 +183,7 @@ test('decide: the way out of a pod, or why there is none', () => {
       decide({ egressIP: red }, [[red, 'n2']], 'n4'),
       'blocked: 1024 source ports per node last for 63 nodes, and n4 has number 70',
     ],
-    [decide({ egressIP: red }, [[red, 'n2']], 'n1', 6), 'blocked: it has no IPv6 address'],
+    [decide({ egressIP: red }, [[red, 'n2']], 'n1', 6), 'blocked: egress/e has no IPv6 address'],
     [
       decide({ egressIP: red, destinationCIDRs: ['192.0.2.0/24'] }, [[red, 'n2']], 'n1', 6),
       'untouched: none of its destinations is of IPv6',
