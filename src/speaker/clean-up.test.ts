@@ -22,7 +22,7 @@ test('a clean-up takes tables, rules and routes away, and leaves those of others
   former.setMembers(members)
   await former.lead(address, 'right')
   const prefixes = { podPrefixes: [parsePrefix('10.244.0.0/16')], boundPrefixes: [] }
-  await new StandbyTables(network).set({ guarded: [address], sources: [], ...prefixes })
+  await new StandbyTables(network).set({ guarded: [address], copied: [], sources: [], ...prefixes })
   await network.commit([{ kind: 'add-table', family: 'ip', table: 'foreign' }])
   assert.equal((await network.tables()).length, 5)
   await cleanUpSpeaker(network)

@@ -61,9 +61,12 @@ export class Survival {
 
   /** This node answers for the address. `from` held it until it was not heard any more. */
   async taken(address: Address, from: string | undefined): Promise<void> {
-    await this.#standby?.take(address)
-    // Its kernel may still translate, whatever became of its agent.
-    if (from !== undefined) await this.#former.lead(address, from, 'while it is reachable')
+    try {
+      // Its kernel may still translate, whatever became of its agent. Before unknown segments pass.
+      if (from !== undefined) await this.#former.lead(address, from, 'while it is reachable')
+    } finally {
+      await this.#standby?.take(address)
+    }
   }
 
   /** `to`: who gets it, in a planned move. */

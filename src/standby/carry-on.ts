@@ -2,6 +2,9 @@ import type { Address } from '../addr/index.ts'
 import { HostError, type Network } from '../host/index.ts'
 import { connectionOf, type Flow, findFlow, keyOf } from './flow.ts'
 
+/** How often an entry is put in the place of another. */
+const maximumTries = 5
+
 /** What became of the connections of an address that this node took. */
 export interface Taken {
   /** Those that go on here. */
@@ -40,11 +43,13 @@ export function carryOn(
 
 /** False when the kernel does not take the connection. */
 export function carryOne(network: Network, flow: Flow): boolean {
-  if (tryAdd(network, connectionOf(flow))) return true
-  // Its directions are in use: the client's last segments were taken for a beginning, or the endpoint is a pod of this node, where they came from
-  // the former holder.
-  forget(network, flow)
-  return tryAdd(network, connectionOf(flow))
+  for (let tries = 0; tries < maximumTries; tries++) {
+    if (tryAdd(network, connectionOf(flow))) return true
+    // Its directions are in use: the client's last segments were taken for a beginning, or the endpoint is a pod of this node, where they came
+    // from the former holder. A client that goes on sending may be faster.
+    forget(network, flow)
+  }
+  return false
 }
 
 function tryAdd(network: Network, connection: ReturnType<typeof connectionOf>): boolean {

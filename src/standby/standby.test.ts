@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Address, parseAddress, parsePrefix } from '../addr/index.ts'
@@ -49,7 +50,11 @@ async function start(host: Host, node: string, namespace: Namespace, key = 'a ke
   await standby.configure({
     members,
     addresses: [{ address, ports: [{ protocol: 'tcp', port: 80 }], standbys: ['a', 'b'] }],
-    podPrefixes: { a: [parsePrefix('10.244.0.0/24')], b: [parsePrefix('10.244.1.0/24')] },
+    podPrefixes: {
+      a: [parsePrefix('10.244.0.0/24')],
+      b: [parsePrefix('10.244.1.0/24')],
+      c: [parsePrefix('10.244.2.0/24')],
+    },
     boundPrefixes: [],
   })
   return standby
@@ -151,6 +156,43 @@ test('a standby that was cut off, or is new, is told everything anew; one with a
   await pause(800)
   assert.equal(copied(b), -1)
   assert.equal(a.standby.state().followers, 0)
+})
+
+test('datagrams from outside wait for the flows that the next holder carries on; those of pods pass', {
+  timeout: 60_000,
+}, async (t) => {
+  const rig = await build(t)
+  if (rig === undefined) return
+  const { host, wire, a, b } = rig
+  wire.network.addAddress('switch', parseAddress('203.0.113.10'), 32)
+  wire.network.addAddress('switch', parseAddress('10.244.2.9'), 32)
+  wire.network.setRoute({ destination: '192.0.2.0/24' as never, link: 'switch' })
+  wire.network.setNeighbour({
+    address,
+    link: 'switch',
+    mac: b.namespace.network.findLink('eth0')?.mac ?? '',
+    state: 'permanent',
+  })
+  b.namespace.network.setSysctl('net.ipv4.ip_forward', 1)
+  const send = async (source: string, sourcePort: number): Promise<void> => {
+    const socket = createSocket('udp4')
+    socket.bind({ fd: host.bindUdp(wire, parseAddress(source), sourcePort).fd })
+    await new Promise((resolve) => socket.send('x', 53, address, resolve))
+    socket.close()
+  }
+  const flow = { ...flowOf(1001), protocol: 17, port: 53, timeoutSeconds: 30 }
+  begin(a, [flow])
+  await until('known', () => copied(b) === 1)
+  await send(flow.client, 1001)
+  await send('10.244.2.9', 1002)
+  await until('the pod’s has passed', () => portsAt(b).includes(1002))
+  assert.deepEqual(portsAt(b), [1002])
+  await b.standby.take(address)
+  await send(flow.client, 1001)
+  await send(flow.client, 1003)
+  await until('new ones pass', () => portsAt(b).includes(1003))
+  const taken = b.namespace.network.connections().find(({ original }) => original.sourcePort === 1001)
+  assert.deepEqual(taken?.reply, connectionOf(flow).reply)
 })
 
 test('unknown segments of TCP wait in silence until the connections are known; beginnings pass', {

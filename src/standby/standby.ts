@@ -36,6 +36,7 @@ export class Standby {
   readonly #timers = new Map<Address, NodeJS.Timeout>()
   readonly #toTake = new Set<Address>()
   #taking: Promise<void> | undefined
+  #refreshing: NodeJS.Immediate | undefined
   #closed = false
 
   constructor(options: StandbyOptions) {
@@ -75,16 +76,17 @@ export class Standby {
     clearTimeout(this.#preparing.get(address)?.timer)
     const timer = setTimeout(() => {
       this.#preparing.delete(address)
-      this.#follow()
+      void this.#refresh()
     }, prepareMs + lingerMs).unref()
     this.#preparing.set(address, { from, timer })
-    this.#follow()
+    const ready = this.#refresh()
     const end = performance.now() + prepareMs
     while (this.#copies.find(address)?.from !== from && performance.now() < end) await pause(2)
     // Those of this node's own pods still arrive by the former holder.
     const flows = this.#copies.find(address)?.flows.values() ?? []
     for (const flow of flows)
       if (!this.#isPodOf(this.#options.node, flow)) carryOne(this.#options.namespace.network, flow)
+    await ready
   }
 
   /** This node answers for the address: its connections go on here. Resolves when the kernel has them. */
@@ -174,7 +176,8 @@ export class Standby {
     const cared = [...this.#cared.values()]
     try {
       await this.#tables.set({
-        guarded: cared.filter(({ address }) => !this.#held.has(address)).map(({ address }) => address),
+        guarded: cared.filter(({ address }) => !this.#isKnown(address)).map(({ address }) => address),
+        copied: [...this.#cared.keys()].filter((address) => this.#isWaiting(address)),
         sources: cared
           .filter(({ address }) => this.#isNear(address))
           .flatMap(({ address, ports }) => ports.map((one) => ({ address, ...one }))),
@@ -184,6 +187,28 @@ export class Standby {
     } catch (error) {
       this.#options.onTrouble(`connections do not survive this node: ${String(error)}`)
     }
+  }
+
+  /**
+   * Whether the address' flows are to be carried on here should its holder fall silent. Not in a planned move, which has the old entries until the
+   * new ones are there, nor just after one: some clients have not heard of it yet.
+   */
+  #isWaiting(address: Address): boolean {
+    const isMoving = this.#preparing.has(address) || this.#lingering.has(address)
+    return !this.#isKnown(address) && !isMoving && this.#copies.find(address) !== undefined
+  }
+
+  /** Whether this node has the address and its connections. */
+  #isKnown(address: Address): boolean {
+    return this.#held.has(address) && !this.#toTake.has(address)
+  }
+
+  /** What comes in one burst changes the tables once. */
+  #refreshSoon(): void {
+    this.#refreshing ??= setImmediate(() => {
+      this.#refreshing = undefined
+      void this.#refresh()
+    })
   }
 
   /** Whether nodes on this node's segment find the holder by themselves. */
@@ -227,5 +252,6 @@ export class Standby {
       const isHere = this.#held.has(flow.address) && (this.#preparing.has(flow.address) || !this.#isPodOf(from, flow))
       if (isHere) carryOne(this.#options.namespace.network, flow)
     }
+    if (message.kind === 'end') this.#refreshSoon()
   }
 }

@@ -30,6 +30,8 @@ export interface Frontend {
 export interface StandbyRules {
   /** Addresses whose connections this node does not know. */
   readonly guarded: Iterable<Address>
+  /** Those of them of which this node has copies, to be carried on when it takes them. */
+  readonly copied: Iterable<Address>
   /** Ports of addresses that this node holds: endpoints elsewhere see the address itself as the client. */
   readonly sources: Iterable<Frontend>
   /** Pods of all nodes, and those whose answers find no other node than this one. */
@@ -76,11 +78,18 @@ export class StandbyTables {
 }
 
 /** Elements by family, set and key. */
-function contentsOf({ guarded, sources, podPrefixes, boundPrefixes }: StandbyRules): ReadonlyMap<string, Element> {
+function contentsOf({
+  guarded,
+  copied,
+  sources,
+  podPrefixes,
+  boundPrefixes,
+}: StandbyRules): ReadonlyMap<string, Element> {
   const contents = new Map<string, Element>()
   const put = (family: Family, name: SetName, element: Element): void =>
     void contents.set(`${family} ${name} ${element.key}`, element)
   for (const address of guarded) put(familyOf(address), 'guarded', { key: address })
+  for (const address of copied) put(familyOf(address), 'copied', { key: address })
   for (const { address, protocol, port } of sources)
     put(familyOf(address), 'sources', { key: `${address} . ${protocol} . ${port}`, value: address })
   for (const family of families) {
@@ -101,6 +110,7 @@ function setsOf(family: Family) {
   const { type } = words[family]
   return {
     guarded: { name: 'guarded', key: [type], comment: 'addresses whose connections are not known here' },
+    copied: { name: 'copied', key: [type], comment: 'addresses whose flows this node knows and does not carry yet' },
     sources: {
       name: 'sources',
       key: [type, 'inet_proto', 'inet_service'],
@@ -146,10 +156,13 @@ function createTable(family: Family): Operation[] {
 
 const goBack: Statement = { kind: 'verdict', verdict: { kind: 'return' } }
 
-/** Silence instead of another endpoint's reset, until the connection is known here and its client repeats the segment. */
+/**
+ * Silence instead of another endpoint's reset, until the connection is known here and its client repeats the segment. Of datagrams nothing says
+ * which are in the middle of a flow, so that all from outside wait while there are flows to be carried on; pods are at home on every node.
+ */
 function guardRules(family: Family): Rule[] {
   const destination: Expression = { kind: 'payload', field: words[family].destination }
-  const match = (left: Expression, right: string | { of: readonly string[] }): Statement => {
+  const match = (left: Expression, right: string | { of: readonly string[] } | { set: string }): Statement => {
     return { kind: 'match', left, operator: '==', right }
   }
   const marked: Expression = { kind: 'bitwise', of: { kind: 'meta', key: 'mark' }, mask: movedMark.mask, xor: 0 }
@@ -171,6 +184,21 @@ function guardRules(family: Family): Rule[] {
       statements: [
         match({ kind: 'meta', key: 'l4proto' }, 'tcp'),
         match({ kind: 'ct', key: 'state' }, { of: ['new', 'invalid'] }),
+        { kind: 'verdict', verdict: { kind: 'drop' } },
+      ],
+    },
+    {
+      comment: 'a flow that is not known here yet, for all that can be told',
+      statements: [
+        match({ kind: 'meta', key: 'l4proto' }, 'udp'),
+        match({ kind: 'ct', key: 'state' }, 'new'),
+        match(destination, { set: 'copied' }),
+        {
+          kind: 'match',
+          left: { kind: 'payload', field: words[family].source },
+          operator: '!=',
+          right: { set: 'pods' },
+        },
         { kind: 'verdict', verdict: { kind: 'drop' } },
       ],
     },
