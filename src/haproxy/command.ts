@@ -41,13 +41,16 @@ export interface Exchange {
   readonly expect: RegExp
 }
 
+/** What a server has that the configuration names: without these words HAProxy 2.6 keeps no idle connection to one that it is told of later. */
+const kept = 'pool-max-conn -1 pool-purge-delay 5s'
+
 /** The exchanges of a command, in order. `version` is the map's new version, which `prepare` answers (see `prepareMap`). */
 export function renderCommand(command: Exclude<Command, { kind: 'set-map' }>): readonly Exchange[] {
   switch (command.kind) {
     case 'add-server': {
       const { backend, server } = command
       const id = `${backend}/${server.name}`
-      const words = ['add server', id, server.address, ...server.options].join(' ')
+      const words = ['add server', id, server.address, ...server.options, kept].join(' ')
       // A server that was on its way out may still be there, in maintenance, waiting for its last connection.
       return [
         { request: words, expect: /^(New server registered|.*[Aa]lready exists)/ },
