@@ -1,4 +1,4 @@
-import { errors, type Kind, type Pod, type PodSpec } from '../objects/index.ts'
+import { errors, type Kind, type KubeObject, type Pod, type PodSpec } from '../objects/index.ts'
 import { Refusal } from './refusal.ts'
 import { collectionOf, type Scope } from './scope.ts'
 import type { Transaction } from './store.ts'
@@ -85,4 +85,23 @@ function setPriority(pod: Pod, spec: AdmittedSpec, transaction: Transaction): vo
   if (chosen !== undefined) spec.priorityClassName = chosen.metadata.name
   spec.priority = priority
   spec.preemptionPolicy ??= chosen?.preemptionPolicy ?? 'PreemptLowerPriority'
+}
+
+/** An Ingress with neither `spec.ingressClassName` nor the annotation of before gets the default class (upstream's DefaultIngressClass plugin). */
+export function admitIngress(
+  ingress: KubeObject & { spec?: { ingressClassName?: string } },
+  transaction: Transaction,
+): void {
+  const { spec, metadata } = ingress
+  if (spec === undefined || spec.ingressClassName !== undefined) return
+  if (metadata.annotations?.['kubernetes.io/ingress.class'] !== undefined) return
+  const [chosen] = [...transaction.range('networking.k8s.io/ingressclasses', '')]
+    .map(({ value }) => value.metadata)
+    .filter(({ annotations }) => annotations?.['ingressclass.kubernetes.io/is-default-class'] === 'true')
+    .sort((a, b) => compare(b.creationTimestamp ?? '', a.creationTimestamp ?? '') || compare(a.name, b.name))
+  if (chosen !== undefined) spec.ingressClassName = chosen.name
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -100,6 +100,31 @@ test('a new pod gets its service account, tolerations and priority', async () =>
   assert.equal(critical.body.spec.priority, 2_000_001_000)
 })
 
+test('a new Ingress without a class gets the default one: of several the newest, then the first by name', async () => {
+  const networking = '/apis/networking.k8s.io/v1'
+  const classes = `${networking}/ingressclasses`
+  const addClass = (name: string, value: string) =>
+    client.call('POST', classes, {
+      metadata: { name, annotations: { 'ingressclass.kubernetes.io/is-default-class': value } },
+      spec: { controller: 'example.com/c' },
+    })
+  const classOf = async (name: string, spec: object = {}, annotations: object = {}) => {
+    const defaultBackend = { service: { name: 'web', port: { number: 80 } } }
+    const ingress = { metadata: { name, annotations }, spec: { defaultBackend, ...spec } }
+    const { body } = await client.call('POST', `${networking}/namespaces/default/ingresses`, ingress)
+    return body.spec.ingressClassName
+  }
+  await addClass('no-default', 'false')
+  assert.equal(await classOf('none'), undefined)
+  // `a` comes after `b`, in the same second or in a later one: it wins by its name or by its age.
+  for (const name of ['b', 'a']) await addClass(name, 'true')
+  assert.equal(await classOf('plain'), 'a')
+  assert.equal(await classOf('chosen', { ingressClassName: 'mine' }), 'mine')
+  assert.equal(await classOf('legacy', {}, { 'kubernetes.io/ingress.class': 'old' }), undefined)
+  for (const name of ['a', 'b']) await client.call('DELETE', `${classes}/${name}`)
+  assert.equal(await classOf('none-again'), undefined)
+})
+
 test('binding puts a pod on a node, once', async () => {
   await client.call('POST', pods, pod('bound'))
   const answer = await bind('bound')

@@ -2,7 +2,7 @@ import { randomInt, randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { isCustom } from '../customresources/index.ts'
 import { errors, type Kind, type KubeObject, type Namespace, type Pod, type Service } from '../objects/index.ts'
-import { admitNamespace, admitPod } from './admission.ts'
+import { admitIngress, admitNamespace, admitPod } from './admission.ts'
 import type { Gate } from './admission-gate.ts'
 import { admitDefinition } from './definition-admission.ts'
 import { Entry } from './entry.ts'
@@ -56,6 +56,7 @@ export function createObject(
   kind.prepare(object, undefined, undefined)
   restrictNode(scope, object, undefined, transaction)
   if (isPod(kind)) admitPod(object as Pod, transaction)
+  if (kind.group === 'networking.k8s.io' && kind.kind === 'Ingress') admitIngress(object, transaction)
   refuseInvalid(kind, object, undefined, undefined)
   const { name } = object.metadata
   const key = keyOf(scope.namespace, name)
