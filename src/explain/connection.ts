@@ -7,6 +7,7 @@ import { type Asked, base, type ClusterFacts, contextOf, refuse, toQuestion } fr
 import { conclude } from './conclude.ts'
 import { type FoundEnd, findEnd, type Source } from './end.ts'
 import { findAddressSource, findOwner } from './entry.ts'
+import { askFromOutside, type Outward } from './from-outside.ts'
 import { policyFindings } from './policy-findings.ts'
 import { serviceSteps } from './service-steps.ts'
 import { toHostPort } from './to-host-port.ts'
@@ -20,6 +21,14 @@ import { walk } from './walk.ts'
 export function explainConnection(snapshot: Snapshot, question: Question, facts: ClusterFacts): Answer {
   const from = findEnd(snapshot, question.from)
   const target = findEnd(snapshot, question.to)
+  const outward = findOutward(snapshot, question, from, target)
+  if (outward?.kind === 'ask') {
+    const answer = explainConnection(snapshot, outward.question, facts)
+    const { says, because } = outward
+    const [first, ...rest] = answer.steps
+    const steps = [...(first === undefined ? [] : [first]), { stage: 'name' as const, says, because }, ...rest]
+    return { ...answer, question, steps }
+  }
   const answer = explainWay(snapshot, question, facts, from, target)
   const concerned = [from, target].flatMap((end) => podsOf(snapshot, end))
   const chosen = answer.branches.flatMap(({ endpoint }) => snapshot.findPod(endpoint.address) ?? [])
@@ -32,6 +41,14 @@ export function explainConnection(snapshot: Snapshot, question: Question, facts:
   ]
   const assumptions = [...answer.assumptions, ...(entry?.assumptions ?? [])]
   return { ...answer, assumptions, findings: [...new Set(findings)] }
+}
+
+/** What a client outside asks for that means a Service. */
+function findOutward(snapshot: Snapshot, question: Question, from: FoundEnd, target: FoundEnd): Outward | undefined {
+  if (from.kind === 'unknown' || target.kind === 'unknown' || target.service === undefined) return undefined
+  const source = from.source ?? findAddressSource(snapshot, from, target)
+  const client = source?.outside === true ? source.addresses[0] : undefined
+  return client && askFromOutside(question, target.service, client)
 }
 
 /** What the way in to an external address rests on. */
@@ -66,7 +83,11 @@ function explainWay(
   const asked: Asked = { snapshot, question, facts, source }
   const steps: Step[] = [sourceStep(source)]
   if (target.kind === 'unknown') return refuse(question, target.says, target.because, steps)
-  if (target.service !== undefined) return toService(asked, target.service, steps)
+  if (target.service !== undefined) {
+    const outward = findOutward(snapshot, question, from, target)
+    if (outward?.kind === 'nothing') return refuse(question, outward.says, outward.because, steps)
+    return toService(asked, target.service, steps)
+  }
   const address = target.addresses.find((a) => question.family === undefined || familyOf(a) === question.family)
   if (address === undefined) return refuse(question, `${target.label} has no address yet`, target.because, steps)
   const port = portOf(question, target.pod)
