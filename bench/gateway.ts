@@ -25,6 +25,8 @@ export async function* bench(): AsyncIterable<Row> {
   yield* underLoad()
 }
 
+const newServices = 250
+
 /** From the event at the informers until it is answered so: asked all the time. */
 async function* changes(routes: number): AsyncIterable<Row> {
   await using stand = await Stand.open()
@@ -46,6 +48,20 @@ async function* changes(routes: number): AsyncIterable<Row> {
   }
   for (const share of [50, 99])
     yield row(`a new route at ${routes} serves, p${share}`, percentile(routesMs, share), 'ms')
+  const servicesMs: number[] = []
+  const { reloads } = gateway.module
+  for (let at = 0; at < newServices; at++) {
+    const own = [serviceOf(`own-${at}`), sliceOf(`own-${at}`, 8001, one)]
+    const begun = performance.now()
+    const changed = gateway.change([...own, ingress(`own-${at}`, `own-${at}.example`, ['/'], [`own-${at}`])])
+    while ((await gateway.ask(`own-${at}.example`, '/', agent)).status !== 200) await pause(1)
+    servicesMs.push(performance.now() - begun)
+    await changed
+  }
+  for (const share of [50, 99])
+    yield row(`a new Service with a route at ${routes} serves, p${share}`, percentile(servicesMs, share), 'ms')
+  const reloaded = ((gateway.module.reloads - reloads) * 1000) / newServices
+  yield row(`reloads for 1,000 new Services with routes at ${routes}`, reloaded, 'reloads')
   const endpointsMs: number[] = []
   for (let at = 0; at < 100; at++) {
     const station = at % 2 === 0 ? two : one
@@ -61,7 +77,7 @@ async function* changes(routes: number): AsyncIterable<Row> {
 }
 
 /**
- * 1,000 route edits, and 10 reloads by new backends, while clients keep their connections or open one for each request, and try nothing
+ * 1,000 route edits, and 10 reloads by backends with other timeouts, while clients keep their connections or open one for each request, and try nothing
  * again.
  */
 async function* underLoad(): AsyncIterable<Row> {
@@ -84,8 +100,10 @@ async function* underLoad(): AsyncIterable<Row> {
   const edits = 1000
   const edit = (at: number): KubeObject => ingress('edited', `edited-${at}.example`, ['/'], services)
   for (let at = 0; at < edits; at++) {
-    const more = [serviceOf(`more-${at}`), ingress(`more-${at}`, 'more.example', [`/${at}`], [`more-${at}`])]
-    await gateway.change(at % 100 === 0 ? [edit(at), ...more] : [edit(at)])
+    const annotations = { 'plumb.network/proxy-connect-timeout': String(1 + at / 100) }
+    const patient = ingress(`more-${at}`, 'more.example', [`/${at}`], services)
+    const more = { ...patient, metadata: { ...patient.metadata, annotations } }
+    await gateway.change(at % 100 === 0 ? [edit(at), more] : [edit(at)])
   }
   done = true
   await Promise.all(clients)

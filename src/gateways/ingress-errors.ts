@@ -43,14 +43,14 @@ export interface Reserve {
 export function compileReserve(
   { service: name }: ErrorPages,
   namespace: string,
-  because: Because,
+  object: string,
   sources: Pick<Sources, 'services' | 'slicesOf'>,
 ): { readonly reserve?: Reserve; readonly finding?: Finding } {
   const service = sources.services.get(`${namespace}/${name}`)
   const first = service?.spec.ports?.find(({ protocol = 'TCP' }) => protocol === 'TCP')
-  const field = 'metadata.annotations[default-backend]'
+  const because: Because = { object, field: 'metadata.annotations[default-backend]', value: name }
   const reference = { service: { name, port: { number: first?.port ?? 0 } } }
-  const { backend, finding } = compileBackend(reference, namespace, { ...because, field }, sources.services)
+  const { backend, finding } = compileBackend(reference, namespace, because, sources.services)
   if (backend === undefined) return finding === undefined ? {} : { finding }
   return { reserve: { backend, hasServers: compileServers(backend, sources).length > 0 } }
 }

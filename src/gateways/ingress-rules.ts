@@ -66,7 +66,7 @@ function compileClaim(claim: Claim, check: ClientCheck | undefined, id: string, 
   return compiledClaims(claim, [id, check, ...asked, ...named, ...slices], () => {
     const backends: BackendModel[] = []
     const findings: Finding[] = []
-    const spare = errors && compileReserve(errors, namespace, because, sources)
+    const spare = errors && compileReserve(errors, namespace, because.object, sources)
     const reserve = spare?.reserve
     if (spare?.finding !== undefined) findings.push(spare.finding)
     // It is there before it is needed.
@@ -81,8 +81,8 @@ function compileClaim(claim: Claim, check: ClientCheck | undefined, id: string, 
         return errors && reserve ? withReserve(served, backend, one, errors, reserve, sources) : served
       })
     const reach = (annotation: string, { name, namespace: of, port }: ServiceUrl) => {
-      const field = `metadata.annotations[${annotation}]`
-      const found = compileBackend({ service: { name, port: { number: port } } }, of, { ...because, field }, services)
+      const by = { object: because.object, field: `metadata.annotations[${annotation}]`, value: name }
+      const found = compileBackend({ service: { name, port: { number: port } } }, of, by, services)
       if (found.finding !== undefined) findings.push(found.finding)
       if (found.backend !== undefined) backends.push(found.backend)
       return found

@@ -1,14 +1,15 @@
 import { encode } from './encode.ts'
+import type { Called } from './lower-hits.ts'
 import type { Failed, Filter, HeaderChange, PathChange, Replacement } from './model.ts'
 
 /** What filters do, as the router reads it: operations apart by blanks, each a name and encoded words apart by colons. */
-export function renderAction(filters: readonly Filter[], timeoutMs: number | undefined): string {
-  const operations = filters.flatMap(operationsOf)
+export function renderAction(filters: readonly Filter[], timeoutMs: number | undefined, called: Called): string {
+  const operations = filters.flatMap((filter) => operationsOf(filter, called))
   if (timeoutMs !== undefined) operations.push(operation('timeout', String(timeoutMs)))
   return operations.length === 0 ? operation('nothing') : operations.join(' ')
 }
 
-function operationsOf(filter: Filter): string[] {
+function operationsOf(filter: Filter, called: Called): string[] {
   switch (filter.kind) {
     case 'request-headers':
       return headerOperations('request', filter.change)
@@ -33,16 +34,18 @@ function operationsOf(filter: Filter): string[] {
       return [operation('basic', filter.users, filter.realm)]
     case 'external-auth': {
       const { backend, host, path, method, signIn = '', signInParameter, headers, sent = [] } = filter
-      const words = [backend, host, path, method, signIn, signInParameter, headers.join(' ')]
+      const words = [called(backend), host, path, method, signIn, signInParameter, headers.join(' ')]
       return [operation('ask', ...words, ...sent.flat())]
     }
     case 'external-check':
-      return [operation('check', filter.backend, filter.prefix, filter.sent.join(' '), filter.headers.join(' '))]
+      return [
+        operation('check', called(filter.backend), filter.prefix, filter.sent.join(' '), filter.headers.join(' ')),
+      ]
     case 'mirror':
       return [
         operation(
           'mirror',
-          filter.backend,
+          called(filter.backend),
           String(filter.numerator),
           String(filter.denominator),
           filter.host ?? '',
@@ -56,7 +59,7 @@ function operationsOf(filter: Filter): string[] {
     case 'failed':
       return [operation('failed', String(filter.code), ...failedWords(filter.of))]
     case 'errors':
-      return [operation('errors', filter.codes.join(' '), ...failedWords(filter.of), filter.backend)]
+      return [operation('errors', filter.codes.join(' '), ...failedWords(filter.of), called(filter.backend))]
     case 'cors':
       return [
         operation(

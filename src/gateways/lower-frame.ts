@@ -92,7 +92,7 @@ export function frame(directory: string, paths: Paths, entrances: readonly Entra
       lines: [
         ['bind', mirrorSocket(directory)],
         words('no log'),
-        ['http-request', 'set-var(txn.mirror)', 'req.hdr(x-plumb-mirror)'],
+        ['http-request', 'set-var(txn.mirror)', 'req.hdr(x-plumb-mirror),field(1,@)'],
         words('http-request del-header x-plumb-mirror'),
         // Clients of our own know a few methods only.
         words('http-request set-method %[req.hdr(x-plumb-method)] if { req.hdr(x-plumb-method) -m found }'),

@@ -8,6 +8,9 @@ import type { HttpAction, HttpRule, ValueMatch, WeightedTarget } from './model.t
 /** The maps in which things of the model may have entries in common. */
 export const sharedMaps = ['groups', 'regexes', 'actions', 'weights', 'shares'] as const
 
+/** What a backend is called in maps, by its id: `calledIn`. */
+export type Called = (id: string) => string
+
 /** What hits lead on to, each once. */
 export class Hits {
   readonly groups = new Map<string, string>()
@@ -16,6 +19,11 @@ export class Hits {
   readonly weights = new Map<string, string>()
   readonly shares = new Map<string, string>()
   readonly #known = new Map<HttpAction, string>()
+  readonly #called: Called
+
+  constructor(called: Called) {
+    this.#called = called
+  }
 
   entries(): Part {
     return sharedMaps.flatMap((map) => [...this[map]].map(([key, value]) => [map, key, value] as const))
@@ -54,13 +62,14 @@ export class Hits {
   }
 
   #hitOf(action: HttpAction, { target, filters }: WeightedTarget, broken: string, suffix: string): string {
-    const backend = target.kind === 'backend' ? target.id : broken
+    const [backend, ...own] = this.#called(target.kind === 'backend' ? target.id : broken).split('@')
     const all = [...action.filters, ...filters]
-    if (all.length === 0 && action.timeoutMs === undefined) return `=|${backend}|${action.id}`
+    if (all.length === 0 && action.timeoutMs === undefined)
+      return ['=', backend, action.id, ...own.flatMap((id) => ['', id])].join('|')
     const id = encode(`${action.id}${suffix}`)
-    this.actions.set(id, renderAction(all, action.timeoutMs))
+    this.actions.set(id, renderAction(all, action.timeoutMs, this.#called))
     const sign = all.some(({ kind }) => kind === 'mirror') ? '*' : '+'
-    return `${sign}|${backend}|${action.id}|${id}`
+    return [sign, backend, action.id, id, ...own].join('|')
   }
 
   /** Weights become numbered shares, of which a random one is drawn. */

@@ -52,5 +52,8 @@ export function parseLogLine(line: string): Readonly<Record<string, string>> | u
   const found = parseLog(line, toldOfAllRequests) ?? parseLog(line, toldOfStreams)
   if (found === undefined) return undefined
   const { hit = '', given = '', made = '' } = found
-  return { ...found, route: hit.split('|')[2] ?? '', id: isId.test(given) ? given : made }
+  const [, section, route = '', , id] = hit.split('|')
+  // A spare that a backend had.
+  const backend = id !== undefined && section === found.backend ? id : (found.backend ?? '')
+  return { ...found, backend, route, id: isId.test(given) ? given : made }
 }

@@ -2,7 +2,7 @@ import { encode } from './encode.ts'
 import { hostText } from './host.ts'
 import { eachOf, isSameList } from './keyed.ts'
 import { hostEntry, type Part } from './lower-entry.ts'
-import { Hits } from './lower-hits.ts'
+import { type Called, Hits } from './lower-hits.ts'
 import { lowerTier } from './lower-tier.ts'
 import { answering, isOrdered, mapNames, routesMap } from './lower-words.ts'
 import type { Entrance, GatewayModel, ListenerModel, StreamRoute, UserList } from './model.ts'
@@ -25,10 +25,12 @@ export interface LoweredMaps {
 /**
  * A request's host leads to a tier; the tier's name and the path lead to a hit in the map of the entrance's routes:
  * `=|BACKEND|ROUTE` is the end, `+|BACKEND|ROUTE|ACTION` too but filters act on it, and `*…` on its body;
+ * `=|SPARE|ROUTE||BACKEND` and `+|SPARE|ROUTE|ACTION|BACKEND` where HAProxy knows the backend by another name (`lower-spares.ts`);
  * `%ID` is shared by weights; `?ID` has conditions that the router looks at, and may come to nothing.
  */
 export function lowerMaps(
   { entrances, userLists }: Pick<GatewayModel, 'entrances' | 'userLists'>,
+  called: Called,
   before?: LoweredMaps,
 ): LoweredMaps {
   const groups = new Map<string, Group>()
@@ -39,9 +41,9 @@ export function lowerMaps(
   for (const entrance of entrances) {
     const { id, shownPort, protocol, tiers, listeners, streams } = entrance
     const name = `${id} ${shownPort} ${protocol}`
-    add(`${name} tiers`, tiers, (tier) => lowerTier(tier, entrance))
+    add(`${name} tiers`, tiers, (tier) => lowerTier(tier, entrance, called))
     if (protocol === 'TLS') add(`${name} listeners`, listeners, (one) => lowerName(one, entrance))
-    add(`${name} streams`, streams, (one) => lowerStream(one, entrance))
+    add(`${name} streams`, streams, (one) => lowerStream(one, entrance, called))
   }
   add('users', userLists, lowerUsers)
   const routes = entrances.filter(({ protocol }) => protocol !== 'TCP').map(routesMap)
@@ -69,8 +71,8 @@ function lowerName({ host, mode, id }: ListenerModel, entrance: Entrance): Part 
   return hostEntry('names', 'name-suffixes', host, `${hostText(host)}|${entrance.id}`, `${mode}|${id}`)
 }
 
-function lowerStream({ host, action }: StreamRoute, entrance: Entrance): Part {
-  const hits = new Hits()
+function lowerStream({ host, action }: StreamRoute, entrance: Entrance, called: Called): Part {
+  const hits = new Hits(called)
   const hit = hits.of({ ...action, filters: [] }, answering.closed)
   const entry = hostEntry('streams', 'stream-suffixes', host, `${hostText(host)}|${entrance.id}`, hit)
   return [...entry, ...hits.entries()]

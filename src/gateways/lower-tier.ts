@@ -1,15 +1,15 @@
 import { isMapKey } from '../haproxy/index.ts'
 import { type HostPattern, hostText } from './host.ts'
 import { hostEntry, type Part } from './lower-entry.ts'
-import { Hits } from './lower-hits.ts'
+import { type Called, Hits } from './lower-hits.ts'
 import { routesMap } from './lower-words.ts'
 import type { Entrance, HostTier, HttpRule } from './model.ts'
 
 /** The entries of a tier at an entrance: the host leads to the tier, that to its parent and to its routes. */
-export function lowerTier(tier: HostTier, entrance: Entrance): Part {
+export function lowerTier(tier: HostTier, entrance: Entrance, called: Called): Part {
   const name = tierName(tier.host, entrance)
   const key = `${hostText(tier.host)}|${entrance.id}`
-  const hits = new Hits()
+  const hits = new Hits(called)
   const routes = new Map<string, string>()
   addRoutes(tier, name, key, hits, routes)
   const map = routesMap(entrance)

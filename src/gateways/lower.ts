@@ -6,6 +6,7 @@ import { frame, placeRouter } from './lower-frame.ts'
 import { httpFrontend } from './lower-http.ts'
 import { limitTables } from './lower-limits.ts'
 import { entriesOf, type LoweredMaps, lowerMaps } from './lower-maps.ts'
+import { calledIn, freeSpares, noSpares, type Spares } from './lower-spares.ts'
 import { streamSections } from './lower-stream.ts'
 import { authorityPath, certificatePath, mapPath, type Paths, type Place, pathsIn } from './lower-words.ts'
 import type { BackendModel, Certificate, Entrance, GatewayModel, ListenerModel, ServerModel, Staple } from './model.ts'
@@ -20,6 +21,7 @@ export interface LoweredGateway {
   readonly sections: readonly Section[]
   /** Place by place as the model has them. */
   readonly backends: readonly LoweredBackend[]
+  readonly spares: Spares
   readonly maps: LoweredMaps
   /** PEM by path. */
   readonly certificates: ReadonlyMap<string, string>
@@ -45,13 +47,14 @@ export interface Since {
   readonly services: ReadonlySet<ObjectKey>
 }
 
-/** `router` is the text of the program for conditions and filters. Only what is other than before is lowered. */
+/** `router` is the text of the program for conditions and filters; `spares` grow from those of before (`nameBackends`). Only what is other than before is lowered. */
 export function lowerGateway(
   model: GatewayModel,
   serversOf: (backend: BackendModel) => readonly ServerModel[],
   place: Place,
   router: string,
   since?: Since,
+  spares = noSpares,
 ): LoweredGateway {
   const { directory } = place
   const paths = pathsIn(directory)
@@ -72,13 +75,15 @@ export function lowerGateway(
       const last = before?.backends[at]
       if (last?.of === of && since?.services.has(of.service) === false) return last
       const servers = serversOf(of)
-      return loweredBackends(of, [servers, directory], () => ({
+      const name = spares.names.get(of.id)
+      return loweredBackends(of, [servers, directory, name], () => ({
         of,
-        section: sectionOf(of),
+        section: name === undefined ? sectionOf(of) : { ...sectionOf(of), name },
         servers: servers.map((server) => lowerServer(server, of, place)),
       }))
     }),
-    maps: lowerMaps({ entrances, userLists: model.userLists }, since?.before.maps),
+    spares,
+    maps: lowerMaps({ entrances, userLists: model.userLists }, calledIn(spares), since?.before.maps),
     ...lowerCertificates(tls, model, place),
     origins: originsOf(model, serversOf, directory),
     files: new Map([
@@ -156,6 +161,7 @@ export function renderFiles(lowered: LoweredGateway): ReadonlyMap<string, string
   const sections = [
     ...lowered.sections.map((section) => text(section, noServers)),
     ...lowered.backends.map(({ section, servers }) => text(section, servers)),
+    ...freeSpares(lowered.spares).map((section) => text(section, noServers)),
   ]
   return new Map<string, string | Buffer>([
     ...lowered.certificates,

@@ -3,6 +3,7 @@ import type { LoweredBackend, LoweredGateway } from './lower.ts'
 import type { Part } from './lower-entry.ts'
 import { sharedMaps } from './lower-hits.ts'
 import { entriesOf, type LoweredMaps } from './lower-maps.ts'
+import { linesOf } from './lower-spares.ts'
 import { isOrdered, mapPath } from './lower-words.ts'
 import { perObject } from './remember.ts'
 
@@ -167,7 +168,7 @@ function serverCommands(from: LoweredGateway, to: LoweredGateway): Readonly<Reco
   const [added, removed]: [Command[], Command[]] = [[], []]
   for (const [was, is] of otherBackends(from, to)) {
     if (is === undefined || was?.servers === is.servers) continue
-    const { id: backend } = is.of
+    const { name: backend = '' } = is.section
     const before = new Set(was?.servers.map(({ name }) => name))
     const after = new Set(is.servers.map(({ name }) => name))
     for (const server of is.servers) if (!before.has(server.name)) added.push({ kind: 'add-server', backend, server })
@@ -176,11 +177,13 @@ function serverCommands(from: LoweredGateway, to: LoweredGateway): Readonly<Reco
   return { added, removed }
 }
 
-/** Whether HAProxy has all sections and no other ports, with the same words, in whatever order. A backend too many does no harm. */
+/** Whether HAProxy has all sections and no other ports, with the same words, in whatever order. A backend too many does no harm; one that is new has a spare. */
 function hasStructure(from: LoweredGateway, to: LoweredGateway): boolean {
   if (!sameEntries(structureOf(from.sections), structureOf(to.sections))) return false
   return otherBackends(from, to).every(
-    ([was, is]) => is === undefined || (was !== undefined && linesOf(was.section) === linesOf(is.section)),
+    ([was, is]) =>
+      is === undefined ||
+      (was === undefined ? to.spares.names.has(is.of.id) : linesOf(was.section) === linesOf(is.section)),
   )
 }
 
@@ -204,5 +207,3 @@ const structureOf = perObject(
   (sections: readonly Section[]): ReadonlyMap<string, string> =>
     new Map(sections.map((section) => [`${section.keyword} ${section.name}`, linesOf(section)])),
 )
-
-const linesOf = perObject(({ lines }: Section) => JSON.stringify(lines))

@@ -2,10 +2,12 @@ import { readFileSync } from 'node:fs'
 import type { Log } from '../agent/index.ts'
 import type { ObjectKey } from '../cluster/index.ts'
 import {
+  type BackendModel,
   compileServers,
   type GatewayModel,
   type LoweredGateway,
   lowerGateway,
+  nameBackends,
   planGateway,
   renderFiles,
   type Sources,
@@ -66,6 +68,11 @@ export class Balancer {
     return this.#process?.pid
   }
 
+  /** What HAProxy calls a backend. */
+  nameOf(backend: string): string {
+    return this.#running?.spares.names.get(backend) ?? backend
+  }
+
   /** A Service or its endpoints are others. */
   note(service: ObjectKey): void {
     this.#services.add(service)
@@ -93,16 +100,14 @@ export class Balancer {
     const { namespace, directory } = this.#options
     const defaultCertificate = this.#defaultCertificate ?? ''
     const running = this.#running
-    const since = running && { before: running, services }
-    const lower = (directory: string): LoweredGateway =>
-      lowerGateway(
-        model,
-        (backend) => compileServers(backend, sources),
-        { directory, defaultCertificate, nowMs: Date.now() },
-        this.#router,
-        since,
-      )
-    const lowered = orRefuse(() => lower(directory))
+    const lower = (directory: string, before?: LoweredGateway): LoweredGateway => {
+      const serversOf = (backend: BackendModel) => compileServers(backend, sources)
+      const place = { directory, defaultCertificate, nowMs: Date.now() }
+      if (before === undefined) return lowerGateway(model, serversOf, place, this.#router)
+      const spares = nameBackends(model.backends, before)
+      return lowerGateway(model, serversOf, place, this.#router, { before, services }, spares)
+    }
+    let lowered = orRefuse(() => lower(directory, running))
     const plan = running === undefined ? undefined : planGateway(running, lowered)
     await this.#origins.add(lowered.origins)
     const lives = this.#lives
@@ -112,6 +117,8 @@ export class Balancer {
       plan?.kind !== 'commands' ||
       !(await this.#change(this.#process, plan.commands))
     ) {
+      // Each backend has a section of its own then.
+      if (running !== undefined) lowered = lower(directory)
       const files = orRefuse(() => renderFiles(lowered))
       await checkCandidate(namespace, directory, (candidate) => renderFiles(lower(candidate)))
       // Until it has succeeded nobody knows what HAProxy holds; then only a reload makes sure.

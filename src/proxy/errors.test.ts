@@ -106,7 +106,10 @@ test('a request is told with its route, pod and times, whatever is in it, and af
   )
   assert.ok(flow.totalMs >= 0 && flow.connectMs >= 0 && flow.firstByteMs >= 0 && flow.time > 1.6e12)
   const { reloads } = gateway.module
-  await gateway.change([serviceOf('new'), routeOf('HTTPRoute', 'more', [{ backendRefs: [to('new')] }])])
+  await gateway.change([
+    serviceOf('new'),
+    routeOf('HTTPRoute', 'more', [{ backendRefs: [to('new')], sessionPersistence: { sessionName: 's' } }]),
+  ])
   assert.equal(gateway.module.reloads, reloads + 1)
   await gateway.curl('-H', 'x-request-id: later', 'http://203.0.113.1:20080/good')
   const { next, flows } = gateway.module.flows({ after: flow.sequence })

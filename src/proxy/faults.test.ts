@@ -57,6 +57,11 @@ function ingress(name: string, host: string, service: string, secretName?: strin
 }
 
 const codes = (): string[] => gateway.module.findings.map(({ code }) => code)
+/** The same with backends that HAProxy takes by a reload only. */
+function impatient(one: KubeObject): KubeObject {
+  return { ...one, metadata: { ...one.metadata, annotations: { 'plumb.network/proxy-connect-timeout': '9' } } }
+}
+
 const logged = (text: string): number => gateway.log.lines.filter((line) => line.includes(text)).length
 
 /** A good leaf and its key, followed by what is no certificate. */
@@ -132,7 +137,7 @@ test('what HAProxy refuses never is on disk: the one before serves, follows its 
   const before = files()
   const { pid } = gateway.module
   const refusal = refusing('ns:b:80')
-  const weak = ingress('weak', 'weak.example', 'b', 'weak')
+  const weak = impatient(ingress('weak', 'weak.example', 'b', 'weak'))
   await gateway.change([weak, tlsSecret('weak', 'weak.example', 'weak.example'), slice('b', one)])
   assert.deepEqual(codes(), ['GatewayRefused'], gateway.log.lines.join('\n'))
   assert.match(gateway.module.findings[0]!.says, /the one before goes on serving: .*"ns:b:80" is refused/)
@@ -191,7 +196,7 @@ test('what HAProxy refuses costs its own object alone its routes: what came with
   const [one] = gateway.rig.backends
   const refusal = refusing('backend ns:bad:', true)
   const good = [service('good'), slice('good', one), ingress('good', 'good.example', 'good')]
-  await gateway.change([service('bad'), slice('bad', one), ingress('bad', 'bad.example', 'bad'), ...good])
+  await gateway.change([service('bad'), slice('bad', one), impatient(ingress('bad', 'bad.example', 'bad')), ...good])
   assert.deepEqual(
     gateway.module.findings.map(({ code, object }) => [code, object]),
     [['GatewayRefused', 'ingress/ns/bad']],

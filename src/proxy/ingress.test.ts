@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import type { Station } from '../agent/rig.fixture.ts'
 import { compileGateways, explainRequest, type Ingress, noGatewayApi } from '../gateways/index.ts'
 import type { EndpointSlice, KubeObject, Service } from '../objects/index.ts'
+import { ingressOf } from './ingress-objects.fixture.ts'
 import { GatewayRig, tlsSecret } from './rig.fixture.ts'
 
 let gateway: GatewayRig
@@ -174,12 +175,7 @@ test('a WebSocket stays open through a reload', async () => {
   )
   assert.match(await read(), /^HTTP\/1.1 101/)
   const { reloads } = gateway.module
-  await gateway.change([
-    ingress('web', [
-      ['a.example', '/', 'a'],
-      ['a.example', '/c', 'c'],
-    ]),
-  ])
+  await gateway.change([ingressOf('patient', 'patient.example', { 'proxy-connect-timeout': '9' }, 'a')])
   assert.equal(gateway.module.reloads, reloads + 1)
   socket.write('after')
   assert.equal(await read(), 'after')
@@ -201,6 +197,7 @@ test('no request fails while endpoints come and go, routes change and HAProxy is
     }
     agent.destroy()
   }
+  const { reloads } = gateway.module
   const loads = Promise.all([load(true), load(true), load(false), load(false)])
   const edits = (async () => {
     for (let at = 0; at < 30; at++) {
@@ -211,11 +208,13 @@ test('no request fails while endpoints come and go, routes change and HAProxy is
           ['a.example', `/${at}`, 'a'],
         ]),
       ])
-      if (at % 6 === 0) await gateway.change([ingress('more', [['more.example', '/', at % 12 === 0 ? 'b' : 'c']])])
+      const impatient = { 'proxy-connect-timeout': String(1 + at) }
+      if (at % 6 === 0) await gateway.change([ingressOf('more', 'more.example', impatient, 'b')])
     }
     over = true
   })()
   await Promise.all([loads, edits.finally(() => (over = true))])
+  assert.equal(gateway.module.reloads, reloads + 5)
   assert.deepEqual([...count.from].sort(), ['backend-1:8001', 'backend-2:8001'])
   assert.ok(count.ok > 100, `${count.ok} requests`)
   await gateway.change([slice('a', one)], [ingress('more', [])])
@@ -224,6 +223,7 @@ test('no request fails while endpoints come and go, routes change and HAProxy is
 test('HAProxy killed: it serves again by itself, with what changed meanwhile', async (t) => {
   await gateway.change([ingress('web', [['a.example', '/', 'a']])])
   const pid = gateway.module.pid!
+  const { reloads } = gateway.module
   const begun = performance.now()
   process.kill(pid, 'SIGKILL')
   while (gateway.module.pid === pid || gateway.module.pid === undefined)
@@ -235,6 +235,8 @@ test('HAProxy killed: it serves again by itself, with what changed meanwhile', a
       () => 0,
     )
   t.diagnostic(`served again after ${Math.round(performance.now() - begun)} ms`)
+  // Connections of before the reload that makes sure have one more answer of then.
+  while (gateway.module.reloads === reloads) await new Promise((resolve) => setImmediate(resolve))
   await gateway.change([ingress('web', [['a.example', '/', 'b']])])
   assert.equal((await gateway.ask('a.example', '/')).from, 'backend-1:8002')
 })

@@ -121,7 +121,8 @@ export class GatewaysModule implements NodeModule {
 
   /** What HAProxy says of one server, for the agent's socket. */
   server(request: ServerRequest): Promise<ServerState> {
-    return askServer(`${this.#options.directory}/runtime.sock`, request)
+    const backend = this.#balancer.nameOf(request.backend)
+    return askServer(`${this.#options.directory}/runtime.sock`, { ...request, backend })
   }
 
   /** Resolves when what was told so far serves, or was refused. */

@@ -18,8 +18,11 @@ before(async () => {
   gateway.serve(one, 8001)
   const pod = createServer((socket) => {
     socket.on('error', () => {})
-    socket.once('data', (data: Buffer) => {
-      begun.push(data)
+    let got = Buffer.alloc(0)
+    socket.on('data', (data: Buffer) => {
+      got = Buffer.concat([got, data])
+      if (!got.toString('latin1').endsWith('\r\n\r\n')) return
+      begun.push(got)
       socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok')
     })
   }).listen({ fd: host.listenTcp(one.namespace, one.addresses[4], 8002).fd })

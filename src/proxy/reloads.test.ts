@@ -11,6 +11,8 @@ import { GatewayRig } from './rig.fixture.ts'
 const edits = Number(process.env.PLUMB_EDITS ?? 60)
 const port = 20_080
 const drainMs = 1000
+/** New backends that need no reload. */
+const spares = 100
 
 let gateway: GatewayRig
 /** Answers of pods to /held, which wait to be sent. */
@@ -48,9 +50,11 @@ const route = (name: string, hostname: string, ...rules: object[]) =>
     { hostnames: [hostname] },
   )
 
-/** A new backend, which HAProxy takes by a reload only. */
-const reload = (name: string) =>
-  gateway.change([serviceOf(name), route(name, `${name}.example`, { backendRefs: [to(name)] })])
+/** A new backend with a session, which HAProxy takes by a reload only. */
+const reload = (name: string) => {
+  const rule = { backendRefs: [to(name)], sessionPersistence: { sessionName: name } }
+  return gateway.change([serviceOf(name), route(name, `${name}.example`, rule)])
+}
 
 /** The same route by ever other ways: maps, conditions, weights, filters, expressions. */
 const shapes: readonly ((at: number) => object[])[] = [
@@ -90,6 +94,58 @@ test('edits of a route, pods that move and reloads fail no request of clients th
   t.diagnostic(`${clients.requests} requests during ${edits} edits and ${gateway.module.reloads - reloads} reloads`)
   assert.equal(gateway.module.reloads - reloads, 10, gateway.log.lines.join('\n'))
   assert.deepEqual([...clients.failures], [], gateway.log.lines.join('\n'))
+})
+
+test('new Services need no reload as long as there are spares, and nobody sees one', async () => {
+  const [one, two] = gateway.rig.backends
+  const { reloads, log } = { reloads: gateway.module.reloads, log: gateway.log.lines }
+  const ask = async (name: string): Promise<string> => {
+    const { status, from } = await gateway.ask(`${name}.example`, '/', undefined, port)
+    return status === 200 ? from : String(status)
+  }
+  const flowsOf = (name: string) => gateway.module.flows({}).flows.filter(({ host }) => host === `${name}.example`)
+  const fresh = (name: string) => [
+    serviceOf(name),
+    sliceOf(name, 8001, one),
+    route(name, `${name}.example`, { backendRefs: [to(name)] }),
+  ]
+  await gateway.change(fresh('n0'))
+  assert.equal(await ask('n0'), 'backend-1:8001', log.join('\n'))
+  await gateway.change([sliceOf('n0', 8001, two)])
+  assert.equal(await ask('n0'), 'backend-2:8001')
+  while (flowsOf('n0').length < 2) await new Promise(setImmediate)
+  assert.deepEqual(
+    flowsOf('n0').map(({ backend, route, server }) => [backend, route, server]),
+    [one, two].map(({ addresses }) => ['ns:n0:80', 'httproute/ns/n0/0', `${addresses[4]}:8001`]),
+  )
+  const asked = { backend: 'ns:n0:80', address: two.addresses[4], port: 8001 }
+  assert.deepEqual(await gateway.module.server(asked), { status: 'no check', requests: 1, errors: 0 })
+  // One that was there before has another spare, without the pods of then.
+  await gateway.change([], fresh('n0'))
+  await gateway.change([serviceOf('n0'), route('n0', 'n0.example', { backendRefs: [to('n0')] })])
+  assert.equal(await ask('n0'), '503')
+  await gateway.change([sliceOf('n0', 8001, one)])
+  assert.equal(await ask('n0'), 'backend-1:8001')
+  assert.equal(gateway.module.reloads, reloads, log.join('\n'))
+  // What it restarts from has spares as well.
+  process.kill(gateway.module.pid!, 'SIGKILL')
+  while ((await ask('n0').catch(() => '')) !== 'backend-1:8001') await new Promise(setImmediate)
+  while (gateway.module.reloads === reloads) await new Promise(setImmediate)
+  await gateway.module.settled()
+  const before = gateway.module.reloads
+  await gateway.change(Array.from({ length: spares }, (_, at) => fresh(`m${at}`)).flat())
+  assert.equal(gateway.module.reloads, before)
+  assert.deepEqual([await ask('n0'), await ask(`m${spares - 1}`)], ['backend-1:8001', 'backend-1:8001'])
+  await gateway.change(fresh('n1'))
+  assert.equal(gateway.module.reloads, before + 1, 'nothing is left')
+  for (const name of ['n0', 'n1', 'm0']) assert.equal(await ask(name), 'backend-1:8001')
+  await gateway.change([fresh('n0'), fresh('n1'), fresh('n2')].flat())
+  assert.equal(await ask('n2'), 'backend-1:8001')
+  assert.equal(gateway.module.reloads, before + 1)
+  while (flowsOf('n2').length < 1) await new Promise(setImmediate)
+  const told = ['n0', 'n1', 'n2'].flatMap((name) => flowsOf(name).map(({ backend }) => backend))
+  assert.deepEqual([...new Set(told)], ['ns:n0:80', 'ns:n1:80', 'ns:n2:80'])
+  await gateway.change([], Array.from({ length: spares }, (_, at) => fresh(`m${at}`)).flat())
 })
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: web.example\r\n\r\n`

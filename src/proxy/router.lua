@@ -422,6 +422,9 @@ local function copied_headers(txn)
   return headers
 end
 
+-- A backend by its own name, where HAProxy knows it by another.
+local function name_of(backend) return backend:match('[^@]*$') end
+
 local verbs = { GET = 'get', HEAD = 'head', DELETE = 'delete', POST = 'post', PUT = 'put' }
 
 -- Asks a backend who may pass, as ingress-nginx does (auth-url).
@@ -462,8 +465,8 @@ local function ask(txn, words, scheme)
     txn:done(reply)
   end
   local reply
-  if status == 401 or status == 403 then reply = refusal(status, 'refused by ' .. backend, txn)
-  else reply = refusal(500, backend .. ' said nothing about who may pass', txn) end
+  if status == 401 or status == 403 then reply = refusal(status, 'refused by ' .. name_of(backend), txn)
+  else reply = refusal(500, name_of(backend) .. ' said nothing about who may pass', txn) end
   if status == 401 and got['www-authenticate'] then reply:add_header('www-authenticate', got['www-authenticate'][0]) end
   txn:done(reply)
 end
@@ -505,8 +508,8 @@ local function check(txn, words)
     end
     return
   end
-  if status < 300 or status > 499 then refuse(txn, 403, backend .. ' said nothing about who may pass') end
-  local reply = refusal(status, 'refused by ' .. backend, txn, answer.body)
+  if status < 300 or status > 499 then refuse(txn, 403, name_of(backend) .. ' said nothing about who may pass') end
+  local reply = refusal(status, 'refused by ' .. name_of(backend), txn, answer.body)
   for name, values in pairs(answer.headers) do
     if not of_message[name] and name ~= 'content-length' then
       for at = 0, #values do reply:add_header(name, values[at]) end
