@@ -15,14 +15,24 @@ export const externalAddress: Rule = {
     if (spec.type === 'LoadBalancer' && (status?.loadBalancer?.ingress ?? []).length === 0) {
       const full = loadBalancerClass === undefined ? fullPool(examination) : undefined
       if (full !== undefined) return [full]
+      // The pools' controller has judged the request.
+      const refusal = status?.conditions?.find((one) => one.status === 'False' && one.message)
+      const ask =
+        loadBalancerClass === undefined ? '' : `: is there a controller for loadBalancerClass ${loadBalancerClass}?`
       return [
         {
           confidence: 'certain',
           object,
-          field: loadBalancerClass === undefined ? 'status.loadBalancer.ingress' : 'spec.loadBalancerClass',
-          value: loadBalancerClass ?? '',
-          says: `nobody has given the Service an external address${loadBalancerClass === undefined ? '' : `: is there a controller for loadBalancerClass ${loadBalancerClass}?`}`,
-          proof: ['status.loadBalancer.ingress is empty'],
+          field:
+            refusal !== undefined || loadBalancerClass === undefined
+              ? 'status.loadBalancer.ingress'
+              : 'spec.loadBalancerClass',
+          value: refusal === undefined ? (loadBalancerClass ?? '') : '',
+          says: `nobody has given the Service an external address${refusal === undefined ? ask : `: ${refusal.message}`}`,
+          proof: [
+            'status.loadBalancer.ingress is empty',
+            ...(refusal === undefined ? [] : [`status.conditions: ${refusal.type} is False, ${refusal.reason}`]),
+          ],
           twin: 'an address that is given and not announced: there status names it',
           fix: {
             says: 'see whether an address pool has a free address and serves this Service; until then clients can use the node ports',
