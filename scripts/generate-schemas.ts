@@ -26,6 +26,7 @@ const quantities = new Set([
   'V1NodeStatus.capacity{}',
   'V1PersistentVolumeClaimStatus.allocatedResources{}',
   'V1PersistentVolumeClaimStatus.capacity{}',
+  'V1PersistentVolumeSpec.capacity{}',
   'V1PodSpec.overhead{}',
   'V1PodStatus.allocatedResources{}',
   'V1ResourceFieldSelector.divisor',

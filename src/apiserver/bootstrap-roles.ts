@@ -143,6 +143,12 @@ const controllers: Readonly<Record<string, readonly PolicyRule[]>> = {
     rule(['patch', 'update'], '', 'nodes/status', 'pods/status'),
     rule(['delete', 'get', 'list'], '', 'pods'),
   ],
+  'persistent-volume-binder': [
+    rule(['create', 'delete', 'update', ...read], '', 'persistentvolumes'),
+    rule(['patch', 'update'], '', 'persistentvolumes/status', 'persistentvolumeclaims/status'),
+    rule(['update', ...read], '', 'persistentvolumeclaims'),
+    rule(read, 'storage.k8s.io', 'storageclasses'),
+  ],
   'pod-garbage-collector': [
     rule(['delete', ...follow], '', 'pods'),
     rule(['get', 'list'], '', 'nodes'),

@@ -20,6 +20,8 @@ import {
   Namespaces,
   type Node,
   Nodes,
+  PersistentVolumeClaims,
+  PersistentVolumes,
   type Pod,
   Pods,
   type ReplicaSet,
@@ -255,11 +257,15 @@ describe('a cluster of three nodes', () => {
     informer.onChange((old, pod) => !old && pod && made.push(pod.metadata.name))
     await informer.start()
     const { spec } = deployment('db', 3)
+    const storage = {
+      metadata: { name: 'data' },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+    }
     await client.create<KubeObject>(StatefulSets, {
       apiVersion: 'apps/v1',
       kind: 'StatefulSet',
       metadata: { name: 'db', namespace },
-      spec: { ...spec, serviceName: 'db' },
+      spec: { ...spec, serviceName: 'db', volumeClaimTemplates: [storage] },
     } as KubeObject)
     const status = async () => (await client.get<Any>(StatefulSets, namespace, 'db')).status
     await until('ready', async () => (await status())?.readyReplicas === 3)
@@ -269,6 +275,13 @@ describe('a cluster of three nodes', () => {
       [pod.spec.hostname, pod.spec.subdomain, pod.metadata.labels?.['statefulset.kubernetes.io/pod-name']],
       ['db-1', 'db', 'db-1'],
     )
+    const claim = async () => client.get<Any>(PersistentVolumeClaims, namespace, 'data-db-1')
+    await until('bound', async () => (await claim()).status?.phase === 'Bound')
+    const { spec: claimed, status: claimStatus } = await claim()
+    assert.equal(claimStatus.capacity.storage, '1Gi')
+    assert.equal((pod.spec as Any).volumes[0].persistentVolumeClaim.claimName, 'data-db-1')
+    const volume = async () => client.find<Any>(PersistentVolumes, undefined, claimed.volumeName)
+    await until('its volume too', async () => (await volume())?.status?.phase === 'Bound')
     made.length = 0
     await client.patch(StatefulSets, namespace, 'db', 'strategic', {
       spec: { template: { spec: { containers: [{ name: 'c', image: 'v2' }] } } },
@@ -280,6 +293,9 @@ describe('a cluster of three nodes', () => {
     assert.deepEqual(made, ['db-2', 'db-1', 'db-0'])
     await client.delete(StatefulSets, namespace, 'db', { propagationPolicy: 'Background' })
     await until('gone', async () => (await listOf(client, Pods, 'db')).length === 0)
+    assert.equal((await claim()).status.phase, 'Bound', 'claims outlive their set')
+    await client.delete(PersistentVolumeClaims, namespace, 'data-db-1')
+    await until('the volume goes with its claim', async () => (await volume()) === undefined)
   })
 
   test('a DaemonSet is on every node, also on one that comes later', async () => {

@@ -30,6 +30,7 @@ import { schedulerController } from './scheduler.ts'
 import { rootCaController, serviceAccountController } from './service-account.ts'
 import { statefulSetController } from './statefulset.ts'
 import { taintEvictionController } from './taint-eviction.ts'
+import { volumeBinderController } from './volume-binder.ts'
 
 /** Every controller by the name that `--controllers` takes: upstream's, where upstream has one. */
 const controllers: Readonly<Record<string, Controller>> = {
@@ -60,6 +61,7 @@ const controllers: Readonly<Record<string, Controller>> = {
   'node-lifecycle-controller': nodeLifecycleController,
   'taint-eviction-controller': taintEvictionController,
   'pod-garbage-collector-controller': podGcController,
+  'persistentvolume-binder-controller': volumeBinderController,
 }
 
 /** Running controllers. */

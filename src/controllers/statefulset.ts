@@ -13,6 +13,7 @@ import { controllerReference } from './owner.ts'
 import { podOf } from './pod-template.ts'
 import { createPods, deletePods } from './pod-writes.ts'
 import { type ControllerRevision, revisionLabel, syncRevisions, trimRevisions } from './revision.ts'
+import { claimsFor, createClaims, withClaims } from './statefulset-claims.ts'
 import { ordinalOf, planStateful, type StatefulRevisions, statefulStatus } from './statefulset-plan.ts'
 import { writeStatus } from './status-write.ts'
 import { candidatesFor, followDependents, openDependents, podsByController } from './workload.ts'
@@ -46,6 +47,10 @@ export function statefulSetController(context: Context): void {
         const plan = planStateful(statefulSet, owned, revisions, context.now())
         const writer = { context, owner: statefulSet, key, expectations, component: 'statefulset-controller' }
         const made = plan.create.map(({ ordinal, revision }) => podFor(statefulSet, ordinal, revision, stored))
+        for (const { ordinal } of plan.create) {
+          const claims = claimsFor(statefulSet, ordinal)
+          await createClaims(context, statefulSet, `${statefulSet.metadata.name}-${ordinal}`, claims)
+        }
         failure = (await deletePods(writer, plan.remove))?.error ?? (await createPods(writer, made))?.error
         const inUse = new Set(owned.map(({ metadata }) => metadata.labels?.[revisionLabel] ?? ''))
         await trimRevisions(context, statefulSet, stored, inUse.add(revisions.current).add(revisions.update))
@@ -83,11 +88,12 @@ function podFor(
     [revisionLabel]: revision,
   }
   const { serviceName } = statefulSet.spec
-  return {
+  const named = {
     ...pod,
     metadata: { ...pod.metadata, labels: { ...pod.metadata.labels, ...identity } },
     spec: { ...pod.spec, hostname: name, ...(serviceName && { subdomain: serviceName }) },
   }
+  return withClaims(named, statefulSet, claimsFor(statefulSet, ordinal))
 }
 
 function templateOf(revision: ControllerRevision | undefined): PodTemplate | undefined {

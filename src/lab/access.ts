@@ -22,6 +22,7 @@ const upstreamRoles = [
   ].map((name) => `system:controller:${name}-controller`),
   ...[
     'generic-garbage-collector',
+    'persistent-volume-binder',
     'pod-garbage-collector',
     'root-ca-cert-publisher',
     'ttl-after-finished-controller',

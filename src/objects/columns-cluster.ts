@@ -206,33 +206,3 @@ export const priorityClassColumns: readonly Column[] = [
     ({ preemptionPolicy }) => preemptionPolicy ?? '',
   ),
 ]
-
-interface Claim extends KubeObject {
-  spec?: { volumeName?: string; storageClassName?: string; volumeMode?: string; accessModes?: string[] }
-  status?: { phase?: string; capacity?: { storage?: string }; accessModes?: string[] }
-}
-
-const shortModes: Readonly<Record<string, string>> = {
-  ReadWriteOnce: 'RWO',
-  ReadOnlyMany: 'ROX',
-  ReadWriteMany: 'RWX',
-  ReadWriteOncePod: 'RWOP',
-}
-
-/** `kubectl get persistentvolumeclaims`. */
-export const claimColumns: readonly Column[] = [
-  nameColumn,
-  text<Claim>('Status', 'Pending, Bound or Lost.', ({ metadata, status }) =>
-    metadata.deletionTimestamp ? 'Terminating' : (status?.phase ?? ''),
-  ),
-  text<Claim>('Volume', 'The volume that it has.', ({ spec }) => spec?.volumeName ?? ''),
-  text<Claim>('Capacity', 'How large the volume is.', ({ spec, status }) =>
-    spec?.volumeName ? (status?.capacity?.storage ?? '0') : '',
-  ),
-  text<Claim>('Access Modes', 'How it may be mounted.', ({ spec, status }) =>
-    spec?.volumeName ? (status?.accessModes ?? []).map((mode) => shortModes[mode] ?? mode).join(',') : '',
-  ),
-  text<Claim>('StorageClass', 'The sort of storage.', ({ spec }) => spec?.storageClassName ?? ''),
-  ageColumn,
-  wide(text<Claim>('VolumeMode', 'File system or block device.', ({ spec }) => spec?.volumeMode ?? '<unset>')),
-]

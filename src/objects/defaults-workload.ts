@@ -46,15 +46,8 @@ export function defaultReplicationController({ spec, metadata }: ReplicationCont
   spec.minReadySeconds ??= 0
 }
 
-interface FullStatefulSet extends StatefulSet {
-  spec: StatefulSet['spec'] & {
-    persistentVolumeClaimRetentionPolicy?: { whenDeleted?: string; whenScaled?: string }
-    volumeClaimTemplates?: { apiVersion?: string; kind?: string; spec?: { volumeMode?: string }; status?: object }[]
-  }
-}
-
 /** Upstream's `SetDefaults_StatefulSet`. */
-export function defaultStatefulSet({ spec }: FullStatefulSet): void {
+export function defaultStatefulSet({ spec }: StatefulSet): void {
   if (spec === undefined) return
   defaultTemplate(spec.template)
   spec.replicas ??= 1

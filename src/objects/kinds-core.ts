@@ -1,5 +1,4 @@
 import {
-  claimColumns,
   configMapColumns,
   createdAtColumns,
   eventColumns,
@@ -16,9 +15,9 @@ import { defaultService } from './defaults-service.ts'
 import { defineKind } from './define-kind.ts'
 import { validateEvent } from './event.ts'
 import { defaultNamespace, keepFinalizers, prepareNewNamespace } from './namespace.ts'
-import { podQosClass } from './pod-qos.ts'
+import { newPodStatus } from './pod-status.ts'
 import { prepareChangedService, prepareNewService } from './prepare-service.ts'
-import type { ConfigMap, Endpoints, KubeEvent, KubeObject, Namespace, Node, Pod, Secret, Service } from './types.ts'
+import type { ConfigMap, Endpoints, KubeEvent, Namespace, Node, Pod, Secret, Service } from './types.ts'
 import { defaultNode, validateNode } from './validate-cluster.ts'
 import { defaultSecret, validateConfigMap, validateSecret } from './validate-config.ts'
 import { validateEndpoints } from './validate-endpoints.ts'
@@ -78,7 +77,7 @@ export const Pods = defineKind<Pod>({
   strategy: {
     status: true,
     generation: true,
-    newStatus: ({ spec }) => ({ phase: 'Pending', qosClass: podQosClass(spec) }),
+    newStatus: newPodStatus,
   },
   defaults: defaultPod,
   validate: validatePod,
@@ -177,19 +176,6 @@ export const Events = defineKind<KubeEvent>({
     source: ({ source, reportingComponent }) => source?.component || (reportingComponent ?? ''),
     type: ({ type }) => type ?? '',
   },
-})
-
-/** Claims of storage; stored only. */
-export const PersistentVolumeClaims = defineKind<KubeObject & { spec?: { volumeMode?: string } }>({
-  kind: 'PersistentVolumeClaim',
-  plural: 'persistentvolumeclaims',
-  shortNames: ['pvc'],
-  subresources: ['status'],
-  strategy: { status: true, newStatus: () => ({ phase: 'Pending' }) },
-  defaults: ({ spec }) => {
-    if (spec !== undefined) spec.volumeMode ??= 'Filesystem'
-  },
-  columns: claimColumns,
 })
 
 /** Limits per container; stored only. */

@@ -3,10 +3,11 @@ import * as admission from './kinds-admission.ts'
 import * as cluster from './kinds-cluster.ts'
 import * as core from './kinds-core.ts'
 import * as network from './kinds-network.ts'
+import * as storage from './kinds-storage.ts'
 import * as workload from './kinds-workload.ts'
 
 /** Every built-in kind that is served. */
-export const kinds: readonly Kind[] = [core, workload, network, cluster, admission].flatMap((module) =>
+export const kinds: readonly Kind[] = [core, storage, workload, network, cluster, admission].flatMap((module) =>
   Object.values(module),
 )
 

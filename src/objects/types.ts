@@ -162,7 +162,7 @@ export interface EnvVar {
     fieldRef?: { fieldPath: string }
     configMapKeyRef?: { name: string; key: string; optional?: boolean }
     secretKeyRef?: { name: string; key: string; optional?: boolean }
-    resourceFieldRef?: { resource: string }
+    resourceFieldRef?: { containerName?: string; resource: string; divisor?: string }
   }
 }
 
@@ -295,6 +295,34 @@ export interface Secret extends KubeObject {
   immutable?: boolean
 }
 
+/** A claim of storage. */
+export interface PersistentVolumeClaim extends KubeObject {
+  spec?: {
+    volumeName?: string
+    storageClassName?: string
+    volumeMode?: string
+    accessModes?: string[]
+    resources?: { requests?: { storage?: string } }
+    selector?: LabelSelector
+  }
+  status?: { phase?: string; capacity?: { storage?: string }; accessModes?: string[] }
+}
+
+/** Storage that a claim is bound to. */
+export interface PersistentVolume extends KubeObject {
+  spec?: {
+    capacity?: { storage?: string }
+    accessModes?: string[]
+    claimRef?: ObjectReference
+    persistentVolumeReclaimPolicy?: string
+    storageClassName?: string
+    volumeAttributesClassName?: string
+    volumeMode?: string
+    hostPath?: { path: string; type?: string }
+  }
+  status?: { phase?: string; reason?: string }
+}
+
 export interface ServiceAccount extends KubeObject {
   secrets?: ObjectReference[]
 }
@@ -380,6 +408,8 @@ export interface StatefulSet extends KubeObject {
     minReadySeconds?: number
     revisionHistoryLimit?: number
     ordinals?: { start?: number }
+    volumeClaimTemplates?: PersistentVolumeClaim[]
+    persistentVolumeClaimRetentionPolicy?: { whenDeleted?: string; whenScaled?: string }
   }
   status?: {
     observedGeneration?: number

@@ -243,3 +243,28 @@ test('containers may not come or go', () => {
     'spec.containers: Forbidden: pod updates may not add or remove containers',
   ])
 })
+
+test('a gated pod says so; its gates may go, and until then its node selector may grow', () => {
+  const gated = (names: string[], nodeSelector = {}) =>
+    pod({ ...one({}), schedulingGates: names.map((name) => ({ name })), nodeSelector })
+  const { object } = judged('Pod', gated(['a.b/c', 'd'], { x: '1' }))
+  assert.equal((object as Pod).status?.conditions?.[0]?.reason, 'SchedulingGated')
+  assert.deepEqual(judge('Pod', gated(['d'], { x: '1', y: '2' }), object), [])
+  assert.deepEqual(judge('Pod', gated(['d', 'e'], { y: '2' }), object), [
+    "spec.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gate 'e'",
+    'spec.nodeSelector: Invalid value: {"y":"2"}: only additions are allowed (no mutations or deletions)',
+  ])
+})
+
+test('sources of volumes are named', () => {
+  const volumes = [
+    { name: 'a', configMap: {} },
+    { name: 'b', secret: {} },
+    { name: 'c', persistentVolumeClaim: {} },
+  ]
+  assert.deepEqual(judge('Pod', pod({ ...one({}), volumes })), [
+    'spec.volumes[0].configMap.name: Required value',
+    'spec.volumes[1].secret.secretName: Required value',
+    'spec.volumes[2].persistentVolumeClaim.claimName: Required value',
+  ])
+})

@@ -11,8 +11,9 @@ import { validatePodDns } from './validate-pod-dns.ts'
 
 /** A pod's spec with the fields that only validation reads. */
 interface FullSpec extends PodSpec {
-  volumes?: { name?: string }[]
+  volumes?: ({ name?: string } & Partial<Record<string, unknown>>)[]
   activeDeadlineSeconds?: number
+  schedulingGates?: { name: string }[]
 }
 
 const restartPolicies = ['Always', 'Never', 'OnFailure']
@@ -28,13 +29,13 @@ export function validatePod(pod: Pod, old: Pod | undefined, subresource?: string
   return [...errors, ...validateChange(pod, old)]
 }
 
-/** Upstream's `ValidatePodSpec`, for pods (`spec`) and templates (`spec.template.spec`). */
-export function validatePodSpec(given: PodSpec, path: string): FieldError[] {
+/** Upstream's `ValidatePodSpec`, for pods (`spec`) and templates (`spec.template.spec`); `more` are volumes besides the spec's own. */
+export function validatePodSpec(given: PodSpec, path: string, more: readonly string[] = []): FieldError[] {
   const spec = given as FullSpec
   const { containers = [], initContainers = [], restartPolicy } = spec
   const errors: FieldError[] = []
   const scope: PodScope = {
-    volumes: new Set(spec.volumes?.map((volume) => volume.name ?? '')),
+    volumes: new Set([...more, ...(spec.volumes ?? []).map((volume) => volume.name ?? '')]),
     hostNetwork: spec.hostNetwork === true,
   }
   errors.push(...validateVolumes(spec, `${path}.volumes`))
@@ -62,9 +63,25 @@ function validateVolumes({ volumes = [] }: FullSpec, path: string): FieldError[]
     names.add(name ?? '')
     const sources = Object.keys(volume).filter((key) => key !== 'name')
     if (sources.length === 0) errors.push(required(at, 'must specify a volume type'))
+    errors.push(...validateVolumeSource(volume, at))
     for (const source of sources.slice(1))
       errors.push(forbidden(`${at}.${source}`, 'may not specify more than 1 volume type'))
     return errors
+  })
+}
+
+// Which field of a volume's source must not be empty.
+const sourceFields = {
+  configMap: 'name',
+  secret: 'secretName',
+  persistentVolumeClaim: 'claimName',
+  hostPath: 'path',
+}
+
+function validateVolumeSource(volume: Readonly<Partial<Record<string, unknown>>>, path: string): FieldError[] {
+  return Object.entries(sourceFields).flatMap(([source, field]) => {
+    const given = volume[source] as Partial<Record<string, unknown>> | undefined
+    return given === undefined || given[field] ? [] : [required(`${path}.${source}.${field}`)]
   })
 }
 
@@ -136,7 +153,9 @@ function validateChange(pod: Pod, old: Pod): FieldError[] {
     errors.push(invalid('spec.activeDeadlineSeconds', null, 'must not update from a positive integer to nil value'))
   else if (before !== undefined && now !== undefined && now > before)
     errors.push(invalid('spec.activeDeadlineSeconds', now, `must be less than or equal to previous value`))
-  if (!sameMeaning(fixedPart(pod.spec), fixedPart(old.spec))) errors.push(forbidden('spec', mutable))
+  errors.push(...validateGates(pod.spec, old.spec))
+  if (!sameMeaning(fixedPart(pod.spec, old.spec), fixedPart(old.spec, old.spec)))
+    errors.push(forbidden('spec', mutable))
   for (const toleration of old.spec.tolerations ?? [])
     if (
       !pod.spec.tolerations?.some((item) =>
@@ -150,9 +169,26 @@ function validateChange(pod: Pod, old: Pod): FieldError[] {
   return errors
 }
 
-/** The spec without what an update may change. */
-function fixedPart(spec: PodSpec): unknown {
-  const { activeDeadlineSeconds: _deadline, tolerations: _tolerations, ...rest } = spec as FullSpec
+/** Gates may go one by one; while there are some, a node selector may grow (KEP-3521, KEP-3838). */
+function validateGates(spec: FullSpec, old: FullSpec): FieldError[] {
+  const known = new Set(old.schedulingGates?.map(({ name }) => name))
+  const errors = (spec.schedulingGates ?? [])
+    .filter(({ name }) => !known.has(name))
+    .map(({ name }) =>
+      forbidden('spec.schedulingGates', `only deletion is allowed, but found new scheduling gate '${name}'`),
+    )
+  const { nodeSelector = {} } = spec
+  const kept = Object.entries(old.nodeSelector ?? {}).every(([key, value]) => nodeSelector[key] === value)
+  if (known.size > 0 && !kept)
+    errors.push(invalid('spec.nodeSelector', nodeSelector, 'only additions are allowed (no mutations or deletions)'))
+  return errors
+}
+
+/** The spec without what an update of a pod that was `old` may change. */
+function fixedPart(spec: FullSpec, old: FullSpec): unknown {
+  const { activeDeadlineSeconds: _deadline, tolerations: _tolerations, schedulingGates: _gates, ...kept } = spec
+  const { nodeSelector: _selector, ...free } = kept
+  const rest = old.schedulingGates?.length ? free : kept
   const withoutImage = (containers: PodSpec['containers'] | undefined) =>
     containers?.map(({ image: _image, ...container }) => container)
   return {

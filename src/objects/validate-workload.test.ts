@@ -152,3 +152,12 @@ test('status is written through /status alone', () => {
   assert.deepEqual([status.spec.replicas, status.status?.replicas], [1, 9])
   assert.equal((judged('Deployment', write).object as Deployment).status, undefined)
 })
+
+test('pods of a StatefulSet mount what its claims name', () => {
+  const volumeMounts = [{ name: 'data', mountPath: '/data' }]
+  const mounting = { ...template, spec: { containers: [{ name: 'a', image: 'a', volumeMounts }] } }
+  const missing = 'spec.template.spec.containers[0].volumeMounts[0].name: Not found: "data"'
+  const set = (more: object) => judge('StatefulSet', of('StatefulSet', { ...spec, template: mounting, ...more }))
+  assert.deepEqual(set({}), [missing])
+  assert.deepEqual(set({ volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: {} }] }), [])
+})

@@ -90,7 +90,7 @@ export function validateStatefulSet({ spec }: StatefulSet, old: StatefulSet | un
     ...nonNegative('spec.replicas', spec.replicas),
     ...nonNegative('spec.minReadySeconds', spec.minReadySeconds),
     ...nonNegative('spec.ordinals.start', spec.ordinals?.start),
-    ...validateTemplated(spec, 'statefulset'),
+    ...validateTemplated(spec, 'statefulset', claimNames(spec)),
   ]
   if (serviceName && old === undefined)
     errors.push(...complaints('spec.serviceName', serviceName, dns1123Subdomain(serviceName)))
@@ -115,6 +115,11 @@ export function validateStatefulSet({ spec }: StatefulSet, old: StatefulSet | un
   return errors
 }
 
+/** The volumes that pods have without the template's naming them. */
+function claimNames({ volumeClaimTemplates = [] }: StatefulSet['spec']): string[] {
+  return volumeClaimTemplates.map(({ metadata }) => metadata.name)
+}
+
 /** What an update of a StatefulSet must leave as it is. */
 function fixedPart(spec: StatefulSet['spec']): unknown {
   const { replicas, ordinals, template, updateStrategy, revisionHistoryLimit, minReadySeconds, ...rest } = spec
@@ -123,7 +128,11 @@ function fixedPart(spec: StatefulSet['spec']): unknown {
 }
 
 /** Selector and template of a set whose pods always restart. */
-function validateTemplated({ selector, template }: Templated, noun: string): FieldError[] {
+function validateTemplated(
+  { selector, template }: Templated,
+  noun: string,
+  volumes: readonly string[] = [],
+): FieldError[] {
   const errors: FieldError[] = []
   if (selector === undefined) errors.push(required('spec.selector'))
   else {
@@ -132,22 +141,26 @@ function validateTemplated({ selector, template }: Templated, noun: string): Fie
       errors.push(invalid('spec.selector', selector, `empty selector is invalid for ${noun}`))
   }
   if (template === undefined) return [...errors, required('spec.template')]
-  errors.push(...validateTemplate(template, selector))
+  errors.push(...validateTemplate(template, selector, volumes))
   const policy = template.spec?.restartPolicy
   if (policy !== undefined && policy !== 'Always')
     errors.push(notSupported('spec.template.spec.restartPolicy', policy, ['Always']))
   return errors
 }
 
-/** A pod template whose labels must match the selector of its set. */
-export function validateTemplate(template: PodTemplate, selector: LabelSelector | undefined): FieldError[] {
+/** A pod template whose labels must match the selector of its set; `volumes` are there besides its own. */
+export function validateTemplate(
+  template: PodTemplate,
+  selector: LabelSelector | undefined,
+  volumes: readonly string[] = [],
+): FieldError[] {
   const path = 'spec.template'
   const { labels = {}, annotations } = template.metadata ?? {}
   const errors: FieldError[] = []
   if (selector !== undefined && !isEmptySelector(selector) && !selects(selector, labels))
     errors.push(invalid(`${path}.metadata.labels`, labels, '`selector` does not match template `labels`'))
   errors.push(...validateLabels(labels, `${path}.labels`), ...validateAnnotations(annotations, `${path}.annotations`))
-  return [...errors, ...validatePodSpec(template.spec ?? { containers: [] }, `${path}.spec`)]
+  return [...errors, ...validatePodSpec(template.spec ?? { containers: [] }, `${path}.spec`, volumes)]
 }
 
 function validateFixedSelector(spec: Templated, old: Templated | undefined): FieldError[] {
