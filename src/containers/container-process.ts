@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, openSync, readSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { type Namespace, openTerminal, spawnIn, type Terminal } from '../host/index.ts'
@@ -26,6 +26,8 @@ export interface ContainerProcessOptions {
   readonly tty?: boolean
   /** A process whose PID namespace it shares, instead of one of its own. */
   readonly processesOf?: number
+  /** Where in the container its last words go (`terminationMessagePath`). */
+  readonly lastWordsPath?: string
 }
 
 // unshare(1) ends by the signal that ended its child, which it cannot do for SIGKILL; then it says this and exits with 1.
@@ -39,6 +41,7 @@ export class ContainerProcess implements RunningContainer {
   /** The process id of its first process in the lab's PID namespace, once its root is set up; rejects when that fails. */
   readonly started: Promise<number>
   readonly environment: Readonly<Record<string, string>>
+  readonly lastWords: () => string
   readonly #child: ChildProcess
   readonly #terminal: Terminal | undefined
   readonly #terminalEnd: Promise<unknown> | undefined
@@ -54,7 +57,9 @@ export class ContainerProcess implements RunningContainer {
     this.#output = new Output(this.log, stdin)
     this.#terminal = tty ? openTerminal('/dev/ptmx') : undefined
     const { programFd } = this.#terminal ?? {}
-    const [command, ...words] = containerCommand(options)
+    const { mounts, lastWords } = withLastWords(options)
+    this.lastWords = lastWords
+    const [command, ...words] = containerCommand({ ...options, mounts })
     this.#child = spawnIn(namespace, command!, words, {
       env: { ...this.environment },
       stdio:
@@ -141,6 +146,28 @@ export class ContainerProcess implements RunningContainer {
       })
     })
   }
+}
+
+const maximumLastWords = 4096
+
+/** A file of the machine that the container sees at `lastWordsPath`, among its mounts, and how to read it. */
+function withLastWords({ mounts, scratch, lastWordsPath }: ContainerProcessOptions) {
+  if (lastWordsPath === undefined) return { mounts, lastWords: () => '' }
+  // Beside the scratch directory: what is in there ends with the container.
+  const source = `${scratch}.last`
+  writeFileSync(source, '')
+  // The umask must not keep a container's user out.
+  chmodSync(source, 0o666)
+  const lastWords = (): string => {
+    const file = openSync(source, 'r')
+    const buffer = Buffer.alloc(maximumLastWords)
+    try {
+      return buffer.toString('utf8', 0, readSync(file, buffer))
+    } finally {
+      closeSync(file)
+    }
+  }
+  return { mounts: [...mounts, { source, target: lastWordsPath, readOnly: false }], lastWords }
 }
 
 /** The command that makes the namespaces of a container and becomes its first process. */

@@ -54,6 +54,7 @@ ${binds.join('')}pivot_root . .
 umount -l .
 cd "$directory"
 PATH=$own_path
+unset OLDPWD
 echo ready >&3
 exec 3>&-
 exec "$@"

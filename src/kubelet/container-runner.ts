@@ -3,9 +3,11 @@ import type { ContainerExit, LogBuffer, RunningContainer } from '../containers/i
 import type { Container } from '../objects/index.ts'
 import { type ContainerRecord, type ContainerRole, newRecord } from './container-record.ts'
 import { ContainerConfigError } from './environment.ts'
+import { findHook, type LifecycleHook, runHook } from './lifecycle-hook.ts'
 import type { ProbeDoor } from './probe-run.ts'
 import { Prober } from './prober.ts'
 import { backOffMessage, nextBackOff, noBackOff, shouldRestart } from './restart.ts'
+import { terminationMessage } from './termination-message.ts'
 
 /** What a container's runner needs from its pod. */
 export interface RunnerDoor {
@@ -21,6 +23,8 @@ export interface RunnerDoor {
 }
 
 const configRetryMs = 2000
+// Upstream waits for a postStart hook without bound; a container that is to go is ended all the same.
+const maximumHookMs = 2 ** 31 - 1
 
 /** Runs one container of a pod: starts it, probes it, and starts it again as the restart policy says. */
 export class ContainerRunner {
@@ -76,6 +80,19 @@ export class ContainerRunner {
     return this.record.started ? Promise.resolve() : new Promise((resolve) => this.#onStarted.push(resolve))
   }
 
+  /** Ends the container for good as kubelet does: the preStop hook first, within the grace period, then the stop itself with what is left of it. */
+  async drain(graceMs: number): Promise<void> {
+    const hook = findHook(this.record.container, 'preStop')
+    const startedAt = Date.now()
+    if (hook !== undefined && this.#running !== undefined && graceMs > 0) {
+      const failure = await this.#runHook(hook, this.#running, graceMs)
+      if (failure !== undefined)
+        this.#door.event('Warning', 'FailedPreStopHook', 'PreStopHook failed', this.record.container)
+    }
+    // Upstream leaves a container at least two seconds after its hook.
+    this.stop(graceMs === 0 ? 0 : Math.max(graceMs - (Date.now() - startedAt), 2000))
+  }
+
   /** Ends the container for good: SIGTERM now, SIGKILL after `graceMs`. May be repeated with less. */
   stop(graceMs: number): void {
     this.#stopping = true
@@ -95,10 +112,13 @@ export class ContainerRunner {
     record.containerId = randomBytes(32).toString('hex')
     if (record.state.terminated !== undefined) record.lastState = record.state
     record.restartCount = attempt
-    record.state = { running: { startedAt } }
-    this.#probe(running)
+    if (await this.#hasBegun(running)) {
+      record.state = { running: { startedAt } }
+      this.#probe(running)
+    }
     if (this.#stopping) running.stop(0)
     const exit = await running.exited
+    const message = exit.message ?? terminationMessage(record.container, running, exit.exitCode)
     this.#prober?.stop()
     this.#running = undefined
     record.started = false
@@ -108,7 +128,7 @@ export class ContainerRunner {
         exitCode: exit.exitCode,
         reason: exit.exitCode === 0 ? 'Completed' : 'Error',
         ...(exit.signal === undefined ? {} : { signal: exit.signal }),
-        ...(exit.message === undefined ? {} : { message: exit.message }),
+        ...(message === undefined ? {} : { message }),
         startedAt,
         finishedAt: timestamp(),
         containerID: `plumb://${record.containerId}`,
@@ -116,6 +136,31 @@ export class ContainerRunner {
     }
     this.#door.changed(false)
     return exit
+  }
+
+  /** Whether the instance's postStart hook has worked, if there is one; otherwise the instance ends. */
+  async #hasBegun(running: RunningContainer): Promise<boolean> {
+    const { container } = this.record
+    const hook = findHook(container, 'postStart')
+    if (hook === undefined) return true
+    const hooked = this.#runHook(hook, running, maximumHookMs)
+    const failure = await Promise.race([hooked, running.exited.then(() => 'the container ended')])
+    if (failure === undefined) return true
+    if (this.#stopping) return false
+    this.#door.event('Warning', 'FailedPostStartHook', 'PostStartHook failed', container)
+    running.log.line(`PostStartHook failed: ${failure}`)
+    running.stop(this.#door.graceMs)
+    return false
+  }
+
+  #runHook(hook: LifecycleHook, running: RunningContainer, limitMs: number): Promise<string | undefined> {
+    return runHook(
+      hook,
+      this.record.container,
+      running,
+      this.#door.probeDoor(() => running),
+      limitMs,
+    )
   }
 
   /** Starts an instance; configuration errors are tried again until they pass, as they may. */

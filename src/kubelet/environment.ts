@@ -1,3 +1,4 @@
+import { cpus, totalmem } from 'node:os'
 import {
   type ConfigMap,
   type Container,
@@ -97,7 +98,7 @@ async function resolve(
 ): Promise<string | undefined> {
   const { fieldRef, configMapKeyRef, secretKeyRef, resourceFieldRef } = valueFrom
   if (fieldRef !== undefined) return readField(pod, fieldRef.fieldPath, sources)
-  if (resourceFieldRef !== undefined) return readResource(container, resourceFieldRef.resource)
+  if (resourceFieldRef !== undefined) return readResource(pod, resourceFieldRef, container)
   const reference = configMapKeyRef ?? secretKeyRef
   if (reference === undefined) return ''
   const kind = configMapKeyRef === undefined ? 'secret' : 'configmap'
@@ -118,6 +119,8 @@ async function resolve(
 /** A downward API field of the pod. */
 export function readField(pod: Pod, path: string, { podAddresses, hostAddresses }: EnvironmentSources): string {
   const { metadata, spec } = pod
+  if (path === 'metadata.labels') return renderMap(metadata.labels)
+  if (path === 'metadata.annotations') return renderMap(metadata.annotations)
   const keyed = /^metadata\.(labels|annotations)\['(.+)'\]$/.exec(path)
   if (keyed !== null) return metadata[keyed[1] as 'labels' | 'annotations']?.[keyed[2]!] ?? ''
   const fields: Record<string, string | undefined> = {
@@ -136,13 +139,36 @@ export function readField(pod: Pod, path: string, { podAddresses, hostAddresses 
   return fields[path] ?? ''
 }
 
-/** Limits, else what a node has; CPU in whole cores as the default divisor of 1 asks, memory in bytes. */
-function readResource(container: Container, resource: string): string {
-  const [list, name = ''] = resource.split('.')
-  const resources = (container as { resources?: Record<string, Record<string, string> | undefined> }).resources
-  const quantity = resources?.[list ?? '']?.[name]
-  if (name === 'cpu') return String(Math.ceil(quantity === undefined ? 1 : quantityValue(quantity)))
-  return quantity === undefined ? '0' : String(quantityValue(quantity))
+/** Labels or annotations in a file: a line each, sorted, values as Go quotes them. */
+function renderMap(map: Readonly<Record<string, string>> = {}): string {
+  return Object.keys(map)
+    .sort()
+    .map((key) => `${key}=${JSON.stringify(map[key])}`)
+    .join('\n')
+}
+
+/** A request or limit of a container, in units of `divisor`. */
+export interface ResourceField {
+  readonly containerName?: string
+  /** `limits.cpu`, `requests.memory`, … */
+  readonly resource: string
+  readonly divisor?: string | number
+}
+
+/** A container's resource in units of its divisor, rounded up; without a limit what the machine has, without a request 0 (as upstream). */
+export function readResource(pod: Pod, { containerName, resource, divisor }: ResourceField, own?: Container): string {
+  const all = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]
+  const container = containerName === undefined ? own : all.find(({ name }) => name === containerName)
+  const [list = '', ...rest] = resource.split('.')
+  const name = rest.join('.')
+  const resources = (container as { resources?: Record<string, Record<string, string> | undefined> } | undefined)
+    ?.resources
+  const machine: Record<string, number> = { cpu: cpus().length, memory: totalmem() }
+  const quantity = resources?.[list]?.[name]
+  const value = quantity === undefined ? (list === 'limits' ? (machine[name] ?? 0) : 0) : quantityValue(quantity)
+  const unit = quantityValue(divisor ?? 1) || 1
+  // 0.1 / 0.001 is 100.00000000000001 in binary.
+  return String(Math.ceil(Number((value / unit).toFixed(6))))
 }
 
 function notFound(kind: string, name: string): ContainerConfigError {

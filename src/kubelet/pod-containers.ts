@@ -8,8 +8,9 @@ import { findLocalImage, findProgram, standInPorts } from './container-command.t
 import { buildEnvironment, type EnvironmentSources, readField } from './environment.ts'
 import { podHostname, renderHostsFile } from './hosts-file.ts'
 import type { KubeletDoor } from './kubelet-door.ts'
-import { prepareMounts } from './pod-volumes.ts'
+import { PodVolumes } from './pod-volumes.ts'
 import { renderResolvConf } from './resolv-conf.ts'
+import type { LastWords } from './termination-message.ts'
 
 /** The network that a pod's containers share. */
 export interface PodNetwork {
@@ -31,6 +32,7 @@ export async function startContainer(
   pod: Pod,
   container: Container,
   network: PodNetwork,
+  volumes: PodVolumes,
   attempt: number,
   processesOf?: number,
 ): Promise<RunningContainer> {
@@ -56,15 +58,11 @@ export async function startContainer(
       workingDirectory: container.workingDir ?? '/',
       scratch: join(directory, `${container.name}-${attempt}`),
       files: writeFiles(door, pod, network),
+      lastWordsPath: (container as LastWords).terminationMessagePath ?? '/dev/termination-log',
       stdin: container.stdin === true,
       tty: container.tty === true,
       ...(processesOf === undefined ? {} : { processesOf }),
-      mounts: await prepareMounts(pod, container, {
-        client: door.client,
-        directory,
-        field: (path) => readField(pod, path, sources),
-        clusterCa: door.clusterCa,
-      }),
+      mounts: await volumes.mountsOf(container, environment),
     })
   }
   const { metadata, spec } = pod
@@ -90,6 +88,19 @@ export function startSandbox(door: KubeletDoor, pod: Pod, network: PodNetwork): 
     scratch: join(podDirectory(door, pod), 'sandbox'),
     files: writeFiles(door, pod, network),
     mounts: [],
+  })
+}
+
+/** The volumes of a pod, not made yet. */
+export function openVolumes(door: KubeletDoor, pod: Pod, network: PodNetwork): PodVolumes {
+  const sources = environmentSources(door, pod, network)
+  return new PodVolumes(pod, {
+    client: door.client,
+    directory: podDirectory(door, pod),
+    claimsDirectory: join(door.podsDirectory, 'claims'),
+    field: (now, path) => readField(now, path, sources),
+    clusterCa: door.clusterCa,
+    trouble: door.trouble,
   })
 }
 

@@ -1,185 +1,192 @@
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import { ApiError, type Client } from '../client/index.ts'
+import { chmodSync, existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Mount } from '../containers/index.ts'
-import { type ConfigMap, ConfigMaps, type Container, type Pod, type Secret, Secrets } from '../objects/index.ts'
-import { ContainerConfigError } from './environment.ts'
-
-interface KeySelection {
-  readonly items?: readonly { readonly key: string; readonly path: string; readonly mode?: number }[]
-  readonly optional?: boolean
-}
-
-interface Volume {
-  readonly name: string
-  readonly emptyDir?: object
-  readonly hostPath?: { readonly path: string }
-  readonly configMap?: KeySelection & { readonly name?: string }
-  readonly secret?: KeySelection & { readonly secretName?: string }
-  readonly projected?: { readonly sources?: readonly ProjectedSource[] }
-  readonly downwardAPI?: { readonly items?: readonly DownwardItem[] }
-}
-
-interface DownwardItem {
-  readonly path: string
-  readonly fieldRef?: { readonly fieldPath: string }
-}
-
-interface ProjectedSource {
-  readonly configMap?: KeySelection & { readonly name?: string }
-  readonly secret?: KeySelection & { readonly name?: string }
-  readonly downwardAPI?: { readonly items?: readonly DownwardItem[] }
-  readonly serviceAccountToken?: {
-    readonly path: string
-    readonly audience?: string
-    readonly expirationSeconds?: number
-  }
-}
+import {
+  ConfigMaps,
+  type Container,
+  type KubeObject,
+  PersistentVolumeClaims,
+  type Pod,
+  Secrets,
+} from '../objects/index.ts'
+import { ContainerConfigError, expandReferences } from './environment.ts'
+import {
+  type ContentSources,
+  isProjection,
+  readContent,
+  requestToken,
+  shownObjects,
+  standardTokenSeconds,
+  tokenLifetime,
+  type Volume,
+} from './volume-content.ts'
+import { type VolumeFile, writeVolumeFiles } from './volume-files.ts'
 
 interface VolumeMount {
   readonly name: string
   readonly mountPath: string
   readonly subPath?: string
+  readonly subPathExpr?: string
   readonly readOnly?: boolean
 }
 
-const tokenDirectory = '/var/run/secrets/kubernetes.io/serviceaccount'
-const tokenSeconds = 3607
+const accountDirectory = '/var/run/secrets/kubernetes.io/serviceaccount'
 
-/** What writing a volume needs to know. */
-export interface VolumeSources {
-  readonly client: Client
+/** What the volumes of a pod need to know. */
+export interface VolumeSources extends ContentSources {
   /** The pod's directory; volumes live below it. */
   readonly directory: string
-  /** Reads a downward API field. */
-  readonly field: (path: string) => string
+  /** What claims hold, for as long as the lab lasts; shared by all nodes. */
+  readonly claimsDirectory: string
   readonly clusterCa: string
+  readonly trouble: (message: string) => void
 }
 
-/**
- * Writes the volumes that a container mounts and says where they go. Contents are those of the container's start; a later
- * change of a ConfigMap or Secret reaches the next container. Volumes of other kinds are empty directories.
- */
-export async function prepareMounts(pod: Pod, container: Container, sources: VolumeSources): Promise<Mount[]> {
-  const volumes = new Map(((pod.spec as { volumes?: Volume[] }).volumes ?? []).map((volume) => [volume.name, volume]))
-  const wanted = (container as { volumeMounts?: VolumeMount[] }).volumeMounts ?? []
-  const mounts: Mount[] = []
-  for (const { name, mountPath, subPath, readOnly = false } of wanted) {
-    const volume = volumes.get(name)
-    if (volume === undefined) throw new ContainerConfigError(`volumeMounts[].name "${name}" names no volume of the pod`)
-    const root = await writeVolume(pod, volume, sources)
-    const source = subPath === undefined ? root : join(root, join('/', subPath))
-    if (subPath !== undefined && !existsSync(source)) mkdirSync(source, { recursive: true })
-    mounts.push({ source, target: mountPath.replace(/\/+$/, ''), readOnly: readOnly || volume.emptyDir === undefined })
-  }
-  const token = (pod.spec as { automountServiceAccountToken?: boolean }).automountServiceAccountToken !== false
-  if (token && !mounts.some(({ target }) => target === tokenDirectory)) {
-    const source = await writeToken(pod, sources)
-    if (source !== undefined) mounts.push({ source, target: tokenDirectory, readOnly: true })
-  }
-  return mounts
-}
+/** The volumes of one pod. Once a program has them mounted, their files follow ConfigMaps, Secrets, the pod's own fields and the age of tokens. */
+export class PodVolumes {
+  readonly #volumes: ReadonlyMap<string, Volume>
+  readonly #sources: VolumeSources
+  readonly #written = new Map<string, string>()
+  readonly #claims = new Map<string, string>()
+  readonly #closing: (() => void)[] = []
+  #pod: Pod
+  #following = false
+  #closed = false
+  #work: Promise<void> = Promise.resolve()
 
-async function writeVolume(pod: Pod, volume: Volume, sources: VolumeSources): Promise<string> {
-  if (volume.hostPath !== undefined) return volume.hostPath.path
-  const directory = join(sources.directory, 'volumes', volume.name)
-  mkdirSync(directory, { recursive: true, mode: 0o777 })
-  // The umask must not keep a container's user out.
-  chmodSync(directory, 0o777)
-  const { configMap, secret, projected, downwardAPI } = volume
-  if (configMap !== undefined) await writeKeys(pod, 'configmap', configMap.name ?? '', configMap, directory, sources)
-  if (secret !== undefined) await writeKeys(pod, 'secret', secret.secretName ?? '', secret, directory, sources)
-  if (downwardAPI !== undefined) writeFields(downwardAPI.items ?? [], directory, sources)
-  for (const source of projected?.sources ?? []) {
-    if (source.configMap)
-      await writeKeys(pod, 'configmap', source.configMap.name ?? '', source.configMap, directory, sources)
-    if (source.secret) await writeKeys(pod, 'secret', source.secret.name ?? '', source.secret, directory, sources)
-    if (source.downwardAPI) writeFields(source.downwardAPI.items ?? [], directory, sources)
-    if (source.serviceAccountToken) {
-      const token = await requestToken(pod, sources.client, source.serviceAccountToken.audience)
-      if (token !== undefined) writeInside(directory, source.serviceAccountToken.path, token)
+  constructor(pod: Pod, sources: VolumeSources) {
+    this.#pod = pod
+    this.#sources = sources
+    this.#volumes = new Map(((pod.spec as { volumes?: Volume[] }).volumes ?? []).map((one) => [one.name, one]))
+  }
+
+  /** Makes all volumes; throws what kubelet says of the first that cannot be made. */
+  async prepare(): Promise<void> {
+    for (const volume of this.#volumes.values()) {
+      try {
+        await this.#make(volume)
+      } catch (error) {
+        if (!(error instanceof ContainerConfigError)) throw error
+        throw new ContainerConfigError(`MountVolume.SetUp failed for volume "${volume.name}" : ${error.message}`)
+      }
     }
   }
-  return directory
-}
 
-async function writeKeys(
-  pod: Pod,
-  kind: 'configmap' | 'secret',
-  name: string,
-  { items, optional }: KeySelection,
-  directory: string,
-  { client }: VolumeSources,
-): Promise<void> {
-  const found =
-    kind === 'configmap'
-      ? await client.find<ConfigMap>(ConfigMaps, pod.metadata.namespace, name)
-      : await client.find<Secret>(Secrets, pod.metadata.namespace, name)
-  if (found === undefined) {
-    if (optional) return
-    throw new ContainerConfigError(`${kind} "${name}" not found`)
-  }
-  const contents = new Map<string, string | Buffer>()
-  for (const [key, value] of Object.entries(found.data ?? {})) {
-    contents.set(key, kind === 'secret' ? Buffer.from(value, 'base64') : value)
-  }
-  for (const [key, value] of Object.entries((found as ConfigMap).binaryData ?? {})) {
-    contents.set(key, Buffer.from(value, 'base64'))
-  }
-  for (const { key, path } of items ?? [...contents.keys()].map((key) => ({ key, path: key }))) {
-    const content = contents.get(key)
-    if (content !== undefined) writeInside(directory, path, content)
-    else if (!optional) throw new ContainerConfigError(`${kind} "${name}" has no key "${key}"`)
-  }
-}
-
-function writeFields(items: readonly DownwardItem[], directory: string, { field }: VolumeSources): void {
-  for (const { path, fieldRef } of items) {
-    if (fieldRef !== undefined) writeInside(directory, path, field(fieldRef.fieldPath))
-  }
-}
-
-/** `path` comes from an object; it must not lead out of the volume. */
-function writeInside(directory: string, path: string, content: string | Buffer): void {
-  const file = join(directory, join('/', path))
-  mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, content)
-}
-
-async function writeToken(pod: Pod, { client, directory, clusterCa }: VolumeSources): Promise<string | undefined> {
-  const token = await requestToken(pod, client)
-  if (token === undefined) return undefined
-  const target = join(directory, 'serviceaccount')
-  mkdirSync(target, { recursive: true })
-  writeFileSync(join(target, 'token'), token)
-  writeFileSync(join(target, 'ca.crt'), clusterCa)
-  writeFileSync(join(target, 'namespace'), pod.metadata.namespace ?? 'default')
-  return target
-}
-
-/** How long a pod's start waits for its ServiceAccount to be made, in milliseconds. */
-const accountPatienceMs = 3000
-
-/** A token bound to the pod (TokenRequest); undefined when the account does not come to be in time. */
-async function requestToken(pod: Pod, client: Client, audience?: string): Promise<string | undefined> {
-  const { namespace, name, uid } = pod.metadata
-  const account = pod.spec.serviceAccountName ?? 'default'
-  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`
-  const spec = {
-    audiences: audience === undefined ? undefined : [audience],
-    expirationSeconds: tokenSeconds,
-    boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name, uid },
-  }
-  const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec }
-  // Manifests often name an account before they make it.
-  for (const end = Date.now() + accountPatienceMs; ; ) {
-    try {
-      const answer = await client.request<{ status?: { token?: string } }>('POST', path, body)
-      return answer.status?.token
-    } catch (error) {
-      if (!(error instanceof ApiError && error.code === 404) || Date.now() > end) return undefined
-      await pause(100)
+  /** Where a program sees the volumes that its container mounts. */
+  async mountsOf(container: Container, environment: Readonly<Record<string, string>>): Promise<Mount[]> {
+    const wanted = (container as { volumeMounts?: VolumeMount[] }).volumeMounts ?? []
+    const mounts = wanted.map(({ name, mountPath, readOnly = false, ...mount }) => {
+      const volume = this.#volumes.get(name)
+      if (volume === undefined)
+        throw new ContainerConfigError(`volumeMounts[].name "${name}" names no volume of the pod`)
+      const subPath = mount.subPathExpr === undefined ? mount.subPath : expandReferences(mount.subPathExpr, environment)
+      const root = this.#rootOf(volume)
+      const source = subPath === undefined ? root : join(root, join('/', subPath))
+      if (subPath !== undefined && !existsSync(source)) mkdirSync(source, { recursive: true })
+      // The machine's own files are not a pod's to change, nor are those that follow objects (as upstream).
+      const sealed = volume.hostPath !== undefined || isProjection(volume) || volume.persistentVolumeClaim?.readOnly
+      return { source, target: mountPath.replace(/(?<=.)\/+$/, ''), readOnly: readOnly || sealed === true }
+    })
+    const { automountServiceAccountToken } = this.#pod.spec as { automountServiceAccountToken?: boolean }
+    if (automountServiceAccountToken !== false && !mounts.some(({ target }) => target === accountDirectory)) {
+      const source = join(this.#sources.directory, 'serviceaccount')
+      if (await this.#writeAccount(source)) mounts.push({ source, target: accountDirectory, readOnly: true })
     }
+    this.#follow()
+    return mounts
+  }
+
+  /** Takes the pod as it is now: its labels and annotations may be in files. */
+  update(pod: Pod): void {
+    const shown = ({ metadata: { labels, annotations } }: Pod) => JSON.stringify([labels, annotations])
+    const changed = shown(pod) !== shown(this.#pod)
+    this.#pod = pod
+    if (!this.#following || !changed) return
+    for (const volume of this.#volumes.values()) {
+      if (volume.downwardAPI !== undefined || volume.projected !== undefined) this.#refresh(volume)
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const close of this.#closing.splice(0)) close()
+  }
+
+  #rootOf({ name, hostPath, persistentVolumeClaim }: Volume): string {
+    if (hostPath !== undefined) return hostPath.path
+    const claimed = persistentVolumeClaim && this.#claims.get(persistentVolumeClaim.claimName)
+    return claimed ?? join(this.#sources.directory, 'volumes', name)
+  }
+
+  async #make(volume: Volume): Promise<void> {
+    if (volume.hostPath !== undefined) return
+    if (volume.persistentVolumeClaim !== undefined) await this.#claim(volume.persistentVolumeClaim.claimName)
+    const root = this.#rootOf(volume)
+    mkdirSync(root, { recursive: true })
+    // The umask must not keep a container's user out.
+    if (isProjection(volume)) this.#write(root, await readContent(this.#pod, volume, this.#sources))
+    else chmodSync(root, 0o777)
+  }
+
+  async #claim(name: string): Promise<void> {
+    const { namespace } = this.#pod.metadata
+    const claim = await this.#sources.client.find<KubeObject>(PersistentVolumeClaims, namespace, name)
+    if (claim === undefined) throw new ContainerConfigError(`persistentvolumeclaim "${name}" not found`)
+    this.#claims.set(name, join(this.#sources.claimsDirectory, claim.metadata.uid ?? name))
+  }
+
+  async #writeAccount(directory: string): Promise<boolean> {
+    const { client, clusterCa } = this.#sources
+    const token = await requestToken(this.#pod, client, standardTokenSeconds)
+    if (token === undefined) return false
+    mkdirSync(directory, { recursive: true })
+    const contents = { token, 'ca.crt': clusterCa, namespace: this.#pod.metadata.namespace ?? 'default' }
+    const files = Object.entries(contents).map(([path, content]) => ({ path, content, mode: 0o644 }))
+    this.#write(directory, files)
+    if (!this.#following) this.#every(standardTokenSeconds, () => this.#writeAccount(directory))
+    return true
+  }
+
+  #follow(): void {
+    if (this.#following || this.#closed) return
+    this.#following = true
+    for (const volume of this.#volumes.values()) {
+      for (const shown of shownObjects(volume)) {
+        const [plural, name] = shown.split(' ')
+        const informer = this.#sources.client.informer<KubeObject>(plural === 'secrets' ? Secrets : ConfigMaps, {
+          namespace: this.#pod.metadata.namespace ?? '',
+          fieldSelector: `metadata.name=${name}`,
+        })
+        const stop = informer.onChange(() => this.#refresh(volume))
+        this.#closing.push(stop, () => informer.close())
+        informer.start().catch(() => undefined)
+      }
+      const seconds = tokenLifetime(volume)
+      if (seconds !== undefined) this.#every(seconds, async () => this.#refresh(volume))
+    }
+  }
+
+  /** Tokens are asked for anew when four fifths of their time are over, as upstream. */
+  #every(lifetimeSeconds: number, work: () => Promise<unknown>): void {
+    const timer = setInterval(() => void work().catch(() => undefined), lifetimeSeconds * 800)
+    timer.unref()
+    this.#closing.push(() => clearInterval(timer))
+  }
+
+  /** One after the other; what is missing now leaves the files as they are, as upstream. */
+  #refresh(volume: Volume): void {
+    this.#work = this.#work.then(async () => {
+      if (this.#closed) return
+      await this.#make(volume).catch((error: Error) => {
+        if (!(error instanceof ContainerConfigError)) this.#sources.trouble(`volume ${volume.name}: ${error.message}`)
+      })
+    })
+  }
+
+  #write(directory: string, files: readonly VolumeFile[]): void {
+    const state = JSON.stringify(files)
+    if (this.#closed || this.#written.get(directory) === state) return
+    writeVolumeFiles(directory, files)
+    this.#written.set(directory, state)
   }
 }

@@ -7,18 +7,20 @@ import { type Container, type EphemeralContainer, type Pod, Pods } from '../obje
 import { CniRefusal } from './cni-call.ts'
 import type { ContainerRole } from './container-record.ts'
 import { ContainerRunner, type RunnerDoor, timestamp } from './container-runner.ts'
-import { drainContainer } from './drain.ts'
 import { runInContainer } from './exec-capture.ts'
 import type { KubeletDoor, NodeDoor } from './kubelet-door.ts'
-import { type PodNetwork, podDirectory, startContainer, startSandbox } from './pod-containers.ts'
+import { openVolumes, type PodNetwork, podDirectory, startContainer, startSandbox } from './pod-containers.ts'
 import { recordEvent } from './pod-events.ts'
 import { computePodStatus, type PodFacts } from './pod-status.ts'
+import type { PodVolumes } from './pod-volumes.ts'
 import type { ProbeDoor } from './probe-run.ts'
 import { shouldRestart } from './restart.ts'
 import { StatusWriter } from './status-writer.ts'
 
 const retryMs = 200
 const maximumRetryMs = 5000
+// A pod that is to go waits for one such pause.
+const maximumMountRetryMs = 1000
 // How long a status that will soon be better may wait.
 const settlingMs = 60
 
@@ -34,6 +36,7 @@ export class PodWorker {
   readonly #containerId: string
   #pod: Pod
   #network: PodNetwork | undefined
+  #volumes: PodVolumes | undefined
   #failure: PodFacts['failure']
   #sandbox: ContainerProcess | undefined
   #terminating = false
@@ -79,6 +82,7 @@ export class PodWorker {
     const gates = (one: Pod) => JSON.stringify(one.status?.conditions?.map(({ type, status }) => [type, status]))
     const regated = pod.spec.readinessGates !== undefined && gates(pod) !== gates(this.#pod)
     this.#pod = pod
+    this.#volumes?.update(pod)
     if (regated) this.#writer.touch(0)
     this.#startDebuggers()
     if (pod.metadata.deletionTimestamp !== undefined) {
@@ -129,8 +133,10 @@ export class PodWorker {
     if (this.#pod.status?.phase === 'Succeeded' || this.#pod.status?.phase === 'Failed') return
     this.#network = await this.#attach()
     if (this.#network === undefined) return
+    this.#volumes = openVolumes(this.#door, this.#pod, this.#network)
     this.#startDebuggers()
     this.#writer.touch(settlingMs)
+    await this.#makeVolumes(this.#volumes)
     const sidecars: Promise<unknown>[] = []
     for (const runner of this.#byRole('init', 'sidecar')) {
       if (this.#terminating) return
@@ -151,6 +157,18 @@ export class PodWorker {
     await this.#endDebuggers()
     await this.#writer.flush()
     await this.#release()
+  }
+
+  /** Makes the pod's volumes before any container starts; tries again until it works or the pod is to go. */
+  async #makeVolumes(volumes: PodVolumes): Promise<void> {
+    for (let delayMs = retryMs; !this.#terminating; delayMs = Math.min(delayMs * 2, maximumMountRetryMs)) {
+      try {
+        return await volumes.prepare()
+      } catch (error) {
+        this.#event('Warning', 'FailedMount', error instanceof Error ? error.message : String(error))
+        await new Promise((resolve) => setTimeout(resolve, delayMs))
+      }
+    }
   }
 
   /** Starts the ephemeral containers that have come since the last look; they run once. */
@@ -207,6 +225,7 @@ export class PodWorker {
     await this.#sandbox?.exited
     this.#sandbox = undefined
     this.#network = undefined
+    this.#volumes?.close()
     if (network !== undefined && network.namespace !== this.#node.namespace) {
       await this.#node.detach(this.#containerId).catch((error: Error) => {
         this.#door.trouble(`pod ${this.title}: CNI DEL: ${error.message}`)
@@ -224,7 +243,7 @@ export class PodWorker {
     this.#terminating = true
     this.#graceEndsAt = endsAt
     for (const runner of this.#byRole('app', 'init')) {
-      if (first) void drainContainer(runner, graceMs)
+      if (first) void runner.drain(graceMs)
       else runner.stop(graceMs)
     }
     if (!first) return
@@ -276,8 +295,8 @@ export class PodWorker {
       podTitle: `${name}_${namespace}(${uid})`,
       graceMs: (this.#pod.spec.terminationGracePeriodSeconds ?? 30) * 1000,
       start: (container, attempt) => {
-        if (this.#network === undefined) throw new Error('the pod has no network')
-        return this.#startContainer(container, this.#network, attempt)
+        if (this.#network === undefined || this.#volumes === undefined) throw new Error('the pod has no network')
+        return this.#startContainer(container, this.#network, this.#volumes, attempt)
       },
       probeDoor: (running) => this.#probeDoor(running),
       changed: (settling) => this.#writer.touch(settling ? settlingMs : 0),
@@ -286,11 +305,16 @@ export class PodWorker {
   }
 
   /** A container that came to debug another one sees its processes. */
-  async #startContainer(container: Container, network: PodNetwork, attempt: number): Promise<RunningContainer> {
+  async #startContainer(
+    container: Container,
+    network: PodNetwork,
+    volumes: PodVolumes,
+    attempt: number,
+  ): Promise<RunningContainer> {
     const { targetContainerName } = container as EphemeralContainer
     const target = targetContainerName === undefined ? undefined : this.findRunner(targetContainerName)?.running
     const processesOf = target instanceof ContainerProcess ? await target.started : undefined
-    return startContainer(this.#door, this.#pod, container, network, attempt, processesOf)
+    return startContainer(this.#door, this.#pod, container, network, volumes, attempt, processesOf)
   }
 
   #probeDoor(running: () => unknown): ProbeDoor {

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Address } from '../addr/index.ts'
 import type { Container, Probe } from '../objects/index.ts'
 import { findPort } from './container-command.ts'
+import { dialMessage } from './dial-error.ts'
 
 /** The answer of one probe attempt; `message` says what was wrong, in kubelet's words. */
 export type ProbeAnswer = { readonly ok: true } | { readonly ok: false; readonly message: string }
@@ -57,16 +58,21 @@ async function probeHttp(
   const plain = door.connect(address, port)
   const socket = secure ? await startTls(plain) : plain
   const bracketed = address.includes(':') ? `[${address}]` : address
-  const url = `${secure ? 'https' : 'http'}://${bracketed}:${port}${path}`
+  const target = `${bracketed}:${port}`
+  const url = `${secure ? 'https' : 'http'}://${target}${path}`
   const headers: Record<string, string> = { 'user-agent': 'kube-probe/1.34', accept: '*/*', connection: 'close' }
   for (const { name, value } of get.httpHeaders ?? []) headers[name.toLowerCase()] = value
-  headers.host ??= `${bracketed}:${port}`
-  const status = await within<number>(timeoutMs, socket, `Get "${url}"`, (resolve, reject) => {
+  headers.host ??= target
+  const words = (error?: Error) =>
+    error === undefined
+      ? `Get "${url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`
+      : `Get "${url}": ${dialMessage(target, error)}`
+  const status = await within<number>(timeoutMs, socket, words, (resolve, reject) => {
     const asked = request({ path, headers, createConnection: () => socket as never }, (response) => {
       response.resume()
       resolve(response.statusCode ?? 0)
     })
-    asked.on('error', (error) => reject(new Error(`Get "${url}": ${error.message}`)))
+    asked.on('error', (error) => reject(new Error(words(error))))
     asked.end()
   })
   if (status >= 200 && status < 400) return ok
@@ -88,10 +94,12 @@ async function probeTcp(
   const port = portOf(container, target.port)
   const address = (target.host || door.podAddress) as Address
   const socket = door.connect(address, port)
-  return within(timeoutMs, socket, `dial tcp ${address}:${port}`, (resolve, reject) => {
+  const to = `${address.includes(':') ? `[${address}]` : address}:${port}`
+  const words = (error?: Error) => (error === undefined ? `dial tcp ${to}: i/o timeout` : dialMessage(to, error))
+  return within(timeoutMs, socket, words, (resolve, reject) => {
     // An empty write completes when the connection is there, and sends nothing.
     socket.write(Buffer.alloc(0), (error) => {
-      if (error) reject(new Error(`dial tcp ${address}:${port}: ${error.message}`))
+      if (error) reject(new Error(words(error)))
       else resolve(ok)
     })
   })
@@ -104,8 +112,9 @@ async function probeGrpc(
 ): Promise<ProbeAnswer> {
   const { checkHealth } = await import('./grpc-health.ts')
   const socket = door.connect(door.podAddress, port)
-  const what = `service unhealthy: ${door.podAddress}:${port}`
-  const status = await within<string>(timeoutMs, socket, what, (resolve, reject) => {
+  const what = `timeout: failed to connect service "${door.podAddress}:${port}" within ${timeoutMs / 1000}s`
+  const words = (error?: Error) => `${what}: ${error?.message ?? 'context deadline exceeded'}`
+  const status = await within<string>(timeoutMs, socket, words, (resolve, reject) => {
     checkHealth(socket, `${door.podAddress}:${port}`, service).then(resolve, reject)
   })
   return status === 'SERVING' ? ok : { ok: false, message: `service unhealthy (responded with "${status}")` }
@@ -116,18 +125,18 @@ async function probeExec(argv: readonly string[], door: ProbeDoor, timeoutMs: nu
   return exitCode === 0 ? ok : { ok: false, message: output.slice(0, 1024) || `exit code ${exitCode}` }
 }
 
-/** Runs an attempt over a socket that is destroyed at its end or after the timeout. */
+/** Runs an attempt over a socket that is destroyed at its end or after the timeout; `words` says what an error means, or its absence in time. */
 async function within<T>(
   timeoutMs: number,
   socket: Duplex,
-  what: string,
+  words: (error?: Error) => string,
   work: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
 ): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   try {
     return await new Promise<T>((resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`${what}: context deadline exceeded`)), timeoutMs)
-      socket.on('error', (error) => reject(new Error(`${what}: ${error.message}`)))
+      timer = setTimeout(() => reject(new Error(words())), timeoutMs)
+      socket.on('error', (error) => reject(new Error(words(error))))
       work(resolve, reject)
     })
   } finally {
