@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
 import { constants, gzip } from 'node:zlib'
 import type { Status } from '../objects/index.ts'
@@ -32,6 +32,21 @@ export function statusAnswer(status: Status): Answer {
 /** An answer of plain text. */
 export function text(body: string, code = 200): Answer {
   return { code, type: 'text/plain; charset=utf-8', body }
+}
+
+// Programs in which people read; upstream's list.
+const readers = /^(?:curl|Wget|Mozilla\/5\.0)/
+
+/** Whether JSON is to be indented: the client asks for it (`?pretty=true`), or is one in which people read (as upstream). */
+export function wantsPretty({ url = '', headers }: Pick<IncomingMessage, 'url' | 'headers'>): boolean {
+  const asked = /[?&]pretty=([^&]*)/.exec(url)?.[1]
+  return asked === undefined ? readers.test(headers['user-agent'] ?? '') : !/^(?:0|f|false)$/i.test(asked)
+}
+
+/** The same answer for people: JSON with indents and a line's end. */
+export function pretty(answer: Answer): Answer {
+  if (!answer.type.startsWith('application/json')) return answer
+  return { ...answer, body: `${JSON.stringify(JSON.parse(String(answer.body)), undefined, 2)}\n` }
 }
 
 /** Sends the answer, compressed when it is large and the client asks for it. */

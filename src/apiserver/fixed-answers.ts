@@ -19,7 +19,7 @@ export function answerFixed(core: Core, request: IncomingMessage, segments: read
       case 'healthz':
       case 'livez':
       case 'readyz':
-        return text('ok')
+        return text(health(first, request.url ?? ''))
       case 'metrics':
         return segments.length === 1 ? text(core.metrics.text(core.store.revision)) : undefined
       case 'version':
@@ -49,6 +49,12 @@ export function answerFixed(core: Core, request: IncomingMessage, segments: read
   if (answer !== undefined && request.method !== 'GET' && request.method !== 'HEAD')
     throw new Refusal(errors.methodNotAllowed())
   return answer
+}
+
+/** What `?verbose` says, check by check: whoever answers has its store and its informers. */
+function health(endpoint: string, url: string): string {
+  if (!/[?&]verbose\b/.test(url)) return 'ok'
+  return `[+]ping ok\n[+]log ok\n[+]store ok\n${endpoint} check passed\n`
 }
 
 /** OpenID Connect Discovery of the issuer of service account tokens. */

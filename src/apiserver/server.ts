@@ -7,7 +7,7 @@ import { parsePrefix } from '../addr/index.ts'
 import { findPortRange } from '../ipam/index.ts'
 import { errors, type Service } from '../objects/index.ts'
 import { AdmissionPlans } from './admission-plan.ts'
-import { type Answer, send, statusAnswer } from './answer.ts'
+import { type Answer, pretty, send, statusAnswer, wantsPretty } from './answer.ts'
 import { openAuditLog } from './audit-log.ts'
 import type { Reader } from './authorization.ts'
 import { storePath } from './backup.ts'
@@ -159,7 +159,8 @@ async function answer(core: Core, request: IncomingMessage, response: ServerResp
   const observe = (code: number, streams = false) =>
     core.metrics.observe(response, code, streams ? undefined : (performance.now() - began) / 1000)
   try {
-    const result = await route(core, request, response)
+    const routed = await route(core, request, response)
+    const result = routed !== undefined && wantsPretty(request) ? pretty(routed) : routed
     if (result === undefined) {
       observe(200, true)
       followStream(core, response)
@@ -169,7 +170,7 @@ async function answer(core: Core, request: IncomingMessage, response: ServerResp
     if (result !== undefined) await core.audit?.complete(response, result.code, result)
   } catch (error) {
     if (request.destroyed && response.destroyed) return
-    const refusal = refusalOf(error)
+    const refusal = wantsPretty(request) ? pretty(refusalOf(error)) : refusalOf(error)
     await send(response, refusal, undefined)
     observe(refusal.code)
     await core.audit?.complete(response, refusal.code, refusal)
