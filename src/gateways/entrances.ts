@@ -1,7 +1,9 @@
 import { keyOf } from '../cluster/index.ts'
+import { AnnotationReader } from './annotation-reader.ts'
 import { boundPort, gatewayServiceName } from './gateway-service.ts'
 import { hostText } from './host.ts'
 import { compare } from './ingress-class.ts'
+import { readLimits } from './ingress-particulars.ts'
 import { Shared } from './keyed.ts'
 import { type GatewayState, isServed, type ListenerState } from './listeners.ts'
 import type { Authority, Certificate, Entrance, Finding, StreamRoute } from './model.ts'
@@ -31,7 +33,11 @@ class Port {
   }
 
   /** What is bound; nothing until the Gateway's Service says which port. The same object as long as it says the same. */
-  entrance(gateway: string, port: number | undefined, trustedProxies: readonly string[]): Entrance | undefined {
+  entrance(
+    gateway: string,
+    port: number | undefined,
+    clients: Pick<Entrance, 'trustedProxies' | 'limits'>,
+  ): Entrance | undefined {
     if (port === undefined) return undefined
     const tiers = this.tiers.list()
     const streams = this.streams.list()
@@ -58,7 +64,7 @@ class Port {
       streams,
       ...(validation && { clientValidation: { authority: validation.authority, mode: validation.mode } }),
       because: first.because,
-      trustedProxies,
+      ...clients,
     }
     return this.#last
   }
@@ -69,7 +75,8 @@ export class Ports {
   readonly #state: GatewayState
   readonly #ports: readonly { readonly number: number; readonly protocol: 'TCP' | 'UDP'; readonly port: Port }[]
   readonly #byListener: ReadonlyMap<ListenerState, Port>
-  readonly #trusted: ReturnType<typeof readTrustedProxies>
+  readonly #clients: Pick<Entrance, 'trustedProxies' | 'limits'>
+  readonly findings: readonly Finding[]
 
   constructor(state: GatewayState) {
     this.#state = state
@@ -84,13 +91,13 @@ export class Ports {
       return { number: spec.port, protocol: protocol === 'UDP' ? 'UDP' : 'TCP', port }
     })
     this.#byListener = byListener
-    this.#trusted = state.accepted.ok
-      ? readTrustedProxies(gateway.metadata.annotations, `gateway/${keyOf(gateway)}`)
-      : { prefixes: [], findings: [] }
-  }
-
-  get findings(): readonly Finding[] {
-    return this.#trusted.findings
+    const object = `gateway/${keyOf(gateway)}`
+    const annotations = state.accepted.ok ? gateway.metadata.annotations : undefined
+    const trusted = readTrustedProxies(annotations, object)
+    const read = new AnnotationReader(annotations ?? {}, object, ['plumb.network/'])
+    const limits = readLimits(read, object)
+    this.#clients = { trustedProxies: trusted.prefixes, ...(limits && { limits }) }
+    this.findings = [...trusted.findings, ...read.findings]
   }
 
   add(listener: ListenerState, claim: Claim | StreamClaim): void {
@@ -113,7 +120,7 @@ export class Ports {
     const service = services.get(`${namespace}/${gatewayServiceName(gateway)}`)
     return this.#ports.flatMap(({ number, protocol, port }) => {
       const bound = boundPort(service, number, protocol)
-      const entrance = port.entrance(`${namespace}:${name}`, bound, this.#trusted.prefixes)
+      const entrance = port.entrance(`${namespace}:${name}`, bound, this.#clients)
       const { certificates, authorities } = port
       return entrance === undefined ? [] : [{ entrance, certificates, authorities }]
     })

@@ -52,7 +52,7 @@ export function lowerBackend(backend: BackendModel): Section {
     lines: [
       ...balance,
       ...(connectTimeoutMs === undefined ? [] : [['timeout', 'connect', `${connectTimeoutMs}ms`]]),
-      ...(limits === undefined ? [] : limitLines(limits)),
+      ...(limits === undefined ? [] : limitLines(limits, 0)),
       ...(mostBodyBytes === undefined ? [] : bodyLines(mostBodyBytes)),
       ...(retry === undefined ? [spareOthers] : []),
       ...(retry?.sparesPost ? [words('http-request disable-l7-retry if METH_POST')] : []),

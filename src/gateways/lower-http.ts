@@ -1,5 +1,6 @@
 import type { Line, Section } from '../haproxy/index.ts'
 import { answerId, capture, forwarded, host, longestHost, readConnection, requestId } from './lower-head.ts'
+import { limitLines } from './lower-limits.ts'
 import { requestFormat } from './lower-log.ts'
 import {
   answering,
@@ -38,6 +39,7 @@ export function httpFrontend(entrance: Entrance, paths: Paths, place: Place): Se
       ...capture,
       ...requestId,
       ...forwarded(scheme, shownPort),
+      ...(entrance.limits === undefined ? [] : limitLines(entrance.limits, 1)),
       refuseDots,
       ...shortWay(entrance, place),
       ...readHost,

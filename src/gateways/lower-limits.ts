@@ -1,13 +1,13 @@
 import type { Line, Section } from '../haproxy/index.ts'
 import { words } from './lower-words.ts'
-import type { BackendModel, ClientLimits } from './model.ts'
+import type { ClientLimits } from './model.ts'
 
 /** Clients that are counted at the same time; of more the longest silent are forgotten. */
 const mostClients = 100_000
 
-/** The tables in which clients of limited backends are counted, each once. */
-export function limitTables(backends: readonly BackendModel[]): Section[] {
-  const limits = new Map(backends.flatMap(({ limits }) => (limits === undefined ? [] : [[limits.id, limits] as const])))
+/** The tables in which clients of what is limited are counted, each once. */
+export function limitTables(limited: readonly { readonly limits?: ClientLimits }[]): Section[] {
+  const limits = new Map(limited.flatMap(({ limits }) => (limits === undefined ? [] : [[limits.id, limits] as const])))
   return [...limits.values()].map((one) => {
     const seconds = Math.max(...rates(one).map(({ windowSeconds }) => windowSeconds), 1)
     const stored = [...rates(one).map(({ counter, windowSeconds }) => `${counter}_rate(${windowSeconds}s)`), 'conn_cur']
@@ -16,23 +16,41 @@ export function limitTables(backends: readonly BackendModel[]): Section[] {
   })
 }
 
-/** Refuses what is too much, as ingress-nginx does: with 503. Only what is let through counts. */
-export function limitLines(limits: ClientLimits): Line[] {
-  const counted = limits.except.length === 0 ? [] : ['!{', 'src', ...limits.except, '}']
-  const unless = counted.length === 0 ? [] : ['if', ...counted]
-  const over = (sample: string, most: number): string[] => ['if', ...counted, ...words(`{ ${sample} gt ${most} }`)]
+/** Refuses what is too much, as ingress-nginx does: with 503. Only what is let through counts, once of each `counter`: that of entrances is 1, of backends 0. */
+export function limitLines(limits: ClientLimits, counter: 0 | 1): Line[] {
   const refuse = (details: string, condition: readonly string[]): Line => [
     ...words('http-request return status 503 hdr retry-after 1 hdr proxy-status'),
     `plumb; error=http_request_denied; details="${details}"`,
     ...condition,
   ]
+  return countedLines(words('http-request'), limits, counter, refuse)
+}
+
+/** The same for streams, of which each is as much as a request: what is too much is closed. `condition`: which are meant, the first word `if`. */
+export function streamLimitLines(limits: ClientLimits, condition: readonly string[]): Line[] {
+  const rule = words('tcp-request content')
+  return countedLines(rule, limits, 1, (_, over) => [...rule, 'reject', ...over], condition)
+}
+
+function countedLines(
+  rule: readonly string[],
+  limits: ClientLimits,
+  counter: 0 | 1,
+  refuse: (details: string, condition: readonly string[]) => Line,
+  condition: readonly string[] = [],
+): Line[] {
+  const counted = [...condition.slice(1), ...(limits.except.length === 0 ? [] : ['!{', 'src', ...limits.except, '}'])]
+  const unless = counted.length === 0 ? [] : ['if', ...counted]
+  const over = (sample: string, most: number): string[] => ['if', ...counted, ...words(`{ ${sample} gt ${most} }`)]
   return [
-    ['http-request', 'track-sc0', 'src', 'table', tableOf(limits), ...unless],
+    [...rule, `track-sc${counter}`, 'src', 'table', tableOf(limits), ...unless],
     ...(limits.connections === undefined
       ? []
-      : [refuse('too many requests under way', over('sc0_conn_cur', limits.connections))]),
-    ...rates(limits).map(({ counter, most }) => refuse('too many requests', over(`sc0_${counter}_rate`, most - 1))),
-    ...rates(limits).map(({ counter }): Line => ['http-request', `sc-inc-${counter}(0)`, ...unless]),
+      : [refuse('too many requests under way', over(`sc${counter}_conn_cur`, limits.connections))]),
+    ...rates(limits).map(({ counter: of, most }) =>
+      refuse('too many requests', over(`sc${counter}_${of}_rate`, most - 1)),
+    ),
+    ...rates(limits).map(({ counter: of }): Line => [...rule, `sc-inc-${of}(${counter})`, ...unless]),
   ]
 }
 

@@ -1,5 +1,6 @@
 import type { Line, Section } from '../haproxy/index.ts'
 import { tlsWords } from './lower-http.ts'
+import { streamLimitLines } from './lower-limits.ts'
 import { streamFormat } from './lower-log.ts'
 import {
   answering,
@@ -29,7 +30,7 @@ export function streamSections(entrance: Entrance, paths: Paths, place: Place): 
 }
 
 function tcpFrontend(entrance: Entrance, paths: Paths): Section {
-  const { id, port, because } = entrance
+  const { id, port, limits, because } = entrance
   return {
     keyword: 'frontend',
     name: id,
@@ -39,6 +40,7 @@ function tcpFrontend(entrance: Entrance, paths: Paths): Section {
       streamFormat,
       ...binds(port),
       ...expectProxy(entrance),
+      ...(limits === undefined ? [] : streamLimitLines(limits, [])),
       ['tcp-request', 'content', 'set-var(txn.hit)', `str(*|${id}),map_str(${paths.streams})`],
       ...share(paths),
       ...choose,
@@ -48,7 +50,7 @@ function tcpFrontend(entrance: Entrance, paths: Paths): Section {
 
 /** Reads no more than the ClientHello: which listener it is for, and for passthrough which route. */
 function sniFrontend(entrance: Entrance, paths: Paths): Section {
-  const { id, port, because } = entrance
+  const { id, port, limits, because } = entrance
   const hello = words('if { req.ssl_hello_type 1 }')
   const way = (mode: string): string[] => words(`if { var(txn.way),field(1,|) -m str ${mode} }`)
   return {
@@ -79,6 +81,10 @@ function sniFrontend(entrance: Entrance, paths: Paths): Section {
         way('passthrough'),
       ),
       ...share(paths),
+      // Requests are counted when they come.
+      ...(limits === undefined
+        ? []
+        : streamLimitLines(limits, ['if', ...words('!{ var(txn.way),field(1,|) -m str http }'), ...hello.slice(1)])),
       ['tcp-request', 'content', 'accept', ...hello],
       ['tcp-request', 'content', 'reject', ...words('if WAIT_END')],
       ['use_backend', `${id}.http`, ...way('http')],

@@ -69,7 +69,7 @@ export function lowerGateway(
       ...entrances.flatMap((entrance) => frontendsOf(entrance, paths, place)),
       ...answeringBackends(),
       ...userLists(model),
-      ...limitTables(backends),
+      ...limitTables([...entrances, ...backends]),
     ],
     backends: backends.map((of, at) => {
       const last = before?.backends[at]
@@ -95,9 +95,9 @@ export function lowerGateway(
 
 /** What a client connects to does not depend on routes. */
 function frontendsOf(entrance: Entrance, paths: Paths, place: Place): readonly Section[] {
-  const { id, port, shownPort, protocol, listeners, trustedProxies, clientValidation, because } = entrance
+  const { id, port, shownPort, protocol, listeners, trustedProxies, clientValidation, limits, because } = entrance
   const given = [id, port, shownPort, protocol, place.directory, because.object, because.field]
-  const clients = [trustedProxies, clientValidation?.authority, clientValidation?.mode]
+  const clients = [trustedProxies, clientValidation?.authority, clientValidation?.mode, limits]
   return frontends(listeners, [...given, ...clients], () => [
     ...streamSections(entrance, paths, place),
     ...(protocol === 'TCP' ? [] : [httpFrontend(entrance, paths, place)]),

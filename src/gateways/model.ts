@@ -39,6 +39,8 @@ export interface Entrance {
   readonly clientValidation?: ClientValidation
   /** Prefixes as text whose connections begin with a header of the PROXY protocol. */
   readonly trustedProxies?: readonly string[]
+  /** Of all that comes in, beside those of its routes. */
+  readonly limits?: ClientLimits
   readonly because: Because
 }
 
@@ -297,7 +299,7 @@ export type Balance =
   | { readonly kind: 'hash'; readonly by: 'uri' | 'path' | 'client' | 'host' }
   | { readonly kind: 'hash'; readonly by: 'header' | 'cookie' | 'query'; readonly name: string }
 
-/** How much a client's address may have of all backends with the same id. */
+/** How much a client's address may have of all entrances, or of all backends, with the same id. */
 export interface ClientLimits {
   readonly id: string
   /** Requests in the long run; `burst` times as many more may come at once. */

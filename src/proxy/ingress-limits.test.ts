@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { serviceOf, sliceOf } from './gateway-objects.fixture.ts'
+import type { KubeObject } from '../objects/index.ts'
+import { gatewayClass, gatewayOf, routeOf, serviceOf, sliceOf, to } from './gateway-objects.fixture.ts'
 import { ingressOf, plumbClass } from './ingress-objects.fixture.ts'
 import { exchange } from './raw-clients.fixture.ts'
-import { GatewayRig } from './rig.fixture.ts'
+import { GatewayRig, tlsSecret } from './rig.fixture.ts'
 
 let gateway: GatewayRig
 
@@ -75,6 +76,66 @@ test('limit-connections: more requests under way than allowed are 503, until one
     while (held.length < 1) await new Promise(setImmediate)
     held.pop()!()
     assert.equal((await next).status, 200)
+  })
+})
+
+test('limits of a Gateway: what comes in at all its ports counts together, whoever it is for; streams are closed', async () => {
+  const listeners = [
+    { name: 'http', port: 80, protocol: 'HTTP' },
+    { name: 'tcp', port: 90, protocol: 'TCP' },
+    { name: 'tls', port: 443, protocol: 'HTTPS', hostname: 'web.example', tls: { certificateRefs: [{ name: 'web' }] } },
+    { name: 'passed', port: 443, protocol: 'TLS', hostname: 'passed.example', tls: { mode: 'Passthrough' } },
+  ]
+  const limited = (annotations: Record<string, string>): KubeObject[] => {
+    const [object, service] = gatewayOf('gw', listeners)
+    const prefixed = Object.entries(annotations).map(([name, value]) => [`plumb.network/${name}`, value])
+    return [{ ...object!, metadata: { ...object!.metadata, annotations: Object.fromEntries(prefixed) } }, service!]
+  }
+  const parent = (sectionName: string) => ({ parent: { name: 'gw', sectionName } })
+  const objects = [
+    gatewayClass,
+    ...limited({ 'limit-rpm': '1', 'limit-burst-multiplier': '7' }),
+    tlsSecret('web', 'web.example', 'web.example'),
+    routeOf('HTTPRoute', 'web', [{ matches: [{ path: { type: 'Exact', value: '/a' } }], backendRefs: [to('a')] }]),
+    routeOf('TCPRoute', 'raw', [{ backendRefs: [to('a')] }], parent('tcp')),
+    routeOf('TLSRoute', 'passed', [{ backendRefs: [to('a')] }], { ...parent('passed'), hostnames: ['passed.example'] }),
+  ]
+  await gateway.serving(objects, async () => {
+    const ask = async (port: number, path: string): Promise<number | string> => {
+      const { status, failure } = await exchange(gateway.connect(port), get('web.example', path))
+      return status ?? failure ?? 'closed'
+    }
+    const shake = (name: string): Promise<string> =>
+      gateway.curl(
+        '-k',
+        '--connect-to',
+        `${name}:443:203.0.113.1:20443`,
+        '-o',
+        '/dev/null',
+        '-w',
+        '%{http_code}',
+        `https://${name}/a`,
+      )
+    assert.deepEqual([await ask(20_080, '/a'), await ask(20_080, '/none')], [200, 404], trouble())
+    assert.equal(await shake('web.example'), '200', trouble())
+    // Pods answer TLS by an error; what counts is that they were asked.
+    assert.equal(await shake('passed.example'), '000')
+    for (let n = 0; n < 4; n++) assert.equal(await ask(20_090, '/'), 200)
+    assert.deepEqual(
+      [await ask(20_080, '/a'), await ask(20_080, '/none'), await shake('web.example')],
+      [503, 503, '503'],
+    )
+    assert.notEqual(await ask(20_090, '/'), 200)
+    const counted = (state: string) => gateway.module.flows({}).flows.filter((flow) => flow.state === state).length
+    while (counted('PR') < 1) await new Promise(setImmediate)
+    assert.equal(await shake('passed.example'), '000')
+    while (counted('PR') < 2) await new Promise(setImmediate)
+    await gateway.change(limited({ 'limit-rpm': 'many' }))
+    assert.deepEqual(
+      gateway.module.findings.map(({ code, object }) => [code, object]),
+      [['AnnotationInvalid', 'gateway/ns/gw']],
+    )
+    assert.equal(await ask(20_080, '/a'), 200)
   })
 })
 

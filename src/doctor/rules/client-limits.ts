@@ -6,7 +6,8 @@ export const clientLimits: RequestRule = {
   covers: ['71'],
   judge({ tested, answer, model }) {
     if (answer.kind !== 'forwarded') return []
-    const { limits } = model.backends.find(({ id }) => id === answer.backend) ?? {}
+    const own = model.backends.find(({ id }) => id === answer.backend)?.limits
+    const limits = own ?? answer.entrance?.limits
     const refused = tested.filter(({ result }) =>
       result.tries.some(
         ({ outcome }) =>
@@ -25,7 +26,7 @@ export const clientLimits: RequestRule = {
     return [
       {
         confidence: 'certain',
-        object: answer.rule.because.object,
+        object: own === undefined ? limits.id : answer.rule.because.object,
         field: 'metadata.annotations',
         value: asked.join(', '),
         says: `the gateway lets one address have ${asked.join(', ')}, and refuses what is more with 503: clients behind one NAT or proxy are one address`,
