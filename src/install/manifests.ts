@@ -88,7 +88,7 @@ function agents(options: InstallOptions): KubeObject {
     env: [
       { name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
       // As the lab's agents (`memory`): what they make that is new is little beside what they keep.
-      { name: 'NODE_OPTIONS', value: '--max-semi-space-size=4' },
+      { name: 'NODE_OPTIONS', value: '--max-semi-space-size=2' },
       ...apiServer(options),
     ],
     securityContext: { privileged: true },

@@ -1,5 +1,5 @@
 /**
- * `NODE_OPTIONS` of a process that keeps much and makes little that is new: garbage of its last moments may take 12 MB, not 48, before what
+ * `NODE_OPTIONS` of a process that keeps much and makes little that is new: garbage of its last moments may take 6 MB, not 48, before what
  * is left of it is moved.
  */
-export const keeperOptions = '--max-semi-space-size=4'
+export const keeperOptions = '--max-semi-space-size=2'
