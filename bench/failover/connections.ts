@@ -128,17 +128,16 @@ async function* survivors(lab: TestLab, fault: Fault): AsyncIterable<Row> {
   const others = nodes.filter((one) => one !== node)
   const [ofTcp, ofUdp] = await Promise.all([
     tcp.count(takesPods(fault) ? others : nodes),
-    udp.count(fault === 'planned move' ? nodes : others),
+    udp.count(takesPods(fault) ? others : nodes),
   ])
   const counted = [
-    ['TCP connections', takesPods(fault), ofTcp],
-    // Of datagrams nothing says which are in the middle of a flow, so that none are led to a former holder.
-    ['UDP flows', fault !== 'planned move', ofUdp],
+    ['TCP connections', ofTcp],
+    ['UDP flows', ofUdp],
   ] as const
   await mend()
   for (const clients of [tcp, udp]) clients.close()
-  for (const [what, isOfOthers, { all, alive }] of counted) {
-    const metric = `${fault}${isOfOthers ? ', pods of other nodes' : ''}: ${what} of ${all} that go on`
+  for (const [what, { all, alive }] of counted) {
+    const metric = `${fault}${takesPods(fault) ? ', pods of other nodes' : ''}: ${what} of ${all} that go on`
     yield { bench: 'failover', metric, value: alive, unit: '', peer: 'of all', ratio: alive / all }
   }
 }

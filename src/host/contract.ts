@@ -224,7 +224,10 @@ export interface Network {
   deleteConnection(connection: Pick<Connection, 'family' | 'protocol' | 'original' | 'zone'>): void
   /** Makes an entry for a connection that began elsewhere, translated as its reply direction says; throws `exists` while another entry has one of its directions. */
   addConnection(
-    connection: Pick<Connection, 'family' | 'protocol' | 'original' | 'reply'> & { readonly timeoutSeconds: number },
+    connection: Pick<Connection, 'family' | 'protocol' | 'original' | 'reply'> & {
+      readonly timeoutSeconds: number
+      readonly mark?: number
+    },
   ): void
   /** Calls back for each conntrack event until closed. `onLost`: events were dropped because they came too fast; list again. */
   watchConnections(

@@ -140,6 +140,7 @@ export function writeConnection(writer: AttributeWriter, connection: ConnectionM
 /** What a translated connection is made of: the reply direction tells to whom the destination and the source are translated. */
 export type TranslatedConnection = Pick<ConnectionMessage, 'family' | 'protocol' | 'original' | 'reply'> & {
   readonly timeoutSeconds: number
+  readonly mark?: number
 }
 
 /**
@@ -148,7 +149,7 @@ export type TranslatedConnection = Pick<ConnectionMessage, 'family' | 'protocol'
  * known, so segments outside of them are no reason to take the connection for invalid.
  */
 export function writeTranslatedConnection(writer: AttributeWriter, connection: TranslatedConnection): void {
-  const { protocol, original, reply, timeoutSeconds } = connection
+  const { protocol, original, reply, timeoutSeconds, mark } = connection
   writeTuple(writer, CTA_TUPLE_ORIG, protocol, original)
   writeTuple(writer, CTA_TUPLE_REPLY, protocol, {
     source: original.destination,
@@ -159,6 +160,7 @@ export function writeTranslatedConnection(writer: AttributeWriter, connection: T
   // A new entry is confirmed already when its status is read, and that cannot be taken back (ctnetlink_create_conntrack).
   writer.u32be(CTA_STATUS, IPS_SEEN_REPLY | IPS_ASSURED | IPS_CONFIRMED)
   writer.u32be(CTA_TIMEOUT, timeoutSeconds)
+  if (mark !== undefined) writer.u32be(CTA_MARK, mark)
   if (reply.source !== original.destination || reply.sourcePort !== original.destinationPort)
     writeTranslation(writer, CTA_NAT_DST, reply.source, reply.sourcePort)
   if (reply.destination !== original.source || reply.destinationPort !== original.sourcePort)

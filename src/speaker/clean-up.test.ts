@@ -30,31 +30,6 @@ test('a clean-up takes tables, rules and routes away, and leaves those of others
   assert.deepEqual({ rules: network.rules(), routes: network.routes() }, before)
 })
 
-test('a former holder that fell silent is led to while it answers as a neighbour, no longer', {
-  timeout: 60_000,
-}, async (t) => {
-  const pair = makePair(t)
-  if (pair === undefined) return
-  const { network } = pair.left
-  const members = [{ name: 'right', addresses: [pair.rightAddress[4]] }]
-  const former = new FormerHolders(network, 'left')
-  t.after(() => former.close())
-  former.setMembers(members)
-  const led = async (): Promise<number> =>
-    (
-      await network.elements('ip', 'plumb-moved', {
-        name: 'former',
-        key: ['ipv4_addr'],
-        value: ['mark'],
-        flags: ['timeout'],
-      })
-    ).length
-  await former.lead(address, 'right', 'while it is reachable')
-  assert.equal(await led(), 1)
-  network.setNeighbour({ address: pair.rightAddress[4], link: 'eth0', state: 'failed' })
-  while ((await led()) > 0) await new Promise((resolve) => setTimeout(resolve, 50))
-})
-
 test('heartbeats too fast or slower than votes count are refused, with what to give', () => {
   assert.deepEqual(timingOf(50), { intervalMs: 50, retryMs: 12.5, leaseMs: 125 })
   for (const ms of [0, 19, 401, Number.NaN]) assert.throws(() => timingOf(ms), /give 20 to 400 ms/)

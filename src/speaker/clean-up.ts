@@ -1,6 +1,7 @@
 import type { Network } from '../host/index.ts'
 import { standbyTable } from '../standby/index.ts'
-import { movedTable, routeProtocol, rulePriority } from './former-holders.ts'
+import { routeProtocol, rulePriority } from './former-holders.ts'
+import { movedTable } from './moved-table.ts'
 
 /** Takes away what a speaker put into the kernel (`--cleanup`): its tables, and the ways to former holders. */
 export async function cleanUpSpeaker(network: Network): Promise<void> {

@@ -1,11 +1,16 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Address, addressAt, type Family, families, familyOf, type Prefix } from '../addr/index.ts'
 import { movedMark } from '../cluster/index.ts'
-import type { Network } from '../host/index.ts'
-import type { Expression, Operation, Rule, SetDeclaration, Statement, Transaction } from '../nft/index.ts'
+import { HostError, type Network } from '../host/index.ts'
+import type { Operation, Transaction } from '../nft/index.ts'
+import { connectionOf, type Flow, place } from '../standby/index.ts'
 import type { Member } from './heartbeats.ts'
+import { createTable, movedTable, setsOf, words } from './moved-table.ts'
 
 /** How long connections of before a move are led to the former holder when nothing of them is known here, in seconds. */
 const rememberSeconds = 3600
+/** How long the kernel of one that fell silent has to answer, in milliseconds. */
+const answerMs = 30
 /** How often it is looked whether a former holder that fell silent can be reached, and how often in all: a neighbour entry in use is given up within a minute. */
 const lookMs = 1000
 const looks = 90
@@ -14,16 +19,9 @@ const firstTable = 0x504d
 export const rulePriority = 5100
 /** Routes of the speaker (rtnetlink.h leaves numbers from 0x50 on to others; 0x50 is the agent's). */
 export const routeProtocol = 0x52
-export const movedTable = 'plumb-moved'
-
-const words = {
-  4: { family: 'ip', type: 'ipv4_addr', destination: 'ip daddr' },
-  6: { family: 'ip6', type: 'ipv6_addr', destination: 'ip6 daddr' },
-} as const
-
 /**
  * Of connections that were made at the former holder this node may know nothing, so it passes their packets on to it, untranslated, and
- * the former holder goes on translating them. New connections are this node's own. TCP alone says which are which.
+ * the former holder goes on translating them. New connections are this node's own. TCP alone says which are which; of datagrams copies do.
  */
 export class FormerHolders {
   readonly #network: Network
@@ -32,6 +30,7 @@ export class FormerHolders {
   /** Whom this node leads to, by address. */
   readonly #leads = new Map<Address, string>()
   readonly #looking = new Map<Address, NodeJS.Timeout>()
+  readonly #asked = new Map<Address, Promise<boolean>>()
   #members: readonly Member[] = []
   #begun = false
 
@@ -47,7 +46,7 @@ export class FormerHolders {
   /** Leads what is not known here to a node. One that fell silent is led to while it can be reached: then its clients are better off with a reset. */
   async lead(address: Address, from: string, until: 'for good' | 'while it is reachable' = 'for good'): Promise<void> {
     const family = familyOf(address)
-    const via = this.#members.find(({ name }) => name === from)?.addresses.find((one) => familyOf(one) === family)
+    const via = this.#gateway(from, family)
     if (via === undefined || from === this.#node) return
     await this.#begin()
     const mark = `0x${(movedMark.base + this.#lead(from, family, via)).toString(16)}`
@@ -70,6 +69,44 @@ export class FormerHolders {
     if (until === 'while it is reachable') this.#look(via)
   }
 
+  /** Whether the kernel of a node answers as a neighbour, whatever became of its agent. */
+  answers(node: string, family: Family): Promise<boolean> {
+    const via = this.#gateway(node, family)
+    if (via === undefined) return Promise.resolve(false)
+    const asked = this.#asked.get(via) ?? this.#ask(via).finally(() => this.#asked.delete(via))
+    this.#asked.set(via, asked)
+    return asked
+  }
+
+  async #ask(via: Address): Promise<boolean> {
+    const find = () => this.#network.neighbours().find(({ address }) => address === via)
+    const known = find()
+    if (known?.mac === undefined) return false
+    this.#network.setNeighbour({ ...known, state: 'probe' })
+    const end = performance.now() + answerMs
+    for (;;) {
+      if (find()?.state === 'reachable') return true
+      if (performance.now() > end) return false
+      await pause(2)
+    }
+  }
+
+  /** Leads flows of datagrams to a node that is led to, which made them: nothing in a datagram says that. */
+  leadFlows(node: string, flows: Iterable<Flow>): void {
+    const number = this.#numbers.get(node)
+    if (number === undefined) return
+    for (const flow of flows) {
+      const { original, ...rest } = connectionOf(flow)
+      const reply = {
+        source: original.destination,
+        sourcePort: original.destinationPort,
+        destination: original.source,
+        destinationPort: original.sourcePort,
+      }
+      place(this.#network, { ...rest, original, reply, mark: movedMark.base + number })
+    }
+  }
+
   /** The node to which this one leads has the address again: what neither knows would go to and fro. */
   async hasOwner(address: Address, node: string | undefined): Promise<void> {
     if (node !== undefined && this.#leads.get(address) === node) await this.#end(address)
@@ -78,6 +115,10 @@ export class FormerHolders {
   close(): void {
     for (const timer of this.#looking.values()) clearInterval(timer)
     this.#looking.clear()
+  }
+
+  #gateway(node: string, family: Family): Address | undefined {
+    return this.#members.find(({ name }) => name === node)?.addresses.find((one) => familyOf(one) === family)
   }
 
   async #end(address: Address): Promise<void> {
@@ -98,9 +139,22 @@ export class FormerHolders {
       clearInterval(timer)
       this.#looking.delete(via)
       const node = this.#members.find(({ addresses }) => addresses.includes(via))?.name
-      for (const [address, to] of this.#leads) if (isGone && to === node) this.#end(address).catch(() => undefined)
+      if (isGone && node !== undefined) this.#giveUp(node)
     }, lookMs).unref()
     this.#looking.set(via, timer)
+  }
+
+  #giveUp(node: string): void {
+    for (const [address, to] of this.#leads) if (to === node) this.#end(address).catch(() => undefined)
+    const number = this.#numbers.get(node)
+    if (number === undefined) return
+    for (const connection of this.#network.connections({ mark: movedMark.base + number })) {
+      try {
+        this.#network.deleteConnection(connection)
+      } catch (error) {
+        if (!(error instanceof HostError)) throw error
+      }
+    }
   }
 
   /** Forgets what a former run of this node was leading where: numbers may mean other nodes now. */
@@ -133,87 +187,5 @@ export class FormerHolders {
     const mark = movedMark.base + number
     if (!isThere) this.#network.addRule({ family, priority: rulePriority, table, mark, markMask: 0xffff_ffff })
     return number
-  }
-}
-
-function setsOf(family: Family): { readonly former: SetDeclaration; readonly self: SetDeclaration } {
-  const key = [words[family].type]
-  return {
-    former: {
-      name: 'former',
-      key,
-      value: ['mark'],
-      flags: ['timeout'],
-      comment: 'address : mark of the node that had it before',
-    },
-    self: { name: 'self', key, value: [words[family].type], comment: 'address : itself' },
-  }
-}
-
-function createTable(family: Family): Operation[] {
-  const at = { family: words[family].family, table: movedTable }
-  const { former, self } = setsOf(family)
-  const chain = (name: string, type: 'filter' | 'nat', priority: number): Operation => ({
-    kind: 'add-chain',
-    ...at,
-    chain: { name, hook: { type, hook: 'prerouting', priority, policy: 'accept' } },
-  })
-  return [
-    { kind: 'add-table', ...at, comment: 'connections of before a planned move of an external address' },
-    { kind: 'add-set', ...at, set: former },
-    { kind: 'add-set', ...at, set: self },
-    // Behind conntrack (-200), which knows what is new here, and before the tables that translate (-100).
-    chain('lead', 'filter', -150),
-    chain('keep', 'nat', -101),
-    ...leadRules(family).map((rule): Operation => ({ kind: 'add-rule', ...at, chain: 'lead', rule })),
-    { kind: 'add-rule', ...at, chain: 'keep', rule: keepRule(family) },
-  ]
-}
-
-const mark: Expression = { kind: 'meta', key: 'mark' }
-const connectionMark: Expression = { kind: 'ct', key: 'mark' }
-
-function isLed(of: Expression): Statement {
-  const left: Expression = { kind: 'bitwise', of, mask: movedMark.mask, xor: 0 }
-  return { kind: 'match', left, operator: '==', right: `0x${movedMark.base.toString(16)}` }
-}
-
-function leadRules(family: Family): Rule[] {
-  const destination: Expression = { kind: 'payload', field: words[family].destination }
-  const state = (right: string | { of: readonly string[] }): Statement => {
-    return { kind: 'match', left: { kind: 'ct', key: 'state' }, operator: '==', right }
-  }
-  // What begins in the middle is new to conntrack, or invalid where it may not pick connections up (nf_conntrack_tcp_loose=0).
-  const isUnknown = state({ of: ['new', 'invalid'] })
-  const isTcp: Statement = { kind: 'match', left: { kind: 'meta', key: 'l4proto' }, operator: '==', right: 'tcp' }
-  const begins: Statement = {
-    kind: 'match',
-    left: { kind: 'payload', field: 'tcp flags' },
-    operator: '==',
-    right: 'syn',
-  }
-  return [
-    {
-      comment: 'led before',
-      statements: [isLed(connectionMark), { kind: 'set', target: 'meta mark', value: connectionMark }],
-    },
-    { statements: [isUnknown, isTcp, begins, { kind: 'verdict', verdict: { kind: 'return' } }] },
-    {
-      comment: 'made at the former holder',
-      statements: [
-        isUnknown,
-        isTcp,
-        { kind: 'set', target: 'meta mark', value: { kind: 'lookup', key: destination, map: 'former' } },
-      ],
-    },
-    { statements: [state('new'), isLed(mark), { kind: 'set', target: 'ct mark', value: mark }] },
-  ]
-}
-
-/** A translation into itself is one, so that no later chain makes another. */
-function keepRule(family: Family): Rule {
-  const key: Expression = { kind: 'payload', field: words[family].destination }
-  return {
-    statements: [isLed(mark), { kind: 'dnat', family, to: { kind: 'lookup', key, map: 'self' }, withPort: false }],
   }
 }

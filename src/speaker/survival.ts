@@ -1,4 +1,4 @@
-import type { Address } from '../addr/index.ts'
+import { type Address, familyOf } from '../addr/index.ts'
 import type { Log } from '../agent/index.ts'
 import type { Host, Namespace } from '../host/index.ts'
 import type { Node } from '../objects/index.ts'
@@ -24,6 +24,8 @@ export interface SurvivalOptions {
 export class Survival {
   readonly #options: SurvivalOptions
   readonly #former: FormerHolders
+  /** What tells one time that an address is held from the next. */
+  readonly #turns = new Map<Address, object>()
   #standby: StandbyHandle | undefined
   #configText = ''
 
@@ -61,16 +63,27 @@ export class Survival {
 
   /** This node answers for the address. `from` held it until it was not heard any more. */
   async taken(address: Address, from: string | undefined): Promise<void> {
+    const turn = {}
+    this.#turns.set(address, turn)
+    void this.#standby?.hold(address)
     try {
-      // Its kernel may still translate, whatever became of its agent. Before unknown segments pass.
-      if (from !== undefined) await this.#former.lead(address, from, 'while it is reachable')
+      // Before what is not known here passes.
+      if (from !== undefined) await this.#lead(address, from)
     } finally {
-      await this.#standby?.take(address)
+      if (this.#turns.get(address) === turn) await this.#standby?.take(address)
     }
+  }
+
+  /** The kernel of one that is not heard may still translate, whatever became of its agent. */
+  async #lead(address: Address, from: string): Promise<void> {
+    const lives = this.#former.answers(from, familyOf(address))
+    await this.#former.lead(address, from, 'while it is reachable')
+    if (await lives) this.#former.leadFlows(from, (await this.#standby?.leftBehind(address)) ?? [])
   }
 
   /** `to`: who gets it, in a planned move. */
   async lost(address: Address, to: string | undefined): Promise<void> {
+    this.#turns.delete(address)
     await this.#standby?.lose(address, to !== undefined)
   }
 

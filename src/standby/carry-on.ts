@@ -29,7 +29,7 @@ export function carryOn(
     const key = keyOf(flow)
     if (isSame(copy?.get(key), flow)) there.set(key, flow)
     else {
-      forget(network, flow)
+      forget(network, connectionOf(flow))
       stale.set(flow.address, (stale.get(flow.address) ?? 0) + 1)
     }
   }
@@ -41,18 +41,25 @@ export function carryOn(
   return taken
 }
 
+type NewConnection = Parameters<Network['addConnection']>[0]
+
 /** False when the kernel does not take the connection. */
 export function carryOne(network: Network, flow: Flow): boolean {
+  return place(network, connectionOf(flow))
+}
+
+/** Puts an entry into conntrack, in place of whatever has one of its directions; false when the kernel does not take it. */
+export function place(network: Network, connection: NewConnection): boolean {
   for (let tries = 0; tries < maximumTries; tries++) {
-    if (tryAdd(network, connectionOf(flow))) return true
+    if (tryAdd(network, connection)) return true
     // Its directions are in use: the client's last segments were taken for a beginning, or the endpoint is a pod of this node, where they came
     // from the former holder. A client that goes on sending may be faster.
-    forget(network, flow)
+    forget(network, connection)
   }
   return false
 }
 
-function tryAdd(network: Network, connection: ReturnType<typeof connectionOf>): boolean {
+function tryAdd(network: Network, connection: NewConnection): boolean {
   try {
     network.addConnection(connection)
     return true
@@ -67,7 +74,7 @@ function tryAdd(network: Network, connection: ReturnType<typeof connectionOf>): 
  * entries may. They get one of their own, because a node may be told to take no segment for a beginning (nf_conntrack_tcp_loose).
  */
 export function handOver(network: Network, flow: Flow): void {
-  forget(network, flow)
+  forget(network, connectionOf(flow))
   tryAdd(network, arrival(flow))
 }
 
@@ -84,9 +91,8 @@ function arrival(flow: Flow): ReturnType<typeof connectionOf> {
   return { ...rest, original, reply }
 }
 
-/** Deletes whatever entries have one of the flow's directions. */
-function forget(network: Network, flow: Flow): void {
-  const { family, protocol, original, reply } = connectionOf(flow)
+/** Deletes whatever entries have one of the connection's directions. */
+function forget(network: Network, { family, protocol, original, reply }: NewConnection): void {
   for (const direction of [original, reply]) {
     try {
       network.deleteConnection({ family, protocol, original: direction })

@@ -3,7 +3,7 @@ import type { Connection } from '../host/index.ts'
 import { IPS_ASSURED, IPS_SEEN_REPLY } from '../netlink/index.ts'
 
 const tcp = 6
-const udp = 17
+export const udp = 17
 /** TCP states in which a connection has something left to live for; conntrack(8)'s words. */
 const living = new Set(['ESTABLISHED', 'FIN_WAIT', 'CLOSE_WAIT'])
 

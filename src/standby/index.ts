@@ -1,3 +1,5 @@
+export { place } from './carry-on.ts'
 export type { Cared, StandbyState } from './contract.ts'
+export { connectionOf, type Flow } from './flow.ts'
 export { type StandbyHandle, startStandby } from './standby-handle.ts'
 export { standbyTable } from './tables.ts'

@@ -3,6 +3,7 @@ import type { Address } from '../addr/index.ts'
 import { openHost } from '../host/index.ts'
 import { startThread } from '../memory/index.ts'
 import type { StandbyConfig, StandbyOptions, StandbyState } from './contract.ts'
+import type { Flow } from './flow.ts'
 import { Standby } from './standby.ts'
 import type { Call, FromThread, PlainOptions, ToThread } from './standby-thread.ts'
 
@@ -11,7 +12,9 @@ export interface StandbyHandle {
   configure(config: StandbyConfig): Promise<unknown>
   setOwners(owners: ReadonlyMap<Address, string>): Promise<unknown>
   prepare(address: Address, from: string): Promise<unknown>
+  hold(address: Address): Promise<unknown>
   take(address: Address): Promise<unknown>
+  leftBehind(address: Address): Promise<readonly Flow[]>
   lose(address: Address, isPlanned: boolean): Promise<unknown>
   state(): Promise<StandbyState>
   close(): Promise<void>
@@ -38,8 +41,15 @@ class StandbyHere implements StandbyHandle {
   prepare(address: Address, from: string): Promise<void> {
     return this.#standby.prepare(address, from)
   }
+  hold(address: Address): Promise<void> {
+    this.#standby.hold(address)
+    return Promise.resolve()
+  }
   take(address: Address): Promise<void> {
     return this.#standby.take(address)
+  }
+  leftBehind(address: Address): Promise<readonly Flow[]> {
+    return Promise.resolve(this.#standby.leftBehind(address))
   }
   lose(address: Address, isPlanned: boolean): Promise<void> {
     return this.#standby.lose(address, isPlanned)
@@ -84,8 +94,14 @@ class StandbyThread implements StandbyHandle {
   prepare(address: Address, from: string): Promise<unknown> {
     return this.#ask({ kind: 'prepare', address, from })
   }
+  hold(address: Address): Promise<unknown> {
+    return this.#ask({ kind: 'hold', address })
+  }
   take(address: Address): Promise<unknown> {
     return this.#ask({ kind: 'take', address })
+  }
+  async leftBehind(address: Address): Promise<readonly Flow[]> {
+    return ((await this.#ask({ kind: 'leftBehind', address })) ?? []) as readonly Flow[]
   }
   lose(address: Address, isPlanned: boolean): Promise<unknown> {
     return this.#ask({ kind: 'lose', address, isPlanned })

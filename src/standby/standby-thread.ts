@@ -9,7 +9,7 @@ export type Call =
   | { readonly kind: 'configure'; readonly config: StandbyConfig }
   | { readonly kind: 'owners'; readonly owners: ReadonlyMap<Address, string> }
   | { readonly kind: 'prepare'; readonly address: Address; readonly from: string }
-  | { readonly kind: 'take'; readonly address: Address }
+  | { readonly kind: 'hold' | 'take' | 'leftBehind'; readonly address: Address }
   | { readonly kind: 'lose'; readonly address: Address; readonly isPlanned: boolean }
   | { readonly kind: 'state' | 'close' }
 
@@ -39,8 +39,12 @@ if (port !== null) {
         return standby.setOwners(call.owners)
       case 'prepare':
         return standby.prepare(call.address, call.from)
+      case 'hold':
+        return standby.hold(call.address)
       case 'take':
         return standby.take(call.address)
+      case 'leftBehind':
+        return standby.leftBehind(call.address)
       case 'lose':
         return standby.lose(call.address, call.isPlanned)
       case 'state':

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Address, parseAddress, parsePrefix } from '../addr/index.ts'
 import type { Host, Namespace } from '../host/index.ts'
 import { makeNamespaces } from '../host/testing.ts'
-import { connectionOf, type Flow } from './flow.ts'
+import { connectionOf, type Flow, keyOf } from './flow.ts'
 import { Standby } from './standby.ts'
 
 const address = parseAddress('192.0.2.100')
@@ -101,6 +101,9 @@ test('a standby knows what there was, what began and what ended; the address and
   begin(b, [{ ...flowOf(1003, '10.244.3.9'), sourcePort: 7 }])
   // Another one is of a time when this node had the address.
   begin(b, [flowOf(2000)])
+  // Who holds it may be told before its connections are carried on.
+  b.standby.hold(address)
+  await b.standby.setOwners(new Map([[address, 'b']]))
   await b.standby.take(address)
   assert.deepEqual(portsAt(b), [1001, 1003])
   assert.deepEqual(b.namespace.network.connections().find(({ original }) => original.sourcePort === 1003)?.reply, {
@@ -118,17 +121,20 @@ test('in a planned move the former holder’s own pods go on too, by the next; i
   if (rig === undefined) return
   const { a, b } = rig
   const own = flowOf(1001, '10.244.0.7')
-  begin(a, [own, flowOf(1002)])
-  await until('known', () => copied(b) === 2)
+  const ownFlow = { ...flowOf(1003, '10.244.0.7'), protocol: 17, timeoutSeconds: 30 }
+  begin(a, [own, flowOf(1002), ownFlow])
+  await until('known', () => copied(b) === 3)
+  assert.deepEqual(b.standby.leftBehind(address).map(keyOf), [keyOf(ownFlow)], 'TCP tells by itself')
   await b.standby.take(address)
   assert.deepEqual(portsAt(b), [1002], 'it is led to the former holder')
   await b.standby.lose(address, false)
   await b.standby.prepare(address, 'a')
   await a.standby.lose(address, true)
   await b.standby.take(address)
-  assert.deepEqual(portsAt(b), [1001, 1002])
+  assert.deepEqual(portsAt(b), [1001, 1002, 1003])
   assert.deepEqual(portsAt(a), [1002])
-  assert.deepEqual(portsAt(a, own.endpoint), [own.sourcePort], 'it arrives from the next holder')
+  const arriving = [own, ownFlow].map(({ sourcePort }) => sourcePort)
+  assert.deepEqual(portsAt(a, own.endpoint), arriving, 'they arrive from the next holder')
 })
 
 test('a standby that was cut off, or is new, is told everything anew; one with another key nothing', {

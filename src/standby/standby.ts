@@ -3,7 +3,7 @@ import { type Address, contains } from '../addr/index.ts'
 import { carryOn, carryOne, handOver, type Taken } from './carry-on.ts'
 import type { Cared, StandbyConfig, StandbyOptions, StandbyState } from './contract.ts'
 import { Copies } from './copies.ts'
-import type { Flow } from './flow.ts'
+import { type Flow, udp } from './flow.ts'
 import { Ledger } from './ledger.ts'
 import type { Message } from './message.ts'
 import { Publisher } from './publisher.ts'
@@ -34,7 +34,9 @@ export class Standby {
   #cared: ReadonlyMap<Address, Cared> = new Map()
   #config: StandbyConfig = { members: [], addresses: [], podPrefixes: {}, boundPrefixes: [] }
   readonly #timers = new Map<Address, NodeJS.Timeout>()
+  /** Addresses that are held and not carried on yet, and those of them that are about to be. */
   readonly #toTake = new Set<Address>()
+  readonly #ready = new Set<Address>()
   #taking: Promise<void> | undefined
   #refreshing: NodeJS.Immediate | undefined
   #closed = false
@@ -89,13 +91,19 @@ export class Standby {
     await ready
   }
 
-  /** This node answers for the address: its connections go on here. Resolves when the kernel has them. */
-  take(address: Address): Promise<void> {
+  /** This node answers for the address from now on; what is not known of it waits until `take`. */
+  hold(address: Address): void {
     this.#held.add(address)
     this.#lingering.delete(address)
+    this.#toTake.add(address)
+  }
+
+  /** The connections of an address that this node answers for go on here. Resolves when the kernel has them. */
+  take(address: Address): Promise<void> {
+    this.hold(address)
+    this.#ready.add(address)
     // What comes in one burst is carried on together.
     this.#taking ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#carryOn())
-    this.#toTake.add(address)
     return this.#taking
   }
 
@@ -103,7 +111,7 @@ export class Standby {
     this.#taking = undefined
     const begun = performance.now()
     const copies = new Map<Address, ReadonlyMap<string, Flow>>()
-    for (const address of this.#toTake) {
+    for (const address of this.#ready) {
       const copy = this.#cared.has(address) && this.#held.has(address) ? this.#copies.find(address) : undefined
       if (copy === undefined) continue
       // One that did not hand over goes on to translate what its own pods have, if it lives at all.
@@ -118,13 +126,23 @@ export class Standby {
         this.#later(this.#trailing, address)
       }
     }
-    this.#toTake.clear()
+    for (const address of this.#ready) this.#toTake.delete(address)
+    this.#ready.clear()
     await this.#refresh()
+  }
+
+  /** Flows of datagrams that only the address' last holder goes on with: those of its own pods. */
+  leftBehind(address: Address): readonly Flow[] {
+    const copy = this.#copies.find(address)
+    if (copy === undefined) return []
+    return [...copy.flows.values()].filter((flow) => flow.protocol === udp && this.#isPodOf(copy.from, flow))
   }
 
   /** This node does not answer for the address any more. In a planned move the next holder carries everything on. */
   lose(address: Address, isPlanned: boolean): Promise<void> {
     if (!this.#held.delete(address)) return Promise.resolve()
+    this.#toTake.delete(address)
+    this.#ready.delete(address)
     if (isPlanned)
       for (const flow of this.#ledger.flowsOf(address))
         if (this.#isPodOf(this.#options.node, flow)) handOver(this.#options.namespace.network, flow)
