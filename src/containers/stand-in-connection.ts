@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { type Identity, renderIdentity } from './identity.ts'
 import { sniff } from './sniff.ts'
 import { seenBy, serveHttp1 } from './stand-in-http.ts'
@@ -24,10 +25,14 @@ export function serveConnection(socket: Socket, context: StandInContext, secure 
   }
   const { identity, log } = context
   const identification = renderIdentity(identity, seen)
-  const timer = setTimeout(() => {
-    log(`tcp ${seen.port} silent client ${seen.clientAddress}`)
-    socket.write(identification)
-  }, silenceMs)
+  // Whoever has agreed on HTTP by ALPN speaks first, however long that takes.
+  const isHttp = socket instanceof TLSSocket && typeof socket.alpnProtocol === 'string'
+  const timer = isHttp
+    ? undefined
+    : setTimeout(() => {
+        log(`tcp ${seen.port} silent client ${seen.clientAddress}`)
+        socket.write(identification)
+      }, silenceMs)
   let start: Buffer<ArrayBufferLike> = Buffer.alloc(0)
   const decide = (): void => {
     const chunk: Buffer | null = socket.read()

@@ -22,6 +22,8 @@ export function serveHttp2(socket: Socket, connection: Connection): void {
     server.on('stream', answer)
     server.on('sessionError', () => undefined)
   }
+  // A session of a socket that is gone has no handle, and Node reads on with it.
+  if (socket.destroyed) return
   connections.set(socket, connection)
   server.once('session', (session: ServerHttp2Session) => connections.set(session, connection))
   server.emit('connection', socket)

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { createServer, type Server } from 'node:tls'
 import { type StandInContext, serveConnection } from './stand-in-connection.ts'
 
 /** A certificate with its key, PEM text. */
@@ -9,12 +9,15 @@ export interface ServingCertificate {
 }
 
 let issue: (() => Promise<ServingCertificate>) | undefined
-let secureContext: Promise<SecureContext> | undefined
+let certificate: Promise<ServingCertificate> | undefined
+/** A server of each stand-in: it says when a handshake is over in the way that HTTP/2 asks for. */
+let servers = new WeakMap<StandInContext, Server>()
 
 /** Says where stand-ins get their certificate from; it is asked for once, at the first TLS client. */
 export function setCertificateSource(source: () => Promise<ServingCertificate>): void {
   issue = source
-  secureContext = undefined
+  certificate = undefined
+  servers = new WeakMap()
 }
 
 /** Terminates TLS on a connection whose ClientHello is in the socket's buffer, and serves what comes inside. */
@@ -23,12 +26,17 @@ export async function serveTls(socket: Socket, context: StandInContext): Promise
     socket.destroy()
     return
   }
-  secureContext ??= issue().then((certificate) => createSecureContext(certificate))
-  const secure = new TLSSocket(socket, {
-    isServer: true,
-    secureContext: await secureContext,
-    ALPNProtocols: ['h2', 'http/1.1'],
-  })
-  secure.on('error', () => socket.destroy())
-  secure.once('secure', () => serveConnection(secure, context, true))
+  certificate ??= issue()
+  const issued = await certificate
+  if (!socket.destroyed) serverOf(context, issued).emit('connection', socket)
+}
+
+function serverOf(context: StandInContext, { cert, key }: ServingCertificate): Server {
+  const known = servers.get(context)
+  if (known !== undefined) return known
+  const server = createServer({ cert, key, ALPNProtocols: ['h2', 'http/1.1'] })
+  server.on('secureConnection', (secure) => serveConnection(secure, context, true))
+  server.on('tlsClientError', (_, secure) => secure.destroy())
+  servers.set(context, server)
+  return server
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
 import { Socket } from 'node:net'
 import { after, before, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { parseAddress } from '../addr/index.ts'
 import { createAuthority, issueCertificate } from '../apiserver/index.ts'
@@ -130,6 +132,19 @@ test('TLS on the same port, with ALPN', async () => {
   assert.match(await talk(socket, 'GET / HTTP/1.1\r\nhost: web\r\n\r\n', /tls: true/), /^HTTP\/1\.1 200 /)
   assert.equal(socket.alpnProtocol, 'http/1.1')
   socket.destroy()
+})
+
+test('HTTP/2 inside TLS, also for a client that takes its time', async () => {
+  const tls = connectTls({ socket: dial(), rejectUnauthorized: false, ALPNProtocols: ['h2'] })
+  await once(tls, 'secureConnect')
+  // Longer than a silent client waits for a server that speaks first.
+  await delay(400)
+  const session = connectHttp2('https://stand-in', { createConnection: () => tls })
+  const stream = session.request({ ':path': '/hello' })
+  const [head] = (await once(stream, 'response')) as [{ ':status': number; 'x-pod': string }]
+  assert.deepEqual([head[':status'], head['x-pod']], [200, 'web-1'])
+  assert.match(await talk(stream, '', /tls: true/), /protocol: HTTP\/2\n/)
+  session.destroy()
 })
 
 const line = /^pod shop\/web-1 node node-1 container c image nginx address 127\.0\.0\.1:8080 client 127\.0\.0\.1:\d+\n$/
