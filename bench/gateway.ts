@@ -6,23 +6,33 @@ import type { GatewayRig } from '../src/proxy/rig.fixture.ts'
 import { chain } from './gateway/chain.ts'
 import { costs } from './gateway/costs.ts'
 import { handshakes } from './gateway/handshakes.ts'
+import { hosts } from './gateway/hosts.ts'
 import { percentile, row } from './gateway/rows.ts'
 import { ingress, name, pathsOf, Stand, services } from './gateway/stand.ts'
 import type { Row } from './row.ts'
 
 /**
- * What a request costs a gateway beside HAProxy configurations written by hand for the same routes and beside a Node proxy; how soon a
+ * What a request costs a gateway beside HAProxy configurations written by hand for the same routes, beside nginx and a Node proxy; how soon a
  * route and an endpoint serve, and what the agent needs for it; what fails while both change. Load comes from h2load, in a namespace beyond the node's.
  */
-export async function* bench(): AsyncIterable<Row> {
+export async function* bench(only: readonly string[] = []): AsyncIterable<Row> {
+  const unknown = only.find((part) => !Object.hasOwn(parts, part))
+  if (unknown !== undefined)
+    throw new Error(`no part is called ${unknown}; there are: ${Object.keys(parts).join(', ')}`)
   const lacking = ['h2load', 'haproxy'].filter((program) => spawnSync(program, ['-v']).error !== undefined)
   if (lacking.length > 0) throw new Error(`${lacking.join(', ')} must be installed (Debian: nghttp2-client, haproxy)`)
-  for (const routes of [10, 10_000]) yield* costs(routes)
-  yield* handshakes()
-  yield* changes(3000)
-  yield* chain('Ingress', 3000)
-  yield* chain('HTTPRoute', 5000)
-  yield* underLoad()
+  for (const [name, part] of Object.entries(parts)) if (only.length === 0 || only.includes(name)) yield* part()
+}
+
+const parts = {
+  'costs-10': () => costs(10),
+  'costs-10000': () => costs(10_000),
+  handshakes,
+  hosts,
+  changes: () => changes(3000),
+  ingresses: () => chain('Ingress', 3000),
+  routes: () => chain('HTTPRoute', 5000),
+  load: underLoad,
 }
 
 const newServices = 250

@@ -12,6 +12,7 @@ const rounds = 8
 export async function* costs(routes: number): AsyncIterable<Row> {
   await using stand = await Stand.open()
   await stand.serve(routes)
+  const nginx = await stand.nginx(routes, 8084)
   const proxies: Contender[] = [
     {
       title: 'Plumb',
@@ -23,6 +24,7 @@ export async function* costs(routes: number): AsyncIterable<Row> {
     { title: 'by hand, the same duties', ...(await stand.byHand('full', routes, 8080)) },
     { title: 'by hand, X-Forwarded-For and a log', ...(await stand.byHand('logged', routes, 8083)) },
     { title: 'by hand, bare', ...(await stand.byHand('bare', routes, 8081)) },
+    ...(nginx === undefined ? [] : [{ title: 'nginx', ...nginx }]),
     { title: 'Node proxy', ...(await stand.nodeProxy(routes, 8082)) },
   ]
   for (const scheme of ['http', 'https'] as const) {

@@ -1,7 +1,7 @@
-import type { ChildProcess } from 'node:child_process'
+import { type ChildProcess, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Namespace, spawnIn } from '../../src/host/index.ts'
 import type { KubeObject } from '../../src/objects/index.ts'
@@ -123,6 +123,50 @@ export class Stand {
     ]
     const child = await this.#haproxy(title, this.gateway.rig.node, lines.join('\n'))
     return { pids: () => treeOf(child.pid!), http: port, https: port + 1000, config: directory }
+  }
+
+  /** Routes, an id for each request, forwarded headers, a log in a file, connections to pods that are kept. Undefined where it is not installed. */
+  async nginx(routes: number, port: number): Promise<Omit<Contender, 'title'> | undefined> {
+    if (spawnSync('nginx', ['-v']).error !== undefined) return undefined
+    const directory = join(this.directory, 'nginx')
+    this.makeDirectory(directory)
+    const pem = join(directory, 'bench.pem')
+    writeFileSync(pem, this.#pem)
+    const [{ addresses }] = this.gateway.rig.backends
+    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    const forwarded = { for: '$remote_addr', proto: '$scheme', port: '$server_port', host: '$http_host' }
+    const lines = [
+      `daemon off; worker_processes ${availableParallelism()}; pid ${directory}/pid; error_log ${directory}/error.log;`,
+      'events {}',
+      'http {',
+      ` access_log ${directory}/access.log combined buffer=64k;`,
+      ' keepalive_requests 1000000; types_hash_max_size 4096; server_tokens off;',
+      ...temporary.map((one) => ` ${one}_temp_path ${directory}/${one};`),
+      ' proxy_http_version 1.1; proxy_set_header connection ""; proxy_set_header host $http_host;',
+      ' proxy_set_header x-request-id $request_id; proxy_set_header forwarded "";',
+      ...Object.entries(forwarded).map(([of, value]) => ` proxy_set_header x-forwarded-${of} ${value};`),
+      ...services.map(
+        (one) =>
+          ` upstream ${one} { server ${addresses[4]}:${backendPort}; keepalive 64; keepalive_requests 1000000; }`,
+      ),
+      ` server { listen ${port}; listen ${port + 1000} ssl http2; server_name ${name};`,
+      `  ssl_certificate ${pem}; ssl_certificate_key ${pem};`,
+      ...pathsOf(routes).map(
+        (path, at) => `  location ${path} { proxy_pass http://${services[at % services.length]}; }`,
+      ),
+      ' }',
+      '}',
+      '',
+    ]
+    writeFileSync(join(directory, 'nginx.conf'), lines.join('\n'))
+    const child = spawnIn(this.gateway.rig.node, 'nginx', ['-c', join(directory, 'nginx.conf')], { stdio: 'ignore' })
+    this.#children.push(child)
+    for (let tries = 0; tries < 500 && child.exitCode === null; tries++) {
+      if ((await this.load(port, 'http', routes, { requests: 1, clients: 1 }).catch(() => undefined))?.failed === 0)
+        return { pids: () => treeOf(child.pid!), http: port, https: port + 1000 }
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    throw new Error(`nginx does not start: ${readFileSync(join(directory, 'error.log'), 'utf8')}`)
   }
 
   makeDirectory(path: string): void {
