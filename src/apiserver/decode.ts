@@ -2,6 +2,7 @@ import { type CustomKind, isCustom, pruneUnknown } from '../customresources/inde
 import {
   apiVersionOf,
   ConfigMaps,
+  canonicalizeQuantities,
   checkFields,
   errors,
   type FieldCheck,
@@ -60,6 +61,7 @@ export function decodeObject(
     const schema = schemaOf(kind)
     if (schema !== undefined) pruneStruct(value, schema)
   }
+  if (!isCustom(kind)) canonicalizeQuantities(kind, value)
   value.metadata ??= {}
   if (!isRecord(value.metadata)) throw new Refusal(errors.badRequest(`${subject}: metadata is not an object`))
   return value as unknown as KubeObject

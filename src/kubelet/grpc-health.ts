@@ -14,7 +14,7 @@ export function checkHealth(socket: Duplex, authority: string, service: string):
       ':path': '/grpc.health.v1.Health/Check',
       'content-type': 'application/grpc',
       te: 'trailers',
-      'user-agent': 'kube-probe/1.34',
+      'user-agent': 'kube-probe/1.33',
     })
     const chunks: Buffer[] = []
     let grpcStatus: string | undefined

@@ -60,7 +60,7 @@ async function probeHttp(
   const bracketed = address.includes(':') ? `[${address}]` : address
   const target = `${bracketed}:${port}`
   const url = `${secure ? 'https' : 'http'}://${target}${path}`
-  const headers: Record<string, string> = { 'user-agent': 'kube-probe/1.34', accept: '*/*', connection: 'close' }
+  const headers: Record<string, string> = { 'user-agent': 'kube-probe/1.33', accept: '*/*', connection: 'close' }
   for (const { name, value } of get.httpHeaders ?? []) headers[name.toLowerCase()] = value
   headers.host ??= target
   const words = (error?: Error) =>

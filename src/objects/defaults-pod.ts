@@ -29,10 +29,18 @@ interface FullSpec extends PodSpec {
 /** Octal 0644, as the API writes file modes. */
 const fileMode = 0o644
 
-/** Upstream's defaults of a Pod. */
+/** Upstream's `SetDefaults_Pod`: what templates of pods do not get, and then what they do. */
 export function defaultPod(pod: Pod): void {
   pod.spec ??= { containers: [] }
-  defaultPodSpec(pod.spec)
+  const spec = pod.spec as FullSpec
+  spec.enableServiceLinks ??= true
+  defaultPodSpec(spec)
+  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])] as FullContainer[]) {
+    // A limit without a request asks for the limit.
+    const { limits, requests } = container.resources ?? {}
+    if (limits !== undefined) container.resources = { ...container.resources, requests: { ...limits, ...requests } }
+    if (spec.hostNetwork) for (const port of container.ports ?? []) port.hostPort ||= port.containerPort
+  }
 }
 
 /** Upstream's defaults of a template in a workload. */
@@ -43,7 +51,6 @@ export function defaultTemplate(template: PodTemplate | undefined): void {
 /** Upstream's `SetDefaults_PodSpec` and what it embeds. Tolerations and the service account belong to admission. */
 export function defaultPodSpec(given: PodSpec): void {
   const spec = given as FullSpec
-  spec.enableServiceLinks ??= true
   spec.restartPolicy ||= 'Always'
   spec.dnsPolicy ||= 'ClusterFirst'
   spec.securityContext ??= {}
@@ -60,21 +67,15 @@ export function defaultPodSpec(given: PodSpec): void {
     ...(spec.containers ?? []),
     ...(spec.ephemeralContainers ?? []),
   ])
-    defaultContainer(container, spec.hostNetwork === true)
+    defaultContainer(container)
 }
 
-function defaultContainer(container: FullContainer, hostNetwork: boolean): void {
+function defaultContainer(container: FullContainer): void {
   container.imagePullPolicy ||= isLatest(container.image ?? '') ? 'Always' : 'IfNotPresent'
   container.terminationMessagePath ||= '/dev/termination-log'
   container.terminationMessagePolicy ||= 'File'
   container.resources ??= {}
-  // A limit without a request asks for the limit.
-  const { limits, requests } = container.resources
-  if (limits !== undefined) container.resources.requests = { ...limits, ...requests }
-  for (const port of container.ports ?? []) {
-    port.protocol ||= 'TCP'
-    if (hostNetwork && !port.hostPort) port.hostPort = port.containerPort
-  }
+  for (const port of container.ports ?? []) port.protocol ||= 'TCP'
   for (const probe of [container.livenessProbe, container.readinessProbe, container.startupProbe])
     if (probe !== undefined) defaultProbe(probe)
   for (const handler of [container.lifecycle?.postStart, container.lifecycle?.preStop]) defaultHandler(handler)

@@ -43,7 +43,6 @@ export function defaultReplicationController({ spec, metadata }: ReplicationCont
     if (Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels }
   }
   spec.replicas ??= 1
-  spec.minReadySeconds ??= 0
 }
 
 /** Upstream's `SetDefaults_StatefulSet`. */

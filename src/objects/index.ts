@@ -1,3 +1,4 @@
+export { canonicalizeQuantities } from './canonical-quantity.ts'
 export { checkFields, type FieldCheck } from './check-fields.ts'
 export type {
   AdminNetworkPolicy,

@@ -27,7 +27,7 @@ export function validateReachable(field: string, value: string): FieldError[] {
   const address = findAddress(value) as string
   const errors: FieldError[] = []
   if (address === '0.0.0.0' || address === '::')
-    errors.push(invalid(field, value, `may not be unspecified (${JSON.stringify(address)})`))
+    errors.push(invalid(field, value, `may not be unspecified (${address})`))
   if (address.startsWith('127.') || address === '::1')
     errors.push(invalid(field, value, 'may not be in the loopback range (127.0.0.0/8, ::1/128)'))
   if (address.startsWith('169.254.') || /^fe[89ab]/.test(address))

@@ -97,8 +97,8 @@ function validatePorts({ ports = [] }: FullContainer, path: string, scope: PodSc
     if (!containerPort) errors.push(required(`${at}.containerPort`))
     else errors.push(...complaints(`${at}.containerPort`, containerPort, portNumber(containerPort)))
     if (hostPort) errors.push(...complaints(`${at}.hostPort`, hostPort, portNumber(hostPort)))
-    if (scope.hostNetwork && hostPort !== containerPort)
-      errors.push(invalid(`${at}.containerPort`, containerPort, 'must match `hostPort` when `hostNetwork` is true'))
+    if (scope.hostNetwork && hostPort && hostPort !== containerPort)
+      errors.push(invalid(`${at}.hostPort`, hostPort, 'must match `containerPort` when `hostNetwork` is true'))
     if (protocol === '') errors.push(required(`${at}.protocol`))
     else if (!protocols.includes(protocol)) errors.push(notSupported(`${at}.protocol`, protocol, protocols))
   }
