@@ -205,8 +205,14 @@ function conclude(
 function compileHealthCheck({ spec }: Service, ports: readonly PortMeaning[]): HealthCheck | undefined {
   const { type, externalTrafficPolicy, healthCheckNodePort = 0 } = spec
   if (type !== 'LoadBalancer' || externalTrafficPolicy !== 'Local' || healthCheckNodePort === 0) return undefined
+  const { clusterIP = '', clusterIPs = [clusterIP] } = spec
+  const has = (family: Family): boolean => clusterIPs.some((one) => one.includes(':') === (family === 6))
   const count = (family: Family): number => new Set(ports.flatMap((port) => port.localReady(family))).size
-  return { port: healthCheckNodePort, localEndpoints: { 4: count(4), 6: count(6) } }
+  // A balancer may ask a node at its address of a family that the Service does not have.
+  return {
+    port: healthCheckNodePort,
+    localEndpoints: { 4: count(has(4) ? 4 : 6), 6: count(has(6) ? 6 : 4) },
+  }
 }
 
 function transportOf(protocol: ServicePort['protocol']): Transport {

@@ -94,7 +94,7 @@ export interface Drain {
 /** `healthCheckNodePort`: where load balancers ask whether this node has endpoints (KEP-1669). */
 export interface HealthCheck {
   readonly port: number
-  /** Addresses of endpoints of this node that are ready; those that terminate do not count. */
+  /** Addresses of endpoints of this node that are ready; those that terminate do not count. By the family in which is asked; a family that the Service lacks tells of the other. */
   readonly localEndpoints: Readonly<Record<Family, number>>
 }
 

@@ -131,7 +131,10 @@ test('a load balancer that is a proxy connects to node ports, so its address is 
 test('health checks count ready endpoints of this node, not those that terminate', () => {
   const check = { ...local, healthCheckNodePort: 32000 }
   const counted = model(check, [here, there, endpoint(3, ending, 'n1')]).healthCheck
-  assert.deepEqual(counted, { port: 32000, localEndpoints: { 4: 1, 6: 0 } })
+  // The Service has IPv4 alone: at a node's IPv6 address the same is told.
+  assert.deepEqual(counted, { port: 32000, localEndpoints: { 4: 1, 6: 1 } })
+  const both = model({ ...check, clusterIPs: ['10.96.0.1', 'fd00:96::1'] }, [here]).healthCheck
+  assert.deepEqual(both?.localEndpoints, { 4: 1, 6: 0 })
   assert.equal(model(check, [endpoint(3, ending, 'n1')]).healthCheck?.localEndpoints[4], 0)
   assert.equal(model({ healthCheckNodePort: 32000 }, [here]).healthCheck, undefined)
 })
