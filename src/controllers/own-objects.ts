@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { ApiError, type Resource } from '../client/index.ts'
-import { type KubeObject, Secrets } from '../objects/index.ts'
+import { IngressClasses, type KubeObject, Secrets } from '../objects/index.ts'
 import type { Context } from './context.ts'
 import { gatewayResources } from './gateway-objects.ts'
 
@@ -10,6 +10,14 @@ const gatewayClass = {
   kind: 'GatewayClass',
   metadata: { name: 'plumb' },
   spec: { controllerName: 'plumb.network/gateway-controller' },
+} as KubeObject
+
+/** The class of the Ingresses that nodes serve; not the default one, which another controller’s may be. */
+const ingressClass = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'IngressClass',
+  metadata: { name: 'plumb' },
+  spec: { controller: 'plumb.network/gateway' },
 } as KubeObject
 
 /** By which speakers know one another's heartbeats. */
@@ -24,6 +32,7 @@ export function ownObjectsController(context: Context): void {
   const wanted: Readonly<Record<string, { resource: Resource; make(): KubeObject }>> = {
     'secret/plumb-speaker': { resource: Secrets, make: speakerKey },
     'gatewayclass/plumb': { resource: gatewayResources.GatewayClass, make: () => gatewayClass },
+    'ingressclass/plumb': { resource: IngressClasses, make: () => ingressClass },
   }
   const queue = context.queue({
     name: 'own-objects',

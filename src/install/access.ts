@@ -47,9 +47,10 @@ export const controllerRules: readonly Rule[] = [
   rule(['create', 'delete', 'patch', 'update'], [''], 'services'),
   // The index by which a node has its share of egress ports, in an annotation.
   rule(['patch'], [''], 'nodes'),
-  // The key of the speakers, and the class of Gateways.
+  // The key of the speakers, and the classes of Gateways and Ingresses.
   rule(['create'], [''], 'secrets'),
   rule(['create'], ['gateway.networking.k8s.io'], 'gatewayclasses'),
+  rule(['create'], ['networking.k8s.io'], 'ingressclasses'),
   rule(['patch', 'update'], ['', 'gateway.networking.k8s.io', 'networking.k8s.io', 'plumb.network'], '*/status'),
   rule(['patch', 'update'], ['plumb.network'], '*'),
   // What nodes that are gone have told, and what has ended long ago.
