@@ -338,6 +338,12 @@ function canonical(model: GatewayModel): GatewayModel {
   }
 }
 
+/** Of a line for many names one for each; what one asks of clients goes with them. */
+function eachName(line: string): string[] {
+  const [, head = '', names = ''] = /^(\S+(?: \[.*\])?) (.*)$/.exec(line) ?? []
+  return names.includes('!') ? [line] : names.split(' ').map((name) => `${head} ${name}`)
+}
+
 /** What HAProxy holds, changed as commands change it. */
 class Held {
   readonly maps: Map<string, Map<string, string>>
@@ -347,7 +353,7 @@ class Held {
   readonly certificates: Map<string, string>
 
   constructor({ directory, maps, backends, spares, lists, certificates }: LoweredGateway) {
-    this.lists = new Map([...lists].map(([path, lines]) => [path, new Set(lines)]))
+    this.lists = new Map([...lists].map(([path, lines]) => [path, new Set(lines.flatMap(eachName))]))
     const named = new Set([...lists.values()].flat().map((line) => line.split(' ', 1)[0]))
     this.certificates = new Map([...certificates].filter(([path]) => named.has(path)))
     this.maps = new Map(
@@ -385,7 +391,7 @@ class Held {
         this.certificates.set(command.path, command.pem)
         return
       case 'list-certificate':
-        this.lists.get(command.list)!.add(command.line)
+        for (const one of eachName(command.line)) this.lists.get(command.list)!.add(one)
         return
       default:
         assert.fail(command.kind)

@@ -1,21 +1,21 @@
 import type { ObjectKey } from '../cluster/index.ts'
 import { type Line, renderConfig, renderMap, type Section, type Server } from '../haproxy/index.ts'
-import { covers, hostText } from './host.ts'
 import { answeringBackends, lowerBackend, lowerServer } from './lower-backends.ts'
+import { type LoweredCertificates, lowerCertificates } from './lower-certificates.ts'
 import { frame, placeRouter } from './lower-frame.ts'
 import { httpFrontend } from './lower-http.ts'
 import { limitTables } from './lower-limits.ts'
 import { entriesOf, type LoweredMaps, lowerMaps } from './lower-maps.ts'
 import { calledIn, freeSpares, noSpares, type Spares } from './lower-spares.ts'
 import { streamSections } from './lower-stream.ts'
-import { authorityPath, certificatePath, mapPath, type Paths, type Place, pathsIn } from './lower-words.ts'
-import type { BackendModel, Certificate, Entrance, GatewayModel, ListenerModel, ServerModel, Staple } from './model.ts'
+import { authorityPath, mapPath, type Paths, type Place, pathsIn } from './lower-words.ts'
+import type { BackendModel, Entrance, GatewayModel, ServerModel, Staple } from './model.ts'
 import { perObject, perObjectGiven } from './remember.ts'
 import { originsOf, type TlsOrigin } from './tls-origin.ts'
 import { isCrypt } from './users.ts'
 
 /** A gateway in HAProxy's words. What is only in the structure needs a reload, the rest can change while it runs. */
-export interface LoweredGateway {
+export interface LoweredGateway extends LoweredCertificates {
   readonly directory: string
   /** All but those of backends. */
   readonly sections: readonly Section[]
@@ -23,12 +23,6 @@ export interface LoweredGateway {
   readonly backends: readonly LoweredBackend[]
   readonly spares: Spares
   readonly maps: LoweredMaps
-  /** PEM by path. */
-  readonly certificates: ReadonlyMap<string, string>
-  /** By path of the certificate. */
-  readonly staples: ReadonlyMap<string, Staple>
-  /** Which certificate is for which names, one list for each entrance with TLS; the first line is for all other names. */
-  readonly lists: ReadonlyMap<string, readonly string[]>
   /** Read at a reload only: certificates of authorities and the router, by path. */
   readonly files: ReadonlyMap<string, string>
   /** Pods to which TLS is spoken by somebody else, by the socket where HAProxy expects them. */
@@ -84,7 +78,7 @@ export function lowerGateway(
     }),
     spares,
     maps: lowerMaps({ entrances, userLists: model.userLists }, calledIn(spares), since?.before.maps),
-    ...lowerCertificates(tls, model, place),
+    ...lowerCertificates(tls, model, place, before?.lists),
     origins: originsOf(model, serversOf, directory),
     files: new Map([
       [paths.router, placeRouter(router, directory, paths)],
@@ -104,32 +98,10 @@ function frontendsOf(entrance: Entrance, paths: Paths, place: Place): readonly S
   ])
 }
 
-type LoweredCertificates = Pick<LoweredGateway, 'certificates' | 'staples' | 'lists'>
-
-function lowerCertificates(tls: readonly Entrance[], model: GatewayModel, place: Place): LoweredCertificates {
-  const { directory } = place
-  const all: (readonly [path: string, certificate: Pick<Certificate, 'pem' | 'staple'>])[] = [
-    ...tls.map((one) => [defaultPath(directory, one), defaultOf(one, model, place)] as const),
-    ...model.certificates.map((one) => [certificatePath(directory, one.id), one] as const),
-  ]
-  const given = [directory, place.defaultCertificate, ...tls.flatMap(({ id, listeners }) => [id, listeners])]
-  const { certificates, lists } = certified(model.certificates, given, () => ({
-    certificates: new Map(all.map(([path, { pem }]) => [path, pem])),
-    lists: new Map(tls.map((one) => [`${directory}/${one.id}.list`, listLines(one, model, directory)])),
-  }))
-  const staples = new Map(
-    all.flatMap(([path, { staple }]) =>
-      staple !== undefined && staple.expiresMs > place.nowMs ? [[path, staple] as const] : [],
-    ),
-  )
-  return { certificates, staples, lists }
-}
-
 /** Of a backend that is the same nothing is lowered again, nor of its servers. */
 const sectionOf = perObject(lowerBackend)
 const loweredBackends = perObjectGiven<BackendModel, LoweredBackend>()
 const frontends = perObjectGiven<Entrance['listeners'], readonly Section[]>()
-const certified = perObjectGiven<GatewayModel['certificates'], Pick<LoweredGateway, 'certificates' | 'lists'>>()
 const textOf = perObjectGiven<Section, string>()
 
 const noServers: readonly Server[] = []
@@ -181,61 +153,4 @@ const mapFiles = perObjectGiven<LoweredMaps, readonly [string, string][]>()
 
 function renderMaps({ directory, maps }: LoweredGateway): [string, string][] {
   return [...entriesOf(maps, maps.names)].map(([name, entries]) => [mapPath(directory, name), renderMap(entries)])
-}
-
-function defaultPath(directory: string, { id }: Entrance): string {
-  return certificatePath(directory, `default.${id}`)
-}
-
-/** What names get that no line of the list is for: the certificate of the listener for all names, or nobody's. */
-function defaultOf({ listeners }: Entrance, { certificates }: GatewayModel, place: Place) {
-  const id = listeners.find(({ host }) => host.kind === 'any')?.certificates[0]
-  return certificates.find((one) => one.id === id) ?? { pem: place.defaultCertificate }
-}
-
-/** Of several certificates of a listener the first is for all its names, the others for those that are written in them. */
-function listLines(entrance: Entrance, { certificates }: GatewayModel, directory: string): string[] {
-  const { listeners } = entrance
-  const byId = new Map(certificates.map((one) => [one.id, one]))
-  const isAsking = listeners.some(({ clientAuthority }) => clientAuthority !== undefined)
-  const lines = new Map<string, string>()
-  const add = (name: string, path: string, { clientAuthority }: ListenerModel): void => {
-    if (!lines.has(name)) lines.set(name, [path, ...asking(clientAuthority, directory), name].join(' '))
-  }
-  for (const listener of listeners) {
-    const [first] = listener.certificates
-    if (listener.host.kind === 'any' || listener.mode === 'passthrough') continue
-    if (first !== undefined) add(hostText(listener.host), certificatePath(directory, first), listener)
-    else if (isAsking) add(hostText(listener.host), defaultPath(directory, entrance), listener)
-  }
-  for (const listener of listeners) {
-    const { host, certificates: own } = listener
-    for (const id of host.kind === 'any' ? own : own.slice(1)) {
-      const written = (byId.get(id)?.names ?? [])
-        .filter((name) => /^[a-z0-9.*-]+$/.test(name))
-        .filter((name) =>
-          covers(host, name.startsWith('*.') ? { kind: 'suffix', name: name.slice(2) } : { kind: 'exact', name }),
-        )
-      for (const name of written) add(name, certificatePath(directory, id), listener)
-    }
-  }
-  const rest = listeners.find(({ host }) => host.kind === 'any')
-  // Without `!*` the names in it would be taken from the other lines.
-  const byDefault = [defaultPath(directory, entrance), ...asking(rest?.clientAuthority, directory), '!*'].join(' ')
-  return [byDefault, ...(isAsking ? apart(lines) : lines.values())]
-}
-
-/** What a connection for the names of a line is asked. */
-function asking(authority: string | undefined, directory: string): string[] {
-  return authority === undefined ? [] : [`[ca-file ${authorityPath(directory, authority)} verify optional]`]
-}
-
-/** HAProxy would rather take a wildcard's ECDSA than a name's RSA, and with it what the wildcard asks: so wildcards leave out the names that have lines. */
-function apart(lines: ReadonlyMap<string, string>): string[] {
-  const names = [...lines.keys()]
-  return [...lines].map(([name, line]) => {
-    if (!name.startsWith('*.')) return line
-    const own = names.filter((one) => one.endsWith(name.slice(1)) && !one.slice(0, 1 - name.length).includes('.'))
-    return [line, ...own.filter((one) => one !== name).map((one) => `!${one}`)].join(' ')
-  })
 }
