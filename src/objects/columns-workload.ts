@@ -1,3 +1,4 @@
+import { type Autoscaler, autoscalerTargets } from './autoscaler-targets.ts'
 import { ageColumn, integer, nameColumn, text, wide } from './column.ts'
 import { containerImages, containerNames, renderLabels, renderSelector } from './column-text.ts'
 import type { Column } from './contract.ts'
@@ -206,12 +207,7 @@ export const controllerRevisionColumns: readonly Column[] = [
   ageColumn,
 ]
 
-interface Autoscaler extends KubeObject {
-  spec?: { scaleTargetRef?: { kind: string; name: string }; minReplicas?: number; maxReplicas?: number }
-  status?: { currentReplicas?: number }
-}
-
-/** `kubectl get horizontalpodautoscalers`, without metric values: nothing measures them here. */
+/** `kubectl get horizontalpodautoscalers`. */
 export const autoscalerColumns: readonly Column[] = [
   nameColumn,
   text<Autoscaler>(
@@ -219,6 +215,7 @@ export const autoscalerColumns: readonly Column[] = [
     'What is scaled.',
     ({ spec }) => `${spec?.scaleTargetRef?.kind}/${spec?.scaleTargetRef?.name}`,
   ),
+  text<Autoscaler>('Targets', 'What is measured, and what it shall be.', autoscalerTargets),
   text<Autoscaler>('MinPods', 'The fewest pods.', ({ spec }) => String(spec?.minReplicas ?? '<unset>')),
   integer<Autoscaler>('MaxPods', 'The most pods.', ({ spec }) => spec?.maxReplicas ?? 0),
   integer<Autoscaler>('Replicas', 'Pods now.', ({ status }) => status?.currentReplicas ?? 0),

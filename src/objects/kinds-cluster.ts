@@ -2,13 +2,9 @@ import { bindingColumns, createdAtColumns, leaseColumns, storageClassColumns } f
 import { defineKind } from './define-kind.ts'
 import type { KubeObject, Lease } from './types.ts'
 import { validateLease } from './validate-cluster.ts'
+import { type Binding, type Role, validateBinding, validateRole } from './validate-rbac.ts'
 
 const rbac = 'rbac.authorization.k8s.io'
-
-interface Binding extends KubeObject {
-  roleRef?: { apiGroup?: string }
-  subjects?: { kind: string; apiGroup?: string }[]
-}
 
 function defaultBinding({ roleRef, subjects = [] }: Binding): void {
   if (roleRef !== undefined) roleRef.apiGroup ||= rbac
@@ -24,36 +20,39 @@ export const Leases = defineKind<Lease>({
   columns: leaseColumns,
 })
 
-/** Rights within a namespace; stored only. */
-export const Roles = defineKind({
+/** Rights within a namespace. */
+export const Roles = defineKind<Role>({
   group: rbac,
   kind: 'Role',
   plural: 'roles',
   name: 'segment',
+  validate: validateRole,
   columns: createdAtColumns,
 })
 
-/** Who has a Role's rights; stored only. */
+/** Who has a Role's rights. */
 export const RoleBindings = defineKind<Binding>({
   group: rbac,
   kind: 'RoleBinding',
   plural: 'rolebindings',
   name: 'segment',
   defaults: defaultBinding,
+  validate: validateBinding,
   columns: bindingColumns,
 })
 
-/** Rights everywhere; stored only. */
-export const ClusterRoles = defineKind({
+/** Rights everywhere. */
+export const ClusterRoles = defineKind<Role>({
   group: rbac,
   kind: 'ClusterRole',
   plural: 'clusterroles',
   namespaced: false,
   name: 'segment',
+  validate: validateRole,
   columns: createdAtColumns,
 })
 
-/** Who has a ClusterRole's rights; stored only. */
+/** Who has a ClusterRole's rights. */
 export const ClusterRoleBindings = defineKind<Binding>({
   group: rbac,
   kind: 'ClusterRoleBinding',
@@ -61,6 +60,7 @@ export const ClusterRoleBindings = defineKind<Binding>({
   namespaced: false,
   name: 'segment',
   defaults: defaultBinding,
+  validate: validateBinding,
   columns: bindingColumns,
 })
 

@@ -28,6 +28,7 @@ import {
   defaultStatefulSet,
 } from './defaults-workload.ts'
 import { defineKind } from './define-kind.ts'
+import { forbidden } from './field-error.ts'
 import { prepareNewJob, validateJob } from './job.ts'
 import type {
   CronJob,
@@ -197,7 +198,7 @@ export const PodDisruptionBudgets = defineKind<PodDisruptionBudget>({
 })
 
 /** Importance of pods. */
-export const PriorityClasses = defineKind<KubeObject & { preemptionPolicy?: string }>({
+export const PriorityClasses = defineKind<KubeObject & { preemptionPolicy?: string; value?: number }>({
   group: 'scheduling.k8s.io',
   kind: 'PriorityClass',
   plural: 'priorityclasses',
@@ -207,5 +208,10 @@ export const PriorityClasses = defineKind<KubeObject & { preemptionPolicy?: stri
   defaults: (object) => {
     object.preemptionPolicy ??= 'PreemptLowerPriority'
   },
+  // The cluster's own classes are above.
+  validate: ({ metadata, value = 0 }) =>
+    value <= 1_000_000_000 || metadata.name.startsWith('system-')
+      ? []
+      : [forbidden('value', 'maximum allowed value of a user defined priority is 1000000000')],
   columns: priorityClassColumns,
 })
