@@ -79,10 +79,9 @@ function answerGrpc(stream: ServerHttp2Stream, path: string, connection: Connect
   )
   stream.once('wantTrailers', () => stream.sendTrailers(trailers))
   stream.resume()
-  stream.once('end', () => {
-    if (refused) stream.end()
-    else stream.end(path === '/grpc.health.v1.Health/Check' ? healthServing : emptyMessage)
-  })
+  // Clients of such streams, as of reflection, wait for an answer before they end their side.
+  if (refused) stream.end()
+  else stream.once('end', () => stream.end(path === '/grpc.health.v1.Health/Check' ? healthServing : emptyMessage))
 }
 
 const emptyMessage = Buffer.from([0, 0, 0, 0, 0])

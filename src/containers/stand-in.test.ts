@@ -86,7 +86,7 @@ test('a client may ask for a failure', async () => {
 
 test('HTTP/2 with prior knowledge, plain and gRPC, on the same port', async () => {
   const session = connectHttp2('http://web', { createConnection: dial })
-  const read = (headers: Record<string, string>, body: Buffer) =>
+  const read = (headers: Record<string, string>, body: Buffer, staysOpen = false) =>
     new Promise<{ head: Record<string, unknown>; trailers: Record<string, unknown>; bytes: Buffer }>(
       (resolve, reject) => {
         const stream = session.request({ ':path': '/x', ...headers }, { endStream: body.length === 0 })
@@ -102,7 +102,8 @@ test('HTTP/2 with prior knowledge, plain and gRPC, on the same port', async () =
         stream.on('data', (chunk: Buffer) => chunks.push(chunk))
         stream.on('end', () => resolve({ head, trailers, bytes: Buffer.concat(chunks) }))
         stream.on('error', reject)
-        if (body.length > 0) stream.end(body)
+        if (staysOpen) stream.write(body)
+        else if (body.length > 0) stream.end(body)
       },
     )
   const plain = await read({ ':method': 'GET' }, Buffer.alloc(0))
@@ -116,6 +117,7 @@ test('HTTP/2 with prior knowledge, plain and gRPC, on the same port', async () =
   const reflection = await read(
     { ...grpc, ':path': '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo' },
     message,
+    true,
   )
   assert.equal(reflection.trailers['grpc-status'], '12')
   session.destroy()
