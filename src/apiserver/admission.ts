@@ -1,6 +1,6 @@
 import { errors, type Kind, type KubeObject, type Pod, type PodSpec } from '../objects/index.ts'
 import { Refusal } from './refusal.ts'
-import { collectionOf, type Scope } from './scope.ts'
+import { collectionOf, keyOf, type Scope } from './scope.ts'
 import type { Transaction } from './store.ts'
 
 /** Namespaces that cannot be deleted (upstream's NamespaceLifecycle plugin). */
@@ -32,6 +32,8 @@ type AdmittedSpec = PodSpec & {
   priority?: number
   priorityClassName?: string
   preemptionPolicy?: string
+  automountServiceAccountToken?: boolean
+  imagePullSecrets?: readonly object[]
 }
 interface PriorityClass {
   readonly metadata: { readonly name: string }
@@ -46,6 +48,7 @@ export function admitPod(pod: Pod, transaction: Transaction): void {
   if (spec === undefined) return
   spec.serviceAccountName ||= spec.serviceAccount || 'default'
   spec.serviceAccount = spec.serviceAccountName
+  takeAccount(pod, spec, transaction)
   setPriority(pod, spec, transaction)
   for (const key of ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']) {
     const tolerated = spec.tolerations?.some(
@@ -58,6 +61,25 @@ export function admitPod(pod: Pod, transaction: Transaction): void {
       ]
     }
   }
+}
+
+interface Account {
+  readonly automountServiceAccountToken?: boolean
+  readonly imagePullSecrets?: readonly object[]
+}
+
+/** The account must be there, save `default`, which every namespace gets soon; what it says of tokens and images holds for a pod that says nothing. */
+function takeAccount(pod: Pod, spec: AdmittedSpec, transaction: Transaction): void {
+  const { namespace, name } = pod.metadata
+  const account = spec.serviceAccountName ?? ''
+  const found = transaction.find('/serviceaccounts', keyOf(namespace, account))?.value as Account | undefined
+  if (found === undefined && account !== 'default') {
+    const cause = `error looking up service account ${namespace}/${account}: serviceaccount "${account}" not found`
+    throw new Refusal(errors.forbiddenBecause({ group: '', plural: 'pods' }, name, cause))
+  }
+  // Upstream mounts no token then; here the kubelet does, and it sees the pod alone.
+  if (found?.automountServiceAccountToken === false) spec.automountServiceAccountToken ??= false
+  if (found?.imagePullSecrets?.length && !spec.imagePullSecrets?.length) spec.imagePullSecrets = found.imagePullSecrets
 }
 
 const systemClasses: readonly PriorityClass[] = [

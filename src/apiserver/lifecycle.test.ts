@@ -96,6 +96,17 @@ test('a new pod gets its service account, tolerations and priority', async () =>
     [missing.code, missing.body.message],
     [403, 'pods "vip" is forbidden: no PriorityClass with name none was found'],
   )
+  const lost = await client.call('POST', pods, pod('lost', { serviceAccountName: 'none' }))
+  const cause = 'error looking up service account default/none: serviceaccount "none" not found'
+  assert.deepEqual([lost.code, lost.body.message], [403, `pods "lost" is forbidden: ${cause}`])
+  const quiet = {
+    metadata: { name: 'quiet' },
+    automountServiceAccountToken: false,
+    imagePullSecrets: [{ name: 'pull' }],
+  }
+  assert.equal((await client.call('POST', '/api/v1/namespaces/default/serviceaccounts', quiet)).code, 201)
+  const { spec } = (await client.call('POST', pods, pod('quiet', { serviceAccountName: 'quiet' }))).body
+  assert.deepEqual([spec.automountServiceAccountToken, spec.imagePullSecrets], [false, [{ name: 'pull' }]])
   const critical = await client.call('POST', pods, pod('critical', { priorityClassName: 'system-node-critical' }))
   assert.equal(critical.body.spec.priority, 2_000_001_000)
 })
