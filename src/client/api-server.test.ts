@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { connect as connectTcp, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { createAuthority, issueApiServerCertificate, issueCertificate, startApiServer } from '../apiserver/index.ts'
 import { type ConfigMap, ConfigMaps, Deployments, type KubeObject, Services } from '../objects/index.ts'
@@ -21,7 +22,9 @@ function configMap(name: string, data: Record<string, string> = {}): ConfigMap {
 
 describe('against the embedded API server, over HTTPS', () => {
   let client: Client
-  let open: (createSocket?: (host: string, port: number) => Socket) => Client
+  /** Connects to the API server, or to what leads there. */
+  let open: (port?: number) => Client
+  let port: number
   const closers: (() => Promise<void> | void)[] = []
   before(async () => {
     const authority = await createAuthority('plumb-test-ca')
@@ -38,10 +41,10 @@ describe('against the embedded API server, over HTTPS', () => {
       serviceCidrs: ['10.96.0.0/16'],
     })
     closers.push(() => api.close())
-    open = (createSocket) => {
-      const url = `https://127.0.0.1:${api.addresses[0]?.port}`
-      const options = { server: url, ca: authority.cert, cert: admin.cert, key: admin.key, userAgent: 'test' }
-      const opened = connect(createSocket === undefined ? options : { ...options, createSocket })
+    port = api.addresses[0]!.port
+    open = (to = port) => {
+      const server = `https://127.0.0.1:${to}`
+      const opened = connect({ server, ca: authority.cert, cert: admin.cert, key: admin.key, userAgent: 'test' })
       closers.unshift(() => opened.close())
       return opened
     }
@@ -74,12 +77,22 @@ describe('against the embedded API server, over HTTPS', () => {
 
   test('churn while connections are cut: every change is told once and in order', async () => {
     const sockets = new Set<Socket>()
-    const cut = open((host, port) => {
-      const socket = connectTcp(port, host)
+    const relay = createServer((socket) => {
+      const onward = connectTcp(port, '127.0.0.1')
+      for (const [one, other] of [
+        [socket, onward],
+        [onward, socket],
+      ] as const)
+        one
+          .on('error', () => undefined)
+          .on('close', () => other.destroy())
+          .pipe(other)
       sockets.add(socket)
       socket.on('close', () => sockets.delete(socket))
-      return socket
-    })
+    }).listen(0, '127.0.0.1')
+    closers.push(() => void relay.close())
+    await once(relay, 'listening')
+    const cut = open((relay.address() as AddressInfo).port)
     const informer = cut.informer<ConfigMap>(ConfigMaps, { namespace, labelSelector: 'churn=yes' })
     const told = new Map<string, ConfigMap>()
     let changes = 0

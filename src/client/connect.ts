@@ -14,9 +14,10 @@ import { openTransport } from './transport.ts'
 export function connect(options: ConnectOptions): Client {
   const transport = openTransport(findCredentials(options), options)
   const rest = openRest(transport)
-  const reachability = new Reachability(transport.ask, transport.renew, options.silentMs)
+  const reachability = new Reachability(transport.probes, transport.renew, options.silentMs)
   const shared = new Map<string, SharedInformer<KubeObject>>()
   const stops = new Set<() => void>()
+  let closed = false
 
   const share = (resource: Resource, { optional = false, ...selection }: InformerOptions) => {
     const { group, version, plural } = resource
@@ -47,12 +48,14 @@ export function connect(options: ConnectOptions): Client {
       return informer
     },
     async exec(command) {
+      if (closed) throw new Error('the client is closed')
       const running = await execInPod(transport, command)
       stops.add(running.close)
       void running.ended.then(() => stops.delete(running.close))
       return running
     },
     close() {
+      closed = true
       for (const stop of [...stops]) stop()
       reachability.close()
       transport.close()

@@ -1,5 +1,3 @@
-import type { Socket } from 'node:net'
-
 /** Where an API server is and how to prove who is asking. Certificates and keys are PEM text. */
 export interface Credentials {
   /** `https://172.30.0.2:6443`, with an optional path prefix. */
@@ -35,8 +33,6 @@ export interface ConnectOptions {
   readonly timeoutMs?: number
   /** Concurrent requests, watches apart. Default 32. */
   readonly maxConnections?: number
-  /** Makes the TCP connection, for a socket that belongs to another network namespace. */
-  readonly createSocket?: (host: string, port: number) => Socket
   /** A watch that has shown itself to send bookmarks is cut after so long a silence. Default 150,000 ms. */
   readonly stallMs?: number
   /** A server that watches have not heard of for so long is asked whether it is there. Default 5000 ms. */

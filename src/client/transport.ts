@@ -1,7 +1,7 @@
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
-import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
 import type { ConnectOptions, Credentials } from './connection.ts'
+import type { Probes } from './reachability.ts'
 
 /** A whole answer. */
 export interface Answer {
@@ -18,8 +18,7 @@ export interface Transport {
   stream(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<IncomingMessage>
   /** A WebSocket that is about to open, on a connection of its own. */
   upgrade(path: string, protocols: readonly string[]): Promise<WebSocket>
-  /** Resolves with any answer of the server at all within the time. */
-  ask(timeoutMs: number): Promise<void>
+  readonly probes: Probes
   /** The server can be reached again: requests that have waited for longer fail, and no connection of before is used again. */
   renew(agedMs: number): void
   close(): void
@@ -30,17 +29,19 @@ export function openTransport(credentials: Credentials, options: ConnectOptions)
   const url = new URL(credentials.server)
   const secure = url.protocol === 'https:'
   const make = secure ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http')
-  const agent = openAgent(credentials, options, secure, url, options.maxConnections ?? 32)
-  const watchAgent = openAgent(credentials, options, secure, url, Number.POSITIVE_INFINITY)
-  const askAgent = openAgent(credentials, options, secure, url, 1)
+  const agent = openAgent(credentials, secure, options.maxConnections ?? 32)
+  const watchAgent = openAgent(credentials, secure, Number.POSITIVE_INFINITY)
+  const askAgent = openAgent(credentials, secure, 1)
   const waiting = new Map<ClientRequest, { readonly path: string; readonly begun: number }>()
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port)
   const prefix = url.pathname.replace(/\/$/, '')
   const timeoutMs = options.timeoutMs ?? 60_000
 
   const start = (method: string, path: string, headers: Record<string, string>, more: RequestOptions): ClientRequest =>
     make.request({
-      host: url.hostname.replace(/^\[|\]$/g, ''),
-      port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
+      host,
+      port,
       method,
       path: prefix + path,
       headers: { host: url.host, 'user-agent': options.userAgent, ...authorization(credentials), ...headers },
@@ -93,18 +94,19 @@ export function openTransport(credentials: Credentials, options: ConnectOptions)
         perMessageDeflate: false,
       })
     },
-    ask: (askMs) =>
-      new Promise((resolve, reject) => {
-        const request = start('GET', '/version', {}, { agent: askAgent })
-        const late = setTimeout(() => request.destroy(timeoutError('GET', '/version', askMs)), askMs)
-        request.on('close', () => clearTimeout(late))
-        request.on('error', reject)
-        request.on('response', (response) => {
-          response.resume().on('error', () => undefined)
-          resolve()
-        })
-        request.end()
-      }),
+    probes: {
+      ask: (signal) =>
+        new Promise((resolve, reject) => {
+          const request = start('GET', '/version', {}, { agent: askAgent, signal })
+          request.on('error', reject)
+          request.on('response', (response) => {
+            response.resume().on('error', () => undefined)
+            resolve()
+          })
+          request.end()
+        }),
+      reach: (withinMs) => handshake(host, port, withinMs),
+    },
     renew(agedMs) {
       const now = performance.now()
       for (const [request, { path, begun }] of waiting)
@@ -126,43 +128,20 @@ export async function collect(response: IncomingMessage): Promise<Answer> {
   return { code: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }
 }
 
-function openAgent(
-  credentials: Credentials,
-  options: ConnectOptions,
-  secure: boolean,
-  url: URL,
-  maxSockets: number,
-): Agent {
+function openAgent(credentials: Credentials, secure: boolean, maxSockets: number): Agent {
   // libuv probes each second once keepAliveMsecs have passed, so a peer that vanished is noticed in about 25 s.
   // All connections of a busy moment are kept for the next one: a handshake costs more than most requests.
   const shared = { keepAlive: true, keepAliveMsecs: 15_000, maxSockets, maxFreeSockets: 32 }
-  const { createSocket } = options
-  const connect = (host: string, port: number) => {
-    const socket = createSocket?.(host, port) as Socket
-    socket.setNoDelay(true)
-    socket.setKeepAlive(true, shared.keepAliveMsecs)
-    return socket
-  }
-  if (!secure) {
-    const agent = new (process.getBuiltinModule('node:http').Agent)(shared)
-    if (createSocket) agent.createConnection = (to) => connect(String(to.host), Number((to as { port: number }).port))
-    return agent
-  }
+  if (!secure) return new (process.getBuiltinModule('node:http').Agent)(shared)
   const tls = process.getBuiltinModule('node:tls')
   const { serverName, ca, cert, key, insecureSkipTlsVerify } = credentials
-  const agent = new (process.getBuiltinModule('node:https').Agent)({
+  return new (process.getBuiltinModule('node:https').Agent)({
     ...shared,
     // Made once: parsing the certificates anew for each connection takes 2 ms.
     secureContext: tls.createSecureContext({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) }),
     ...(serverName && { servername: serverName }),
     rejectUnauthorized: insecureSkipTlsVerify !== true,
   })
-  if (createSocket) {
-    const port = url.port === '' ? 443 : Number(url.port)
-    agent.createConnection = (to) =>
-      tls.connect({ ...(to as object), socket: connect(url.hostname.replace(/^\[|\]$/g, ''), port) })
-  }
-  return agent
 }
 
 function authorization(credentials: Credentials): Record<string, string> {
@@ -175,6 +154,21 @@ function authorization(credentials: Credentials): Record<string, string> {
 function bodyHeaders(body: string | undefined, headers: Record<string, string>): Record<string, string> {
   if (body === undefined) return headers
   return { 'content-type': 'application/json', ...headers, 'content-length': String(Buffer.byteLength(body)) }
+}
+
+/** Whether packets go to a port and back within the time: a refusal is one, too. */
+function handshake(host: string, port: number, withinMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = process.getBuiltinModule('node:net').connect({ host, port })
+    const end = (isAnswered: boolean): void => {
+      clearTimeout(late)
+      socket.destroy()
+      resolve(isAnswered)
+    }
+    const late = setTimeout(end, withinMs, false)
+    socket.on('connect', () => end(true))
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => end(code === 'ECONNREFUSED' || code === 'ECONNRESET'))
+  })
 }
 
 function timeoutError(method: string, path: string, timeoutMs: number): Error {
