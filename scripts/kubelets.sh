@@ -64,6 +64,7 @@ up() {
     ip -n "$node" addr add "fd00:31::1${node#plumb-k}/64" dev eth0 nodad
     ip -n "$node" link set eth0 up
     ip -n "$node" route add default via $api
+    ip -n "$node" route add default via fd00:31::2
   done
   beside_api etcd "$bin/etcd" --data-dir $run/etcd --unsafe-no-fsync
   beside_api apiserver "$bin/kube-apiserver" --etcd-servers http://127.0.0.1:2379 --service-cluster-ip-range $services --advertise-address $api --allow-privileged \

@@ -12,7 +12,7 @@ import {
   openCapsule,
   saveCapsule,
 } from '../doctor/index.ts'
-import type { Evidence, Observation } from '../explain/index.ts'
+import type { Answer, Evidence, Observation } from '../explain/index.ts'
 import type { RemoteNode } from './remote-node.ts'
 import type { Sight } from './sight.ts'
 
@@ -44,7 +44,8 @@ export class ClusterSight {
     const lookAt: Sight['lookAt'] = (...asked) => here.lookAt(...asked)
     const ask: Sight['ask'] = (observations) => this.#ask(observations)
     const known = { says, outside, open, seen, enforcers, sockets, blind, ...(agents === undefined ? {} : { agents }) }
-    return { ...known, lookAt, ask, here, elsewhere }
+    const probe: Sight['probe'] = (node, answer) => this.#probe(node, answer)
+    return { ...known, lookAt, ask, here, elsewhere, probe }
   }
 
   async #ask(observations: readonly Observation[]): Promise<ReadonlyMap<Observation, Evidence>> {
@@ -67,6 +68,17 @@ export class ClusterSight {
     } catch (error) {
       const says = whyUnasked(remote, error)
       return observations.map(() => ({ kind: 'unseen', says }))
+    }
+  }
+
+  async #probe(node: string, answer: Answer): Promise<Answer | string> {
+    const remote = this.#remotes.find((one) => one.node === node)
+    if (remote === undefined) return `it is sent on node/${node}, where no agent’s pod runs that could be asked`
+    try {
+      await this.#open(remote)
+      return await remote.ask({ kind: 'probe', answer })
+    } catch (error) {
+      return whyUnasked(remote, error)
     }
   }
 

@@ -100,12 +100,15 @@ export async function askAgentOf(
   }
 }
 
-/** Whether the agent behind a socket `answers`; else why not. */
-export function findAgentState(socket: string): Promise<string> {
-  return askAgent(socket, '/observe', {}, observeMs).then(
-    ({ status }) => (status === 200 ? 'answers' : `HTTP ${status}`),
-    (error: unknown) => (error instanceof Error ? error.message : String(error)),
-  )
+/** Whether the agent behind a socket `answers`; else why not. One that is late while probes are sent is asked again. */
+export async function findAgentState(socket: string): Promise<string> {
+  const ask = () =>
+    askAgent(socket, '/observe', {}, observeMs).then(
+      ({ status }) => (status === 200 ? 'answers' : `HTTP ${status}`),
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    )
+  const first = await ask()
+  return first === 'answers' ? first : ask()
 }
 
 /** The entry of a client that asked for this address and port. */

@@ -4,17 +4,19 @@ import { connect } from '../client/index.ts'
 import { type Snapshot, snapshotOf } from '../cluster/index.ts'
 import { askAgent } from '../cni/index.ts'
 import { type ApiAccess, type Capsule, openCapsule, type SavedSubject, saveCapsule } from '../doctor/index.ts'
-import type { ClusterFacts, Evidence, Observation } from '../explain/index.ts'
+import type { Answer, ClusterFacts, Evidence, Observation } from '../explain/index.ts'
 import { agentRules, missingRights, type Rule } from '../install/index.ts'
 import { collectHere } from './collect.ts'
 import { agentSocket, hereSight } from './here-sight.ts'
 import type { Sight } from './sight.ts'
+import { sendProbe } from './why-probe.ts'
 
 /** What an agent's pod is asked; of `open` all later questions are. */
 export type Look =
   | { readonly kind: 'open'; readonly node: string; readonly capsule: Capsule }
   | { readonly kind: 'evidence'; readonly observations: readonly Observation[] }
   | { readonly kind: 'collect'; readonly subject: SavedSubject; readonly facts: ClusterFacts }
+  | { readonly kind: 'probe'; readonly answer: Answer }
   | { readonly kind: 'agent'; readonly path: string; readonly body: unknown; readonly timeoutMs: number }
   | { readonly kind: 'api' }
 
@@ -24,6 +26,8 @@ export interface LookAnswers {
   /** In the order of the observations. */
   readonly evidence: readonly Evidence[]
   readonly collect: SavedSubject | null
+  /** With what the packet met, or why none was sent. */
+  readonly probe: Answer | string
   /** HTTP status and JSON of the agent's socket. */
   readonly agent: { readonly status: number; readonly answer: unknown }
   readonly api: ApiAccess
@@ -71,6 +75,10 @@ async function answer({ opened }: Session, look: Look): Promise<LookAnswers[Look
       const sight = standOn(opened, snapshotOf(opened?.capsule.objects ?? []))
       const found = await sight.ask(look.observations)
       return look.observations.map((one): Evidence => found.get(one) ?? { kind: 'unseen', says: 'nobody answered' })
+    }
+    case 'probe': {
+      const snapshot = snapshotOf(opened?.capsule.objects ?? [])
+      return sendProbe(look.answer, { snapshot, sight: standOn(opened, snapshot) })
     }
     case 'collect': {
       const { facts } = look

@@ -76,6 +76,6 @@ export class RemoteNode {
 
 function whyRefused(namespace: string, error: unknown): string {
   if (error instanceof ApiError && error.code === 403)
-    return `that needs the right to exec into pods of ${namespace} (plumb access prints it)`
+    return `that needs the right to exec into pods of ${namespace} (plumb access --agents prints it)`
   return (error as Error).message
 }

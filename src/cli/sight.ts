@@ -1,6 +1,6 @@
 import type { Address } from '../addr/index.ts'
 import type { AskedOf, Collected, ListeningAt, NodeState, Subject } from '../doctor/index.ts'
-import type { Evidence, Observation } from '../explain/index.ts'
+import type { Answer, Evidence, Observation } from '../explain/index.ts'
 import type { OpenPlace } from '../probes/index.ts'
 import type { Elsewhere } from './cluster-sight.ts'
 
@@ -24,6 +24,8 @@ export interface Sight {
   /** Set where other nodes are asked too, through their agents' pods: this machine's own sight, and what those collect. */
   readonly here?: Sight
   elsewhere?(collected: Collected): Promise<Elsewhere>
+  /** Sends the packet of `why --probe` on a node that this machine does not see; a text says why none could be sent. */
+  probe?(node: string, answer: Answer): Promise<Answer | string>
   /** What cannot be seen from here, for people. */
   readonly blind: readonly string[]
 }

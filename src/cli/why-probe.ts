@@ -1,14 +1,23 @@
-import type { Place } from '../doctor/index.ts'
+import type { Snapshot } from '../cluster/index.ts'
+import { type Place, renderPlace } from '../doctor/index.ts'
 import { type Answer, destinationOf, withProbe } from '../explain/index.ts'
 import { openHost } from '../host/index.ts'
 import { followPacket } from '../probes/index.ts'
 import type { Cluster } from './read-cluster.ts'
 import type { Sight } from './sight.ts'
 
-/** Sends the first packet of the answer's question and follows it; a text says why none can be sent. */
-export async function sendProbe(answer: Answer, { sight, snapshot }: Cluster): Promise<Answer | string> {
+/** Sends the first packet of the answer's question and follows it, from the sender's node where that is another machine; a text says why none can be sent. */
+export async function sendProbe(
+  answer: Answer,
+  { sight, snapshot }: Pick<Cluster, 'sight' | 'snapshot'>,
+): Promise<Answer | string> {
   const from = startOf(answer, sight)
   if (typeof from === 'string') return from
+  const blocked = await whyClosed(from, sight)
+  if (blocked !== undefined) {
+    const node = nodeOf(from, snapshot)
+    return node === undefined || sight.probe === undefined ? blocked : sight.probe(node, answer)
+  }
   const { transport } = answer.question
   const destination = destinationOf(answer)
   if (destination === undefined) return 'the way ends before there is an address to send to'
@@ -25,6 +34,22 @@ export async function sendProbe(answer: Answer, { sight, snapshot }: Cluster): P
     sight.open,
   )
   return withProbe(answer, followed)
+}
+
+/** Why a place cannot be entered from here. */
+async function whyClosed(place: Place, { open }: Sight): Promise<string | undefined> {
+  try {
+    const namespace = await open(place)
+    namespace.close()
+    return undefined
+  } catch (error) {
+    return `${renderPlace(place)} cannot be entered: ${(error as Error).message}`
+  }
+}
+
+function nodeOf(place: Place, { pods }: Snapshot): string | undefined {
+  if (place.kind === 'node') return place.name
+  return place.kind === 'pod' ? pods.get(`${place.namespace}/${place.name}`)?.spec.nodeName : undefined
 }
 
 /** Where the sender is; an address must be that of the client outside. */

@@ -101,12 +101,17 @@ async function toUrl(from: string, url: string, options: WhyOptions): Promise<vo
   }
   const cluster = await openCluster('plumb why', options)
   if (cluster === undefined) return
-  const { readGateways } = await import('./doctor-request.ts')
-  const { model } = await readGateways(cluster).finally(() => cluster.client.close())
-  const answer = explainRequestWay(cluster.snapshot, source, asked, model, factsOf(cluster))
-  const evidence = await cluster.sight.ask(observationsOf(withoutAgent(answer, factsOf(cluster))))
-  if (options.save !== undefined) await save(options.save, cluster, evidence, model)
-  report(confirm(withoutAgent(answer, factsOf(cluster)), evidence), options.output)
+  try {
+    const { readGateways } = await import('./doctor-request.ts')
+    const { model } = await readGateways(cluster)
+    const answer = explainRequestWay(cluster.snapshot, source, asked, model, factsOf(cluster))
+    const fitting = withoutAgent(answer, factsOf(cluster))
+    const evidence = await cluster.sight.ask(observationsOf(fitting))
+    if (options.save !== undefined) await save(options.save, cluster, evidence, model)
+    report(confirm(fitting, evidence), options.output)
+  } finally {
+    cluster.client.close()
+  }
 }
 
 async function save(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { snapshotOf } from '../cluster/index.ts'
+import { snapshotOf, underlayAnnotation } from '../cluster/index.ts'
 import { agentDaemonSet } from '../install/index.ts'
 import type { DaemonSet, KubeObject, Pod } from '../objects/index.ts'
 import { type ApiAccess, findAgentTroubles, type Installation, plumbNodes } from './agents.ts'
@@ -136,10 +136,21 @@ test('each trouble names its object and field', () => {
   }
 })
 
+test('a node on which an agent has been is Plumb’s, and misses it', () => {
+  const left = { ...node('a'), metadata: { name: 'a', annotations: { [underlayAnnotation]: '{}' } } } as KubeObject
+  const snapshot = snapshotOf([left, nodes[1]!, agent('b')])
+  const about = installation({ nodeSelector: { net: 'plumb' } })
+  assert.deepEqual(plumbNodes(snapshot, about), ['a', 'b'])
+  const [found] = findAgentTroubles(snapshot, about, new Map())
+  assert.deepEqual([found?.node, found?.confidence], ['a', 'certain'])
+})
+
 test('who reaches the API server from elsewhere tells an address that is wrong from a way that is cut', () => {
   const cut = { ...well, error: 'no answer' }
   const says = (seen: Record<string, ApiAccess>) =>
     troubles([agent('a'), agent('b')], installation(), seen)[0]?.fix.says
   assert.match(says({ a: cut, b: well }) ?? '', /see what drops connections from a/)
   assert.match(says({ a: cut, b: cut }) ?? '', /plumb install --api-server/)
+  const elsewhere = { ...well, server: '10.0.0.2:6443' }
+  assert.match(says({ a: cut, b: elsewhere }) ?? '', /plumb install --api-server/)
 })

@@ -1,4 +1,4 @@
-import { keyOf, type Snapshot } from '../cluster/index.ts'
+import { keyOf, type Snapshot, underlayAnnotation } from '../cluster/index.ts'
 import { agentDaemonSet } from '../install/index.ts'
 import type { DaemonSet, Pod } from '../objects/index.ts'
 import type { Cause } from './cause.ts'
@@ -37,13 +37,18 @@ function agentPods({ pods }: Snapshot): readonly Pod[] {
   return [...pods.values()].filter(({ metadata }) => wanted.every(([key, value]) => metadata.labels?.[key] === value))
 }
 
-/** The nodes whose network is Plumb's: an agent's pod is there, or meant to be where kube-proxy is not. */
+/** The nodes whose network is Plumb's: an agent's pod is there, or an agent is meant to be there or has been, and kube-proxy is not. */
 export function plumbNodes(snapshot: Snapshot, { daemonSet }: Installation): readonly string[] {
-  return [...snapshot.nodes.keys()].filter(
-    (node) =>
-      findAgentPod(snapshot, node) !== undefined ||
-      (daemonSet !== undefined && isMeant(snapshot, node, daemonSet) && findProxyPod(snapshot, node) === undefined),
-  )
+  return [...snapshot.nodes.keys()].filter((node) => {
+    if (findAgentPod(snapshot, node) !== undefined) return true
+    const wanted = daemonSet !== undefined && (isMeant(snapshot, node, daemonSet) || hasHadAgent(snapshot, node))
+    return wanted && findProxyPod(snapshot, node) === undefined
+  })
+}
+
+/** Agents tell the segments of their node on its Node, which stays. */
+function hasHadAgent({ nodes }: Snapshot, node: string): boolean {
+  return nodes.get(node)?.metadata.annotations?.[underlayAnnotation] !== undefined
 }
 
 function isMeant({ nodes }: Snapshot, node: string, { spec }: DaemonSet): boolean {
@@ -58,7 +63,8 @@ export function findAgentTroubles(
   seen: ReadonlyMap<string, ApiAccess>,
 ): readonly AgentTrouble[] {
   if (installation.daemonSet === undefined && agentPods(snapshot).length === 0) return []
-  const reached = [...seen].filter(([, { error }]) => error === undefined).map(([node]) => node)
+  const reached = (server: string) =>
+    [...seen].filter(([, one]) => one.error === undefined && one.server === server).map(([node]) => node)
   return [
     ...missingKinds(installation),
     ...missingRights(seen),
@@ -66,7 +72,7 @@ export function findAgentTroubles(
       const pod = findAgentPod(snapshot, node)
       if (pod === undefined) return absent(snapshot, node, installation)
       const access = seen.get(node)
-      if (access?.error !== undefined) return [cutOff(node, pod, access, reached)]
+      if (access?.error !== undefined) return [cutOff(node, pod, access, reached(access.server))]
       return [...unready(node, pod), ...outdated(node, pod, installation)]
     }),
   ]
@@ -138,8 +144,8 @@ function absent(snapshot: Snapshot, node: string, { daemonSet }: Installation): 
       field: 'spec.template.spec.nodeSelector',
       value: selector.map(([key, value]) => `${key}=${value}`).join(','),
       says: `no agent of Plumb’s runs on ${node}, for the DaemonSet leaves it out, and kube-proxy has no pod there either`,
-      // It may run as a service of the machine.
-      confidence: 'possible',
+      // kube-proxy may run as a service of the machine, but not where an agent has been.
+      confidence: hasHadAgent(snapshot, node) ? 'certain' : 'possible',
       fix: { says: `let the DaemonSet take ${node}, or start kube-proxy there` },
       node,
     },

@@ -1,15 +1,13 @@
-import { familyOf } from '../addr/index.ts'
+import { type Address, familyOf } from '../addr/index.ts'
 import type { ServiceAnswer } from '../services/index.ts'
 import type { Step } from './answer.ts'
 import type { Source } from './end.ts'
 import type { Destination } from './walk.ts'
 
 /** What a node's Services do to the connection, step by step, with what the kernel can be asked. */
-export function serviceSteps(
-  { node, addresses }: Source,
-  answer: ServiceAnswer,
-  { address, port, transport }: Destination,
-): Step[] {
+export function serviceSteps(source: Source, answer: ServiceAnswer, destination: Destination): Step[] {
+  const { node, addresses } = source
+  const { address, port, transport } = destination
   const inside = answer.steps.some(({ kind }) => kind === 'inside')
   // Who may not come is dropped before the maps are asked: they hold the endpoints for everybody else.
   const asks =
@@ -20,7 +18,7 @@ export function serviceSteps(
       : []
   const client = addresses.find((one) => familyOf(one) === familyOf(address))
   const who = client === undefined ? {} : { client }
-  return answer.steps.flatMap((one): Step[] => {
+  const steps = answer.steps.flatMap((one): Step[] => {
     switch (one.kind) {
       case 'candidate':
         // The chosen ones have their own ways below.
@@ -55,4 +53,12 @@ export function serviceSteps(
         return one satisfies never
     }
   })
+  return answer.outcome.kind === 'balance' ? [...steps, ...ownRoute(source, address)] : steps
+}
+
+/** What a node itself sends is routed before its rules lead it on: a connection without a route for the Service's own address fails at once. */
+function ownRoute({ node, pod, outside, forwarded }: Source, destination: Address): Step[] {
+  if (outside === true || forwarded === true || (pod !== undefined && pod.spec.hostNetwork !== true)) return []
+  const says = `${node} has a route that covers ${destination}, by which what it sends itself begins`
+  return [{ stage: 'route', node, says, observation: { kind: 'route', node, destination, expect: {} } }]
 }

@@ -1,7 +1,8 @@
+import { type Address, familyOf } from '../../addr/index.ts'
 import { explainConnection } from '../../explain/index.ts'
 import type { Rule } from '../cause.ts'
-import { on } from '../examination.ts'
-import { findBad } from '../probe.ts'
+import { type Examination, on } from '../examination.ts'
+import { findBad, type Place, renderPlace } from '../probe.ts'
 import { proofOf, serviceOf } from '../words.ts'
 
 /** The name does not become an address: the cluster's DNS is not reached, or does not know the name. */
@@ -39,7 +40,8 @@ export const dns: Rule = {
     const denied = way.verdict.kind === 'deny'
     return [
       {
-        confidence: denied ? 'certain' : 'likely',
+        // Where no ClusterIP answers, DNS is one of many.
+        confidence: denied ? 'certain' : reachesNone(examination, from, bad.probe.address) ? 'possible' : 'likely',
         object: denied ? way.verdict.because.object : 'service/kube-system/kube-dns',
         field: denied ? way.verdict.because.field : 'spec.selector',
         value: denied ? way.verdict.because.value : '',
@@ -55,4 +57,15 @@ export const dns: Rule = {
       },
     ]
   },
+}
+
+/** Whether the client gets to nobody by the ClusterIP of the subject either, although it gets to the pods. */
+function reachesNone(examination: Examination, from: Place, dns: Address): boolean {
+  const place = renderPlace(from)
+  const mine = (rung: 'cluster-ip' | 'client-pod') =>
+    on(examination, rung).filter(
+      ({ probe }) => renderPlace(probe.from) === place && familyOf(probe.address) === familyOf(dns),
+    )
+  const asked = mine('cluster-ip')
+  return asked.length > 0 && asked.every(({ good }) => !good) && mine('client-pod').some(({ good }) => good)
 }

@@ -41,15 +41,24 @@ export const kernelDiffers: Rule = {
             says:
               state !== undefined && state.agent === undefined
                 ? `see what should have set it on ${node}: the network plugin or its configuration`
-                : alive
-                  ? `restart the agent on ${node}: its first round replaces its tables and routes whole`
-                  : `start the agent on ${node}`,
+                : isOwnRoute(observation)
+                  ? `give ${node} a route that covers ${observation.destination}, such as a default route: its own connections begin with one`
+                  : alive
+                    ? `restart the agent on ${node}: its first round replaces its tables and routes whole`
+                    : `start the agent on ${node}`,
           },
           rung: observation.kind === 'frontend' ? ('cluster-ip' as const) : ('own-node' as const),
         },
       ]
     })
   },
+}
+
+/** A route that nobody but the node's administrator sets: any will do. */
+function isOwnRoute(observation: Observation): observation is Extract<Observation, { kind: 'route' }> {
+  return (
+    observation.kind === 'route' && observation.expect.gateway === undefined && observation.expect.link === undefined
+  )
 }
 
 function addressIn(observation: Observation): string {
