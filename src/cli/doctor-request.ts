@@ -75,7 +75,7 @@ export async function examineRequest(
   stand: Stand,
 ): Promise<Diagnosis> {
   const { snapshot, sight } = cluster
-  const routed = routeRequest(model, request, new Date().toISOString())
+  const routed = routeRequest(model, snapshot, request, new Date().toISOString())
   const backend = findBackend(routed)
   const service = backend === undefined ? undefined : snapshot.services.get(backend.service)
   const subjects =

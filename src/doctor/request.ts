@@ -1,7 +1,7 @@
 import { type Address, findAddress, parseAddress } from '../addr/index.ts'
 import type { Finding, Snapshot } from '../cluster/index.ts'
-import { boundPort } from '../explain/index.ts'
-import { explainRequest, type GatewayModel, type RequestAnswer } from '../gateways/index.ts'
+import { routeByPort } from '../explain/index.ts'
+import type { GatewayModel, RequestAnswer } from '../gateways/index.ts'
 import { nodeAddresses } from '../pods/index.ts'
 import type { Cause } from './cause.ts'
 import type { ControlResult } from './control.ts'
@@ -43,17 +43,16 @@ export interface RequestRule {
   judge(examination: RequestExamination): readonly Omit<Cause, 'rule'>[]
 }
 
-/** Asks the model of the gateways what becomes of a request. */
-export function routeRequest(model: GatewayModel, request: AskedRequest, now: string): RoutedRequest {
-  const { scheme, host, path, port } = request
-  const bound = port === undefined ? undefined : boundPort(model, port)
-  const answer = explainRequest(model, {
-    host,
-    path: path.split('?')[0] ?? path,
-    ...(bound === undefined ? {} : { port: bound }),
-    ...(scheme === 'https' ? { sni: host } : {}),
-  })
-  return { request, model, answer, now }
+/** Asks the model of the gateways what becomes of a request, at the one of them that has a route for it. */
+export function routeRequest(
+  model: GatewayModel,
+  snapshot: Snapshot,
+  request: AskedRequest,
+  now: string,
+): RoutedRequest {
+  const { scheme, host, path, port = scheme === 'http' ? 80 : 443 } = request
+  const asked = { host, path: path.split('?')[0] ?? path, ...(scheme === 'https' ? { sni: host } : {}) }
+  return { request, model, answer: routeByPort(model, snapshot, asked, port).answer, now }
 }
 
 /** The Service and port that a routed request goes to: `namespace/name` and the number. */

@@ -116,11 +116,6 @@ function requestSteps({ entrance, listener, lost, ...answer }: RequestAnswer, no
   ]
 }
 
-/** What nodes bind for a port that clients connect to; the same where nothing listens there. */
-export function boundPort({ entrances }: GatewayModel, port: number): number {
-  return entrances.find(({ shownPort }) => shownPort === port)?.port ?? port
-}
-
 /** Of findings about the objects of a request the one that explains its end: about the rule that took it, or, where none did, about no single rule. */
 export function decisiveFinding(findings: readonly Finding[], rule: Because | undefined): Finding | undefined {
   if (rule === undefined) return findings.find(({ field }) => !/rules\[|paths\[|tls/.test(field))
