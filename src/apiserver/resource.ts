@@ -1,4 +1,4 @@
-import { errors } from '../objects/index.ts'
+import { errors, warningsOf } from '../objects/index.ts'
 import { type Form, negotiate } from './accept.ts'
 import { admitted, type Gate } from './admission-gate.ts'
 import { writtenBy } from './admission-request.ts'
@@ -70,7 +70,7 @@ export async function postObject(core: Core, scope: Scope, call: Call): Promise<
   const written = await admitted(core, writtenBy(stored, call, dryRun), (transaction, gate) =>
     createObject(stored, object, core.allocator, transaction, track, gate),
   )
-  return objectAnswer(scope, call, written.entry, 201)
+  return writtenAnswer(scope, call, written.entry, 201)
 }
 
 /** PUT of a whole object or of its status. */
@@ -104,7 +104,7 @@ async function answerWrite(core: Core, scope: Scope, call: Call, change: Paramet
   const { entry } = await admitted(core, writtenBy(stored, call, dryRun), (transaction, gate) =>
     updateObject(stored, changeStored, core.allocator, transaction, track, gate),
   )
-  return objectAnswer(scope, call, entry, 200)
+  return writtenAnswer(scope, call, entry, 200)
 }
 
 async function applyObject(core: Core, scope: Scope, call: Call): Promise<Answer> {
@@ -115,7 +115,13 @@ async function applyObject(core: Core, scope: Scope, call: Call): Promise<Answer
   const { entry, created } = await admitted(core, written, (transaction, gate) =>
     applyConfiguration(stored, configuration, core.allocator, transaction, gate),
   )
-  return objectAnswer(scope, call, entry, created ? 201 : 200)
+  return writtenAnswer(scope, call, entry, created ? 201 : 200)
+}
+
+/** A written object, with what there is to say about it. */
+function writtenAnswer(scope: Scope, call: Call, entry: Entry, code: number): Promise<Answer> {
+  if (scope.subresource === undefined) for (const text of warningsOf(scope.kind, entry.value)) call.warn(text)
+  return objectAnswer(scope, call, entry, code)
 }
 
 /** DELETE of one object: a Status when it is gone, the object while something holds it. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { apiVersionOf, errors, findKind } from '../objects/index.ts'
+import { apiVersionOf, deprecationOf, errors, findKind } from '../objects/index.ts'
 import { negotiate } from './accept.ts'
 import { admitConnect } from './admission-request.ts'
 import { type Answer, json } from './answer.ts'
@@ -145,6 +145,8 @@ async function routeResource(
   if (path.plural === 'bindings' && apiVersionOf(path) === 'v1' && path.namespace !== undefined)
     return bindByBody(core, path, call, user)
   const scope = scopeOf(core, path, user)
+  const deprecation = deprecationOf(scope.kind)
+  if (deprecation !== undefined) call.warn(deprecation)
   if (scope.name === undefined) return routeCollection(core, scope, call, path.watch, response)
   if (scope.subresource !== undefined) return routeSubresource(core, scope, call, response)
   switch (call.method) {

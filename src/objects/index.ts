@@ -44,4 +44,5 @@ export { type Property, type Shape, type StructType, schemaOf, structType } from
 export type { AddressMove, ServiceBGPStatus, ServiceL2Status } from './service-status.ts'
 export * as errors from './status.ts'
 export type * from './types.ts'
+export { deprecationOf, warningsOf } from './warnings.ts'
 export { ProtobufError } from './wire.ts'
