@@ -230,7 +230,7 @@ function account(metrics: Metrics, snapshot: Snapshot, report: RoundReport): voi
   metrics.record('plumb_round_stage_seconds', report.compileMs / 1000, 'compile')
   metrics.record('plumb_round_stage_seconds', report.loweringMs / 1000, 'lower')
   metrics.record('plumb_round_stage_seconds', report.commitMs / 1000, 'commit')
-  metrics.record('plumb_round_operations', report.operations)
+  metrics.record('plumb_round_operations_total', report.operations)
   metrics.record('plumb_services', snapshot.services.size)
   metrics.record('kubeproxy_sync_proxy_rules_endpoint_changes_total', changes.slices.size)
   metrics.record('kubeproxy_sync_proxy_rules_service_changes_total', changes.services.size)

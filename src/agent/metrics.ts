@@ -37,7 +37,7 @@ const definitions = {
   kubeproxy_proxy_healthz_total: ['counter', 'answers of /healthz', 'code'],
   kubeproxy_proxy_livez_total: ['counter', 'answers of /livez', 'code'],
   plumb_round_stage_seconds: ['histogram', 'how long each stage of a round took', 'stage'],
-  plumb_round_operations: ['counter', 'nftables operations committed'],
+  plumb_round_operations_total: ['counter', 'nftables operations committed'],
   plumb_drained_connections_total: ['counter', 'connections cut because the time of their endpoint was over'],
   plumb_services: ['gauge', 'Services known'],
   plumb_policy_logged_packets_total: [
