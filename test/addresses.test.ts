@@ -1,85 +1,26 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
-import { TestLab } from './lab.fixture.ts'
+import { agreed, clientsOf, podsOf } from './seen-as.fixture.ts'
+import { another, nodes, until, WebLab } from './web-lab.fixture.ts'
 
-const lab = new TestLab('addresses')
+const lab = new WebLab('addresses')
+const { address } = lab
 const kubectl = (...words: string[]): Promise<string> => lab.kubectl(...words)
-const address = '172.30.0.200'
-const nodes = ['node-1', 'node-2', 'node-3']
-let folder = ''
+const held = (condition?: (node: string) => boolean): Promise<string> => lab.held(condition)
+const toldIs = (node: string): Promise<true> => lab.toldIs(node)
 /** The lab as a cluster that the command line knows nothing else of. */
 let elsewhere = ''
-
-const manifest = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 6
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers: [{name: web, image: example/web, ports: [{containerPort: 80}]}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec:
-  type: LoadBalancer
-  selector: {app: web}
-  ports: [{port: 80, nodePort: 30080}]
-`
-
-async function until<T>(what: string, ask: () => Promise<T | undefined | false>, within = 30_000): Promise<T> {
-  const end = Date.now() + within
-  for (;;) {
-    const answer = await ask()
-    if (answer !== undefined && answer !== false) return answer
-    assert.ok(Date.now() < end, `not within ${within} ms: ${what}`)
-    await pause(50)
-  }
-}
-
-/** The node that agents and the wire say holds the address. */
-async function held(condition: (node: string) => boolean = () => true): Promise<string> {
-  return until('it is held, and answered for by its holder', async () => {
-    const { stdout } = await lab.cli('addresses', '-o', 'json')
-    const lines = JSON.parse(stdout || '[]') as { address: string; node?: string; answeredBy: string[] }[]
-    const line = lines.find((one) => one.address === address)
-    return line?.node !== undefined && line.answeredBy.join() === line.node && condition(line.node) && line.node
-  })
-}
-
-/** The nodes that say in the cluster's objects that they announce the address. */
-async function told(): Promise<string> {
-  const path = `jsonpath={.items[?(@.status.address=="${address}")].status.node}`
-  return kubectl('get', 'servicel2statuses', '-o', path)
-}
-
-const toldIs = (node: string): Promise<true> => until(`${node} alone says so`, async () => (await told()) === node)
-const another = (node: string): string => nodes.find((one) => one !== node) ?? ''
 const cluster = (...words: string[]) => lab.cli(...words, '--kubeconfig', elsewhere)
-const fromOutside = async (at: string): Promise<string> =>
-  (await lab.cli('exec', '--outside', '--', 'curl', '-sm', '3', `http://${at}/`)).stdout
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'addresses-'))
-  writeFileSync(join(folder, 'web.yaml'), manifest)
-  await lab.start('-f', join(folder, 'web.yaml'))
-  elsewhere = join(folder, 'kubeconfig')
+  await lab.startWeb({ ports: [{ port: 80, nodePort: 30080 }] })
+  elsewhere = join(lab.directory, 'kubeconfig')
   writeFileSync(elsewhere, readFileSync(join(lab.folder, 'kubeconfig')))
 })
-after(async () => {
-  await lab.stop()
-  await rm(folder, { recursive: true, force: true })
-})
+after(() => lab.stop())
 
 test('the holder says in an object of the cluster that it announces the address, since when and on which links', async () => {
   const node = await held()
@@ -116,7 +57,7 @@ test('whoever may create AddressMoves moves an address by kubeconfig alone; what
   const token = await kubectl('create', 'token', 'operator')
   const config = parse(readFileSync(elsewhere, 'utf8')) as { users: { user: object }[] }
   for (const one of config.users) one.user = { token }
-  const own = join(folder, 'operator')
+  const own = join(lab.directory, 'operator')
   writeFileSync(own, stringify(config))
   const move = (...words: string[]) => lab.cli('addresses', 'move', ...words, '--kubeconfig', own)
   const denied = await move(address, to)
@@ -203,44 +144,6 @@ test('while the API server does not answer addresses move; then objects tell the
   t.diagnostic(`told ${Date.now() - begun} ms after the API server answers again`)
 })
 
-/** What pods say of who asked them, in some 60 requests from outside: `POD CLIENT`. */
-async function asked(at: string): Promise<ReadonlySet<string>> {
-  const one = `curl -sm 2 http://${at}/ | sed -n 's/^pod: //p; s/^client: //p' | paste -sd' '`
-  const script = `seq 60 | xargs -P 30 -I{} sh -c "${one}"`
-  const { stdout } = await lab.cli('exec', '--outside', '--', 'sh', '-c', script)
-  return new Set(stdout.split('\n').filter((line) => line !== ''))
-}
-
-/** What the explanation promises of the same. */
-async function promised(at: string): Promise<ReadonlySet<string>> {
-  const { stdout } = await lab.cli('why', '203.0.113.10', at, '-o', 'json')
-  const { branches, steps } = JSON.parse(stdout) as {
-    steps: { node: string }[]
-    branches: { endpoint: { pod: string }; seenAs: string; verdict: { kind: string } }[]
-  }
-  assert.ok(steps.length > 0)
-  return new Set(
-    branches
-      .filter(({ verdict }) => verdict.kind === 'allow')
-      .map(({ endpoint, seenAs }) => `${endpoint.pod.split('/').at(-1)} ${seenAs}`),
-  )
-}
-
-const pods = (lines: ReadonlySet<string>): string[] => [...lines].map((line) => line.split(' ')[0] ?? '').sort()
-const clients = (lines: ReadonlySet<string>): string[] =>
-  [...new Set([...lines].map((line) => line.split(' ')[1] ?? ''))].sort()
-
-async function agree(what: string, at: string): Promise<ReadonlySet<string>> {
-  let met: ReadonlySet<string> = new Set()
-  let meant: ReadonlySet<string> = new Set()
-  const same = async (): Promise<boolean> => {
-    ;[met, meant] = [await asked(at), await promised(at)]
-    return [...met].sort().join() === [...meant].sort().join()
-  }
-  await until('', same, 60_000).catch(() => assert.deepEqual([...met].sort(), [...meant].sort(), what))
-  return met
-}
-
 test('whom pods see, and which of them policies let answer, is what is explained: policies Cluster and Local', {
   timeout: 180_000,
 }, async () => {
@@ -254,10 +157,10 @@ test('whom pods see, and which of them policies let answer, is what is explained
       metadata: { name: 'web', namespace: 'default' },
       spec: { podSelector: { matchLabels: { app: 'web' } }, ingress: [{ from: [{ ipBlock: { cidr: ipBlock } }] }] },
     })
-  assert.deepEqual(clients(await agree('Cluster, load balancer', `${address}:80`)), [address])
-  assert.deepEqual(clients(await agree('Cluster, node port', `${own}:30080`)), [own])
+  assert.deepEqual(clientsOf(await agreed(lab, 'Cluster, load balancer', `${address}:80`)), [address])
+  assert.deepEqual(clientsOf(await agreed(lab, 'Cluster, node port', `${own}:30080`)), [own])
   await policy('203.0.113.10/32')
-  const near = pods(await agree('Cluster, the client alone is let in', `${address}:80`))
+  const near = podsOf(await agreed(lab, 'Cluster, the client alone is let in', `${address}:80`))
   const here = await kubectl(
     'get',
     'pods',
@@ -268,16 +171,16 @@ test('whom pods see, and which of them policies let answer, is what is explained
   )
   assert.deepEqual(near, here.split(' ').sort(), 'only where packets come in do policies judge the client itself')
   await policy(`${address}/32`)
-  const far = pods(await agree('Cluster, the address alone is let in', `${address}:80`))
+  const far = podsOf(await agreed(lab, 'Cluster, the address alone is let in', `${address}:80`))
   assert.equal(far.filter((pod) => near.includes(pod)).length, 0)
   assert.equal(far.length + near.length, 6)
 
   await kubectl('patch', 'service', 'web', '--type=merge', '-p', '{"spec":{"externalTrafficPolicy":"Local"}}')
   await policy('203.0.113.10/32')
-  const local = await agree('Local, load balancer', `${address}:80`)
-  assert.deepEqual(clients(local), ['203.0.113.10'])
-  assert.deepEqual(pods(local), near)
-  assert.deepEqual(clients(await agree('Local, node port', `${own}:30080`)), ['203.0.113.10'])
+  const local = await agreed(lab, 'Local, load balancer', `${address}:80`)
+  assert.deepEqual(clientsOf(local), ['203.0.113.10'])
+  assert.deepEqual(podsOf(local), near)
+  assert.deepEqual(clientsOf(await agreed(lab, 'Local, node port', `${own}:30080`)), ['203.0.113.10'])
   await kubectl('delete', 'networkpolicy', 'web')
   await kubectl('patch', 'service', 'web', '--type=merge', '-p', '{"spec":{"externalTrafficPolicy":"Cluster"}}')
 })
@@ -285,19 +188,16 @@ test('whom pods see, and which of them policies let answer, is what is explained
 test('a node that is cut off takes its own node port with it; the load balancer’s address and other nodes’ ports answer', async (t) => {
   const node = await held()
   const ownAddress = (name: string): string => `172.30.0.1${nodes.indexOf(name) + 1}`
-  const chain = (name: string, hook: string): string =>
-    `add chain netdev cut ${name} { type filter hook ${hook} device "eth0" priority 0; policy drop; }`
-  const cut = `add table netdev cut; ${chain('in', 'ingress')}; ${chain('out', 'egress')}`
-  assert.equal((await lab.cli('exec', '--node', node, '--', 'nft', cut)).code, 0)
+  const mend = await lab.cutOff(node)
   try {
     const begun = Date.now()
     // Its pods are endpoints until the cluster has noticed.
     for (const at of [address, `${ownAddress(another(node))}:30080`])
-      await until(`${at} answers`, async () => (await fromOutside(at)).startsWith('pod: web-'))
+      await until(`${at} answers`, async () => (await lab.fromOutside(at)).startsWith('pod: web-'))
     t.diagnostic(`both answered within ${Date.now() - begun} ms`)
-    assert.equal(await fromOutside(`${ownAddress(node)}:30080`), '')
+    assert.equal(await lab.fromOutside(`${ownAddress(node)}:30080`), '')
   } finally {
-    await lab.cli('exec', '--node', node, '--', 'nft', 'delete table netdev cut')
+    await mend()
   }
   await toldIs(await held((one) => one !== node))
 })
@@ -318,7 +218,7 @@ test('nodeSelectors and interfaces of an L2Advertisement decide who announces, a
   assert.match(one.stdout, new RegExp(`✗ ${node}: nodeSelectors of l2advertisement/default do not select it`))
   assert.match((await cluster('addresses', 'move', address, node)).stderr, /may not hold .*nodeSelectors/)
   await advertise({ nodeSelectors: [], interfaces: ['eth9'] })
-  await until('nobody announces it', async () => (await told()) === '')
+  await until('nobody announces it', async () => (await lab.told()) === '')
   await until('nobody answers on the wire', async () =>
     /nobody answers$/m.test((await lab.cli('addresses', address)).stdout),
   )
@@ -327,7 +227,7 @@ test('nodeSelectors and interfaces of an L2Advertisement decide who announces, a
   assert.match(silent.stdout, /nobody says that it does/)
   await advertise({ interfaces: ['eth0'] })
   await held()
-  assert.match(await fromOutside(address), /^pod: web-/)
+  assert.match(await lab.fromOutside(address), /^pod: web-/)
 })
 
 test('a Gateway on one screen: addresses with their holders, listeners, routes and the pods behind them', async () => {

@@ -21,7 +21,7 @@ interface Client {
 }
 
 const [host = '', count, protocol] = process.argv.slice(2)
-const patienceMs = 20_000
+const patienceMs = 10_000
 const repeatMs = 500
 
 /** The pod that answers, or undefined when the connection ends, or is silent for longer than TCP's repetitions take. */
