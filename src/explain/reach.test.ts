@@ -294,8 +294,8 @@ test('each recipe allows what it says and nothing more', () => {
       'web>172.30.0.2 6443, web>fd00:30::2 6443',
     ],
     'from-gateway-only': [
-      'gateway>web 8080, web>stranger 1',
-      'gateway>web 8081, trusted>web 8080, 203.0.113.5>web 8080',
+      'gateway>web 8080, 172.30.0.12>web 8080, web>stranger 1',
+      'gateway>web 8081, 172.30.0.12>web 8081, trusted>web 8080, 203.0.113.5>web 8080',
     ],
     'egress-cidr-except': [
       'web>203.0.113.5 443, stranger>web 1',

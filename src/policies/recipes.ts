@@ -67,14 +67,20 @@ ${head('block-apiserver')}spec:
   },
   {
     name: 'from-gateway-only',
-    says: 'pods with the label app=web are reached by the gateway’s pods alone, on their port http',
-    yaml: `${head('from-gateway-only')}spec:
+    says: 'pods with the label app=web are reached by the gateways alone, on their port http',
+    yaml: `# Plumb's gateways run on the nodes and ask with their addresses: put those of yours here (kubectl get nodes -o wide). So does
+# whoever comes through a Service with externalTrafficPolicy Cluster. A gateway of pods is the last peer; take out what you have not.
+${head('from-gateway-only')}spec:
   podSelector:
     matchLabels:
       app: web
   policyTypes: [Ingress]
   ingress:
     - from:
+        - ipBlock:
+            cidr: 172.30.0.0/24
+        - ipBlock:
+            cidr: fd00:30::/64
         - namespaceSelector:
             matchLabels:
               kubernetes.io/metadata.name: gateway-system
