@@ -1,7 +1,7 @@
 import { ApiError, type Resource } from '../client/index.ts'
 import { internalAddresses, keyOf } from '../cluster/index.ts'
 import {
-  type compileGatewayApi,
+  type GatewayApiState,
   type GatewayNode,
   gatewayNameLabel,
   gatewayServiceName,
@@ -10,7 +10,7 @@ import {
 } from '../gateways/index.ts'
 import { EndpointSlices, type KubeObject, type Node, Nodes, Services } from '../objects/index.ts'
 import type { Context } from './context.ts'
-import type { GatewayCaches } from './gateway-objects.ts'
+import { type GatewayCaches, isForGateway } from './gateway-objects.ts'
 import { findCondition } from './pod-state.ts'
 
 const fieldManager = 'plumb-gateway'
@@ -27,7 +27,7 @@ export function gatewayInfrastructure(context: Context, caches: GatewayCaches, o
   const written = new Map<string, string>()
   let learned = false
   return {
-    async apply(state: ReturnType<typeof compileGatewayApi>): Promise<void> {
+    async apply(state: Pick<GatewayApiState, 'gateways'>): Promise<void> {
       const gateways = new Map(state.gateways.map((one) => [keyOf(one.gateway), one]))
       const own = [...caches.services.values()].filter(isOurs)
       if (!learned) {
@@ -57,10 +57,10 @@ export function gatewayInfrastructure(context: Context, caches: GatewayCaches, o
 }
 
 /** Made by us for a Gateway, which owns it. */
-function isOurs({ metadata }: KubeObject): boolean {
-  const { labels = {}, ownerReferences = [] } = metadata
+function isOurs(object: KubeObject): boolean {
+  const { labels = {}, ownerReferences = [] } = object.metadata
   return (
-    labels[gatewayNameLabel] !== undefined &&
+    isForGateway(object) &&
     labels['app.kubernetes.io/managed-by'] === 'plumb' &&
     ownerReferences.some(({ kind }) => kind === 'Gateway')
   )

@@ -1,6 +1,14 @@
 import type { Informer, Resource } from '../client/index.ts'
-import { serviceNameLabel } from '../cluster/index.ts'
-import { type ConfigMap, noGatewayApi, type ReferenceGrant, type Secret, type Sources } from '../gateways/index.ts'
+import { type ObjectKey, serviceNameLabel } from '../cluster/index.ts'
+import {
+  type ConfigMap,
+  type GatewayApiStates,
+  gatewayNameLabel,
+  noGatewayApi,
+  type ReferenceGrant,
+  type Secret,
+  type Sources,
+} from '../gateways/index.ts'
 import {
   ConfigMaps,
   type EndpointSlice,
@@ -32,7 +40,7 @@ const referenceGrants: Resource = { ...group, plural: 'referencegrants', namespa
 
 export type GatewayKind = keyof typeof gatewayResources
 
-/** The caches from which the Gateway API is compiled; `onChange` is called for each change that may matter. */
+/** The caches from which the Gateway API is compiled; `onChange` is called for each change that may matter, by what was read last. */
 export interface GatewayCaches {
   readonly byKind: Readonly<Record<GatewayKind, Informer<KubeObject>>>
   readonly services: Informer<Service>
@@ -40,21 +48,39 @@ export interface GatewayCaches {
   sources(): Sources
 }
 
-export function openGatewayCaches(context: Context, onChange: () => void): GatewayCaches {
-  const follow = <T extends KubeObject>(resource: Resource, optional: boolean): Informer<T> => {
+export function openGatewayCaches(
+  context: Context,
+  states: Pick<GatewayApiStates, 'isRead'>,
+  onChange: () => void,
+): GatewayCaches {
+  const follow = <T extends KubeObject>(
+    resource: Resource,
+    optional: boolean,
+    matters: (key: ObjectKey, old?: T, now?: T) => boolean = () => true,
+  ): Informer<T> => {
     const informer = context.informer<T>(resource, { optional })
-    context.onClose(informer.onChange(onChange))
+    context.onClose(
+      informer.onChange((old, now, key) => {
+        if (matters(key, old, now)) onChange()
+      }),
+    )
     return informer
   }
+  const isEither = (old: KubeObject | undefined, now: KubeObject | undefined): boolean =>
+    [old, now].some((one) => one !== undefined && isForGateway(one))
   const byKind = Object.fromEntries(
     Object.entries(gatewayResources).map(([kind, resource]) => [kind, follow(resource, true)]),
   ) as GatewayCaches['byKind']
   const grants = follow<ReferenceGrant>(referenceGrants, true)
-  const secrets = follow<Secret>(Secrets, false)
-  const configMaps = follow<ConfigMap>(ConfigMaps, false)
-  const namespaces = follow<KubeObject>(Namespaces, false)
-  const services = follow<Service>(Services, false)
-  const slices = follow<EndpointSlice>(EndpointSlices, false)
+  const secrets = follow<Secret>(Secrets, false, (key) => states.isRead('secrets', key))
+  const configMaps = follow<ConfigMap>(ConfigMaps, false, (key) => states.isRead('configMaps', key))
+  const namespaces = follow<KubeObject>(Namespaces, false, (key) => states.isRead('namespaces', key))
+  const services = follow<Service>(
+    Services,
+    false,
+    (key, old, now) => states.isRead('services', key) || isEither(old, now),
+  )
+  const slices = follow<EndpointSlice>(EndpointSlices, false, (_, old, now) => isEither(old, now))
   const all = <T>(kind: GatewayKind): T[] => [...byKind[kind].values()] as T[]
   return {
     byKind,
@@ -83,6 +109,11 @@ export function openGatewayCaches(context: Context, onChange: () => void): Gatew
       slicesOf: (service) => [...slices.values()].filter((slice) => serviceOf(slice) === service),
     }),
   }
+}
+
+/** Whether it is one that a Gateway gets its address by. */
+export function isForGateway({ metadata }: KubeObject): boolean {
+  return metadata.labels?.[gatewayNameLabel] !== undefined
 }
 
 export function serviceOf({ metadata }: EndpointSlice): string {

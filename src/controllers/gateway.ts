@@ -1,6 +1,6 @@
 import { findAddress } from '../addr/index.ts'
 import {
-  compileGatewayApi,
+  GatewayApiStates,
   type GivenAddresses,
   gatewayServiceName,
   gatewayStatuses,
@@ -21,7 +21,14 @@ import { writeStatus } from './status-write.ts'
 
 /** Tells everything of the Gateway API that is ours its status, and gives each Gateway the Service by which it gets its address. */
 export function gatewayController(context: Context): void {
-  const caches = openGatewayCaches(context, () => queue.add('all'))
+  const states = new GatewayApiStates()
+  const caches = openGatewayCaches(context, states, () => queue.add('all'))
+  const told = new WeakSet<WantedStatus>()
+  const tell = async (wanted: WantedStatus): Promise<void> => {
+    if (told.has(wanted)) return
+    await write(context, wanted)
+    told.add(wanted)
+  }
   const infrastructure = gatewayInfrastructure(context, caches, () => queue.add('all'))
   const nodes = context.informer<Node>(Nodes)
   const refusedAt = (node: Node | undefined): string | undefined => node?.metadata.annotations?.[refusedAnnotation]
@@ -34,7 +41,7 @@ export function gatewayController(context: Context): void {
     name: 'gateway',
     workers: 1,
     async work() {
-      const state = compileGatewayApi(caches.sources())
+      const state = states.compile(caches.sources())
       const refused = readRefusals(nodes.values())
       const results = await Promise.allSettled([
         infrastructure.apply(state),
@@ -43,7 +50,7 @@ export function gatewayController(context: Context): void {
           ...routeStatuses(state),
           ...policyStatuses(state),
           ...abandoned(caches, new Set(state.routes.map(({ route }) => route))),
-        ].map((wanted) => write(context, withRefusals(wanted, refused))),
+        ].map((wanted) => tell(withRefusals(wanted, refused))),
       ])
       for (const result of results) if (result.status === 'rejected') throw result.reason
     },
@@ -71,9 +78,10 @@ function abandoned({ byKind }: GatewayCaches, served: ReadonlySet<KubeObject>): 
   const kinds = ['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute'] as const
   return kinds.flatMap((kind) =>
     [...byKind[kind].values()].flatMap((object) => {
+      if (served.has(object)) return []
       const parents = (object as RouteWithStatus).status?.parents ?? []
       const others = othersOf(parents)
-      if (served.has(object) || others.length === parents.length) return []
+      if (others.length === parents.length) return []
       return [{ kind, object, status: { parents: others } }]
     }),
   )

@@ -2,10 +2,11 @@ import type { Address } from '../addr/index.ts'
 import { keyOf, type ObjectKey } from '../cluster/index.ts'
 import type { Condition, KubeObject } from '../objects/index.ts'
 import { supportedFeatures } from './features.ts'
-import type { GatewayStatus, ListenerSet, ListenerStatus } from './gateway-api.ts'
+import type { GatewayClass, GatewayStatus, ListenerSet, ListenerStatus } from './gateway-api.ts'
 import { gatewayGroup } from './gateway-api.ts'
 import type { GatewayApiState } from './gateways.ts'
 import { type GatewayState, isServed, type ListenerState } from './listeners.ts'
+import { perObject, perObjectGiven } from './remember.ts'
 import type { RouteState } from './routes.ts'
 import { condition, type Verdict, verdict } from './verdict.ts'
 
@@ -22,7 +23,7 @@ export interface WantedStatus {
   readonly status: object
 }
 
-/** The statuses of the GatewayClasses, Gateways and ListenerSets that are ours. */
+/** The statuses of the GatewayClasses, Gateways and ListenerSets that are ours; what says the same is the same object as before. */
 export function gatewayStatuses(
   {
     classes,
@@ -34,23 +35,41 @@ export function gatewayStatuses(
 ): WantedStatus[] {
   const attached = attachedTo(routes)
   return [
-    ...classes.map((object) => ({
-      kind: 'GatewayClass',
-      object,
-      status: classStatus(object.metadata.generation ?? 0),
-    })),
+    ...classes.map(ofClass),
     ...gateways.flatMap((state) => {
       const key = keyOf(state.gateway)
       const found = clientCertificates.get(key)
-      const sets = state.sets.map(({ set, allowed }) => ({ set, ...setStatus(state, set, allowed, attached) }))
-      const asking = sets.filter(({ accepted }) => accepted).length
       const shown = found === undefined || 'pem' in found ? undefined : found
-      const status = gatewayStatus(state, addressesOf(key), asking, shown, attached)
-      return [
-        { kind: 'Gateway', object: state.gateway, status },
-        ...sets.map(({ set, status }) => ({ kind: 'ListenerSet', object: set, status })),
-      ]
+      const { addresses, refusal } = addressesOf(key)
+      const counts = state.listeners.map((one) => attached.get(one))
+      return ofGateway(state, [shown, addresses.join(' '), refusal, ...counts], () =>
+        statusesAt(state, { addresses, ...(refusal !== undefined && { refusal }) }, shown, attached),
+      )
     }),
+  ]
+}
+
+const ofClass = perObject(
+  (object: GatewayClass): WantedStatus => ({
+    kind: 'GatewayClass',
+    object,
+    status: classStatus(object.metadata.generation ?? 0),
+  }),
+)
+const ofGateway = perObjectGiven<GatewayState, readonly WantedStatus[]>()
+
+function statusesAt(
+  state: GatewayState,
+  given: GivenAddresses,
+  unresolved: Verdict | undefined,
+  attached: Attached,
+): readonly WantedStatus[] {
+  const sets = state.sets.map(({ set, allowed }) => ({ set, ...setStatus(state, set, allowed, attached) }))
+  const asking = sets.filter(({ accepted }) => accepted).length
+  const status = gatewayStatus(state, given, asking, unresolved, attached)
+  return [
+    { kind: 'Gateway', object: state.gateway, status },
+    ...sets.map(({ set, status }) => ({ kind: 'ListenerSet', object: set, status })),
   ]
 }
 

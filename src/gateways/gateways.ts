@@ -18,6 +18,7 @@ import { resolveCertificate } from './listener-tls.ts'
 import { compileListeners, type GatewayState, parentOf } from './listeners.ts'
 import type { Authority, BackendModel, Certificate, Entrance, Finding } from './model.ts'
 import { Offers } from './offers.ts'
+import { perObject } from './remember.ts'
 import { type CompileRoute, type Given, type RouteState, Routes } from './routes.ts'
 import type { GatewayApiSources, Sources } from './sources.ts'
 import { compileStreamRoute } from './stream-route.ts'
@@ -41,13 +42,28 @@ export interface GatewayApiState {
 
 /** All of it read once. */
 export function compileGatewayApi(sources: Sources): GatewayApiState {
-  const ledger = new Ledger()
-  const offers = new Offers()
-  turnSources(ledger, sources)
-  const api = new GatewayApi(ledger, offers)
-  const served = api.update(sources)
-  return { ...served, ...api.state(), backends: new Map(offers.backends.list().map((one) => [one.id, one])) }
+  return new GatewayApiStates().compile(sources)
 }
+
+/** The same, asked again and again: what says the same is the same object as before. */
+export class GatewayApiStates {
+  readonly #ledger = new Ledger()
+  readonly #offers = new Offers()
+  readonly #api = new GatewayApi(this.#ledger, this.#offers)
+
+  compile(sources: Sources): GatewayApiState {
+    turnSources(this.#ledger, sources)
+    const served = this.#api.update(sources)
+    return { ...served, ...this.#api.state(), backends: byId(this.#offers.backends.list()) }
+  }
+
+  /** Whether what was compiled last depends on an object, be it that it is not there. */
+  isRead(kind: 'secrets' | 'configMaps' | 'namespaces' | 'services', key: ObjectKey): boolean {
+    return this.#ledger.isRead(kind, key)
+  }
+}
+
+const byId = perObject((backends: readonly BackendModel[]) => new Map(backends.map((one) => [one.id, one])))
 
 interface GatewayAnswer {
   readonly state: GatewayState

@@ -7,13 +7,19 @@ import type { Command, Server } from '../haproxy/index.ts'
 import type { EndpointSlice, KubeObject, Service } from '../objects/index.ts'
 import { ingress, ourClass, path, service, slice, sourcesOf } from './cluster.fixture.ts'
 import {
+  compileGatewayApi,
   compileGateways,
   compileServers,
+  type GatewayApiState,
+  GatewayApiStates,
   Gateways,
+  gatewayStatuses,
   type LoweredGateway,
   lowerGateway,
   nameBackends,
   planGateway,
+  policyStatuses,
+  routeStatuses,
   type Sources,
 } from './index.ts'
 import type { Ingress } from './ingress.ts'
@@ -338,6 +344,13 @@ function canonical(model: GatewayModel): GatewayModel {
   }
 }
 
+/** What objects are told, in one order. */
+function told(state: GatewayApiState): string[] {
+  const given = () => ({ addresses: [] })
+  const all = [...gatewayStatuses(state, given), ...routeStatuses(state), ...policyStatuses(state)]
+  return all.map(({ kind, object, status }) => `${kind} ${keyOf(object)} ${JSON.stringify(status)}`).sort()
+}
+
 /** Of a line for many names one for each; what one asks of clients goes with them. */
 function eachName(line: string): string[] {
   const [, head = '', names = ''] = /^(\S+(?: \[.*\])?) (.*)$/.exec(line) ?? []
@@ -411,8 +424,9 @@ test('after any edits the gateway is what all objects read anew would make it, a
     fc.property(fc.array(edit, { minLength: 10, maxLength: 30, size: 'max' }), (edits) => {
       const objects = new Map(atFirst.map((one) => [`${one.kind} ${keyOf(one)}`, one]))
       const gateways = new Gateways()
+      const states = new GatewayApiStates()
       let last: LoweredGateway | undefined
-      for (const [object, isPut] of edits) {
+      for (const [at, [object, isPut]] of edits.entries()) {
         const key = `${object.kind} ${keyOf(object)}`
         if (isPut) objects.set(key, object)
         else objects.delete(key)
@@ -421,6 +435,8 @@ test('after any edits the gateway is what all objects read anew would make it, a
         const sourcesAnew = sourcesAmong(structuredClone([...objects.values()]))
         const modelAnew = compileGateways(sourcesAnew)
         assert.deepEqual(canonical(model), canonical(modelAnew))
+        const statuses = told(states.compile(sources))
+        if (at % 5 === 4) assert.deepEqual(statuses, told(compileGatewayApi(sourcesAnew)))
         const services = new Set(['Service', 'EndpointSlice'].includes(object.kind) ? [serviceKeyOf(object)] : [])
         const serversOf = (backend: BackendModel) => compileServers(backend, sources)
         const spares = last && nameBackends(model.backends, last)

@@ -12,7 +12,7 @@ export {
 } from './gateway-infrastructure.ts'
 export { gatewayNameLabel, gatewayServiceName } from './gateway-service.ts'
 export { type GivenAddresses, gatewayStatuses, type WantedStatus } from './gateway-status.ts'
-export { compileGatewayApi } from './gateways.ts'
+export { compileGatewayApi, type GatewayApiState, GatewayApiStates } from './gateways.ts'
 export { hostName, hostText } from './host.ts'
 export type { Ingress, IngressClass, Secret } from './ingress.ts'
 export { type LoweredGateway, lowerGateway, renderFiles } from './lower.ts'
