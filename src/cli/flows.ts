@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DeniedFlow } from '../agent/index.ts'
+import { sayPolicies } from '../policies/index.ts'
 import { type AskedAgent, openAgents } from './agents.ts'
 import { type FlowKind, requests } from './http-flows.ts'
 import { exit, print, renderTable, say } from './output.ts'
@@ -28,7 +29,7 @@ const denials: FlowKind<DeniedFlow> = {
     direction === 'egress' ? `${pod} → ${sayPeer(peer)}` : `${pod} ← ${sayPeer(peer)}`,
     port === undefined ? protocol : `${port}/${protocol}`,
     String(packets),
-    policies.join(' '),
+    sayPolicies(policies),
   ],
   none: 'no flow was denied, audited or cut of late',
 }
