@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DeniedFlow } from '../agent/index.ts'
-import { sayPolicies } from '../policies/index.ts'
+import { sayPolicies } from '../explain/index.ts'
 import { type AskedAgent, openAgents } from './agents.ts'
 import { type FlowKind, requests } from './http-flows.ts'
 import { exit, print, renderTable, say } from './output.ts'
