@@ -2,17 +2,10 @@ import { createHash } from 'node:crypto'
 import type { AnnotationReader } from './annotation-reader.ts'
 import type { Ingress } from './ingress.ts'
 import { readHeaders } from './ingress-headers.ts'
+import { findReferred, type Referred, referredKey } from './ingress-referred.ts'
 import type { Filter, UserList } from './model.ts'
 import { isPermitted } from './reference.ts'
-import type { Sources } from './sources.ts'
 import { readUsers } from './users.ts'
-
-/** What annotations may refer to. */
-export type Referred = Pick<Sources, 'secrets' | 'configMaps'> & {
-  readonly grants: Sources['gatewayApi']['grants']
-  /** Only what annotations say matters, and not what is in Secrets. */
-  readonly isUnread?: true
-}
 
 /** A Service's port by its URL, with what is asked there. */
 export interface ServiceUrl {
@@ -47,12 +40,6 @@ export function readAuth(read: AnnotationReader, ingress: Ingress, referred: Ref
   return { blocked: basic.blocked ?? external.blocked ?? '' }
 }
 
-/** `NAMESPACE/NAME`, or a name in the Ingress's own namespace. */
-export function referredKey(text: string, ownNamespace: string): string {
-  const name = text.trim()
-  return name.includes('/') ? name : `${ownNamespace}/${name}`
-}
-
 function readBasic(read: AnnotationReader, namespace: string, { secrets, grants }: Referred): IngressAuth {
   const block = (name: string, says: string, remedy: string, code = 'AnnotationNotServed'): IngressAuth => {
     read.refuse(name, says, remedy, code)
@@ -60,24 +47,11 @@ function readBasic(read: AnnotationReader, namespace: string, { secrets, grants 
   }
   const type = read.text('auth-type')
   if (type !== 'basic') return block('auth-type', `"${type?.slice(0, 40)}" is not done here`, 'use basic, or auth-url')
-  const named = read.text('auth-secret') ?? ''
-  const key = referredKey(named, namespace)
-  const [of = '', name = ''] = key.split('/')
-  const from = { group: 'networking.k8s.io', kind: 'Ingress', namespace }
-  if (!isPermitted(from, { group: '', kind: 'Secret', namespace: of, name }, grants))
-    return block(
-      'auth-secret',
-      `no ReferenceGrant in ${of} lets Ingresses of ${namespace} use secret/${key}`,
-      `make one, or name a Secret of ${namespace}`,
-    )
-  const secret = secrets.get(key)
-  if (secret === undefined)
-    return block(
-      'auth-secret',
-      `there is no Secret ${key}`,
-      'create it with htpasswd lines under the key "auth"',
-      'SecretMissing',
-    )
+  const key = referredKey(read.text('auth-secret') ?? '', namespace)
+  const remedy = 'create it with htpasswd lines under the key "auth"'
+  const referred = findReferred(read, 'auth-secret', 'Secret', secrets, { key, namespace, grants, remedy })
+  if ('blocked' in referred) return referred
+  const secret = referred.object
   const kind = read.text('auth-secret-type') === 'auth-map' ? 'auth-map' : 'auth-file'
   const found = readUsers(secret, kind)
   if ('says' in found)

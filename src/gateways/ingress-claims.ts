@@ -1,7 +1,7 @@
 import { type IngressSettings, readAnnotations } from './annotations.ts'
 import { type HostPattern, hostText, parseHost } from './host.ts'
 import { type Ingress, type IngressBackend, objectOf } from './ingress.ts'
-import type { Referred } from './ingress-auth.ts'
+import type { Referred } from './ingress-referred.ts'
 import { regexFault } from './match.ts'
 import type { Because, Filter, Finding, PathPattern, ValueMatch } from './model.ts'
 import { perObject } from './remember.ts'

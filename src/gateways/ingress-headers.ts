@@ -1,8 +1,7 @@
 import type { AnnotationReader } from './annotation-reader.ts'
 import type { Ingress } from './ingress.ts'
-import { type Referred, referredKey } from './ingress-auth.ts'
+import { findReferred, type Referred, referredKey } from './ingress-referred.ts'
 import type { Filter } from './model.ts'
-import { isPermitted } from './reference.ts'
 
 /** RFC 9110, 5.1; those that say how a message is framed are the gateway's own. */
 const headerName = /^[\w!#$%&'*+.^`|~-]{1,256}$/
@@ -34,17 +33,10 @@ export function readHeaders(
     return { blocked: says }
   }
   const key = referredKey(named, namespace)
-  const [of = '', name = ''] = key.split('/')
-  const from = { group: 'networking.k8s.io', kind: 'Ingress', namespace }
-  if (!isPermitted(from, { group: '', kind: 'ConfigMap', namespace: of, name }, grants))
-    return block(
-      `no ReferenceGrant in ${of} lets Ingresses of ${namespace} use configmap/${key}`,
-      `make one, or name a ConfigMap of ${namespace}`,
-      'AnnotationNotServed',
-    )
-  const found = configMaps.get(key)
-  if (found === undefined)
-    return block(`there is no ConfigMap ${key}`, 'create it with a key for each header', 'ConfigMapMissing')
+  const remedy = 'create it with a key for each header'
+  const referred = findReferred(read, annotation, 'ConfigMap', configMaps, { key, namespace, grants, remedy })
+  if ('blocked' in referred) return referred
+  const found = referred.object
   const set = Object.entries(found.data ?? {})
   const wrong = set.find(
     ([header, value]) => !headerName.test(header) || framing.test(header) || !headerValue.test(value),

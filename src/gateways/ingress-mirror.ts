@@ -1,6 +1,7 @@
 import type { AnnotationReader } from './annotation-reader.ts'
 import type { Ingress } from './ingress.ts'
-import { notPermitted, type Referred, readServiceUrl, type ServiceUrl } from './ingress-auth.ts'
+import { notPermitted, readServiceUrl, type ServiceUrl } from './ingress-auth.ts'
+import type { Referred } from './ingress-referred.ts'
 
 /** A Service that gets copies. */
 export interface Mirror {

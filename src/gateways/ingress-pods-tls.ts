@@ -1,9 +1,8 @@
 import type { AnnotationReader } from './annotation-reader.ts'
 import { readAuthorities, readCertificate } from './certificate.ts'
 import { type Ingress, objectOf } from './ingress.ts'
-import { type Referred, referredKey } from './ingress-auth.ts'
+import { findReferred, type Referred, referredKey } from './ingress-referred.ts'
 import type { Authority, BackendTls, Certificate } from './model.ts'
-import { isPermitted } from './reference.ts'
 
 /** How TLS is spoken to pods of an Ingress (`proxy-ssl-*`). */
 export interface PodsTls {
@@ -37,21 +36,11 @@ export function readPodsTls(
   if (named === undefined) return { tls: { host, authority: 'unchecked', names: [] } }
   const namespace = ingress.metadata.namespace ?? ''
   const key = referredKey(named, namespace)
-  const [of = '', name = ''] = key.split('/')
   if (isUnread) return { secret: key, tls: { host, authority: 'unchecked', names: [] } }
-  const from = { group: 'networking.k8s.io', kind: 'Ingress', namespace }
-  if (!isPermitted(from, { group: '', kind: 'Secret', namespace: of, name }, grants)) {
-    const says = `no ReferenceGrant in ${of} lets Ingresses of ${namespace} use secret/${key}`
-    return block('proxy-ssl-secret', says, `make one, or name a Secret of ${namespace}`)
-  }
-  const secret = secrets.get(key)
-  if (secret === undefined)
-    return block(
-      'proxy-ssl-secret',
-      `there is no Secret ${key}`,
-      'create it with tls.crt, tls.key and ca.crt',
-      'SecretMissing',
-    )
+  const remedy = 'create it with tls.crt, tls.key and ca.crt'
+  const referred = findReferred(read, 'proxy-ssl-secret', 'Secret', secrets, { key, namespace, grants, remedy })
+  if ('blocked' in referred) return referred
+  const secret = referred.object
   const because = { object: objectOf(ingress), field: 'metadata.annotations[proxy-ssl-secret]', value: key }
   const shown = secret.data?.['tls.crt'] === undefined ? undefined : readCertificate(secret, because)
   if (shown !== undefined && 'says' in shown) return block('proxy-ssl-secret', shown.says, shown.try, 'SecretInvalid')
@@ -61,6 +50,6 @@ export function readPodsTls(
   if (host === '') return block('proxy-ssl-verify', 'no name is told that pods must have', 'name it by proxy-ssl-name')
   const found = readAuthorities(secret, `secret/${key}`)
   if ('says' in found) return block('proxy-ssl-secret', found.says, found.try, 'SecretInvalid')
-  const id = `pods:${of}:${name}`
+  const id = `pods:${key.replace('/', ':')}`
   return { tls: { ...tls, authority: id }, authority: { id, pem: found.pem }, ...own }
 }

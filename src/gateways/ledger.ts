@@ -1,6 +1,6 @@
 import type { EndpointSlice } from '../objects/index.ts'
 import type { ReferenceGrant } from './gateway-api.ts'
-import type { Referred } from './ingress-auth.ts'
+import type { Referred } from './ingress-referred.ts'
 import { fitted, keepList } from './keyed.ts'
 import type { Lookup, Sources } from './sources.ts'
 

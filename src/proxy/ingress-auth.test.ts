@@ -7,7 +7,7 @@ import type { KubeObject } from '../objects/index.ts'
 import type { HttpFlow } from './flows.ts'
 import { serviceOf, sliceOf } from './gateway-objects.fixture.ts'
 import { ingressOf, plumbClass } from './ingress-objects.fixture.ts'
-import { GatewayRig } from './rig.fixture.ts'
+import { type CurlAnswer, GatewayRig } from './rig.fixture.ts'
 
 let gateway: GatewayRig
 const closers: (() => void)[] = []
@@ -43,11 +43,7 @@ const secretOf = (name: string, data: Record<string, string>): KubeObject =>
     data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, base64(value)])),
   }) as KubeObject
 
-async function ask(name: string, ...words: string[]): Promise<{ status: number; head: string; body: string }> {
-  const said = await gateway.curl('-i', '-H', `host: ${name}`, ...words, 'http://203.0.113.1/p?q=1')
-  const [head = '', body = ''] = said.split('\r\n\r\n')
-  return { status: Number(head.slice(9, 12)), head, body }
-}
+const ask = (name: string, ...words: readonly string[]): Promise<CurlAnswer> => gateway.answer(name, '/p?q=1', ...words)
 
 /** What openssl makes of a password; kinds are those of crypt(3). */
 const hashOf = (password: string, kind: string): string =>

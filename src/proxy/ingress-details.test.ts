@@ -5,7 +5,7 @@ import { host } from '../agent/rig.fixture.ts'
 import type { KubeObject } from '../objects/index.ts'
 import { serviceOf, sliceOf } from './gateway-objects.fixture.ts'
 import { ingressOf, plumbClass } from './ingress-objects.fixture.ts'
-import { GatewayRig } from './rig.fixture.ts'
+import { type CurlAnswer, GatewayRig } from './rig.fixture.ts'
 
 let gateway: GatewayRig
 const closers: (() => void)[] = []
@@ -54,11 +54,8 @@ after(() => {
 const trouble = (): string => `${gateway.log.lines.join('\n')}\n${JSON.stringify(gateway.module.findings)}`
 
 /** Head and body of what `NAME.example` answers. */
-async function ask(name: string, ...words: readonly string[]): Promise<{ status: number; head: string; body: string }> {
-  const said = await gateway.curl('-i', '-H', `host: ${name}.example`, ...words, 'http://203.0.113.1/p')
-  const [head = '', body = ''] = said.split('\r\n\r\n')
-  return { status: Number(head.slice(9, 12)), head, body }
-}
+const ask = (name: string, ...words: readonly string[]): Promise<CurlAnswer> =>
+  gateway.answer(`${name}.example`, '/p', ...words)
 
 const lines = (head: string, name: string): string[] =>
   head.split('\r\n').flatMap((line) => (line.startsWith(`${name}: `) ? line.slice(name.length + 2) : []))

@@ -5,7 +5,7 @@ import { host } from '../agent/rig.fixture.ts'
 import type { KubeObject, Service } from '../objects/index.ts'
 import { serviceOf, sliceOf } from './gateway-objects.fixture.ts'
 import { ingressOf, plumbClass } from './ingress-objects.fixture.ts'
-import { GatewayRig } from './rig.fixture.ts'
+import { type CurlAnswer, GatewayRig } from './rig.fixture.ts'
 
 let gateway: GatewayRig
 const copies: { path: string | undefined; method: string | undefined; body: string }[] = []
@@ -35,11 +35,7 @@ const codes = (): string[] => gateway.module.findings.map(({ code }) => code).so
 const headersOf = (name: string, namespace: string, data: Record<string, string>): KubeObject =>
   ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace }, data }) as KubeObject
 
-async function ask(name: string, ...words: string[]): Promise<{ status: number; head: string; body: string }> {
-  const said = await gateway.curl('-i', '-H', `host: ${name}`, ...words, 'http://203.0.113.1/p?q=1')
-  const [head = '', body = ''] = said.split('\r\n\r\n')
-  return { status: Number(head.slice(9, 12)), head, body }
-}
+const ask = (name: string, ...words: readonly string[]): Promise<CurlAnswer> => gateway.answer(name, '/p?q=1', ...words)
 
 test('service-upstream: the address of the Service is asked, as it changes; without one its pods are', async () => {
   const [one, two] = gateway.rig.backends

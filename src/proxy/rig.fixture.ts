@@ -12,6 +12,12 @@ import { type Namespace, spawnIn } from '../host/index.ts'
 import type { KubeObject } from '../objects/index.ts'
 import { GatewaysModule } from './module.ts'
 
+export interface CurlAnswer {
+  readonly status: number
+  readonly head: string
+  readonly body: string
+}
+
 /** A gateway on the node of a rig, with an HTTP server in each backend namespace, asked from outside. */
 export class GatewayRig {
   readonly rig: Rig = buildRig()
@@ -156,6 +162,13 @@ export class GatewayRig {
   /** What the real curl prints, run outside. */
   curl(...words: readonly string[]): Promise<string> {
     return this.run('curl', '-s', '-m', '10', ...words)
+  }
+
+  /** What the real curl gets from a host at port 80, with status, head and body apart. */
+  async answer(name: string, path: string, ...words: readonly string[]): Promise<CurlAnswer> {
+    const said = await this.curl('-i', '-H', `host: ${name}`, ...words, `http://203.0.113.1${path}`)
+    const [head = '', body = ''] = said.split('\r\n\r\n')
+    return { status: Number(head.slice(9, 12)), head, body }
   }
 
   /** What a program prints, run outside with nothing to read. */
