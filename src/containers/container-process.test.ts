@@ -68,9 +68,10 @@ test('its processes see the privileges that its pod leaves them', async () => {
   const plain = run(['sh', '-c', 'ip link add x type bridge 2>/dev/null || echo denied; id -u'])
   await plain.exited
   assert.equal(plain.log.read(), 'denied\n0\n')
-  const other = run(['id', '-u'], { securityContext: { runAsUser: 1000 } })
+  const securityContext = { runAsUser: 1000, supplementalGroups: [7], fsGroup: 1001 }
+  const other = run(['sh', '-c', 'id -u; id -G'], { securityContext })
   await other.exited
-  assert.equal(other.log.read(), '1000\n')
+  assert.equal(other.log.read(), '1000\n1000 7 1001\n')
 })
 
 test('stop asks first and insists after the grace period; nothing of it is left', async () => {

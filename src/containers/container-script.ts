@@ -86,6 +86,9 @@ const defaultCapabilities = [
 interface SecurityContext {
   readonly runAsUser?: number
   readonly runAsGroup?: number
+  /** The pod's: groups that every process has besides its own. */
+  readonly fsGroup?: number
+  readonly supplementalGroups?: readonly number[]
   readonly privileged?: boolean
   readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] }
 }
@@ -96,11 +99,14 @@ export function withPrivileges(pod: Pod, container: Container, argv: readonly st
     ...(pod.spec as { securityContext?: SecurityContext }).securityContext,
     ...(container as { securityContext?: SecurityContext }).securityContext,
   }
-  const { runAsUser, runAsGroup, privileged, capabilities = {} } = context
+  const { runAsUser = 0, runAsGroup, privileged, capabilities = {} } = context
+  const { fsGroup, supplementalGroups = [] } = context
+  const groups = [...supplementalGroups, ...(fsGroup === undefined ? [] : [fsGroup])]
   const options: string[] = []
-  if (runAsUser !== undefined && runAsUser !== 0) {
-    options.push(`--reuid=${runAsUser}`, `--regid=${runAsGroup ?? runAsUser}`, '--clear-groups')
-  }
+  if (runAsUser !== 0) options.push(`--reuid=${runAsUser}`)
+  if (runAsUser !== 0 || runAsGroup !== undefined) options.push(`--regid=${runAsGroup ?? runAsUser}`)
+  if (groups.length > 0) options.push(`--groups=${groups.join(',')}`)
+  else if (options.length > 0) options.push('--clear-groups')
   if (!privileged) options.push(`--bounding-set=${boundingSet(capabilities)}`)
   return options.length === 0 ? [...argv] : ['setpriv', ...options, '--', ...argv]
 }

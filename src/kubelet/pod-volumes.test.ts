@@ -113,6 +113,23 @@ test('what a claim holds outlives the pod; a path below a volume may name the po
   }
 })
 
+test('the group of the pod reads what is projected, and writes what is not', async () => {
+  put('Secret', 'key', { data: { pw: 'cw==' } })
+  const pod = podWith([
+    { name: 'key', secret: { secretName: 'key', defaultMode: 0o400 } },
+    { name: 'tmp', emptyDir: {} },
+  ])
+  Object.assign(pod.spec, { securityContext: { fsGroup: 1001 } })
+  const volumes = new PodVolumes(pod, sources)
+  await volumes.prepare()
+  const mounts = mounting({ name: 'key', mountPath: '/k' }, { name: 'tmp', mountPath: '/t' })
+  const [key, scratch] = await volumes.mountsOf(mounts, {})
+  const file = statSync(join(key?.source ?? '', 'pw'))
+  assert.deepEqual([file.gid, file.mode & 0o777], [1001, 0o440])
+  assert.deepEqual([statSync(scratch?.source ?? '').gid, statSync(scratch?.source ?? '').mode & 0o7777], [1001, 0o2777])
+  volumes.close()
+})
+
 test('what is missing and not optional is told in the words of kubelet', async () => {
   put('ConfigMap', 'one', { data: { a: '1' } })
   const prepare = (volume: object) => new PodVolumes(podWith([{ name: 'v', ...volume }]), sources).prepare()

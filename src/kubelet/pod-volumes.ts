@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Mount } from '../containers/index.ts'
 import {
@@ -49,6 +49,7 @@ export class PodVolumes {
   readonly #written = new Map<string, string>()
   readonly #claims = new Map<string, string>()
   readonly #closing: (() => void)[] = []
+  readonly #group: number | undefined
   #pod: Pod
   #following = false
   #closed = false
@@ -57,6 +58,7 @@ export class PodVolumes {
   constructor(pod: Pod, sources: VolumeSources) {
     this.#pod = pod
     this.#sources = sources
+    this.#group = (pod.spec as { securityContext?: { fsGroup?: number } }).securityContext?.fsGroup
     this.#volumes = new Map(((pod.spec as { volumes?: Volume[] }).volumes ?? []).map((one) => [one.name, one]))
   }
 
@@ -125,7 +127,11 @@ export class PodVolumes {
     mkdirSync(root, { recursive: true })
     // The umask must not keep a container's user out.
     if (isProjection(volume)) this.#write(root, await readContent(this.#pod, volume, this.#sources))
-    else chmodSync(root, 0o777)
+    else {
+      if (this.#group !== undefined) chownSync(root, 0, this.#group)
+      // What is made in there belongs to the group as well.
+      chmodSync(root, this.#group === undefined ? 0o777 : 0o2777)
+    }
   }
 
   async #claim(name: string): Promise<void> {
@@ -186,7 +192,7 @@ export class PodVolumes {
   #write(directory: string, files: readonly VolumeFile[]): void {
     const state = JSON.stringify(files)
     if (this.#closed || this.#written.get(directory) === state) return
-    writeVolumeFiles(directory, files)
+    writeVolumeFiles(directory, files, this.#group)
     this.#written.set(directory, state)
   }
 }

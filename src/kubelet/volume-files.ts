@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
+  chownSync,
   mkdirSync,
   readdirSync,
   readlinkSync,
@@ -24,8 +25,9 @@ const dataName = '..data'
 /**
  * Gives a volume its files, all at once, as kubelet's AtomicWriter does: they lie in a directory of their own, `..data` leads to the newest one, and
  * what a program opens leads through `..data`. So a program sees all files of one state, and a watch of `..data` tells of the next.
+ `group`, if given, may read them (`fsGroup`).
  */
-export function writeVolumeFiles(volume: string, files: readonly VolumeFile[]): void {
+export function writeVolumeFiles(volume: string, files: readonly VolumeFile[], group?: number): void {
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(/[-T:]/g, '_')
   const state = `..${stamp}.${randomBytes(5).toString('hex')}`
   const placed = files.map(({ path, ...file }) => ({ ...file, path: join('/', path).slice(1) }))
@@ -34,9 +36,10 @@ export function writeVolumeFiles(volume: string, files: readonly VolumeFile[]): 
     mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
     writeFileSync(file, content)
     // The umask must not take away what the pod asks for.
-    chmodSync(file, mode)
+    chmodSync(file, group === undefined ? mode : mode | 0o440)
   }
   mkdirSync(join(volume, state), { recursive: true })
+  if (group !== undefined) giveToGroup(join(volume, state), group)
   const before = stateOf(volume)
   symlinkSync(state, join(volume, '..data_tmp'))
   renameSync(join(volume, '..data_tmp'), join(volume, dataName))
@@ -45,6 +48,17 @@ export function writeVolumeFiles(volume: string, files: readonly VolumeFile[]): 
   for (const name of wanted) if (!present.has(name)) symlinkSync(`${dataName}/${name}`, join(volume, name))
   for (const name of present) if (!wanted.has(name)) rmSync(join(volume, name))
   if (before !== undefined) rmSync(join(volume, before), { recursive: true, force: true })
+}
+
+/** Gives a directory and all that is in it to a group, which goes on to what is made there. */
+function giveToGroup(directory: string, group: number): void {
+  chownSync(directory, 0, group)
+  chmodSync(directory, 0o2775)
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name)
+    if (entry.isDirectory()) giveToGroup(path, group)
+    else chownSync(path, 0, group)
+  }
 }
 
 function stateOf(volume: string): string | undefined {

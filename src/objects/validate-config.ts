@@ -23,7 +23,7 @@ export function validateConfigMap(map: ConfigMap, old: ConfigMap | undefined): F
     errors.push(...complaints(`binaryData[${key}]`, key, configMapKey(key)))
     bytes += Buffer.byteLength(value, 'base64')
   }
-  if (bytes > maxBytes) errors.push(tooLong('', maxBytes))
+  if (bytes > maxBytes) errors.push(tooLong('[]', maxBytes))
   if (old?.immutable) errors.push(...validateSealed(map, old, ['data', 'binaryData']))
   return errors
 }
