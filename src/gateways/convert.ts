@@ -4,10 +4,11 @@ import { type Conversion, Converted, type ConvertTo, type Note } from './convert
 import { convertRule } from './convert-rule.ts'
 import { covers, type HostPattern, hostText, moreSpecific, parseHost } from './host.ts'
 import { type Ingress, objectOf } from './ingress.ts'
-import { type Claim, readIngress, settleClaims } from './ingress-claims.ts'
+import { type Claim, readIngress } from './ingress-claims.ts'
 import { compare } from './ingress-class.ts'
 import { type ClientCheck, checkOfClaim, compileChecks } from './ingress-clients.ts'
 import type { Referred } from './ingress-referred.ts'
+import { settleClaims } from './ingress-settle.ts'
 import type { ConfigMap, Lookup } from './sources.ts'
 
 /**
