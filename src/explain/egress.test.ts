@@ -39,6 +39,8 @@ const ask = (to: string, ...egresses: Egress[]): Answer =>
 test('a selected pod’s way out: address, ports, owner, each with its object', () => {
   const answer = ask('198.51.100.1', egress('red', {}, 'node-2'))
   assert.equal(answer.verdict.kind, 'pass')
+  assert.match(answer.verdict.says, /; it sees 203\.0\.113\.7$/)
+  assert.equal(answer.verdict.because.object, 'egress/red')
   assert.deepEqual(
     answer.steps.slice(-5).map(({ stage, node, because }) => `${stage} ${node} ${because?.object} ${because?.field}`),
     [
@@ -61,6 +63,7 @@ test('no owner: denied, with the remedy’s object; with onUnavailable Node it l
   const open = ask('198.51.100.1', egress('red', { onUnavailable: 'Node' }))
   assert.equal(open.verdict.kind, 'pass')
   assert.match(renderAnswer(open), /so they leave under the node’s address/)
+  assert.match(open.verdict.says, /; it sees 172\.30\.0\.11$/)
 })
 
 test('excluded, not among the destinations, not selected, shadowed by an older one', () => {

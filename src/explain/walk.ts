@@ -55,7 +55,10 @@ export function walk(
       const egress = egressSteps(snapshot, source, network, destination.address)
       steps.push(...egress.steps)
       if (egress.denied !== undefined) return { steps, verdict: egress.denied }
-      if (egress.isRouted) return { ...leave(snapshot, steps, next, destination), seenAs: egress.address }
+      if (egress.isRouted) {
+        const because = egress.steps.find((one) => one.because?.value === egress.address)?.because
+        return leave(snapshot, steps, next, destination, egress.address, because)
+      }
     }
     steps.push(...routeSteps(node, next, destination))
     if (next.kind === 'forward') {
@@ -67,7 +70,7 @@ export function walk(
       // Only pods are masqueraded on their way out.
       const leaves = seenAs === 'kept' && next.masqueraded && policies.fromPod ? 'masqueraded' : seenAs
       const seen = seenBy(snapshot, source, familyOf(destination.address), leaves, asked.address)
-      return { ...leave(snapshot, steps, next, destination), seenAs: seen }
+      return leave(snapshot, steps, next, destination, seen)
     }
     if (next.kind === 'own') {
       const verdict = { kind: 'allow', says: next.says, because: next.because } as const
@@ -202,11 +205,13 @@ function leave(
   steps: Step[],
   next: Extract<PathStep, { kind: 'leave' }>,
   { address }: Destination,
+  seenAs: Address | undefined,
+  because: Because = next.because,
 ): Way {
   const owner = [...snapshot.nodes.values()].find((node) => families.some((f) => nodeAddresses(node)[f] === address))
-  const says =
-    owner === undefined ? `${address} is outside what Kubernetes’ objects tell` : `reaches node/${owner.metadata.name}`
-  return { steps, verdict: { kind: owner === undefined ? 'pass' : 'allow', says, because: next.because } }
+  const outside = `${address} is outside what Kubernetes’ objects tell${seenAs === undefined ? '' : `; it sees ${seenAs}`}`
+  const says = owner === undefined ? outside : `reaches node/${owner.metadata.name}`
+  return { steps, verdict: { kind: owner === undefined ? 'pass' : 'allow', says, because }, seenAs }
 }
 
 function deny(says: string, because: Because): Verdict {
