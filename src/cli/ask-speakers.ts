@@ -19,8 +19,11 @@ export interface AddressLine {
   readonly answeredBy: readonly string[]
 }
 
-/** What each agent says of external addresses; one that cannot be asked is told of, and the exit status with it. */
-export async function askSpeakers(agents: readonly AskedAgent[]): Promise<readonly SpeakerAnswer[]> {
+/** What each agent says of external addresses; `onUnasked` hears of one that cannot be asked: it is told of, and the exit status with it, unless given. */
+export async function askSpeakers(
+  agents: readonly AskedAgent[],
+  onUnasked: (node: string, says: string) => void = tellUnasked,
+): Promise<readonly SpeakerAnswer[]> {
   const answers = await Promise.all(
     agents.map(async ({ node, ask }): Promise<SpeakerAnswer[]> => {
       try {
@@ -28,13 +31,17 @@ export async function askSpeakers(agents: readonly AskedAgent[]): Promise<readon
         if (status !== 200) throw new Error(answer.error ?? `HTTP ${status}`)
         return [answer]
       } catch (error) {
-        say(`plumb addresses: ${node} could not be asked: ${(error as Error).message}`)
-        process.exitCode = exit.cannot
+        onUnasked(node, (error as Error).message)
         return []
       }
     }),
   )
   return answers.flat()
+}
+
+function tellUnasked(node: string, says: string): void {
+  say(`plumb addresses: ${node} could not be asked: ${says}`)
+  process.exitCode = exit.cannot
 }
 
 /** Has the node's agent hand the address over; says why not otherwise. */

@@ -19,7 +19,7 @@ interface FlowsOptions extends ClusterOptions {
 const followMs = 500
 
 /** What policies denied, audited or cut. */
-const denials: FlowKind<DeniedFlow> = {
+export const denials: FlowKind<DeniedFlow> = {
   path: '/flows',
   timeOf: ({ lastSeen }) => lastSeen,
   head: ['SEEN', 'VERDICT', 'POD AND PEER', 'PORT', 'PACKETS', 'POLICIES'],
@@ -58,26 +58,39 @@ async function showFlows<T>(
     if (output === 'json') for (const flow of flows) print(JSON.stringify(flow))
     else if (flows.length > 0) print(renderTable([...(head ? [[...kind.head]] : []), ...flows.map(kind.row)]))
   }
-  const first = await askAll(agents, kind, namespace, points)
+  const ask = async (): Promise<readonly Seen<T>[]> => {
+    const { flows, unasked } = await askFlows(agents, kind, namespace, points)
+    for (const { node, says } of unasked) say(`plumb flows: ${node} could not be asked: ${says}`)
+    if (unasked.length > 0) process.exitCode = exit.cannot
+    return flows
+  }
+  const first = await ask()
   show(first, true)
   if (follow) {
     for (;;) {
       await delay(followMs)
-      show(await askAll(agents, kind, namespace, points), false)
+      show(await ask(), false)
     }
   }
   if (first.length === 0 && output === 'text') say(kind.none)
 }
 
-type Seen<T> = T & { readonly node: string }
+export type Seen<T> = T & { readonly node: string }
+
+/** Flows in their order, and the nodes that did not answer. */
+export interface AskedFlows<T> {
+  readonly flows: readonly Seen<T>[]
+  readonly unasked: readonly { readonly node: string; readonly says: string }[]
+}
 
 /** Asks each node for what came after the point up to which it was asked before. */
-async function askAll<T>(
+export async function askFlows<T>(
   agents: readonly AskedAgent[],
   kind: FlowKind<T>,
   namespace: string | undefined,
   points: Map<string, number>,
-): Promise<readonly Seen<T>[]> {
+): Promise<AskedFlows<T>> {
+  const unasked: { node: string; says: string }[] = []
   const answers = await Promise.all(
     agents.map(async ({ node, ask }): Promise<readonly Seen<T>[]> => {
       const body = { after: points.get(node) ?? 0, ...(namespace === undefined ? {} : { namespace }) }
@@ -88,14 +101,13 @@ async function askAll<T>(
         points.set(node, answer.next)
         return answer.flows.map((flow) => ({ ...flow, node }))
       } catch (error) {
-        say(`plumb flows: ${node} could not be asked: ${(error as Error).message}`)
+        unasked.push({ node, says: (error as Error).message })
         points.set(node, 0)
-        process.exitCode = exit.cannot
         return []
       }
     }),
   )
-  return answers.flat().sort((a, b) => (kind.timeOf(a) < kind.timeOf(b) ? -1 : 1))
+  return { flows: answers.flat().sort((a, b) => (kind.timeOf(a) < kind.timeOf(b) ? -1 : 1)), unasked }
 }
 
 interface Answer<T> {

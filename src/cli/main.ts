@@ -168,6 +168,17 @@ program
   .action(async (target: string | undefined, options) => (await import('./doctor.ts')).runDoctor(target, options))
 
 program
+  .command('ui')
+  .description('serve a page that shows the ways in and out, and answers what why, show, reach, flows and addresses do')
+  .addOption(labName())
+  .addOption(kubeconfig())
+  .addOption(context())
+  .addOption(thisNode())
+  .option('-f, --filename <path>', 'show manifests alone; may be given again', collect, [])
+  .option('--listen <address:port>', 'where it is served; port 0 is any that is free', '127.0.0.1:0')
+  .action(async (options) => (await import('./ui.ts')).runUi(options))
+
+program
   .command('flows')
   .description(
     'flows of late: those that policies denied, or would have denied if they were not audited; requests at gateways',

@@ -98,6 +98,11 @@ export function factsOf({ servicePrefixes, sight }: Cluster): ClusterFacts {
   return { clusterDomain: 'cluster.local', servicePrefixes, ...others }
 }
 
+/** What this machine is to a cluster now: nodes come and go, and so do the pods of agents through which they are asked. */
+export async function renewSight({ client, snapshot, lab }: Cluster, options: ClusterOptions): Promise<Sight | string> {
+  return lab === undefined ? sightHere(client, snapshot, await readGroups(client), options) : labSight(lab)
+}
+
 /** Where kubectl looks when nothing is said. */
 function usualKubeconfig(): string | undefined {
   const path = join(homedir(), '.kube', 'config')
@@ -170,7 +175,8 @@ function unreadPolicies(groups: ReadonlyMap<string, readonly string[]>): string 
   return `policies of ${policyGroup} are served as ${served.join(', ')} alone, and ${known.join(' and ')} are read: there is no verdict`
 }
 
-const collections = {
+/** The kinds that every cluster has, by the collection of a snapshot. */
+export const collections = {
   services: Services,
   slices: EndpointSlices,
   nodes: Nodes,
@@ -180,7 +186,8 @@ const collections = {
 } as const
 
 const policyGroup = 'policy.networking.k8s.io'
-const optionalKinds: Readonly<Record<string, Resource>> = {
+/** Those that it need not have. */
+export const optionalKinds: Readonly<Record<string, Resource>> = {
   egresses: wide('plumb.network/v1alpha1', 'Egress', 'egresses'),
   addressPools: wide('plumb.network/v1alpha1', 'IPAddressPool', 'ipaddresspools'),
   l2Advertisements: wide('plumb.network/v1alpha1', 'L2Advertisement', 'l2advertisements'),

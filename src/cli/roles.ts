@@ -15,7 +15,7 @@ function parsePrefixes(option: string, text: string): Prefix[] {
 }
 
 /** Calls back once when the process is told to end. */
-function onSignal(stop: () => Promise<void>): void {
+export function onSignal(stop: () => Promise<void>): void {
   let stopping = false
   const end = (): void => {
     if (stopping) return

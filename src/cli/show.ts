@@ -1,3 +1,4 @@
+import type { Snapshot } from '../cluster/index.ts'
 import {
   type End,
   egressView,
@@ -13,11 +14,12 @@ import {
   wayIn,
   withHolders,
 } from '../explain/index.ts'
+import type { Sources } from '../gateways/index.ts'
 import { agentsOfLab } from './agents.ts'
 import { holdersOf } from './ask-speakers.ts'
+import { parseTarget } from './asked.ts'
 import { exit, print, say } from './output.ts'
 import { type Cluster, openCluster } from './read-cluster.ts'
-import { parseTarget } from './why.ts'
 
 interface ShowOptions {
   name: string
@@ -34,20 +36,31 @@ interface Shown {
   readonly well: boolean
 }
 
+/** What is drawn from. */
+export interface ShownFrom {
+  readonly snapshot: Snapshot
+  /** Read when an Ingress or a Gateway is asked for. */
+  sources(): Promise<Sources>
+  /** Who holds external addresses, in words. */
+  holders(): Promise<ReadonlyMap<string, string>>
+}
+
 /** `plumb show TYPE/NAME`: exit status 0 when it is well, 1 when something keeps it from serving, 3 when it could not be read. */
 export async function runShow(target: string, options: ShowOptions): Promise<void> {
-  const entry = parseEntry(target, options.namespace)
-  const end = entry ?? parseTarget(target, options.namespace)
-  if (typeof end === 'string' || !Object.hasOwn(shownKinds, end.kind)) {
-    say(`plumb show: "${target}" is not svc/NAME, pod/NAME, ingress/NAME, gateway/NAME or egress/NAME`)
+  const object = parseShown(target, options.namespace)
+  if (typeof object === 'string') {
+    say(`plumb show: ${object}`)
     process.exitCode = exit.usage
     return
   }
   const cluster = await openCluster('plumb show', options)
   if (cluster === undefined) return
-  const shown = await (entry === undefined ? showEnd(cluster, end as End) : showEntry(cluster, entry)).finally(() =>
-    cluster.client.close(),
-  )
+  const from: ShownFrom = {
+    snapshot: cluster.snapshot,
+    sources: async () => (await import('./doctor-request.ts')).readSources(cluster),
+    holders: () => holdersIn(cluster),
+  }
+  const shown = await show(object, from).finally(() => cluster.client.close())
   if (typeof shown === 'string') {
     say(`plumb show: ${shown}`)
     process.exitCode = exit.cannot
@@ -55,6 +68,28 @@ export async function runShow(target: string, options: ShowOptions): Promise<voi
   }
   print(options.output === 'json' ? JSON.stringify(shown.data, null, 2) : shown.text)
   process.exitCode = shown.well ? exit.ok : exit.found
+}
+
+/** The object that is meant, or what is wrong with the words. */
+export function parseShown(target: string, namespace: string): Entry | End | string {
+  const object = parseEntry(target, namespace) ?? parseTarget(target, namespace)
+  if (typeof object !== 'string' && Object.hasOwn(shownKinds, object.kind)) return object
+  return `"${target}" is not svc/NAME, pod/NAME, ingress/NAME, gateway/NAME or egress/NAME`
+}
+
+/** An object with all that takes part in it, or why it cannot be shown. */
+export async function show(object: Entry | End, from: ShownFrom): Promise<Shown | string> {
+  switch (object.kind) {
+    case 'egress': {
+      const view = egressView(from.snapshot, object.name)
+      return typeof view === 'string' ? view : { data: view, text: renderEgressView(view), well: view.well }
+    }
+    case 'ingress':
+    case 'gateway':
+      return showEntry(from, object.kind, object)
+    default:
+      return showEnd(from, object)
+  }
 }
 
 const shownKinds = { pod: true, service: true, ingress: true, gateway: true, egress: true }
@@ -85,17 +120,14 @@ function parseEntry(text: string, namespace: string): Entry | undefined {
   return { kind, namespace: names.length === 2 ? (names[0] ?? '') : namespace, name: names.at(-1) ?? '' }
 }
 
-async function showEntry(cluster: Cluster, { kind, namespace, name }: Entry): Promise<Shown | string> {
-  const { snapshot } = cluster
-  if (kind === 'egress') {
-    const view = egressView(snapshot, name)
-    return typeof view === 'string' ? view : { data: view, text: renderEgressView(view), well: view.well }
-  }
-  const { readSources } = await import('./doctor-request.ts')
-  const sources = await readSources(cluster)
-  const found = (kind === 'ingress' ? ingressView : gatewayView)(snapshot, sources, namespace, name)
+async function showEntry(
+  { snapshot, ...from }: ShownFrom,
+  kind: 'ingress' | 'gateway',
+  { namespace, name }: Pick<Entry, 'namespace' | 'name'>,
+): Promise<Shown | string> {
+  const found = (kind === 'ingress' ? ingressView : gatewayView)(snapshot, await from.sources(), namespace, name)
   if (typeof found === 'string') return found
-  const holders = await holdersIn(cluster)
+  const holders = await from.holders()
   const addresses = found.addresses.map(({ address }) => {
     const holder = holders.get(address)
     return { address, ...(holder === undefined ? {} : { holder }) }
@@ -105,24 +137,16 @@ async function showEntry(cluster: Cluster, { kind, namespace, name }: Entry): Pr
   return { data: view, text: renderEntryView(view, Date.now()), well }
 }
 
-async function showEnd(cluster: Cluster, end: End): Promise<Shown | string> {
-  return show(cluster, end, isLoadBalancer(cluster, end) ? await holdersIn(cluster) : new Map())
-}
-
 /** A lab's agents are asked; of another cluster's it is known what they wrote. */
 async function holdersIn({ lab, snapshot }: Cluster): Promise<ReadonlyMap<string, string>> {
   return lab === undefined ? holderWords(snapshot) : holdersOf(agentsOfLab(lab))
 }
 
-function isLoadBalancer({ snapshot }: Cluster, end: End): boolean {
-  const found = findEnd(snapshot, end)
-  return found.kind === 'found' && found.service?.spec.type === 'LoadBalancer'
-}
-
-function show({ snapshot }: Cluster, end: End, holders: ReadonlyMap<string, string>): Shown | string {
+async function showEnd({ snapshot, ...from }: ShownFrom, end: End): Promise<Shown | string> {
   const found = findEnd(snapshot, end)
   if (found.kind === 'unknown') return found.says
   if (found.service !== undefined) {
+    const holders = found.service.spec.type === 'LoadBalancer' ? await from.holders() : new Map<string, string>()
     const way = withHolders(wayIn(snapshot, found.service), holders)
     const well = way.health.kind === 'serves' || way.health.kind === 'ignored'
     return { data: way, text: renderWayIn(way), well }

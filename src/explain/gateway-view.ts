@@ -15,13 +15,18 @@ type State = ReturnType<typeof compileGatewayApi>
 type Gateway = State['gateways'][number]
 type AtParent = State['routes'][number]['parents'][number]
 
-/** Draws a Gateway with its ListenerSets and routes out of the objects; text for one that does not exist, with the nearest names. */
-export function gatewayView(snapshot: Snapshot, sources: Sources, namespace: string, name: string): EntryView | string {
+/** Draws a Gateway with its ListenerSets and routes out of the objects; text for one that does not exist, with the nearest names. `state` is the sources compiled, for who draws many. */
+export function gatewayView(
+  snapshot: Snapshot,
+  sources: Sources,
+  namespace: string,
+  name: string,
+  state: State = compileGatewayApi(sources),
+): EntryView | string {
   const all = new Map(sources.gatewayApi.gateways.map((one) => [keyOf(one), one]))
   const key = `${namespace}/${name}`
   const gateway = all.get(key)
   if (gateway === undefined) return `there is no Gateway ${key}${nearest(name, keysIn(all, namespace))}`
-  const state = compileGatewayApi(sources)
   const found = state.gateways.find((one) => keyOf(one.gateway) === key)
   const className = gateway.spec?.gatewayClassName
   const routes = state.routes.flatMap((route) => routeViews(snapshot, state, route, key))

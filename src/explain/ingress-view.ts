@@ -14,13 +14,18 @@ import {
 
 type Model = ReturnType<typeof compileGateways>
 
-/** Draws an Ingress out of the objects; text for one that does not exist, with the nearest names. */
-export function ingressView(snapshot: Snapshot, sources: Sources, namespace: string, name: string): EntryView | string {
+/** Draws an Ingress out of the objects; text for one that does not exist, with the nearest names. `model` is the sources compiled, for who draws many. */
+export function ingressView(
+  snapshot: Snapshot,
+  sources: Sources,
+  namespace: string,
+  name: string,
+  model: Model = compileGateways(sources),
+): EntryView | string {
   const ingresses = new Map(sources.ingresses.map((one) => [keyOf(one), one]))
   const ingress = ingresses.get(`${namespace}/${name}`)
   if (ingress === undefined)
     return `there is no Ingress ${namespace}/${name}${nearest(name, keysIn(ingresses, namespace))}`
-  const model = compileGateways(sources)
   const object = `ingress/${keyOf(ingress)}`
   const rules = rulesOf(snapshot, model, object)
   const addresses = (ingress.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => ip ?? hostname ?? [])

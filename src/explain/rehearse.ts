@@ -1,7 +1,7 @@
 import { findAddress } from '../addr/index.ts'
 import { type LiveSnapshot, snapshotOf } from '../cluster/index.ts'
 import { compileEndpointSlices } from '../endpoints/index.ts'
-import type { GatewayModel } from '../gateways/index.ts'
+import type { GatewayModel, Sources } from '../gateways/index.ts'
 import type { KubeObject, Node, Pod, Service } from '../objects/index.ts'
 import { nodeAddresses } from '../pods/index.ts'
 import { rehearseEgresses } from './rehearse-egresses.ts'
@@ -12,6 +12,8 @@ import { castOf } from './workloads.ts'
 export interface Rehearsal {
   readonly snapshot: LiveSnapshot
   readonly gateways: GatewayModel
+  /** What the gateways are compiled from. */
+  readonly sources: Sources
   /** `deployment/shop/web` by the key of its pod. */
   readonly nameOf: ReadonlyMap<string, string>
   readonly assumptions: readonly string[]
@@ -73,7 +75,7 @@ export function rehearse(manifests: readonly KubeObject[]): Rehearsal {
   assumptions.push(...rehearseEgresses(snapshot))
   const gateways = rehearseGateways(others, snapshot)
   assumptions.push(...gateways.assumptions)
-  return { snapshot, gateways: gateways.model, nameOf, assumptions }
+  return { snapshot, gateways: gateways.model, sources: gateways.sources, nameOf, assumptions }
 }
 
 const needsSpec: ReadonlySet<string> = new Set(['Service', 'Pod', 'NetworkPolicy'])

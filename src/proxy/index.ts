@@ -1,4 +1,4 @@
 export type { HttpFlow, HttpFlowsRequest } from './flows.ts'
 export { GatewaysModule } from './module.ts'
-export { gatewayResources } from './objects.ts'
+export { GatewayObjects, gatewayResources } from './objects.ts'
 export type { ServerRequest, ServerState } from './server-state.ts'

@@ -1,0 +1,118 @@
+import type { EgressView, EntryView, PodView, WayIn } from '../../explain/index.ts'
+import type { Box, Picture } from '../picture.ts'
+import type { Shown } from '../source.ts'
+import { ask } from './api.ts'
+import { egressBody, entryBody } from './detail-entry.ts'
+import { health, objectLink, section } from './detail-parts.ts'
+import { podBody, serviceBody } from './detail-service.ts'
+import { type Child, el, table } from './dom.ts'
+import { renderHash } from './hash.ts'
+
+interface DetailOptions {
+  readonly closing: string
+  readonly isStill: () => boolean
+  readonly picture: () => Picture | undefined
+}
+
+/** Draws what `plumb show` tells of an object, and of what has no view the box and its neighbours; with links to the other questions about it. */
+export async function showDetail(into: HTMLElement, object: string, options: DetailOptions): Promise<void> {
+  const box = options.picture()?.boxes.find(({ id }) => id === object)
+  const asked = shownAs(object)
+  let body: readonly Child[]
+  try {
+    const shown = asked === undefined ? undefined : await ask<Shown>('show', { object: asked })
+    body = shown === undefined ? [] : viewOf(shown.data as { readonly object: string })
+  } catch (error) {
+    body = [el('p', { class: 'error' }, (error as Error).message)]
+  }
+  if (!options.isStill()) return
+  const close = el('a', { href: options.closing, class: 'close', 'aria-label': 'Close' }, '×')
+  into.replaceChildren(
+    el('header', {}, el('h2', {}, object), close),
+    links(object, box, options.picture()),
+    ...(body.length > 0 ? body : boxBody(object, box, options.picture())).flatMap((one) =>
+      one instanceof Node ? [one] : [],
+    ),
+  )
+}
+
+/** In the words of `plumb show`; undefined for what it does not show. */
+function shownAs(object: string): string | undefined {
+  const [kind = '', ...key] = object.split('/')
+  const words: Readonly<Record<string, string>> = {
+    service: 'svc',
+    pod: 'pod',
+    ingress: 'ingress',
+    gateway: 'gateway',
+    egress: 'egress',
+  }
+  return words[kind] === undefined ? undefined : [words[kind], ...key].join('/')
+}
+
+function links(object: string, box: Box | undefined, picture: Picture | undefined): HTMLElement {
+  const [kind = ''] = object.split('/')
+  const link = (href: string, text: string) => el('a', { class: 'action', href }, text)
+  const found: HTMLElement[] = []
+  if (kind === 'service') {
+    const [, namespace = '', name = ''] = object.split('/')
+    const port = /\b(\d+)\/(tcp|udp|sctp)/.exec(box?.lines.join(' ') ?? '')
+    const to = `svc/${namespace}/${name}${port === null ? '' : `:${port[1]}`}`
+    const protocol = port === null || port[2] === 'tcp' ? '' : port[2]
+    found.push(link(renderHash('why', { to, protocol }), 'Why does it (not) answer?'))
+  }
+  for (const { from } of picture?.edges.filter(({ to }) => to === object) ?? [])
+    if (from.startsWith('address/') && from !== 'address/nodes' && kind === 'service') {
+      const port = /\b(\d+)\//.exec(box?.lines.join(' ') ?? '')?.[1]
+      const address = from.slice('address/'.length)
+      const to = `${address.includes(':') ? `[${address}]` : address}${port === undefined ? '' : `:${port}`}`
+      found.push(link(renderHash('why', { from: 'internet', to }), `… from the internet at ${address}?`))
+    }
+  if (kind === 'pod') {
+    found.push(link(renderHash('why', { to: object, from: '' }), 'Why does it (not) answer?'))
+    found.push(link(renderHash('why', { from: object }), 'Ask from it'))
+  }
+  if (kind === 'pod' || box?.rung === 'workload')
+    found.push(link(renderHash('reach', { of: object }), 'Who may talk to it?'))
+  if (kind === 'address') found.push(link(renderHash('addresses'), 'Who may hold it?'))
+  return el('p', { class: 'actions' }, ...found)
+}
+
+function boxBody(object: string, box: Box | undefined, picture: Picture | undefined): readonly Child[] {
+  if (box === undefined) return [el('p', {}, `${object} is not there (any more).`)]
+  const neighbours = (picture?.edges ?? []).flatMap(({ from, to, says }) =>
+    from === object ? [['→', to, says]] : to === object ? [['←', from, says]] : [],
+  )
+  return [
+    health(box.look, box.says || box.lines.join(', ')),
+    box.says !== '' && el('p', {}, box.lines.join(', ')),
+    box.pods !== undefined &&
+      section(
+        'Pods',
+        table(
+          ['Pod', 'Node', ''],
+          box.pods.map(({ name, node, ready, says }) => [
+            el('a', { href: renderHash('', { object: `pod/${name}` }) }, name),
+            node,
+            ready ? 'ready' : says,
+          ]),
+          box.pods.map(({ ready }) => (ready ? '' : 'bad')),
+        ),
+      ),
+    neighbours.length > 0 &&
+      section(
+        'Beside it',
+        table(
+          ['', 'Object', ''],
+          neighbours.map(([way = '', other = '', says = '']) => [way, objectLink(other), says]),
+        ),
+      ),
+  ]
+}
+
+function viewOf(data: { readonly object: string }): readonly Child[] {
+  const [kind] = data.object.split('/')
+  if (kind === 'service') return serviceBody(data as WayIn)
+  if (kind === 'pod') return podBody(data as PodView)
+  if (kind === 'egress') return egressBody(data as EgressView)
+  return entryBody(data as EntryView)
+}
