@@ -10,7 +10,7 @@ import {
   type Stand,
   subjectsOf,
 } from '../doctor/index.ts'
-import { findEnd, keysIn, nearest, withoutSecrets } from '../explain/index.ts'
+import { findEnd, findPlainService, keysIn, nearest, withoutSecrets } from '../explain/index.ts'
 import { collect } from './collect.ts'
 import { diagnoseCapsule, loadCapsule, writeCapsule } from './doctor-capsule.ts'
 import { report, watchDiagnoses } from './doctor-report.ts'
@@ -150,6 +150,20 @@ async function examine(
     case 'service':
       return examineService(cluster, target, client?.key, options)
     case 'request': {
+      const { host, port = target.request.scheme === 'http' ? 80 : 443, path } = target.request
+      const plain = findPlainService(cluster.snapshot, host, port, undefined)
+      if (plain !== undefined) {
+        const { service, to } = plain
+        const { namespace = '', name } = service.metadata
+        const own = service.spec.ports?.find(
+          (one) => one.port === port || (to.kind === 'address' && one.nodePort === port),
+        )
+        const text = String(own?.port ?? port)
+        return examineService(cluster, { kind: 'service', namespace, name, port: text }, client?.key, {
+          ...options,
+          path,
+        })
+      }
       const gateways = await readGateways(cluster)
       const stand = standOf(cluster, client?.key ?? anyClient(cluster), client !== undefined)
       return [await examineRequest(cluster, gateways, withObjects(gateways, target.request), stand)]

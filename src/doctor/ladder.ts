@@ -34,10 +34,13 @@ export function ladder(snapshot: Snapshot, subject: Subject, stand: Stand): read
   return [...new Map(probes.map((one) => [one.id, one])).values()]
 }
 
-/** One pod of each node first, ready ones before others, both addresses of a pod. */
+/** One pod of each node first, ready ones before others, both addresses of a pod. Who is on its way out while others are ready is nobody's trouble. */
 function sample(backends: readonly Backend[]): readonly Backend[] {
   const pods = new Map<string, Backend[]>()
-  for (const one of backends) {
+  const stay = backends.some(({ ready }) => ready)
+    ? backends.filter(({ ready, leaving }) => ready || !leaving)
+    : backends
+  for (const one of stay) {
     const id = one.pod === undefined ? one.address : keyOf(one.pod)
     pods.set(id, [...(pods.get(id) ?? []), one])
   }

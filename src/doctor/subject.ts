@@ -11,6 +11,8 @@ export interface Backend {
   readonly pod: Pod | undefined
   readonly node: string | undefined
   readonly ready: boolean
+  /** Its pod is on its way out. */
+  readonly leaving: boolean
 }
 
 /** One port of one Service, with everything that stands behind it. */
@@ -105,7 +107,8 @@ function backendsOf(snapshot: Snapshot, service: Service, port: ServicePort): re
       if (address === undefined) continue
       const pod = snapshot.findPod(address)
       const node = nodeName ?? pod?.spec.nodeName
-      found.set(`${address} ${number}`, { address, port: number, pod, node, ready: conditions?.ready !== false })
+      const [ready, leaving] = [conditions?.ready !== false, conditions?.terminating === true]
+      found.set(`${address} ${number}`, { address, port: number, pod, node, ready, leaving })
     }
   }
   return [...found.values()]

@@ -1,6 +1,12 @@
 import { findAddress } from '../addr/index.ts'
 import type { Snapshot } from '../cluster/index.ts'
-import { type Entrance, explainRequest, type GatewayModel, type RequestAnswer } from '../gateways/index.ts'
+import {
+  type Entrance,
+  explainRequest,
+  type GatewayModel,
+  gatewayNameLabel,
+  type RequestAnswer,
+} from '../gateways/index.ts'
 
 type Request = Omit<Parameters<typeof explainRequest>[1], 'port'>
 
@@ -37,7 +43,7 @@ function gatewayAt({ services }: Snapshot, host: string): string | undefined {
   const address = findAddress(host.replace(/^\[|\]$/g, ''))
   if (address === undefined) return undefined
   for (const { metadata, status } of services.values()) {
-    const gateway = metadata.labels?.['gateway.networking.k8s.io/gateway-name']
+    const gateway = metadata.labels?.[gatewayNameLabel]
     if (gateway === undefined) continue
     if (status?.loadBalancer?.ingress?.some(({ ip = '' }) => findAddress(ip) === address))
       return `${metadata.namespace}:${gateway}`

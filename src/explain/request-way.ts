@@ -5,6 +5,7 @@ import { nodeAddresses } from '../pods/index.ts'
 import type { Answer, End, Question, Step } from './answer.ts'
 import { base, type ClusterFacts } from './asked.ts'
 import { explainConnection } from './connection.ts'
+import { findPlainService, sayPlain } from './plain-service.ts'
 import { requestBranches, requestVerdict } from './request-branches.ts'
 import { routeByPort, sayEntrance } from './request-entrance.ts'
 import { findGate, type Gate } from './request-gate.ts'
@@ -50,6 +51,11 @@ export function explainRequestWay(
     ...(asked.headers === undefined ? {} : { headers: asked.headers }),
   }
   const shown = port === '' ? (tls ? 443 : 80) : Number(port)
+  const plain = findPlainService(snapshot, hostname, shown, from.kind === 'pod' ? from.namespace : undefined)
+  if (plain !== undefined) {
+    const way = explainConnection(snapshot, { ...question, to: plain.to, port: shown }, facts)
+    return { ...way, assumptions: [...way.assumptions, sayPlain(plain, hostname)] }
+  }
   const { answer: routed, assumptions: chosen } = routeByPort(model, snapshot, request, shown)
   const entry = enter(snapshot, question, routed.entrance?.port ?? shown, facts)
   const before = entry?.answer.steps ?? []
