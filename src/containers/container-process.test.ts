@@ -30,7 +30,7 @@ function run(argv: readonly string[], spec: object = {}): ContainerProcess {
   return new ContainerProcess({
     namespace,
     argv: withPrivileges({ spec } as Pod, { name: 'c' } as Container, argv),
-    environment: { PATH: process.env.PATH ?? '', COLOUR: 'blue' },
+    environment: { PATH: process.env.PATH ?? '', COLOUR: 'blue', 'data-1': 'odd' },
     hostname: 'web-1',
     workingDirectory: '/tmp',
     scratch: join(directory, `scratch-${++count}`),
@@ -62,6 +62,12 @@ test('a mount below a link of the machine stays in the container', async () => {
   await container.exited
   assert.equal(container.log.read().trim(), 'hosts of the pod')
   assert(!existsSync('/run/plumb-test'), 'nothing is made on the machine')
+})
+
+test('it has variables that no shell could name', async () => {
+  const container = run(['env'])
+  await container.exited
+  assert.match(container.log.read(), /^data-1=odd$/m)
 })
 
 test('its processes see the privileges that its pod leaves them', async () => {

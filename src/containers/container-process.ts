@@ -172,7 +172,11 @@ function withLastWords({ mounts, scratch, lastWordsPath }: ContainerProcessOptio
 
 /** The command that makes the namespaces of a container and becomes its first process. */
 function containerCommand(options: ContainerProcessOptions): string[] {
-  const { argv, hostname, workingDirectory, scratch, files, mounts, processesOf } = options
+  const { hostname, workingDirectory, scratch, files, mounts, processesOf, environment } = options
+  // A shell drops variables whose names it could not use, such as `data-1` out of a ConfigMap.
+  const odd = Object.entries(environment).filter(([name]) => !/^[A-Za-z_]\w*$/.test(name))
+  const pairs = odd.map(([name, value]) => `${name}=${value}`)
+  const argv = pairs.length === 0 ? options.argv : ['env', ...pairs, ...options.argv]
   const inner = ['sh', '-c', containerScript(mounts), 'container', scratch, files, hostname, workingDirectory]
   const program = options.tty ? ['setsid', '--ctty', '--wait', ...argv] : argv
   const unshare = ['unshare', '--mount', '--uts']
