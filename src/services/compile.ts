@@ -24,24 +24,27 @@ import {
 } from './model.ts'
 import { collectOffers, sliceFindings, unmatchedPorts } from './offers.ts'
 
-/** The label by which a Service asks another proxy than the node's own to serve it. */
+/** The label by which a Service, or a slice, asks another proxy than the node's own to serve it. */
 const proxyNameLabel = 'service.kubernetes.io/service-proxy-name'
+/** The label of what no proxy serves; the controller puts it on slices of headless Services. */
+const headlessLabel = 'service.kubernetes.io/headless'
 
 /** `DefaultClientIPServiceAffinitySeconds` of the core API: three hours. */
 const defaultAffinitySeconds = 10_800
 
 /**
  * What a Service means on a node, out of the Service and its slices alone. Total: whatever is wrong with them becomes a
- * finding, and the rest is served. Slices of another family, of type FQDN or without the port do not take part.
+ * finding, and the rest is served. Slices of another family, of type FQDN, without the port or with a label that keeps proxies from them do not take part.
  */
-export function compileService(service: Service, slices: readonly EndpointSlice[], node: NodeView): ServiceModel {
+export function compileService(service: Service, all: readonly EndpointSlice[], node: NodeView): ServiceModel {
   const key = keyOf(service)
   const object = `service/${key}`
   const created = service.metadata.creationTimestamp ?? ''
   const subject = compileSubject(service, object)
   if (subject.kind === 'ignored')
     return { key, created, subject, frontends: [], healthCheck: undefined, drain: undefined, findings: [] }
-  const findings: Finding[] = slices.flatMap(sliceFindings)
+  const slices = all.filter((slice) => keepingLabel(slice) === undefined)
+  const findings: Finding[] = [...slices.flatMap(sliceFindings), ...all.flatMap(keptFindings)]
   const hashing = hashingOf(service, object, findings)
   const addresses = serviceAddresses(service, object, node, findings)
   const sources = new Map<Address, Sources | undefined>()
@@ -59,6 +62,25 @@ export function compileService(service: Service, slices: readonly EndpointSlice[
   return { key, created, subject, frontends, healthCheck: compileHealthCheck(service, ports), drain, findings }
 }
 
+/** The label of a slice that keeps proxies from it. */
+function keepingLabel({ metadata }: EndpointSlice): string | undefined {
+  return [proxyNameLabel, headlessLabel].find((label) => metadata.labels?.[label] !== undefined)
+}
+
+function keptFindings(slice: EndpointSlice): Finding[] {
+  const label = keepingLabel(slice)
+  if (label === undefined) return []
+  return [
+    {
+      code: 'SliceNotProxied',
+      object: `endpointslice/${keyOf(slice)}`,
+      field: `metadata.labels[${label}]`,
+      says: 'its endpoints are not served at addresses of the Service, because of this label',
+      try: 'remove the label, if they are meant to be',
+    },
+  ]
+}
+
 function compileSubject(service: Service, object: string): Subject {
   const { type, clusterIP, clusterIPs } = service.spec
   const ignored = (reason: Extract<Subject, { kind: 'ignored' }>['reason'], field: string, value: string): Subject => ({
@@ -68,6 +90,8 @@ function compileSubject(service: Service, object: string): Subject {
   })
   const proxy = service.metadata.labels?.[proxyNameLabel]
   if (proxy !== undefined) return ignored('other-proxy', `metadata.labels[${proxyNameLabel}]`, proxy)
+  const headless = service.metadata.labels?.[headlessLabel]
+  if (headless !== undefined) return ignored('headless', `metadata.labels[${headlessLabel}]`, headless)
   if (type === 'ExternalName') return ignored('external-name', 'spec.type', type)
   const first = clusterIPs?.[0] ?? clusterIP ?? ''
   if (first === 'None') return ignored('headless', 'spec.clusterIP', first)

@@ -155,6 +155,21 @@ test('Services that are not the proxy’s work say whose they are', () => {
   assert.equal(reasons({ clusterIP: 'None', clusterIPs: ['None'] }), 'headless')
   assert.equal(reasons({ clusterIP: '', clusterIPs: [] }), 'no-cluster-ip')
   assert.equal(reasons({}, { 'service.kubernetes.io/service-proxy-name': 'x' }), 'other-proxy')
+  assert.equal(reasons({}, { 'service.kubernetes.io/headless': '' }), 'headless')
+})
+
+test('slices that are labelled as not the proxy’s serve nobody, and are told', () => {
+  for (const label of ['service.kubernetes.io/headless', 'service.kubernetes.io/service-proxy-name']) {
+    const kept = slice([endpoint(1)], { name: 'kept' })
+    const labels = { ...kept.metadata.labels, [label]: '' }
+    const marked = { ...kept, metadata: { ...kept.metadata, labels } }
+    const outcomes = (...slices: EndpointSlice[]) => {
+      const { frontends, findings } = compileService(service('web', '10.96.0.1', {}), slices, node)
+      return [frontends[0]?.outcome.kind, ...findings.map(({ code, field }) => `${code} ${field}`)]
+    }
+    assert.deepEqual(outcomes(marked), ['reject', `SliceNotProxied metadata.labels[${label}]`])
+    assert.deepEqual(outcomes(marked, slice([endpoint(2)])), ['balance', `SliceNotProxied metadata.labels[${label}]`])
+  }
 })
 
 test('mistakes become findings that name the field, and the rest is served', () => {
