@@ -155,6 +155,20 @@ test('an Egress on one screen: its addresses with their owners, and how each pod
   assert.deepEqual([unknown.code, unknown.stderr], [3, 'plumb show: there is no Egress rde; did you mean red?\n'])
 })
 
+test('who had an address is known when it is no Egress’ any more', async () => {
+  const [pod = ''] = await podsOf('blue')
+  const seen = (await curl('blue', pod)).replace(' ', ':')
+  const at = new Date().toISOString()
+  await kubectl('delete', 'egress', 'blue')
+  const now = await cli('egress', 'who', seen)
+  assert.deepEqual([now.code, now.stdout], [1, ''])
+  assert.match(now.stderr, /is the address of no Egress; --at TIME asks for what was then/)
+  const then = await cli('egress', 'who', seen, '--at', at)
+  assert.equal(then.code, 0, then.stderr)
+  const was = `^pod/blue/${pod} on node-\\d, by an Egress that has the address no longer: ports `
+  assert.match(then.stdout, new RegExp(was, 'm'))
+})
+
 test('a move and the death of the owner: of 300 connections none breaks, and the gap is told', async () => {
   const pods = await Promise.all((await podsOf('red')).map((pod) => podNamespace('red', pod)))
   const callers = Array.from({ length: 300 }, (_, i) => new Caller(pods[i % pods.length] ?? assert.fail()))

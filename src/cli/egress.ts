@@ -1,7 +1,7 @@
 import { type Address, findAddress } from '../addr/index.ts'
 import type { WhoAnswer, WhoRequest } from '../agent/index.ts'
 import { findPortOwner } from '../egress/index.ts'
-import { agentsOfLab, agentsOfPods } from './agents.ts'
+import { type AskedAgent, agentsOfLab, agentsOfPods } from './agents.ts'
 import { exit, print, say } from './output.ts'
 import { type ClusterOptions, openCluster } from './read-cluster.ts'
 
@@ -25,14 +25,32 @@ export async function runWho(
   if (cluster === undefined) return
   const { snapshot, lab, client } = cluster
   const owner = findPortOwner(snapshot.egresses.values(), snapshot.nodes.values(), seen.address, seen.port)
-  if (owner.kind === 'nobody') {
+  if (owner.kind === 'nobody' && atMs === undefined) {
     client.close()
-    say(`plumb: ${owner.says}`)
+    say(`plumb: ${owner.says}; --at TIME asks for what was then`)
+    process.exitCode = exit.found
+    return
+  }
+  const agents = lab === undefined ? await agentsOfPods(client) : agentsOfLab(lab)
+  if (owner.kind === 'nobody') {
+    const found = await askJournals(agents, { ...seen, ...(atMs === undefined ? {} : { atMs }) })
+    client.close()
+    const lines = found.flatMap(({ node, answer }) => render(node, undefined, answer))
+    if (options.output === 'json')
+      print(
+        JSON.stringify(
+          found.map(({ node, answer }) => ({ node, ...answer })),
+          null,
+          2,
+        ),
+      )
+    else for (const line of lines) print(line)
+    if (found.length > 0) return
+    say(`plumb: ${owner.says}, and no agent remembers that one had it then`)
     process.exitCode = exit.found
     return
   }
   const { node, egress } = owner
-  const agents = lab === undefined ? await agentsOfPods(client) : agentsOfLab(lab)
   const agent = agents.find((one) => one.node === node)
   const request: WhoRequest = { ...seen, ...(atMs === undefined ? {} : { atMs }) }
   const said = await agent?.ask<WhoAnswer>('/egress/who', request).finally(() => client.close())
@@ -53,6 +71,26 @@ export async function runWho(
   if (answer.pods.length === 0) process.exitCode = exit.found
 }
 
+/** What the agents remember of an address that is nobody’s now: each knows its own pods. */
+async function askJournals(
+  agents: readonly AskedAgent[],
+  request: WhoRequest,
+): Promise<readonly { readonly node: string; readonly answer: WhoAnswer }[]> {
+  const answers = await Promise.all(
+    agents.map(async ({ node, ask }) => {
+      const { status, answer } = await ask<WhoAnswer>('/egress/who', request)
+      if (status === 200) return { node, answer }
+      say(`plumb: ${node} could not be asked: ${answer.error ?? `HTTP ${status}`}`)
+      process.exitCode = exit.cannot
+      return undefined
+    }),
+  )
+  return answers.filter((one) => one !== undefined && one.answer.pods.length > 0) as {
+    node: string
+    answer: WhoAnswer
+  }[]
+}
+
 function parseSeen(text: string): { address: Address; port: number } | undefined {
   const [, bare, bracketed, digits] = /^(?:([\d.]+)|\[([^\]]+)\]):(\d{1,5})$/.exec(text) ?? []
   const address = findAddress(bare ?? bracketed ?? '')
@@ -60,10 +98,11 @@ function parseSeen(text: string): { address: Address; port: number } | undefined
   return address === undefined || port < 1 || port > 65535 ? undefined : { address, port }
 }
 
-function render(node: string, egress: string, { pods, connections }: WhoAnswer): string[] {
+function render(node: string, egress: string | undefined, { pods, connections }: WhoAnswer): string[] {
   const spans = pods.map(({ pod, first, last, fromMs, toMs }) => {
     const until = toMs === undefined ? '' : ` until ${new Date(toMs).toISOString()}`
-    return `pod/${pod} on ${node}, by egress/${egress}: ports ${first}-${last} since ${new Date(fromMs).toISOString()}${until}`
+    const by = egress === undefined ? 'by an Egress that has the address no longer' : `by egress/${egress}`
+    return `pod/${pod} on ${node}, ${by}: ports ${first}-${last} since ${new Date(fromMs).toISOString()}${until}`
   })
   const live = connections.map(({ source, destination }) => `  now: ${source} to ${destination}`)
   if (spans.length === 0)
