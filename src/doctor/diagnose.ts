@@ -4,6 +4,7 @@ import { isMissed } from './control.ts'
 import type { Diagnosis } from './diagnosis.ts'
 import { findEmitter } from './emitter.ts'
 import { type Collected, type Examination, examine, isMeant, type Tested } from './examination.ts'
+import { findHidden } from './hidden.ts'
 import { findBad, type ProbeResult, rungs, wasSent } from './probe.ts'
 import type { RequestExamination } from './request.ts'
 import { requestRules, rules } from './rules/index.ts'
@@ -18,7 +19,9 @@ export function diagnose(collected: Collected): Diagnosis {
   const found = judgeAll(examination)
   const failing = failures(tested)
   const name = `${serviceOf(subject)} port ${subject.port.port}/${subject.transport}`
-  const causes = rank([...found, ...byModel(failing, found)])
+  const plain = rank([...found, ...byModel(failing, found)])
+  const [first] = plain
+  const causes = first === undefined ? plain : rank([...plain, ...findHidden(examination, first)])
   const unread = collected.nodes.flatMap(({ node, unread = [] }) => unread.map((says) => `rules of ${node}: ${says}`))
   const unseen = [
     ...collected.results.filter((one) => !wasSent(one)).flatMap(whyUnseen),

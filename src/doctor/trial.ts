@@ -84,7 +84,8 @@ function tryPolicy(examination: Examination, patch: Patch): Trial | undefined {
   }
 }
 
-function copyOf(snapshot: Snapshot): LiveSnapshot {
+/** A copy of what a Service's meaning rests on. */
+export function copyOf(snapshot: Snapshot): LiveSnapshot {
   const copy = new LiveSnapshot()
   const kinds = ['services', 'slices', 'nodes', 'pods', 'namespaces', 'policies'] as const
   for (const kind of kinds) for (const [key, object] of snapshot[kind]) copy.put(kind, key, object as never)
@@ -92,7 +93,7 @@ function copyOf(snapshot: Snapshot): LiveSnapshot {
 }
 
 /** The snapshot with another version of a Service, and the slices that the controllers would write for it. */
-function withService(snapshot: Snapshot, service: Service): LiveSnapshot {
+export function withService(snapshot: Snapshot, service: Service): LiveSnapshot {
   const copy = copyOf(snapshot)
   const key = keyOf(service)
   copy.put('services', key, service)
