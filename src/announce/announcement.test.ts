@@ -68,10 +68,10 @@ function ask(one: Case): string {
     byRoute: one.byRoute ?? [],
     findPool: (address) => (address.startsWith('203.') ? undefined : { name: 'pool', labels: { tier: 'gold' } }),
   })
-  const told = announcements.map(({ claim, links }) => {
+  const told = announcements.map(({ claim, links, isRouted }) => {
     const at = (name: string) =>
       `${name}${links.has(name) ? `@${links.get(name)}` : ''}${claim.preference?.has(name) ? `*${claim.preference.get(name)}` : ''}`
-    return `${claim.address} ${claim.eligible.map(at).join(' ')}`.trim()
+    return `${claim.address} ${claim.eligible.map(at).join(' ')}${isRouted ? ' by routes too' : ''}`.trim()
   })
   return [...told, ...findings.map(({ code }) => code)].join('; ')
 }
@@ -120,6 +120,7 @@ const cases: readonly [string, Case, string][] = [
     '192.0.2.1 n1 n2',
   ],
   ['no advertisement', { advertisements: [] }, 'NotAdvertised'],
+  ['one by BGP too', { byRoute: [advertisement()] }, '192.0.2.1 n1 n2 n3 by routes too'],
   ['one by BGP alone', { advertisements: [], byRoute: [advertisement()] }, ''],
   [
     'one by BGP for others',

@@ -14,8 +14,8 @@ import type { AddressSelection, EndpointSlice, L2Advertisement, Node, Service } 
 /** An address to be announced, and where. */
 export interface Announcement {
   readonly claim: AddressClaim
-  /** L2: one node at a time, which is elected. L3: every eligible node. */
-  readonly method: 'L2' | 'L3'
+  /** Whether a BGPAdvertisement selects it too, so that routers send its packets to other nodes than its holder. */
+  readonly isRouted: boolean
   /** By node, the names of the links to announce on; all that lead to other machines for nodes that are not named. */
   readonly links: ReadonlyMap<string, readonly string[]>
 }
@@ -30,7 +30,7 @@ export interface PoolOfAddress {
 export interface Surroundings {
   readonly nodes: Iterable<Node>
   readonly advertisements: readonly L2Advertisement[]
-  /** Those by BGP: an address that one of them selects needs no owner. */
+  /** Those by BGP: an address that they alone select needs no owner. */
   readonly byRoute: readonly AddressSelection[]
   findPool(address: Address): PoolOfAddress | undefined
 }
@@ -55,8 +55,9 @@ export function serviceAnnouncements(
     if (address === undefined || pool === undefined) return []
     const because = { object, field: `status.loadBalancer.ingress[${index}].ip`, value: ip }
     const advertisements = surroundings.advertisements.filter((one) => selects(one, pool, service))
+    const isRouted = surroundings.byRoute.some((one) => selects(one, pool, service))
     if (advertisements.length === 0) {
-      if (surroundings.byRoute.some((one) => selects(one, pool, service))) return []
+      if (isRouted) return []
       const says = `${ip} is announced by nobody: no L2Advertisement or BGPAdvertisement selects pool "${pool.name}" and this Service`
       findings.push({ code: 'NotAdvertised', object, field: because.field, says, try: 'create an L2Advertisement' })
       return []
@@ -65,7 +66,7 @@ export function serviceAnnouncements(
     const nodes = all
       .filter(({ metadata }) => near?.has(metadata.name) !== false)
       .filter(bearsExternalTraffic(service, slices, familyOf(address)))
-    return [compile({ address, use: 'LoadBalancer', because }, nodes, advertisements)]
+    return [{ ...compile({ address, use: 'LoadBalancer', because }, nodes, advertisements), isRouted }]
   })
   return { announcements, findings }
 }
@@ -82,6 +83,7 @@ export function mergeAnnouncements(announcements: Iterable<Announcement>): Reado
       merged.set(address, {
         ...other,
         claim: { ...other.claim, eligible },
+        isRouted: other.isRouted || one.isRouted,
         links: new Map([...one.links, ...other.links]),
       })
     }
@@ -93,7 +95,7 @@ function compile(
   claim: Pick<AddressClaim, 'address' | 'use' | 'because'>,
   nodes: readonly Node[],
   advertisements: readonly L2Advertisement[],
-): Announcement {
+): Omit<Announcement, 'isRouted'> {
   const eligible: string[] = []
   const preference = new Map<string, number>()
   const links = new Map<string, readonly string[]>()
@@ -107,7 +109,7 @@ function compile(
     // One advertisement without names means all links, whatever the others say.
     if (named.every((names) => names.length > 0)) links.set(metadata.name, [...new Set(named.flat())].sort())
   }
-  return { claim: { ...claim, eligible: eligible.sort(), preference }, method: 'L2', links }
+  return { claim: { ...claim, eligible: eligible.sort(), preference }, links }
 }
 
 function weigh({ spec }: L2Advertisement, labels: Labels | undefined): number {

@@ -18,7 +18,5 @@ export function carriedPorts({ spec }: Service, announcements: readonly Announce
   const ports = (spec.ports ?? []).flatMap(({ port, protocol = 'TCP' }) =>
     protocol === 'SCTP' ? [] : [{ port, protocol: protocol === 'UDP' ? ('udp' as const) : ('tcp' as const) }],
   )
-  return announcements.flatMap(({ claim, method }) =>
-    method === 'L2' ? ports.map((one) => ({ address: claim.address, ...one })) : [],
-  )
+  return announcements.flatMap(({ claim }) => ports.map((one) => ({ address: claim.address, ...one })))
 }

@@ -35,13 +35,15 @@ export class Announcements {
 
   /** The addresses whose connections any node could carry on, and who is to be ready. */
   cared(snapshot: Snapshot): readonly Cared[] {
-    const cared = new Map<Address, { address: Address; ports: Cared['ports'][number][]; standbys: readonly string[] }>()
+    const cared = new Map<Address, Cared & { ports: Cared['ports'][number][] }>()
     for (const [key, { announcements }] of this.#byService) {
       const service = snapshot.services.get(key)
       for (const { address, ...port } of service === undefined ? [] : carriedPorts(service, announcements)) {
-        const claim = announcements.find((one) => one.claim.address === address)?.claim
-        if (claim === undefined) continue
-        const one = cared.get(address) ?? { address, ports: [], standbys: rankNodes(claim).slice(0, standbys) }
+        const announcement = this.#all.get(address)
+        if (announcement === undefined) continue
+        const { claim, isRouted } = announcement
+        const ranked = rankNodes(claim).slice(0, standbys)
+        const one = cared.get(address) ?? { address, ports: [], standbys: ranked, isRouted }
         one.ports.push(port)
         cared.set(address, one)
       }
@@ -87,7 +89,7 @@ export class Announcements {
       else this.#byService.set(key, serviceAnnouncements(service, snapshot.slicesOf(key), surroundings))
     }
     const egress = egressClaims(snapshot.egresses.values(), nodes).map(
-      (claim): Announcement => ({ claim, method: 'L2', links: new Map() }),
+      (claim): Announcement => ({ claim, isRouted: false, links: new Map() }),
     )
     const services = [...this.#byService.values()].flatMap(({ announcements }) => announcements)
     this.#all = mergeAnnouncements([...services, ...egress])

@@ -164,7 +164,7 @@ export class SpeakerModule implements NodeModule, OwnershipSource {
     const isDraining = snapshot.nodes.get(nodeName)?.metadata.annotations?.[drainAnnotation] !== undefined
     if (isDraining !== this.#isDraining) this.#engine.command({ kind: 'drain', isDraining })
     this.#isDraining = isDraining
-    const spoken = [...this.#announcements.all.values()].filter(({ method }) => method === 'L2')
+    const spoken = [...this.#announcements.all.values()]
     const addresses = spoken.map(({ claim, links }) => ({ claim, links: links.get(nodeName) }))
     this.#engine.command({ kind: 'addresses', addresses })
     this.#status.refresh()

@@ -15,6 +15,8 @@ export interface Cared {
   readonly ports: readonly Pick<Frontend, 'protocol' | 'port'>[]
   /** The nodes that keep a copy while another holds it. */
   readonly standbys: readonly string[]
+  /** Whether routers send its packets to any node, so that none may keep datagrams waiting. */
+  readonly isRouted?: boolean
 }
 
 /** What a node must know beside who holds what. Plain data: it may come from another thread. */

@@ -44,19 +44,22 @@ async function build(t: TestContext): Promise<{ host: Host; wire: Namespace; a: 
   return { host, wire, a, b }
 }
 
+const cared = { address, ports: [{ protocol: 'tcp' as const, port: 80 }], standbys: ['a', 'b'] }
+const config = {
+  members,
+  addresses: [cared],
+  podPrefixes: {
+    a: [parsePrefix('10.244.0.0/24')],
+    b: [parsePrefix('10.244.1.0/24')],
+    c: [parsePrefix('10.244.2.0/24')],
+  },
+  boundPrefixes: [],
+}
+
 async function start(host: Host, node: string, namespace: Namespace, key = 'a key for the test'): Promise<Standby> {
   const options = { node, port: 10_262, key: Buffer.from(key), host, namespace }
   const standby = new Standby({ ...options, onTrouble: (message) => assert.fail(message) })
-  await standby.configure({
-    members,
-    addresses: [{ address, ports: [{ protocol: 'tcp', port: 80 }], standbys: ['a', 'b'] }],
-    podPrefixes: {
-      a: [parsePrefix('10.244.0.0/24')],
-      b: [parsePrefix('10.244.1.0/24')],
-      c: [parsePrefix('10.244.2.0/24')],
-    },
-    boundPrefixes: [],
-  })
+  await standby.configure(config)
   return standby
 }
 
@@ -193,6 +196,9 @@ test('datagrams from outside wait for the flows that the next holder carries on;
   await send('10.244.2.9', 1002)
   await until('the pod’s has passed', () => portsAt(b).includes(1002))
   assert.deepEqual(portsAt(b), [1002])
+  await b.standby.configure({ ...config, addresses: [{ ...cared, isRouted: true }] })
+  await send(flow.client, 1004)
+  await until('where routers send it too, nothing waits', () => portsAt(b).includes(1004))
   await b.standby.take(address)
   await send(flow.client, 1001)
   await send(flow.client, 1003)

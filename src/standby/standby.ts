@@ -195,7 +195,7 @@ export class Standby {
     try {
       await this.#tables.set({
         guarded: cared.filter(({ address }) => !this.#isKnown(address)).map(({ address }) => address),
-        copied: [...this.#cared.keys()].filter((address) => this.#isWaiting(address)),
+        copied: cared.filter((one) => this.#isWaiting(one)).map(({ address }) => address),
         sources: cared
           .filter(({ address }) => this.#isNear(address))
           .flatMap(({ address, ports }) => ports.map((one) => ({ address, ...one }))),
@@ -211,9 +211,9 @@ export class Standby {
    * Whether the address' flows are to be carried on here should its holder fall silent. Not in a planned move, which has the old entries until the
    * new ones are there, nor just after one: some clients have not heard of it yet.
    */
-  #isWaiting(address: Address): boolean {
+  #isWaiting({ address, isRouted = false }: Cared): boolean {
     const isMoving = this.#preparing.has(address) || this.#lingering.has(address)
-    return !this.#isKnown(address) && !isMoving && this.#copies.find(address) !== undefined
+    return !this.#isKnown(address) && !isMoving && !isRouted && this.#copies.find(address) !== undefined
   }
 
   /** Whether this node has the address and its connections. */
