@@ -6,6 +6,8 @@ import type { PodWiring } from './pods-wiring.ts'
 
 /** A CNI call as `plumb cni` hands it on, and as the lab's kubelet makes it. */
 export interface CniRequest {
+  /** `loopback` when that one was called, which container runtimes want beside a cluster's own. */
+  readonly plugin?: 'loopback'
   readonly command: 'ADD' | 'DEL' | 'CHECK' | 'GC' | 'STATUS'
   readonly containerId?: string
   /** A path that this process can open. */
@@ -51,7 +53,7 @@ export async function answerCni(
   } catch (error) {
     if (error instanceof HostError) {
       const code = error.code === 'busy' ? tryAgain : error.code === 'missing' ? 3 : 100
-      return failure(code, error.message)
+      return cniFailure(code, error.message)
     }
     throw error
   }
@@ -63,7 +65,7 @@ async function answer(
   until: { ready(): Promise<boolean>; beforeReturn?(pod: ObjectKey, addresses: readonly Address[]): Promise<void> },
 ): Promise<CniResult | CniError | Record<string, never>> {
   const { command } = request
-  if (command === 'STATUS') return wiring.ready ? {} : failure(unavailable, 'the node has no podCIDR yet')
+  if (command === 'STATUS') return wiring.ready ? {} : cniFailure(unavailable, 'the node has no podCIDR yet')
   if (command === 'GC') {
     const valid = request.validAttachments ?? []
     wiring.collect(valid.map(({ containerID, ifname }) => ({ containerId: containerID, interfaceName: ifname })))
@@ -71,26 +73,26 @@ async function answer(
   }
   const { containerId, ifname = 'eth0' } = request
   if (containerId === undefined || !/^[A-Za-z0-9][\w.-]{0,127}$/.test(containerId)) {
-    return failure(4, `CNI_CONTAINERID "${containerId ?? ''}" is not a container ID`)
+    return cniFailure(4, `CNI_CONTAINERID "${containerId ?? ''}" is not a container ID`)
   }
-  if (!/^[^\s/:]{1,15}$/.test(ifname)) return failure(4, `CNI_IFNAME "${ifname}" is not an interface name`)
+  if (!/^[^\s/:]{1,15}$/.test(ifname)) return cniFailure(4, `CNI_IFNAME "${ifname}" is not an interface name`)
   switch (command) {
     case 'DEL':
       wiring.delete(containerId, ifname)
       return {}
     case 'CHECK': {
       const wrong = wiring.check(containerId, ifname)
-      return wrong.length === 0 ? {} : failure(100, wrong.join('; '))
+      return wrong.length === 0 ? {} : cniFailure(100, wrong.join('; '))
     }
     case 'ADD': {
       if (request.netns === undefined || request.pod === undefined) {
-        return failure(4, 'ADD needs CNI_NETNS and, in CNI_ARGS, K8S_POD_NAMESPACE and K8S_POD_NAME')
+        return cniFailure(4, 'ADD needs CNI_NETNS and, in CNI_ARGS, K8S_POD_NAMESPACE and K8S_POD_NAME')
       }
-      if (!(await until.ready())) return failure(tryAgain, 'the node has no podCIDR yet')
+      if (!(await until.ready())) return cniFailure(tryAgain, 'the node has no podCIDR yet')
       return add(wiring, request, containerId, ifname, request.netns, request.pod, until.beforeReturn)
     }
     default:
-      return failure(4, `CNI_COMMAND "${String(command satisfies never)}" is not one of ADD, DEL, CHECK, GC, STATUS`)
+      return cniFailure(4, `CNI_COMMAND "${String(command satisfies never)}" is not one of ADD, DEL, CHECK, GC, STATUS`)
   }
 }
 
@@ -130,6 +132,7 @@ async function add(
   }
 }
 
-function failure(code: number, msg: string): CniError {
+/** A CNI error with one of the specification's codes, or one of 100 and above. */
+export function cniFailure(code: number, msg: string): CniError {
   return { cniVersion: '1.1.0', code, msg }
 }

@@ -2,6 +2,7 @@ import type { Address } from '../addr/index.ts'
 import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
 import type { Host, Namespace, Network } from '../host/index.ts'
 import type { NodeRoute, PodNetwork } from '../pods/index.ts'
+import { answerLoopback } from './cni-loopback.ts'
 import { answerCni, type CniRequest } from './cni-server.ts'
 import type { NodeModule, SocketRoute } from './contract.ts'
 import { applyNodeRoutes, applyNodeSysctls } from './pods-routing.ts'
@@ -14,6 +15,7 @@ const patienceMs = 5000
 /** Pod networking as a part of the agent: sysctls, routes and the tunnel to other nodes' pods, and the answers to CNI calls. */
 export class PodsModule implements NodeModule {
   readonly name = 'pods'
+  readonly #host: Host
   readonly #network: Network
   readonly #wiring: PodWiring
   #begun = false
@@ -22,6 +24,7 @@ export class PodsModule implements NodeModule {
 
   /** `node` is the namespace that forwards for the pods; `mtu` of pod links in bytes, until the Node tells that of its own links. */
   constructor(host: Host, node: Namespace, mtu = 1500) {
+    this.#host = host
     this.#network = node.network
     this.#wiring = new PodWiring(host, node, mtu)
   }
@@ -48,11 +51,11 @@ export class PodsModule implements NodeModule {
 
   /** Answers `POST /cni`. `safe` resolves when the kernel holds the pod's policies: no pod starts before them. */
   answer(safe: (pod: ObjectKey, addresses: readonly Address[]) => Promise<void>): SocketRoute {
-    return (body) =>
-      answerCni(this.#wiring, body as CniRequest, {
-        ready: () => this.#untilReady(),
-        beforeReturn: safe,
-      })
+    return (body) => {
+      const request = body as CniRequest
+      if (request.plugin === 'loopback') return answerLoopback(this.#host, request)
+      return answerCni(this.#wiring, request, { ready: () => this.#untilReady(), beforeReturn: safe })
+    }
   }
 
   async #untilReady(): Promise<boolean> {

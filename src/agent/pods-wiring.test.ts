@@ -6,6 +6,7 @@ import { type Address, parseAddress } from '../addr/index.ts'
 import { HostError, type Namespace, openHost } from '../host/index.ts'
 import type { Node } from '../objects/index.ts'
 import { compilePodNetwork, nodeLinkName } from '../pods/index.ts'
+import { answerLoopback } from './cni-loopback.ts'
 import { answerCni, type CniResult } from './cni-server.ts'
 import { applyNodeRoutes, applyNodeSysctls } from './pods-routing.ts'
 import { PodWiring } from './pods-wiring.ts'
@@ -185,4 +186,31 @@ test('a broken request is answered with a CNI error and changes nothing', async 
     { ready: () => Promise.resolve(false) },
   )
   assert.equal((notReady as { code: number }).code, 11)
+})
+
+test('loopback: ADD brings lo up, CHECK sees whether it is, DEL takes it down and may come again', () => {
+  const pod = create()
+  const call = (command: 'ADD' | 'CHECK' | 'DEL') =>
+    answerLoopback(host, { command, plugin: 'loopback', netns: pod.path })
+  const isUp = () => pod.network.findLink('lo')?.up
+  pod.network.setLink('lo', { up: false })
+  assert.equal((call('CHECK') as { code?: number }).code, 100)
+  for (const _ of [1, 2]) {
+    assert.deepEqual(call('ADD'), {
+      cniVersion: '1.1.0',
+      interfaces: [{ name: 'lo', mac: '00:00:00:00:00:00', sandbox: pod.path }],
+      ips: [
+        { address: '127.0.0.1/8', interface: 0 },
+        { address: '::1/128', interface: 0 },
+      ],
+      dns: {},
+    })
+    assert.equal(isUp(), true)
+  }
+  assert.deepEqual(call('CHECK'), {})
+  assert.deepEqual([call('DEL'), isUp(), call('DEL')], [{}, false, {}])
+  const gone = { plugin: 'loopback', netns: '/run/netns/plumb-nobody' } as const
+  assert.deepEqual(answerLoopback(host, { command: 'DEL', ...gone }), {})
+  assert.equal((answerLoopback(host, { command: 'ADD', ...gone }) as { code?: number }).code, 3)
+  assert.equal((answerLoopback(host, { command: 'ADD' }) as { code?: number }).code, 4)
 })

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { json } from 'node:stream/consumers'
+import { json, text } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
 import { installCni, runCni } from './index.ts'
 
@@ -97,4 +97,26 @@ test('the installed plugin runs by itself, with the Node that it brings', () => 
   const elsewhere = { cniVersion: '1.0.0', ...plugins[0], socket: join(folder, 'nobody.sock') }
   const refused = call('STATUS', JSON.stringify(elsewhere))
   assert.deepEqual([refused.status, JSON.parse(refused.stdout).code], [1, 50])
+})
+
+test('loopback is installed beside it, speaks to the same agent, and leaves another’s where it is', async () => {
+  const places = { binDir: join(folder, 'loopback-bin'), confDir: join(folder, 'loopback.d'), socket }
+  installCni(places)
+  installCni(places)
+  // As containerd 1.6 calls it: a configuration of its own, which names no socket.
+  const call = async (input: object) => {
+    const env = { ...environment, CNI_IFNAME: 'lo', PATH: '/usr/bin:/bin' }
+    const child = spawn(join(places.binDir, 'loopback'), { env, stdio: ['pipe', 'pipe', 'inherit'] })
+    child.stdin.end(JSON.stringify({ cniVersion: '0.3.1', name: 'cni-loopback', type: 'loopback', ...input }))
+    return JSON.parse(await text(child.stdout))
+  }
+  answer = { cniVersion: '1.1.0', interfaces: [{ name: 'lo' }], ips: [] }
+  assert.deepEqual(await call({}), { cniVersion: '0.3.1', interfaces: [{ name: 'lo' }], ips: [] })
+  const { plugin, command, netns } = asked as Record<string, unknown>
+  assert.deepEqual([plugin, command, netns], ['loopback', 'ADD', '/var/run/netns/x'])
+  const prevResult = { cniVersion: '0.3.1', interfaces: [{ name: 'eth0' }] }
+  assert.deepEqual(await call({ prevResult }), prevResult)
+  writeFileSync(join(places.binDir, 'loopback'), 'upstream’s')
+  installCni(places)
+  assert.equal(readFileSync(join(places.binDir, 'loopback'), 'utf8'), 'upstream’s')
 })

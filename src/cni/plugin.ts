@@ -5,11 +5,19 @@ import { askAgent } from './ask-agent.ts'
 const supportedVersions = ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0']
 const bodyLimit = 1 << 20
 
+/** Which plugin is called, and where its agent listens unless the configuration says so. */
+export interface Called {
+  readonly plugin: 'plumb' | 'loopback'
+  readonly socket: string
+}
+
 interface NetworkConfiguration {
   cniVersion?: string
   name?: string
   /** Where the agent listens; set by the configuration that `plumb install` writes. */
   socket?: string
+  /** Of the plugins before this one. */
+  prevResult?: Record<string, unknown>
   'cni.dev/valid-attachments'?: { containerID: string; ifname: string }[]
 }
 
@@ -20,7 +28,11 @@ interface Outcome {
 }
 
 /** One call of the CNI plugin (CNI 1.1.0): environment and standard input in, result out. The agent does the work. */
-export async function runCni(env: NodeJS.ProcessEnv, stdin: string): Promise<Outcome> {
+export async function runCni(
+  env: NodeJS.ProcessEnv,
+  stdin: string,
+  called: Called = { plugin: 'plumb', socket: '/run/plumb/agent.sock' },
+): Promise<Outcome> {
   const command = env.CNI_COMMAND ?? ''
   if (command === 'VERSION') return success({ cniVersion: '1.1.0', supportedVersions })
   if (stdin.length > bodyLimit) return failure('1.1.0', 6, 'the network configuration is larger than 1 MiB')
@@ -35,12 +47,16 @@ export async function runCni(env: NodeJS.ProcessEnv, stdin: string): Promise<Out
     return failure('1.1.0', 1, `cniVersion "${version}" is not supported; use one of ${supportedVersions.join(', ')}`)
   }
   try {
-    const socket = configuration.socket ?? '/run/plumb/agent.sock'
     const asked = toRequest(command, env, configuration)
-    const { answer } = await askAgent<Record<string, unknown>>(socket, '/cni', asked, 30_000)
+    const request = called.plugin === 'loopback' ? { ...asked, plugin: called.plugin } : asked
+    const socket = configuration.socket ?? called.socket
+    const { answer } = await askAgent<Record<string, unknown>>(socket, '/cni', request, 30_000)
     if (answer.error !== undefined) return failure(version, 100, answer.error)
     if (typeof answer.code === 'number') return failure(version, answer.code, String(answer.msg))
-    return command === 'ADD' ? success({ ...answer, cniVersion: version }) : { stdout: '', exitCode: 0 }
+    if (command !== 'ADD') return { stdout: '', exitCode: 0 }
+    // In a chain, `loopback` hands on what was made before it.
+    const made = called.plugin === 'loopback' ? (configuration.prevResult ?? answer) : answer
+    return success({ ...made, cniVersion: version })
   } catch (error) {
     // 11: try again later; the runtime repeats the call when the agent is back.
     return failure(version, command === 'STATUS' ? 50 : 11, (error as Error).message)
