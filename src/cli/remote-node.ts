@@ -44,6 +44,9 @@ export class RemoteNode {
     const { promise, resolve, reject } = Promise.withResolvers<never>()
     const late = setTimeout(() => reject(new Error(`no answer for ${timeoutMs / 1000} s`)), timeoutMs)
     this.#waiting.set(id, { resolve, reject })
+    void running.ended.then((says) =>
+      reject(new Error(says.includes('unknown command') ? 'it is of a version that cannot be asked' : says)),
+    )
     running.write(encodeLine({ id, look }))
     return promise.finally(() => {
       clearTimeout(late)
@@ -59,10 +62,6 @@ export class RemoteNode {
       .exec({ namespace, pod: name, container, command })
       .catch((error: unknown) => Promise.reject(new Error(whyRefused(namespace, error))))
     running.onLine((line) => this.#hear(line))
-    void running.ended.then((says) => {
-      const old = says.includes('unknown command') ? 'it is of a version that cannot be asked' : says
-      for (const { reject } of this.#waiting.values()) reject(new Error(old))
-    })
     return running
   }
 
