@@ -14,6 +14,12 @@ const program = new Command('plumb')
   .exitOverride()
   .configureHelp({ sortSubcommands: false })
 
+// KUBECONFIG is often a former lab’s: whoever types a lab’s name means that.
+program.hook('preAction', (_, command) => {
+  const isTyped = command.getOptionValueSource('name') === 'cli'
+  if (isTyped && command.getOptionValueSource('kubeconfig') === 'env') command.setOptionValue('kubeconfig', undefined)
+})
+
 const labName = () => new Option('--name <lab>', 'which lab').default('lab').env('PLUMB_LAB')
 const inCluster = () => new Option('--in-cluster', 'reach it as the ServiceAccount of this pod').default(false)
 const kubeconfig = () => new Option('--kubeconfig <file>', 'how to reach the API server').env('KUBECONFIG')

@@ -66,6 +66,8 @@ export async function openCluster(command: string, options: ClusterOptions): Pro
   }
   if (kubeconfig === undefined)
     return fail(`no lab ${options.name} is running and no --kubeconfig is given; start one with plumb up`)
+  if (!existsSync(kubeconfig))
+    return fail(`there is no file ${kubeconfig}; name a lab that runs with --name, or a kubeconfig with --kubeconfig`)
   const { context } = options
   const client = connect({
     kubeconfig,
