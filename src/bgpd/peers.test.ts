@@ -117,11 +117,11 @@ before(async () => {
     router.network.addVeth({ name: link, peerName: peerLink, peerNamespace: node })
     for (const namespace of [router, node]) namespace.network.setLink(link, { up: true })
   }
-  for (const number of [1, 2, 3, 4]) router.network.addAddress('eth0', parseAddress(`172.30.0.${number}`), 24)
+  for (const number of [1, 2, 3, 4, 5]) router.network.addAddress('eth0', parseAddress(`172.30.0.${number}`), 24)
   router.network.addAddress('eth0', parseAddress('fd00:30::1'), 64)
   router.network.addAddress('lo', parseAddress('10.99.0.1'), 32)
   // BIRD tells several sessions with one neighbour apart by the neighbour's address alone.
-  for (const number of [11, 12, 13, 14, 15]) node.network.addAddress('eth0', parseAddress(`172.30.0.${number}`), 24)
+  for (const number of [11, 12, 13, 14, 15, 16]) node.network.addAddress('eth0', parseAddress(`172.30.0.${number}`), 24)
   node.network.addAddress('eth0', parseAddress('fd00:30::11'), 64)
   node.network.setRoute({ destination: '10.99.0.0/24' as never, gateway: parseAddress('172.30.0.1') })
   const linkLocal = node.network.addresses().find(({ link, address }) => link === 'eth1' && address.startsWith('fe80'))
@@ -157,6 +157,8 @@ before(async () => {
   peer('wrong-asn', { peerAddress: '172.30.0.3', sourceAddress: '172.30.0.13' })
   peer('wrong-password', { peerAddress: '172.30.0.4', password: 'ours', sourceAddress: '172.30.0.14' })
   peer('refusing', { peerAddress: '172.30.0.1', peerPort: 1790 })
+  // The router has no neighbour at this address.
+  peer('stranger', { peerAddress: '172.30.0.5', sourceAddress: '172.30.0.16' })
   peer('hops', { peerAddress: '10.99.0.1', ebgpMultiHop: true, sourceAddress: '172.30.0.15' })
   peer('dual', { peerAddress: 'fd00:30::1', dualStackAddressFamily: true })
   peer('unnumbered', { interface: 'eth1' })
@@ -216,8 +218,32 @@ test('where there is no session the status says why', async () => {
   await until('the AS number', () => /Bad peer AS/.test(says('wrong-asn')))
   await until('refused', () => /Connection refused/.test(says('refusing')))
   await until('the password', () => /No answer: .* has another password/.test(says('wrong-password')))
-  for (const peer of ['wrong-asn', 'refusing', 'wrong-password'])
+  await until('no such neighbour', () => says('stranger') !== '')
+  for (const peer of ['wrong-asn', 'refusing', 'wrong-password', 'stranger']) {
     assert.notEqual(sessions.get(peer)?.state, 'Established')
+    assert.match(speaker.metrics, new RegExp(`metallb_bgp_session_up\\{peer="${peer}"\\} 0`))
+  }
+})
+
+test('BIRD killed: where the peer restarts gracefully its routes stay until BIRD is back', async (t) => {
+  const isUp = () => /Established/.test(ask('show', 'protocols', 'outer'))
+  await until('outer knows it', () => isUp() && learnt('outer').includes('192.0.2.80/32'))
+  const killed = speaker.pid
+  process.kill(killed ?? Number.NaN, 'SIGKILL')
+  await until('outer is down', () => !isUp())
+  let looks = 0
+  const isBack = (): boolean => {
+    const isThere = learnt('outer').includes('192.0.2.80/32')
+    // Only what was seen while the session was down counts.
+    if (isUp()) return true
+    looks++
+    assert.ok(isThere, 'outer went on forwarding')
+    return false
+  }
+  t.diagnostic(`the session is back after ${Math.round(await until('it is back', isBack))} ms, in ${looks} looks`)
+  assert.notEqual(speaker.pid, killed)
+  for (const protocol of ['outer', 'inner'])
+    await until(`${protocol} again`, () => learnt(protocol).includes('192.0.2.80/32'))
 })
 
 test('an egress address is told by its holder, and for a while still when another has taken it', async () => {
