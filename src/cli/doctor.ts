@@ -11,13 +11,13 @@ import {
   subjectsOf,
 } from '../doctor/index.ts'
 import { findEnd, findPlainService, keysIn, nearest, withoutSecrets } from '../explain/index.ts'
+import { parseEnd, parseTarget, splitPort } from './asked.ts'
 import { collect } from './collect.ts'
 import { diagnoseCapsule, loadCapsule, writeCapsule } from './doctor-capsule.ts'
 import { report, watchDiagnoses } from './doctor-report.ts'
 import { examineRequest, type Gateways, parseUrl, readGateways, withObjects } from './doctor-request.ts'
 import { exit, say } from './output.ts'
 import { type Cluster, openCluster } from './read-cluster.ts'
-import { parseEnd, parseTarget, splitPort } from './why.ts'
 
 export interface DoctorOptions {
   name: string

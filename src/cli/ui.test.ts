@@ -7,7 +7,10 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
 import { explainConnection } from '../explain/index.ts'
+import type { Trouble } from '../ui/findings.ts'
 import { serveUi } from '../ui/index.ts'
+import { markTroubles } from '../ui/page/mark.ts'
+import type { Picture } from '../ui/picture.ts'
 import { openUiSource } from './ui-source.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'plumb-ui-'))
@@ -17,6 +20,8 @@ writeFileSync(
   `{apiVersion: v1, kind: Service, metadata: {name: lost}, spec: {selector: {app: webb}, ports: [{port: 80}]}}
 ---
 {apiVersion: v1, kind: Service, metadata: {name: front}, spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80, targetPort: http}]}, status: {loadBalancer: {ingress: [{ip: 203.0.113.7}]}}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: outer}, spec: {type: NodePort, selector: {app: cart}, ports: [{port: 7070, targetPort: grpc, nodePort: 30070}]}}
 ---
 {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: shop}, spec: {rules: [{host: shop.example, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}}
 ---
@@ -111,13 +116,8 @@ test('every module of the page is JavaScript that asks for nothing from elsewher
   assert.ok(seen.size > 10, 'the modules of all views')
 })
 
-interface Drawn {
-  readonly boxes: readonly { id: string; look: string; says: string; lines: string[] }[]
-  readonly edges: readonly { from: string; to: string; look: string }[]
-}
-
 test('the picture has every way in, and what is broken with its words', async () => {
-  const { boxes, edges } = await read<Drawn>('/api/picture')
+  const { boxes, edges } = await read<Picture>('/api/picture')
   const find = (id: string) => boxes.find((one) => one.id === id)
   const lost = find('service/default/lost')
   assert.equal(lost?.look, 'refuses')
@@ -153,7 +153,13 @@ test('why, show, findings and reach are what the command line tells, and no Secr
   assert.equal(bad.status, 400)
   assert.match(bad.text, /is not pod\/NAME, svc\/NAME, node\/NAME or an IP address/)
 
-  const found = await read<{ severity: string; object: string }[]>('/api/findings')
+  const found = await read<Trouble[]>('/api/findings')
+  const denied = found.find(({ object }) => object === 'nodeport/30070/tcp')
+  assert.equal(denied?.severity, 'broken', 'the policy keeps clients outside from the node port')
+  assert.equal(denied?.because?.object, 'networkpolicy/default/cart')
+  const { boxes, edges } = markTroubles(await read<Picture>('/api/picture'), found)
+  const port = boxes.find(({ id }) => id === 'nodeport/30070/tcp')
+  assert.deepEqual([port?.look, edges.find(({ from }) => from === port?.id)?.look], ['refuses', 'refuses'])
   assert.deepEqual(found[0] && [found[0].severity, found[0].object], ['broken', 'service/default/lost'])
   const { into } = await read<{ into: { from: string }[] }>('/api/reach?of=deployment/default/cart')
   assert.ok(into.some(({ from }) => from === 'deployment/default/web'))
@@ -173,7 +179,7 @@ test('a file that changes is a change of the page', async () => {
   const file = join(folder, 'more.yaml')
   writeFileSync(file, readFileSync(file, 'utf8').replace('app: webb', 'app: web'))
   for (;;) {
-    const { boxes } = await read<Drawn>('/api/picture')
+    const { boxes } = await read<Picture>('/api/picture')
     if (boxes.find((one) => one.id === 'service/default/lost')?.look === 'serves') break
     assert.match((await reader.read()).value ?? '', /^event: changed\ndata: \d+\n\n$/)
   }

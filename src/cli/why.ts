@@ -14,8 +14,6 @@ import { answerFrom, groundOfCluster, groundOfManifests } from './ground.ts'
 import { exit, print, say } from './output.ts'
 import { type Cluster, openCluster } from './read-cluster.ts'
 
-export { parseEnd, parseTarget, splitPort } from './asked.ts'
-
 interface WhyOptions extends AskedOptions {
   name: string
   kubeconfig?: string

@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Events } from './events.ts'
 import type { HolderJournal } from './holder-journal.ts'
+import { costMs } from './routes.ts'
 import type { Source } from './source.ts'
 
-/** Pages hear of changes at most so often: what they ask then takes its time. */
+/** Pages hear of changes at most so often, and so that what they ask then takes a fifth of the time at most. */
 const pauseMs = 1000
+const share = 5
 
 /** Tells pages that something changed, once for all changes of a while, and notes who holds addresses. */
 export class ChangeEvents {
@@ -34,12 +36,15 @@ export class ChangeEvents {
   }
 
   #soon(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined
-      this.#revision += 1
-      void this.#note()
-      this.#events.tell('changed', this.#revision)
-    }, pauseMs)
+    this.#timer ??= setTimeout(
+      () => {
+        this.#timer = undefined
+        this.#revision += 1
+        void this.#note()
+        this.#events.tell('changed', this.#revision)
+      },
+      Math.max(pauseMs, share * costMs()),
+    )
   }
 
   /** What cannot be read now is told to whoever asks. */

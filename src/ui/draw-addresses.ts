@@ -46,14 +46,11 @@ function drawAnnounced(drawing: Drawing, state: State, one: ExternalAddress): vo
   const { address, elected, holders, peers } = one
   const [holder] = holders
   const { look, says } = judge(one)
-  const held =
-    holder === undefined
-      ? elected
-        ? 'held by nobody'
-        : 'told by BGP'
-      : `held by ${holder.node}${holder.since === undefined ? '' : ` since ${holder.since}`}`
+  const held = holder === undefined ? (elected ? 'held by nobody' : 'told by BGP') : `held by ${holder.node}`
+  // `since 2026-11-23 04:19Z`
+  const since = holder?.since === undefined ? [] : [`since ${holder.since.slice(0, 16).replace('T', ' ')}Z`]
   const told = peers.length === 0 ? [] : [`BGP: ${peers.length} ${peers.length === 1 ? 'node tells' : 'nodes tell'} it`]
-  drawing.box({ ...boxFor(address), lines: [held, ...told], look, says })
+  drawing.box({ ...boxFor(address), lines: [held, ...since, ...told], look, says })
   for (const object of one.for) drawing.edge({ from: `address/${address}`, to: boxOf(state, object), look, says })
 }
 

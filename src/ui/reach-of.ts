@@ -37,13 +37,22 @@ export function reachOf(reach: ReachData, state: State, of: string): ReachOf {
     subjects.filter((one) => one.startsWith('pod/') && workloadIn(state, one.slice('pod/'.length)) === named),
   )
   const isOwn = (name: string): boolean => own.has(name) || parts.has(name)
+  // Of its Services also the ways on which nobody comes.
+  const services = new Set(
+    ways.flatMap(({ kind, id, leadsTo }) =>
+      kind === 'service' && leadsTo.some((one) => one.startsWith(`${named}:`)) ? [id.slice(0, id.indexOf(':'))] : [],
+    ),
+  )
   return {
     of: named,
     into: edges.filter(({ to }) => isOwn(to)),
     out: edges.filter(({ from }) => isOwn(from)),
     audited: audited.filter(({ from, to }) => isOwn(from) || isOwn(to)),
     ways: ways.filter(
-      ({ id, leadsTo }) => leadsTo.some((one) => one.startsWith(`${named}:`)) || id.startsWith(`${named} to `),
+      ({ id, leadsTo }) =>
+        leadsTo.some((one) => one.startsWith(`${named}:`)) ||
+        id.startsWith(`${named} to `) ||
+        services.has(/^service\/[^ :]+/.exec(id)?.[0] ?? ''),
     ),
     subjects,
   }

@@ -58,10 +58,21 @@ export const routes: Readonly<Record<string, (desk: Desk, parameters: Parameters
 function once<T>(find: (state: State) => T): (state: State) => T {
   const known = new WeakMap<State, { readonly found: T }>()
   return (state) => {
-    const one = known.get(state) ?? { found: find(state) }
-    known.set(state, one)
-    return one.found
+    const before = known.get(state)
+    if (before !== undefined) return before.found
+    const begin = performance.now()
+    const found = find(state)
+    known.set(state, { found })
+    costs.set(find, performance.now() - begin)
+    return found
   }
+}
+
+const costs = new Map<unknown, number>()
+
+/** Milliseconds that it took last to find all anew. */
+export function costMs(): number {
+  return [...costs.values()].reduce((sum, one) => sum + one, 0)
 }
 
 const picture = once(drawPicture)

@@ -78,7 +78,7 @@ function links(object: string, box: Box | undefined, picture: Picture | undefine
 }
 
 function boxBody(object: string, box: Box | undefined, picture: Picture | undefined): readonly Child[] {
-  if (box === undefined) return [el('p', {}, `${object} is not there (any more).`)]
+  if (box === undefined) return [absent(object)]
   const neighbours = (picture?.edges ?? []).flatMap(({ from, to, says }) =>
     from === object ? [['→', to, says]] : to === object ? [['←', from, says]] : [],
   )
@@ -115,4 +115,12 @@ function viewOf(data: { readonly object: string }): readonly Child[] {
   if (kind === 'pod') return podBody(data as PodView)
   if (kind === 'egress') return egressBody(data as EgressView)
   return entryBody(data as EntryView)
+}
+
+/** What is neither drawn nor shown is the API server's to tell. */
+function absent(object: string): HTMLElement {
+  const [kind = '', ...key] = object.split('/')
+  const [namespace, name] = key.length === 2 ? key : [undefined, key[0] ?? '']
+  const command = `kubectl get ${kind} ${name}${namespace === undefined ? '' : ` -n ${namespace}`} -o yaml`
+  return el('p', {}, 'It has no picture of its own: ', el('code', {}, command))
 }

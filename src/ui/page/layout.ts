@@ -146,8 +146,8 @@ function shape(
   const pods = isUnfolded ? (box.pods ?? []).slice(0, mostPods) : []
   const rows = lines.length + says.length + pods.length
   const height = 2 * metrics.padding + metrics.name + rows * metrics.line - (rows === 0 ? 2 : 0)
-  // What is folded has a button after its name.
-  const name = cut(box.name, characters - 4)
+  // Names are bold, and have a mark before and room for a button behind.
+  const name = cut(box.name, Math.floor(0.9 * characters) - (isBad ? 5 : 3))
   const namespace = isNamed ? cut(box.namespace, Math.max(0, characters - 6 - name.length)) : ''
   return { box, x, y: 0, width, height, name, namespace: namespace.length < 3 ? '' : namespace, lines, says, pods }
 }

@@ -50,7 +50,6 @@ function show(): void {
     open?.view.close?.()
     const main = find('main')
     main.replaceChildren()
-    main.className = name === '' ? 'picture' : name
     open = { name, view: openView(main, navigate) }
   }
   open.view.update(query)

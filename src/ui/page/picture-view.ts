@@ -1,3 +1,4 @@
+import type { Trouble } from '../findings.ts'
 import type { Picture } from '../picture.ts'
 import { ask, type View } from './api.ts'
 import { showDetail } from './detail.ts'
@@ -5,6 +6,7 @@ import { el } from './dom.ts'
 import { filterPicture } from './filter.ts'
 import { renderHash } from './hash.ts'
 import { layOut } from './layout.ts'
+import { markTroubles } from './mark.ts'
 import { drawSvg } from './picture-svg.ts'
 
 /** `#/?ns=shop&q=web&broken=1&object=service/shop/web`: the picture, and beside it what is looked at. */
@@ -34,8 +36,10 @@ class PictureView implements View {
   readonly #resized = new ResizeObserver(() => this.#draw())
   #picture: Picture | undefined
   #query: Readonly<Record<string, string>> = {}
+  #troubles: readonly Trouble[] = []
   #shown = ''
   #width = 0
+  #scrolled: string | undefined
 
   constructor(root: HTMLElement, navigate: (hash: string) => void) {
     this.#navigate = navigate
@@ -67,14 +71,19 @@ class PictureView implements View {
   }
 
   changed(): void {
-    ask<Picture>('picture').then(
-      (picture) => {
-        this.#picture = picture
+    ask<Picture>('picture')
+      .then((picture) => {
+        // What is known of before stays marked until the new findings are there.
+        this.#picture = markTroubles(picture, this.#troubles)
         this.#draw(true)
         if (this.#shown !== '') this.#look(true)
-      },
-      (error: Error) => this.#canvas.replaceChildren(el('p', { class: 'error', role: 'alert' }, error.message)),
-    )
+        return ask<readonly Trouble[]>('findings').then((troubles) => {
+          this.#troubles = troubles
+          this.#picture = markTroubles(picture, troubles)
+          this.#draw(true)
+        })
+      })
+      .catch((error: Error) => this.#canvas.replaceChildren(el('p', { class: 'error', role: 'alert' }, error.message)))
   }
 
   close(): void {
@@ -89,6 +98,7 @@ class PictureView implements View {
     const picture = this.#picture
     const width = this.#canvas.clientWidth
     if (picture === undefined || width === 0 || (!always && width === this.#width)) return
+    if (width !== this.#width) this.#scrolled = undefined
     this.#width = width
     const { ns = '', q = '', broken, object = '' } = this.#query
     const options = picture.namespaces.map((name) => el('option', { value: name, selected: name === ns }, name))
@@ -107,7 +117,7 @@ class PictureView implements View {
     const layout = layOut(shown, { width, unfolded: this.#unfolded })
     this.#canvas.replaceChildren(
       drawSvg(shown, layout, {
-        selected: object,
+        selected: boxAt(shown, object),
         hrefOf: (id) => renderHash('', { ...this.#query, object: id }),
         onFold: (id) => {
           if (!this.#unfolded.delete(id)) this.#unfolded.add(id)
@@ -116,8 +126,20 @@ class PictureView implements View {
         unfolded: this.#unfolded,
       }),
     )
+    this.#scroll(layout.columns)
     if (focused != null)
       this.#canvas.querySelector<SVGElement>(`[data-id="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true })
+  }
+
+  /** Where not all columns fit, Services are the first to be seen; what is looked at is, in any case. */
+  #scroll(columns: readonly { readonly rung: string; readonly x: number }[]): void {
+    const { object = '' } = this.#query
+    if (object === this.#scrolled) return
+    const isFirst = this.#scrolled === undefined
+    this.#scrolled = object
+    const selected = this.#canvas.querySelector('.selected')
+    if (selected !== null) selected.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+    else if (isFirst) this.#canvas.scrollLeft = columns.find(({ rung }) => rung === 'service')?.x ?? 0
   }
 
   /** The object beside the picture, asked for when it is another one, or may have changed. */
@@ -134,4 +156,11 @@ class PictureView implements View {
     const isStill = () => this.#shown === object
     void showDetail(this.#detail, object, { closing, isStill, picture: () => this.#picture })
   }
+}
+
+/** The box that an object is in; a pod is in its workload's. */
+function boxAt({ boxes }: Picture, object: string): string {
+  if (boxes.some(({ id }) => id === object)) return object
+  const pod = object.startsWith('pod/') ? object.slice('pod/'.length) : undefined
+  return boxes.find(({ pods }) => pods?.some(({ name }) => name === pod))?.id ?? ''
 }
