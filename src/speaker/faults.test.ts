@@ -3,10 +3,10 @@ import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Address } from '../addr/index.ts'
+import { type Address, parseAddress } from '../addr/index.ts'
 import { defaultTiming } from '../announce/index.ts'
 import { spawnIn } from '../host/index.ts'
-import { type ArpFrame, decodeArp, decodeNeighbourFrame, type NeighbourFrame } from '../netlink/index.ts'
+import { type ArpFrame, decodeArp, decodeNeighbourFrame, encodeArp, type NeighbourFrame } from '../netlink/index.ts'
 import { Observer } from './observer.fixture.ts'
 import { type Machine, makeSegment, type Segment, until, virtual } from './segment.fixture.ts'
 import { SpeakerProcess } from './speaker-process.fixture.ts'
@@ -171,6 +171,25 @@ test('a machine that checks for duplicates does not get the address', { timeout:
   client.namespace.network.setSysctl('net.ipv6.conf.eth0.accept_dad', 1)
   client.namespace.network.addAddress('eth0', virtual[6], 64, { detectDuplicates: true })
   await until('the kernel says so', () => /2001:db8::100\/64 .*dadfailed/.test(run(client, 'ip', ['-6', 'addr'])))
+  // RFC 5227, section 2.1.1: a probe comes from nobody, and its answer goes to whoever sent it.
+  const answers: ArpFrame[] = []
+  const link = client.namespace.network.findLink('eth0')!
+  const hear = (bytes: Uint8Array): void => {
+    const frame = decodeArp(bytes)
+    if (frame?.operation === 'reply' && frame.sender === virtual[4]) answers.push(frame)
+  }
+  const socket = client.namespace.network.openFrames(link, 'arp', hear, assert.fail)
+  t.after(() => socket.close())
+  const nobody = { sender: parseAddress('0.0.0.0'), targetMac: '00:00:00:00:00:00', senderMac: client.mac }
+  const ether = { etherSource: client.mac, etherDestination: broadcast }
+  const probe = encodeArp({ operation: 'request', target: virtual[4], ...nobody, ...ether })
+  const answered = () => answers.find(({ etherDestination }) => etherDestination === client.mac)
+  socket.send(probe)
+  const { senderMac, targetMac, target } = await until('the probe is answered', answered)
+  assert.deepEqual(
+    { senderMac, targetMac, target },
+    { senderMac: holder(segment, virtual[4])?.mac, targetMac: client.mac, target: '0.0.0.0' },
+  )
   const arping = spawnSync('arping', ['-V']).error === undefined
   if (!arping) t.diagnostic('arping is not installed')
   else {
