@@ -73,3 +73,23 @@ for (const when of ['before', 'after'] as const) {
     assert.deepEqual(await segment.whoAnswers(address), [])
   })
 }
+
+test('a machine that had the address first, and gives it up: a node takes it within a minute', {
+  timeout: 120_000,
+}, async (t) => {
+  const segment = makeSegment(t, 2)
+  if (segment === undefined) return
+  const { client, machines } = segment
+  const { network } = client.namespace
+  network.addAddress('eth0', address, 32)
+  segment.claim([address])
+  for (const machine of machines) segment.start(machine)
+  const isTold = ({ events }: Machine) => events.some((event) => event.kind === 'foreign' && event.mac === client.mac)
+  await until('it is told', () => machines.some(isTold))
+  network.deleteAddress('eth0', address, 32)
+  const begun = Date.now()
+  while ((await segment.whoAnswers(address)).length === 0) assert.ok(Date.now() - begun < 60_000, 'nobody takes it')
+  const [holder] = await segment.whoAnswers(address)
+  assert.ok(machines.some(({ name }) => name === holder))
+  t.diagnostic(`${holder} answers ${Date.now() - begun} ms after the other machine gave it up`)
+})
