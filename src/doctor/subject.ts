@@ -102,10 +102,12 @@ function backendsOf(snapshot: Snapshot, service: Service, port: ServicePort): re
   for (const slice of snapshot.slicesOf(keyOf(service))) {
     const number = slice.ports?.find((one) => (one.name ?? '') === name && (one.protocol ?? 'TCP') === protocol)?.port
     if (number === undefined) continue
-    for (const { addresses, conditions, nodeName } of slice.endpoints) {
+    for (const { addresses, conditions, nodeName, targetRef } of slice.endpoints) {
       const address = findAddress(addresses[0] ?? '')
       if (address === undefined) continue
-      const pod = snapshot.findPod(address)
+      // Two pods may have one address: which one is meant, the slice tells.
+      const named = targetRef?.kind === 'Pod' && snapshot.pods.get(`${targetRef.namespace}/${targetRef.name}`)
+      const pod = named || snapshot.findPod(address)
       const node = nodeName ?? pod?.spec.nodeName
       const [ready, leaving] = [conditions?.ready !== false, conditions?.terminating === true]
       found.set(`${address} ${number}`, { address, port: number, pod, node, ready, leaving })
