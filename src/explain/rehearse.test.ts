@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { parseAllDocuments } from 'yaml'
 import type { KubeObject } from '../objects/index.ts'
-import { explainConnection, rehearse } from './index.ts'
+import { explainConnection, rehearse, settingOf } from './index.ts'
 
 const deployment = (name: string, more = {}): KubeObject => ({
   apiVersion: 'apps/v1',
@@ -88,4 +89,25 @@ test('what was made up is said', () => {
     assumptions.map((one) => one.split(' ').slice(0, 3).join(' ')),
     ['the manifests alone', 'all pods run', 'names are resolved,', 'each workload has'],
   )
+})
+
+test('a route that no listener takes is told which there are, and what keeps it out', () => {
+  const says = (parentRef: string, kind = 'HTTPRoute'): string => {
+    const text = `
+{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: edge, namespace: a}, spec: {gatewayClassName: plumb,
+  listeners: [{name: http, port: 80, protocol: HTTP}, {name: db, port: 5432, protocol: TCP, allowedRoutes: {namespaces: {from: All}}}]}}
+---
+{apiVersion: gateway.networking.k8s.io/v1, kind: ${kind}, metadata: {name: r, namespace: b}, spec: {parentRefs: [${parentRef}], rules: [{}]}}`
+    const { gateways } = settingOf(parseAllDocuments(text).map((one) => one.toJS() as KubeObject))
+    return gateways.findings.map((one) => `${one.code}: ${one.says}`).join('; ')
+  }
+  const at = (more: string): string => `{name: edge, namespace: a, ${more}}`
+  assert.match(
+    says(at('sectionName: www')),
+    /^NoMatchingParent: .* no listener "www"; there are http on 80, db on 5432/,
+  )
+  assert.match(says(at('port: 81')), /^NoMatchingParent: .* no listener on port 81; there are/)
+  const refused = says(at('sectionName: db'))
+  assert.match(refused, /^NotAllowedByListeners: listener db \(TCP\) takes TCPRoute, not HTTPRoute/)
+  assert.match(says(at('sectionName: http')), /listener http leaves out namespace b \(allowedRoutes\.namespaces\)/)
 })

@@ -63,10 +63,14 @@ function attachTo(
     ({ spec }) =>
       (sectionName === undefined || spec.name === sectionName) && (port === undefined || spec.port === port),
   )
-  if (named.length === 0) return refuse('NoMatchingParent', 'the parent has no such listener')
+  if (named.length === 0) {
+    const which = `${sectionName === undefined ? '' : ` "${sectionName}"`}${port === undefined ? '' : ` on port ${port}`}`
+    const there = listeners.map(({ spec }) => `${spec.name} on ${spec.port}`).join(', ') || 'none'
+    return refuse('NoMatchingParent', `the parent has no listener${which}; there are ${there}`)
+  }
   const allowing = named.filter((listener) => allows(listener, route, kind, sources))
   if (allowing.length === 0)
-    return refuse('NotAllowedByListeners', `no listener takes a ${kind} of namespace ${route.metadata.namespace}`)
+    return refuse('NotAllowedByListeners', sayRefusals(named, kind, route.metadata.namespace ?? ''))
   const hostnames = hostsOf(route)
   const at = allowing
     .filter(({ accepted }) => accepted.ok)
@@ -76,6 +80,16 @@ function attachTo(
   if (allowing.every(({ accepted }) => !accepted.ok))
     return refuse('NoMatchingParent', 'the listener itself is not accepted')
   return refuse('NoMatchingListenerHostname', 'no hostname of the route is one of the listeners’')
+}
+
+/** Why none of these listeners takes a route: their protocol, or whom `allowedRoutes` lets in. */
+function sayRefusals(named: readonly ListenerState[], kind: string, namespace: string): string {
+  const shown = named.slice(0, 3).map(({ spec, kinds }) => {
+    if (kinds.includes(kind))
+      return `listener ${spec.name} leaves out namespace ${namespace} (allowedRoutes.namespaces)`
+    return `listener ${spec.name} (${spec.protocol}) takes ${kinds.join(' and ') || 'no routes'}, not ${kind}`
+  })
+  return [...shown, ...(named.length > 3 ? [`and ${named.length - 3} more refuse it`] : [])].join('; ')
 }
 
 function allows(listener: ListenerState, route: AnyRoute, kind: string, sources: Pick<Sources, 'namespaces'>): boolean {
