@@ -59,6 +59,8 @@ export class Survival {
   /** Before this node takes an address in a planned move. */
   async prepare(address: Address, from: string): Promise<void> {
     await Promise.all([this.#former.lead(address, from), this.#standby?.prepare(address, from)])
+    // Those of this node's own pods arrive by the former holder until they are carried on.
+    this.#former.leadFlows(from, (await this.#standby?.datagrams(address, this.#options.nodeName)) ?? [])
   }
 
   /** This node answers for the address. `from` held it until it was not heard any more. */
@@ -78,7 +80,7 @@ export class Survival {
   async #lead(address: Address, from: string): Promise<void> {
     const lives = this.#former.answers(from, familyOf(address))
     await this.#former.lead(address, from, 'while it is reachable')
-    if (await lives) this.#former.leadFlows(from, (await this.#standby?.leftBehind(address)) ?? [])
+    if (await lives) this.#former.leadFlows(from, (await this.#standby?.datagrams(address, from)) ?? [])
   }
 
   /** `to`: who gets it, in a planned move. */

@@ -14,7 +14,7 @@ export interface StandbyHandle {
   prepare(address: Address, from: string): Promise<unknown>
   hold(address: Address): Promise<unknown>
   take(address: Address): Promise<unknown>
-  leftBehind(address: Address): Promise<readonly Flow[]>
+  datagrams(address: Address, node: string): Promise<readonly Flow[]>
   lose(address: Address, isPlanned: boolean): Promise<unknown>
   state(): Promise<StandbyState>
   close(): Promise<void>
@@ -48,8 +48,8 @@ class StandbyHere implements StandbyHandle {
   take(address: Address): Promise<void> {
     return this.#standby.take(address)
   }
-  leftBehind(address: Address): Promise<readonly Flow[]> {
-    return Promise.resolve(this.#standby.leftBehind(address))
+  datagrams(address: Address, node: string): Promise<readonly Flow[]> {
+    return Promise.resolve(this.#standby.datagrams(address, node))
   }
   lose(address: Address, isPlanned: boolean): Promise<void> {
     return this.#standby.lose(address, isPlanned)
@@ -100,8 +100,8 @@ class StandbyThread implements StandbyHandle {
   take(address: Address): Promise<unknown> {
     return this.#ask({ kind: 'take', address })
   }
-  async leftBehind(address: Address): Promise<readonly Flow[]> {
-    return ((await this.#ask({ kind: 'leftBehind', address })) ?? []) as readonly Flow[]
+  async datagrams(address: Address, node: string): Promise<readonly Flow[]> {
+    return ((await this.#ask({ kind: 'datagrams', address, node })) ?? []) as readonly Flow[]
   }
   lose(address: Address, isPlanned: boolean): Promise<unknown> {
     return this.#ask({ kind: 'lose', address, isPlanned })

@@ -9,7 +9,8 @@ export type Call =
   | { readonly kind: 'configure'; readonly config: StandbyConfig }
   | { readonly kind: 'owners'; readonly owners: ReadonlyMap<Address, string> }
   | { readonly kind: 'prepare'; readonly address: Address; readonly from: string }
-  | { readonly kind: 'hold' | 'take' | 'leftBehind'; readonly address: Address }
+  | { readonly kind: 'hold' | 'take'; readonly address: Address }
+  | { readonly kind: 'datagrams'; readonly address: Address; readonly node: string }
   | { readonly kind: 'lose'; readonly address: Address; readonly isPlanned: boolean }
   | { readonly kind: 'state' | 'close' }
 
@@ -43,8 +44,8 @@ if (port !== null) {
         return standby.hold(call.address)
       case 'take':
         return standby.take(call.address)
-      case 'leftBehind':
-        return standby.leftBehind(call.address)
+      case 'datagrams':
+        return standby.datagrams(call.address, call.node)
       case 'lose':
         return standby.lose(call.address, call.isPlanned)
       case 'state':

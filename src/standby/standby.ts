@@ -131,11 +131,11 @@ export class Standby {
     await this.#refresh()
   }
 
-  /** Flows of datagrams that only the address' last holder goes on with: those of its own pods. */
-  leftBehind(address: Address): readonly Flow[] {
+  /** What is known of the address' flows of datagrams with pods of a node. */
+  datagrams(address: Address, node: string): readonly Flow[] {
     const copy = this.#copies.find(address)
     if (copy === undefined) return []
-    return [...copy.flows.values()].filter((flow) => flow.protocol === udp && this.#isPodOf(copy.from, flow))
+    return [...copy.flows.values()].filter((flow) => flow.protocol === udp && this.#isPodOf(node, flow))
   }
 
   /** This node does not answer for the address any more. In a planned move the next holder carries everything on. */
