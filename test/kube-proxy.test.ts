@@ -30,7 +30,7 @@ describe('a cluster with the rules of kube-proxy', () => {
     assert.match(first(node).unseen.join('\n'), /node\/node-2 cannot be entered: it is not on node-1/)
     const outside = await cluster.plumb('outside', 'doctor', 'svc/shop/web')
     assert.match(outside.stdout, /^✓ service\/shop\/web port 80\/tcp answers everywhere it was tried/)
-    assert.match(outside.stderr, /seen only on them: run plumb there, as root/)
+    assert.match(outside.stderr, /of node-1, node-2 are seen only there: run plumb there too, as root/)
   })
 
   it('why holds the node’s rules against the objects', async () => {

@@ -1,14 +1,17 @@
 import { internalAddresses } from '../../cluster/index.ts'
 import type { Rule } from '../cause.ts'
-import { findBad } from '../probe.ts'
+import { findBad, type Rung } from '../probe.ts'
 import { proofOf } from '../words.ts'
+
+/** A ClusterIP is no place that routes lead to: a packet for one that wanders was led on by no rule, which others tell. */
+const byRules: readonly Rung[] = ['name', 'cluster-ip', 'hairpin']
 
 /** A packet goes round until its TTL is over, and a router on the way says so. */
 export const routingLoop: Rule = {
   covers: ['93'],
   judge({ tested, snapshot }) {
     const found = tested.flatMap((one) => {
-      const bad = findBad(one.result)
+      const bad = byRules.includes(one.probe.rung) ? undefined : findBad(one.result)
       const from = bad?.kind === 'unreachable' ? /time exceeded from (\S+)/.exec(bad.says)?.[1] : undefined
       return from === undefined ? [] : [{ one, from }]
     })
