@@ -3,7 +3,7 @@ import type { Collection } from '../cluster/index.ts'
 import { workloadsIn } from '../explain/index.ts'
 import { compileGateways, noGatewayApi, type Sources } from '../gateways/index.ts'
 import type { KubeObject } from '../objects/index.ts'
-import { GatewayObjects } from '../proxy/index.ts'
+import { GatewayObjects, gatewayResources } from '../proxy/index.ts'
 import type { State } from '../ui/index.ts'
 import { readSources } from './doctor-request.ts'
 import { type Cluster, collections, factsOf, optionalKinds } from './read-cluster.ts'
@@ -47,6 +47,12 @@ export async function followCluster(cluster: Cluster): Promise<Followed> {
     (error: Error) => error.message,
   )
   const gateways = refusal === undefined ? new GatewayObjects(client, changed) : undefined
+  // To whom compiles them a new status is no change; a page shows addresses and conditions, too.
+  for (const resource of gateways === undefined ? [] : gatewayResources)
+    if (resource.group !== '') {
+      const optional = resource.group.startsWith('gateway.')
+      stops.push(client.informer(resource, { optional }).onChange(changed))
+    }
   await Promise.all([
     gateways?.synced,
     ...Object.entries(collections).map(([name, resource]) => follow(name as Collection, resource, false)),

@@ -1,3 +1,4 @@
+import { agentDaemonSet } from '../install/index.ts'
 import type { Agents } from '../ui/index.ts'
 import { type AskedAgent, agentsOfLab, agentsOfPods } from './agents.ts'
 import { askSpeakers, linesOf } from './ask-speakers.ts'
@@ -22,8 +23,8 @@ export function agentsFor({ lab, client }: Cluster): Agents {
   }
   return {
     addresses: async () => {
-      const unasked: { node: string; says: string }[] = []
       const agents = await find()
+      const unasked = [...nobody(agents)]
       const lines = linesOf(await askSpeakers(agents, (node, says) => unasked.push({ node, says })))
       return { lines, unasked }
     },
@@ -47,5 +48,14 @@ async function seen<T>(
   isBad: (flow: T) => boolean,
 ) {
   const { flows, unasked } = await askFlows(agents, kind, undefined, points)
-  return { unasked, rows: flows.map((flow) => ({ node: flow.node, cells: kind.row(flow), bad: isBad(flow) })) }
+  return {
+    unasked: [...nobody(agents), ...unasked],
+    rows: flows.map((flow) => ({ node: flow.node, cells: kind.row(flow), bad: isBad(flow) })),
+  }
+}
+
+/** Where there is no agent, silence says nothing. */
+function nobody(agents: readonly AskedAgent[]): readonly { readonly node: string; readonly says: string }[] {
+  if (agents.length > 0) return []
+  return [{ node: 'the cluster', says: `no agent of Plumb’s runs there (pods of ${agentDaemonSet.namespace})` }]
 }

@@ -64,7 +64,7 @@ function endpointEdges(drawing: Drawing, state: State, way: WayIn): Edge[] {
   const from = way.object
   const edges = way.pods.map(({ pod, use, says }): Edge => {
     const to = workloadIn(state, pod)
-    if (use === 'near') return { from, to, look: 'near', says: `${pod}: ${says || 'the selector just misses it'}` }
+    if (use === 'near') return { from, to, look: 'near', says: says || 'the selector just misses it' }
     return { from, to, look: use === 'ready' ? 'serves' : 'partly', says: use === 'ready' ? '' : `${pod}: ${says}` }
   })
   const uses = way.nodes.flatMap(({ ways }) => ways.flatMap(({ chosen, unused }) => [...chosen, ...unused]))

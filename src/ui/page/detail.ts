@@ -3,6 +3,7 @@ import type { Box, Picture } from '../picture.ts'
 import type { Shown } from '../source.ts'
 import { ask } from './api.ts'
 import { egressBody, entryBody } from './detail-entry.ts'
+import { detailLinks } from './detail-links.ts'
 import { health, objectLink, section } from './detail-parts.ts'
 import { podBody, serviceBody } from './detail-service.ts'
 import { type Child, el, table } from './dom.ts'
@@ -19,8 +20,10 @@ export async function showDetail(into: HTMLElement, object: string, options: Det
   const box = options.picture()?.boxes.find(({ id }) => id === object)
   const asked = shownAs(object)
   let body: readonly Child[]
+  let data: unknown
   try {
     const shown = asked === undefined ? undefined : await ask<Shown>('show', { object: asked })
+    data = shown?.data
     body = shown === undefined ? [] : viewOf(shown.data as { readonly object: string })
   } catch (error) {
     body = [el('p', { class: 'error' }, (error as Error).message)]
@@ -29,7 +32,7 @@ export async function showDetail(into: HTMLElement, object: string, options: Det
   const close = el('a', { href: options.closing, class: 'close', 'aria-label': 'Close' }, '×')
   into.replaceChildren(
     el('header', {}, el('h2', {}, object), close),
-    links(object, box, options.picture()),
+    detailLinks(object, box, options.picture(), data),
     ...(body.length > 0 ? body : boxBody(object, box, options.picture())).flatMap((one) =>
       one instanceof Node ? [one] : [],
     ),
@@ -47,34 +50,6 @@ function shownAs(object: string): string | undefined {
     egress: 'egress',
   }
   return words[kind] === undefined ? undefined : [words[kind], ...key].join('/')
-}
-
-function links(object: string, box: Box | undefined, picture: Picture | undefined): HTMLElement {
-  const [kind = ''] = object.split('/')
-  const link = (href: string, text: string) => el('a', { class: 'action', href }, text)
-  const found: HTMLElement[] = []
-  if (kind === 'service') {
-    const [, namespace = '', name = ''] = object.split('/')
-    const port = /\b(\d+)\/(tcp|udp|sctp)/.exec(box?.lines.join(' ') ?? '')
-    const to = `svc/${namespace}/${name}${port === null ? '' : `:${port[1]}`}`
-    const protocol = port === null || port[2] === 'tcp' ? '' : port[2]
-    found.push(link(renderHash('why', { to, protocol }), 'Why does it (not) answer?'))
-  }
-  for (const { from } of picture?.edges.filter(({ to }) => to === object) ?? [])
-    if (from.startsWith('address/') && from !== 'address/nodes' && kind === 'service') {
-      const port = /\b(\d+)\//.exec(box?.lines.join(' ') ?? '')?.[1]
-      const address = from.slice('address/'.length)
-      const to = `${address.includes(':') ? `[${address}]` : address}${port === undefined ? '' : `:${port}`}`
-      found.push(link(renderHash('why', { from: 'internet', to }), `… from the internet at ${address}?`))
-    }
-  if (kind === 'pod') {
-    found.push(link(renderHash('why', { to: object, from: '' }), 'Why does it (not) answer?'))
-    found.push(link(renderHash('why', { from: object }), 'Ask from it'))
-  }
-  if (kind === 'pod' || box?.rung === 'workload')
-    found.push(link(renderHash('reach', { of: object }), 'Who may talk to it?'))
-  if (kind === 'address') found.push(link(renderHash('addresses'), 'Who may hold it?'))
-  return el('p', { class: 'actions' }, ...found)
 }
 
 function boxBody(object: string, box: Box | undefined, picture: Picture | undefined): readonly Child[] {

@@ -42,8 +42,7 @@ class FlowsView implements View {
     const bar = el(
       'form',
       { class: 'bar', onsubmit: (event) => event.preventDefault() },
-      el('label', { for: 'flow-q' }, 'Filter'),
-      this.#text,
+      el('p', { class: 'field' }, el('label', { for: 'flow-q' }, 'Filter'), this.#text),
       this.#badLabel,
     )
     root.append(el('h1', { class: 'unseen' }, 'Flows'), this.#tabs, bar, this.#unasked, this.#out)

@@ -43,8 +43,8 @@ const looks: readonly Box['look'][] = ['refuses', 'partly', 'serves', 'ignored']
 
 /** Heights of a line, a heading, and the room around them. */
 export const metrics = { line: 15, name: 18, padding: 7, head: 28, gap: 10, narrowest: 158, widest: 300 } as const
-/** Pixels of a character of the page's small type, at most. */
-const characterWidth = 6.4
+/** Pixels of a character of the page's small type in a wide face. */
+const characterWidth = 6.9
 /** Beyond so many boxes in a column each has one line. */
 const roomy = 40
 const mostPods = 24
@@ -162,7 +162,7 @@ export function wrap(text: string, characters: number, most: number): readonly s
   const lines: string[] = []
   let rest = text
   while (rest !== '' && lines.length < most - 1 && rest.length > characters) {
-    const space = rest.lastIndexOf(' ', characters)
+    const space = Math.max(rest.lastIndexOf(' ', characters), rest.lastIndexOf('/', characters - 1) + 1)
     const end = space > characters / 3 ? space : characters
     lines.push(rest.slice(0, end).trimEnd())
     rest = rest.slice(end).trimStart()

@@ -46,10 +46,8 @@ class PictureView implements View {
     const bar = el(
       'form',
       { class: 'bar', role: 'search', onsubmit: (event) => event.preventDefault() },
-      el('label', { for: 'ns' }, 'Namespace'),
-      this.#namespaces,
-      el('label', { for: 'q' }, 'Filter'),
-      this.#text,
+      el('p', { class: 'field' }, el('label', { for: 'ns' }, 'Namespace'), this.#namespaces),
+      el('p', { class: 'field' }, el('label', { for: 'q' }, 'Filter'), this.#text),
       el('label', { for: 'broken' }, this.#broken, ' broken only'),
       this.#count,
     )

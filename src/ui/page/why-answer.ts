@@ -89,9 +89,9 @@ function disagreements({ steps, branches }: Answer): readonly string[] {
 }
 
 /** The same question for a terminal. */
-function commandOf({ question: { transport, family } }: Answer): string {
+function commandOf({ question: { from: source, transport, family } }: Answer): string {
   const query = new URLSearchParams(location.hash.split('?')[1] ?? '')
-  const from = query.get('from') === 'internet' ? 'ADDRESS' : query.get('from')
+  const from = source.kind === 'address' ? source.address : query.get('from')
   const more = `${transport === 'tcp' ? '' : ` --protocol ${transport}`}${family === undefined ? '' : ` --family ${family}`}`
   return `plumb why ${from} ${query.get('to')}${more}`
 }
