@@ -75,7 +75,8 @@ export class TlsOrigins {
       socket.destroy()
       return
     }
-    upstream.on('error', () => socket.destroy())
+    // An end that is not a reset: HAProxy 2.6 at times answers nothing to a request whose connection is reset at each try.
+    upstream.on('error', () => socket.resume().end())
     upstream.once('secureConnect', () => {
       pipeline(socket, upstream, () => {})
       pipeline(upstream, socket, () => {})
