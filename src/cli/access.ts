@@ -7,37 +7,37 @@ kind: ClusterRole
 metadata:
   name: plumb-reader
 rules:
-  # Every question.
+  # Every question; watch is for the page of plumb ui, which follows changes.
   - apiGroups: [""]
     resources: [services, pods, nodes, namespaces]
-    verbs: [list]
+    verbs: [list, watch]
   # Whether Plumb's own agents are as they should be.
   - apiGroups: [apps]
     resources: [daemonsets]
     verbs: [get]
   - apiGroups: [discovery.k8s.io]
     resources: [endpointslices]
-    verbs: [list]
+    verbs: [list, watch]
   - apiGroups: [networking.k8s.io]
     resources: [networkpolicies, servicecidrs]
-    verbs: [list]
+    verbs: [list, watch]
   # Kinds that a cluster need not have.
   - apiGroups: [policy.networking.k8s.io]
     resources: [clusternetworkpolicies, adminnetworkpolicies, baselineadminnetworkpolicies]
-    verbs: [list]
+    verbs: [list, watch]
   - apiGroups: [plumb.network]
     resources: [egresses, ipaddresspools, l2advertisements, servicebgpstatuses, servicel2statuses]
-    verbs: [list]
+    verbs: [list, watch]
   # Questions about URLs, Ingresses and Gateways: certificates are Secrets. Leave this part out where nobody asks them.
   - apiGroups: [networking.k8s.io]
     resources: [ingresses, ingressclasses]
-    verbs: [list]
+    verbs: [list, watch]
   - apiGroups: [""]
     resources: [namespaces, secrets, configmaps]
-    verbs: [list]
+    verbs: [list, watch]
   - apiGroups: [gateway.networking.k8s.io]
     resources: ["*"]
-    verbs: [list]
+    verbs: [list, watch]
 `
 
 /** Whoever may exec into the agents' pods is root on every node. */

@@ -4,7 +4,7 @@ import type { Shown } from '../source.ts'
 import { ask } from './api.ts'
 import { egressBody, entryBody } from './detail-entry.ts'
 import { detailLinks } from './detail-links.ts'
-import { health, objectLink, section } from './detail-parts.ts'
+import { blame, health, objectLink, section } from './detail-parts.ts'
 import { podBody, serviceBody } from './detail-service.ts'
 import { type Child, el, table } from './dom.ts'
 import { renderHash } from './hash.ts'
@@ -59,6 +59,7 @@ function boxBody(object: string, box: Box | undefined, picture: Picture | undefi
   )
   return [
     health(box.look, box.says || box.lines.join(', ')),
+    box.because && blame(box.because),
     box.says !== '' && el('p', {}, box.lines.join(', ')),
     box.pods !== undefined &&
       section(
