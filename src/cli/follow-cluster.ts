@@ -6,7 +6,7 @@ import type { KubeObject } from '../objects/index.ts'
 import { GatewayObjects, gatewayResources } from '../proxy/index.ts'
 import type { State } from '../ui/index.ts'
 import { readSources } from './doctor-request.ts'
-import { type Cluster, collections, factsOf, optionalKinds } from './read-cluster.ts'
+import { type Cluster, collections, factsOf, optionalKinds, readGroups } from './read-cluster.ts'
 
 /** A cluster's objects that stay as new as the API server's. */
 export interface Followed {
@@ -50,14 +50,21 @@ export async function followCluster(cluster: Cluster): Promise<Followed> {
   // To whom compiles them a new status is no change; a page shows addresses and conditions, too.
   for (const resource of gateways === undefined ? [] : gatewayResources)
     if (resource.group !== '') {
-      const optional = resource.group.startsWith('gateway.')
-      stops.push(client.informer(resource, { optional }).onChange(changed))
+      const isOptional = resource.group.startsWith('gateway.')
+      stops.push(client.informer(resource, { optional: isOptional }).onChange(changed))
     }
+  const groups = await readGroups(client)
+  const optional = Object.entries(optionalKinds)
+  const followOptional = ([name, resource]: readonly [string, Resource]): Promise<void> =>
+    follow(name as Collection, resource, true)
   await Promise.all([
     gateways?.synced,
     ...Object.entries(collections).map(([name, resource]) => follow(name as Collection, resource, false)),
-    ...Object.entries(optionalKinds).map(([name, resource]) => follow(name as Collection, resource, true)),
+    ...optional.filter(([, { group }]) => groups.size === 0 || groups.has(group)).map(followOptional),
   ])
+  // Whoever may not list a kind that is not there is refused all the same, and nobody waits for that.
+  for (const one of optional)
+    if (groups.size > 0 && !groups.has(one[1].group)) void followOptional(one).catch(() => undefined)
   const read = (): State => {
     const sources = gateways?.sources(snapshot) ?? withoutGateways(snapshot)
     const assumptions = ['every node has applied the newest objects, unless a line from its kernel says otherwise']

@@ -134,7 +134,7 @@ async function sightHere(
 }
 
 /** The versions of each API group; none where they may not be read. */
-async function readGroups(client: Client): Promise<ReadonlyMap<string, readonly string[]>> {
+export async function readGroups(client: Client): Promise<ReadonlyMap<string, readonly string[]>> {
   type Group = { readonly name: string; readonly versions?: readonly { readonly version: string }[] }
   try {
     const { groups } = await client.request<{ groups?: readonly Group[] }>('GET', '/apis')
