@@ -15,6 +15,7 @@ import type { KubeObject } from '../objects/index.ts'
 import { runCheck } from './check.ts'
 import { runDoctor } from './doctor.ts'
 import { runReach } from './reach.ts'
+import { openUiSource } from './ui-source.ts'
 import { runWhy } from './why.ts'
 
 const hash = `$2y$05$${'x'.repeat(53)}`
@@ -235,6 +236,24 @@ test('a server that says nothing, and policies in words that are not read', asyn
   groups = [...known, 'policy.networking.k8s.io/v2']
   assert.match((await run('why')).err, /served as v2 alone, and v1alpha1 and v1alpha2 are read: there is no verdict/)
   groups = known
+})
+
+test('the page goes without what may not be read, and says so', async () => {
+  const open = async () => {
+    const opened = await openUiSource(options)
+    assert.ok(opened !== undefined)
+    const { snapshot, sources } = await opened.source.state()
+    opened.close()
+    return { services: snapshot.services.size, ingresses: sources.ingresses.length, blind: opened.source.blind.join() }
+  }
+  faults = new Map()
+  const all = await open()
+  assert.deepEqual([all.services, all.ingresses], [1, 2])
+  faults = new Map([['secrets', refuse(403, 'Forbidden')]])
+  const some = await open()
+  faults = new Map()
+  assert.deepEqual([some.services, some.ingresses], [1, 0])
+  assert.match(some.blind, /Ingresses, Gateways and their certificates cannot be read: .*: secrets/)
 })
 
 test('what was saved answers alike anywhere, and no Secret is in it', async () => {
