@@ -86,7 +86,7 @@ export class Survival {
   /** `to`: who gets it, in a planned move. */
   async lost(address: Address, to: string | undefined): Promise<void> {
     this.#turns.delete(address)
-    await this.#standby?.lose(address, to !== undefined)
+    await this.#standby?.lose(address, to)
   }
 
   async setOwners(owners: ReadonlyMap<Address, string>, changed: readonly Address[]): Promise<void> {

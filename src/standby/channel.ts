@@ -1,5 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Socket } from 'node:net'
+import { type Address, findAddress } from '../addr/index.ts'
 import { decodeMessage, encodeMessage, type Message } from './message.ts'
 
 const magic = Buffer.from('plms1')
@@ -37,6 +38,8 @@ export class Channel {
   #receivedFrames = 0
   #waiting: Message[] = []
   #closed = false
+  /** Where the other side is. */
+  readonly peer: Address | undefined
   /** Of messages that were sent. */
   sentBytes = 0
 
@@ -45,6 +48,7 @@ export class Channel {
     this.#side = side
     this.#key = key
     this.#events = events
+    this.peer = findAddress(socket.remoteAddress ?? '')
     this.#timer = setTimeout(() => this.close('it says nothing'), greetingMs)
     socket.setNoDelay(true)
     socket.on('error', (error) => this.close(error.message))

@@ -75,6 +75,13 @@ export class Publisher {
     for (const follower of this.#followers) this.#tellNew(follower)
   }
 
+  /** Whether the node with these addresses has been sent everything that this address has. */
+  hasTold(address: Address, node: readonly Address[]): boolean {
+    return [...this.#followers].some(
+      ({ channel: { peer }, told }) => told.has(address) && peer !== undefined && node.includes(peer),
+    )
+  }
+
   tell(flow: Flow, isGone: boolean): void {
     for (const { told, pending } of this.#followers)
       if (told.has(flow.address)) pending.set(keyOf(flow), { flow, isGone })

@@ -15,7 +15,7 @@ export interface StandbyHandle {
   hold(address: Address): Promise<unknown>
   take(address: Address): Promise<unknown>
   datagrams(address: Address, node: string): Promise<readonly Flow[]>
-  lose(address: Address, isPlanned: boolean): Promise<unknown>
+  lose(address: Address, to: string | undefined): Promise<unknown>
   state(): Promise<StandbyState>
   close(): Promise<void>
 }
@@ -51,8 +51,8 @@ class StandbyHere implements StandbyHandle {
   datagrams(address: Address, node: string): Promise<readonly Flow[]> {
     return Promise.resolve(this.#standby.datagrams(address, node))
   }
-  lose(address: Address, isPlanned: boolean): Promise<void> {
-    return this.#standby.lose(address, isPlanned)
+  lose(address: Address, to: string | undefined): Promise<void> {
+    return this.#standby.lose(address, to)
   }
   state(): Promise<StandbyState> {
     return Promise.resolve(this.#standby.state())
@@ -103,8 +103,8 @@ class StandbyThread implements StandbyHandle {
   async datagrams(address: Address, node: string): Promise<readonly Flow[]> {
     return ((await this.#ask({ kind: 'datagrams', address, node })) ?? []) as readonly Flow[]
   }
-  lose(address: Address, isPlanned: boolean): Promise<unknown> {
-    return this.#ask({ kind: 'lose', address, isPlanned })
+  lose(address: Address, to: string | undefined): Promise<unknown> {
+    return this.#ask({ kind: 'lose', address, to })
   }
   async state(): Promise<StandbyState> {
     return (await this.#ask({ kind: 'state' })) as StandbyState

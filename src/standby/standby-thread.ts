@@ -11,7 +11,7 @@ export type Call =
   | { readonly kind: 'prepare'; readonly address: Address; readonly from: string }
   | { readonly kind: 'hold' | 'take'; readonly address: Address }
   | { readonly kind: 'datagrams'; readonly address: Address; readonly node: string }
-  | { readonly kind: 'lose'; readonly address: Address; readonly isPlanned: boolean }
+  | { readonly kind: 'lose'; readonly address: Address; readonly to: string | undefined }
   | { readonly kind: 'state' | 'close' }
 
 export interface ToThread {
@@ -47,7 +47,7 @@ if (port !== null) {
       case 'datagrams':
         return standby.datagrams(call.address, call.node)
       case 'lose':
-        return standby.lose(call.address, call.isPlanned)
+        return standby.lose(call.address, call.to)
       case 'state':
         return standby.state()
       case 'close':

@@ -130,9 +130,9 @@ test('in a planned move the former holder’s own pods go on too, by the next; i
   assert.deepEqual(b.standby.datagrams(address, 'a').map(keyOf), [keyOf(ownFlow)], 'TCP tells by itself')
   await b.standby.take(address)
   assert.deepEqual(portsAt(b), [1002], 'it is led to the former holder')
-  await b.standby.lose(address, false)
+  await b.standby.lose(address, undefined)
   await b.standby.prepare(address, 'a')
-  await a.standby.lose(address, true)
+  await a.standby.lose(address, 'b')
   await b.standby.take(address)
   assert.deepEqual(portsAt(b), [1001, 1002, 1003])
   assert.deepEqual(portsAt(a), [1002])
@@ -207,6 +207,20 @@ test('datagrams from outside wait for the flows that the next holder carries on;
   assert.deepEqual(taken?.reply, connectionOf(flow).reply)
 })
 
+test('what the next holder was not told of goes on at the former one', { timeout: 60_000 }, async (t) => {
+  const rig = await build(t)
+  if (rig === undefined) return
+  const { a, b } = rig
+  const own = flowOf(1001, '10.244.0.7')
+  begin(a, [own])
+  await until('known', () => copied(b) === 1)
+  await a.standby.lose(address, 'c')
+  assert.deepEqual([portsAt(a), portsAt(a, own.endpoint)], [[1001], []])
+  await a.standby.take(address)
+  await a.standby.lose(address, 'b')
+  assert.deepEqual([portsAt(a), portsAt(a, own.endpoint)], [[], [1001]])
+})
+
 test('unknown segments of TCP wait in silence until the connections are known; beginnings pass', {
   timeout: 60_000,
 }, async (t) => {
@@ -218,7 +232,7 @@ test('unknown segments of TCP wait in silence until the connections are known; b
   assert.doesNotMatch(guarded(rig.a), /192\.0\.2\.100/)
   assert.match(guarded(rig.b), /192\.0\.2\.100/)
   await rig.b.standby.take(address)
-  await rig.a.standby.lose(address, true)
+  await rig.a.standby.lose(address, 'b')
   assert.match(guarded(rig.a), /192\.0\.2\.100/)
   assert.doesNotMatch(guarded(rig.b), /192\.0\.2\.100/)
 })

@@ -138,12 +138,16 @@ export class Standby {
     return [...copy.flows.values()].filter((flow) => flow.protocol === udp && this.#isPodOf(node, flow))
   }
 
-  /** This node does not answer for the address any more. In a planned move the next holder carries everything on. */
-  lose(address: Address, isPlanned: boolean): Promise<void> {
+  /**
+   * This node does not answer for the address any more. In a planned move `to` gets it, and carries everything on, if it knows what there is; if not, what has begun
+   * here goes on here, as after a crash.
+   */
+  lose(address: Address, to: string | undefined): Promise<void> {
     if (!this.#held.delete(address)) return Promise.resolve()
     this.#toTake.delete(address)
     this.#ready.delete(address)
-    if (isPlanned)
+    const next = this.#config.members.find(({ name }) => name === to)
+    if (next !== undefined && this.#publisher.hasTold(address, next.addresses))
       for (const flow of this.#ledger.flowsOf(address))
         if (this.#isPodOf(this.#options.node, flow)) handOver(this.#options.namespace.network, flow)
     this.#trailing.delete(address)
