@@ -1,11 +1,11 @@
 import { isIP } from 'node:net'
-import { type EndpointSlice, errors, type Node, type Pod, type Service } from '../objects/index.ts'
-import type { Reader } from './authorization.ts'
+import { errors, type Node, type Pod, type Service } from '../objects/index.ts'
 import type { Core } from './core.ts'
 import { Refusal } from './refusal.ts'
 import { nodeDoor } from './relay.ts'
 import { getEntry } from './resource.ts'
 import type { Scope } from './scope.ts'
+import { serviceEndpoint } from './service-endpoint.ts'
 
 /** Where a proxied request goes: `kubelet` has the API server's client certificate, a pod gets none. */
 export interface ProxyTarget {
@@ -51,34 +51,6 @@ function numberOf(port: string, declared: readonly { name?: string; containerPor
   if (number === undefined || number < 1 || number > 65535)
     throw new Refusal(errors.badRequest(`invalid port ${JSON.stringify(port)}`))
   return number
-}
-
-/** A ready endpoint of a Service, any of them, by its port's name or number; a string tells in upstream's words why there is none. */
-export function serviceEndpoint(
-  reader: Reader,
-  { metadata, spec }: Service,
-  port: string,
-): { host: string; port: number } | string {
-  const { name } = metadata
-  const ports = spec.ports ?? []
-  const own = port === '' && ports.length === 1 ? ports[0] : ports.find((item) => portIs(item, port))
-  if (own === undefined && port !== '')
-    return `no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`
-  const wanted = own?.name ?? ''
-  const ready: { host: string; port: number }[] = []
-  for (const { value } of reader.range('discovery.k8s.io/endpointslices', `${metadata.namespace}/`)) {
-    const slice = value as EndpointSlice
-    if (slice.metadata.labels?.['kubernetes.io/service-name'] !== name) continue
-    const target = slice.ports?.find((item) => (item.name ?? '') === wanted)?.port
-    if (!target) continue
-    for (const { addresses, conditions } of slice.endpoints ?? [])
-      if (conditions?.ready !== false && addresses[0] !== undefined) ready.push({ host: addresses[0], port: target })
-  }
-  return ready[Math.floor(Math.random() * ready.length)] ?? `no endpoints available for service ${JSON.stringify(name)}`
-}
-
-function portIs(item: { name?: string; port: number }, port: string): boolean {
-  return (item.name ?? '') === port || String(item.port) === port
 }
 
 function nodeTarget(core: Core, node: Node, scheme: 'http' | 'https', port: string): ProxyTarget {

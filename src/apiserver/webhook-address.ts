@@ -1,6 +1,6 @@
 import type { Service, Webhook } from '../objects/index.ts'
 import type { Reader } from './authorization.ts'
-import { serviceEndpoint } from './proxy-target.ts'
+import { serviceEndpoint } from './service-endpoint.ts'
 
 /** Where a webhook listens. */
 export interface WebhookAddress {
