@@ -10,9 +10,9 @@ import {
 import { errors, type KubeObject } from '../objects/index.ts'
 import type { Hook, Plan } from './admission-plan.ts'
 import { decider, type Remarks } from './admission-policies.ts'
-import type { Reader } from './authorization.ts'
 import { jsonPatcher } from './json-patch.ts'
 import { Refusal } from './refusal.ts'
+import type { Reader } from './store.ts'
 import { copyOf } from './value.ts'
 import type { WebhookCaller } from './webhook-call.ts'
 

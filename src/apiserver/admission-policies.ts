@@ -3,10 +3,11 @@ import type { Decide } from '../cel/index.ts'
 import { matches } from '../cluster/index.ts'
 import { errors, type KubeObject } from '../objects/index.ts'
 import type { BoundPolicy } from './admission-plan.ts'
-import { type Reader, reasonToAllow } from './authorization.ts'
+import { reasonToAllow } from './authorization.ts'
 import { Refusal } from './refusal.ts'
 import type { Registry } from './registry.ts'
 import { collectionOf, type User } from './scope.ts'
+import type { Reader } from './store.ts'
 
 /** Warnings and audit annotations that admission leaves behind. */
 export interface Remarks {

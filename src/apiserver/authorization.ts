@@ -2,10 +2,7 @@ import { errors, type KubeObject } from '../objects/index.ts'
 import { grantsOf, type PolicyRule } from './policy-rules.ts'
 import { Refusal } from './refusal.ts'
 import type { User } from './scope.ts'
-import type { Transaction } from './store.ts'
-
-/** Where roles and bindings are read. */
-export type Reader = Pick<Transaction, 'find' | 'range'>
+import type { Reader } from './store.ts'
 
 /** What somebody wants to do: a verb on a resource, or on a path that is none. */
 export type Attempt =

@@ -1,9 +1,10 @@
 import { errors, type Status } from '../objects/index.ts'
-import { type Attempt, masters, type Reader, reasonToAllow } from './authorization.ts'
+import { type Attempt, masters, reasonToAllow } from './authorization.ts'
 import { judgeNode, nodeOf } from './node-authorizer.ts'
 import type { NodeGraph } from './node-graph.ts'
 import { Refusal } from './refusal.ts'
 import type { User } from './scope.ts'
+import type { Reader } from './store.ts'
 
 /** What is decided of an attempt, and why; a refusal may have no reason. */
 export interface Decision {

@@ -1,7 +1,7 @@
 import { matches } from '../cluster/index.ts'
 import type { KubeObject, LabelSelector } from '../objects/index.ts'
-import type { Reader } from './authorization.ts'
 import type { User } from './scope.ts'
+import type { Reader } from './store.ts'
 
 /** A rule of a Role or ClusterRole (rbac.authorization.k8s.io/v1). */
 export interface PolicyRule {

@@ -1,5 +1,5 @@
 import type { EndpointSlice, Service } from '../objects/index.ts'
-import type { Reader } from './authorization.ts'
+import type { Reader } from './store.ts'
 
 /** A ready endpoint of a Service, any of them, by its port's name or number; a string tells in upstream's words why there is none. */
 export function serviceEndpoint(

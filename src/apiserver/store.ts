@@ -32,6 +32,9 @@ export interface Transaction {
   onUndo(undo: () => void): void
 }
 
+/** What reads objects and writes none. */
+export type Reader = Pick<Transaction, 'find' | 'range'>
+
 /**
  * All objects, in memory for reading and in SQLite for keeping, under one global revision. Work queued in one turn of the
  * event loop shares one durable commit; only after it are promises resolved and watchers told.

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeObject, Webhook } from '../objects/index.ts'
-import type { Reader } from './authorization.ts'
 import { Entry } from './entry.ts'
+import type { Reader } from './store.ts'
 import { webhookAddress } from './webhook-address.ts'
 
 function reader(objects: Readonly<Record<string, object>>): Reader {

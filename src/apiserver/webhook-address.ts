@@ -1,6 +1,6 @@
 import type { Service, Webhook } from '../objects/index.ts'
-import type { Reader } from './authorization.ts'
 import { serviceEndpoint } from './service-endpoint.ts'
+import type { Reader } from './store.ts'
 
 /** Where a webhook listens. */
 export interface WebhookAddress {

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import { Agent, request } from 'node:https'
 import { type Attributes, type ReviewAnswer, readReview, reviewOf } from '../admission/index.ts'
 import type { Webhook } from '../objects/index.ts'
-import type { Reader } from './authorization.ts'
+import type { Reader } from './store.ts'
 import { type WebhookAddress, webhookAddress } from './webhook-address.ts'
 
 /** The largest answer that is read, in bytes; a patch of a whole object fits. */
