@@ -161,7 +161,7 @@ test('why, show, findings and reach are what the command line tells, and no Secr
   const port = boxes.find(({ id }) => id === 'nodeport/30070/tcp')
   assert.deepEqual([port?.look, edges.find(({ from }) => from === port?.id)?.look], ['refuses', 'refuses'])
   assert.deepEqual(found[0] && [found[0].severity, found[0].object], ['broken', 'service/default/lost'])
-  const { into } = await read<{ into: { from: string }[] }>('/api/reach?of=deployment/default/cart')
+  const { into } = await read<{ into: { from: string }[] }>('/api/reach?of=deployment/cart')
   assert.ok(into.some(({ from }) => from === 'deployment/default/web'))
   assert.ok(!into.some(({ from }) => from === 'pod/default/client'))
   const { data } = await read<{ data: { object: string } }>('/api/show?object=svc/default/web')

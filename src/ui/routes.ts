@@ -36,7 +36,7 @@ export const routes: Readonly<Record<string, (desk: Desk, parameters: Parameters
   '/api/names': async ({ source }) => ok(names(await source.state())),
   '/api/reach': async ({ source }, { of = '' }) => {
     const state = await source.state()
-    return ok(of === '' ? { subjects: reached(state).subjects } : reachOf(reached(state), state, of))
+    return ok(of === '' ? { subjects: reached(state).subjects } : reachOf(reached(state), state, inFull(of)))
   },
   '/api/why': async ({ source }, parameters) => {
     const asked = parseWhy(parameters)
@@ -53,6 +53,9 @@ export const routes: Readonly<Record<string, (desk: Desk, parameters: Parameters
     return ok({ addresses: externalAddresses(snapshot), live, moves: journal.moves })
   },
 }
+
+/** A workload that is named without a namespace is of the default one, as everywhere. */
+const inFull = (object: string): string => object.replace(/^([^/]+)\/([^/]+)$/, '$1/default/$2')
 
 /** What takes time is found once for each state. */
 function once<T>(find: (state: State) => T): (state: State) => T {
