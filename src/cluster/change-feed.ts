@@ -1,5 +1,5 @@
+import type { Collection } from './collections.ts'
 import type { ObjectKey } from './key.ts'
-import type { Collection } from './snapshot.ts'
 
 /** What changed since the last round: keys by collection. A change of a slice also names the Service it belongs (or belonged) to. */
 export interface Changes {

@@ -16,27 +16,8 @@ import type {
   ServiceL2Status,
 } from '../objects/index.ts'
 import type { ChangeFeed } from './change-feed.ts'
+import type { Collection, Collections } from './collections.ts'
 import { keyOf, type ObjectKey } from './key.ts'
-
-/** The objects that a Snapshot holds, by collection. */
-export interface Collections {
-  readonly services: Service
-  readonly slices: EndpointSlice
-  readonly nodes: Node
-  readonly pods: Pod
-  readonly namespaces: Namespace
-  readonly policies: NetworkPolicy
-  readonly clusterPolicies: ClusterNetworkPolicy
-  readonly adminPolicies: AdminNetworkPolicy
-  readonly baselinePolicies: AdminNetworkPolicy
-  readonly egresses: Egress
-  readonly addressPools: IPAddressPool
-  readonly l2Advertisements: L2Advertisement
-  readonly l2Statuses: ServiceL2Status
-  readonly bgpStatuses: ServiceBGPStatus
-}
-
-export type Collection = keyof Collections
 
 /** A read-only, indexed view of the objects of one node or of the whole cluster. Objects are shared and must not be changed. */
 export interface Snapshot {
