@@ -1,6 +1,5 @@
 import type { Snapshot } from '../cluster/index.ts'
 import {
-  type AgentTrouble,
   type ApiAccess,
   type Capsule,
   type Collected,
@@ -14,7 +13,7 @@ import {
 } from '../doctor/index.ts'
 import type { Answer, Evidence, Observation } from '../explain/index.ts'
 import type { RemoteNode } from './remote-node.ts'
-import type { Sight } from './sight.ts'
+import type { Elsewhere, Sight } from './sight.ts'
 
 /** Nodes that are asked about one subject: each answer is a process there. */
 const maxNodes = 8
@@ -136,14 +135,6 @@ export class ClusterSight {
     this.#opened.set(remote.node, opened)
     return opened
   }
-}
-
-/** What other machines than this one collected. */
-export interface Elsewhere {
-  readonly collected: readonly CollectedOn[]
-  readonly agents: readonly AgentTrouble[]
-  /** Who could not be asked, and why. */
-  readonly unasked: readonly string[]
 }
 
 function whyUnasked({ node }: RemoteNode, error: unknown): string {

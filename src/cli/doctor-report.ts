@@ -1,10 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Diagnosis, renderDiagnosis, renderTrial, tryFix } from '../doctor/index.ts'
-import type { DoctorOptions } from './doctor.ts'
 import { exit, print } from './output.ts'
 
+/** How diagnoses are told. */
+export interface ReportOptions {
+  /** With the remedy, as a patch, and what it would do. */
+  fix: boolean
+  output: 'text' | 'json'
+}
+
 /** Prints what the doctor found and sets the exit status: the worst of all. */
-export function report(diagnoses: readonly Diagnosis[], options: DoctorOptions): void {
+export function report(diagnoses: readonly Diagnosis[], options: ReportOptions): void {
   if (options.output === 'json')
     print(
       JSON.stringify(
@@ -29,7 +35,7 @@ const watchMs = 5000
 /** Looks again and again, and tells what changed, with the time; ends when it is told to. */
 export async function watchDiagnoses(
   look: () => Promise<readonly Diagnosis[] | undefined>,
-  options: DoctorOptions,
+  options: ReportOptions,
 ): Promise<void> {
   const before = new Map<string, string>()
   let stopped = false
@@ -48,13 +54,13 @@ export async function watchDiagnoses(
   }
 }
 
-function remedy({ causes, examination }: Diagnosis, { fix }: DoctorOptions): string {
+function remedy({ causes, examination }: Diagnosis, { fix }: ReportOptions): string {
   const [first] = causes
   if (!fix || first === undefined) return ''
   return `\n\nThe remedy\n${renderTrial(first, examination && tryFix(examination, first))}`
 }
 
-function asData(diagnosis: Diagnosis, { fix }: DoctorOptions): unknown {
+function asData(diagnosis: Diagnosis, { fix }: ReportOptions): unknown {
   const { subject, kind, says, causes, emitter, firstFailing, unseen, client, tested, controls, owners, examination } =
     diagnosis
   return {

@@ -14,12 +14,12 @@ import { findEnd, findPlainService, keysIn, nearest, withoutSecrets } from '../e
 import { parseEnd, parseTarget, splitPort } from './asked.ts'
 import { collect } from './collect.ts'
 import { diagnoseCapsule, loadCapsule, writeCapsule } from './doctor-capsule.ts'
-import { report, watchDiagnoses } from './doctor-report.ts'
+import { type ReportOptions, report, watchDiagnoses } from './doctor-report.ts'
 import { examineRequest, type Gateways, parseUrl, readGateways, withObjects } from './doctor-request.ts'
 import { exit, say } from './output.ts'
 import { type Cluster, openCluster } from './read-cluster.ts'
 
-export interface DoctorOptions {
+export interface DoctorOptions extends ReportOptions {
   name: string
   kubeconfig?: string
   context?: string
@@ -27,11 +27,9 @@ export interface DoctorOptions {
   namespace: string
   from?: string
   path?: string
-  fix: boolean
   save?: string
   capsule?: string
   watch: boolean
-  output: 'text' | 'json'
 }
 
 /** What is to be looked at. */

@@ -1,46 +1,15 @@
 import { createInterface } from 'node:readline'
-import { gunzipSync, gzipSync } from 'node:zlib'
 import { connect } from '../client/index.ts'
 import { type Snapshot, snapshotOf } from '../cluster/index.ts'
 import { askAgent } from '../cni/index.ts'
-import { type ApiAccess, type Capsule, openCapsule, type SavedSubject, saveCapsule } from '../doctor/index.ts'
-import type { Answer, ClusterFacts, Evidence, Observation } from '../explain/index.ts'
+import { type ApiAccess, openCapsule, saveCapsule } from '../doctor/index.ts'
+import type { Evidence } from '../explain/index.ts'
 import { agentRules, missingRights, type Rule } from '../install/index.ts'
 import { collectHere } from './collect.ts'
 import { agentSocket, hereSight } from './here-sight.ts'
+import { decodeLine, encodeLine, type Look, type LookAnswers } from './look-dialog.ts'
 import type { Sight } from './sight.ts'
 import { sendProbe } from './why-probe.ts'
-
-/** What an agent's pod is asked; of `open` all later questions are. */
-export type Look =
-  | { readonly kind: 'open'; readonly node: string; readonly capsule: Capsule }
-  | { readonly kind: 'evidence'; readonly observations: readonly Observation[] }
-  | { readonly kind: 'collect'; readonly subject: SavedSubject; readonly facts: ClusterFacts }
-  | { readonly kind: 'probe'; readonly answer: Answer }
-  | { readonly kind: 'agent'; readonly path: string; readonly body: unknown; readonly timeoutMs: number }
-  | { readonly kind: 'api' }
-
-/** What each is answered with. */
-export interface LookAnswers {
-  readonly open: null
-  /** In the order of the observations. */
-  readonly evidence: readonly Evidence[]
-  readonly collect: SavedSubject | null
-  /** With what the packet met, or why none was sent. */
-  readonly probe: Answer | string
-  /** HTTP status and JSON of the agent's socket. */
-  readonly agent: { readonly status: number; readonly answer: unknown }
-  readonly api: ApiAccess
-}
-
-/** A line of the dialog: JSON, gzipped because objects repeat themselves, in base64. */
-export function encodeLine(value: unknown): string {
-  return `${gzipSync(JSON.stringify(value)).toString('base64')}\n`
-}
-
-export function decodeLine(line: string): unknown {
-  return JSON.parse(gunzipSync(Buffer.from(line, 'base64')).toString())
-}
 
 /**
  * `plumb look`: what `why`, `doctor`, `flows` and `addresses` of another machine ask of this node through the agent's pod (`pods/exec`): a line in, a line out, until the

@@ -4,8 +4,8 @@ import { rehearse } from '../explain/index.ts'
 import { readManifestPaths } from '../lab/index.ts'
 import type { State } from '../ui/index.ts'
 import { noFacts } from './ground.ts'
+import type { OpenedSource } from './opened-source.ts'
 import { answer, showIn } from './ui-answers.ts'
-import type { OpenedSource } from './ui-source.ts'
 
 /** How often files are looked at. */
 const lookMs = 1000

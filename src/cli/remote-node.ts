@@ -3,7 +3,7 @@ import type { Snapshot } from '../cluster/index.ts'
 import { findAgentPod } from '../doctor/index.ts'
 import { agentDaemonSet } from '../install/index.ts'
 import type { Pod } from '../objects/index.ts'
-import { decodeLine, encodeLine, type Look, type LookAnswers } from './look.ts'
+import { decodeLine, encodeLine, type Look, type LookAnswers } from './look-dialog.ts'
 
 /** The nodes whose agents' pods run, to be asked. */
 export function remoteNodes(client: Client, snapshot: Snapshot, nodes: readonly string[]): readonly RemoteNode[] {

@@ -1,8 +1,7 @@
 import type { Address } from '../addr/index.ts'
-import type { AskedOf, Collected, ListeningAt, NodeState, Subject } from '../doctor/index.ts'
+import type { AgentTrouble, AskedOf, Collected, CollectedOn, ListeningAt, NodeState, Subject } from '../doctor/index.ts'
 import type { Answer, Evidence, Observation } from '../explain/index.ts'
 import type { OpenPlace } from '../probes/index.ts'
-import type { Elsewhere } from './cluster-sight.ts'
 
 /** What can be entered and asked from where the command runs: every place of a lab, a node and its pods, or the world outside. */
 export interface Sight {
@@ -28,4 +27,12 @@ export interface Sight {
   probe?(node: string, answer: Answer): Promise<Answer | string>
   /** What cannot be seen from here, for people. */
   readonly blind: readonly string[]
+}
+
+/** What other machines than this one collected. */
+export interface Elsewhere {
+  readonly collected: readonly CollectedOn[]
+  readonly agents: readonly AgentTrouble[]
+  /** Who could not be asked, and why. */
+  readonly unasked: readonly string[]
 }

@@ -1,14 +1,9 @@
 import type { Source } from '../ui/index.ts'
 import { openManifests } from './manifest-source.ts'
+import type { OpenedSource } from './opened-source.ts'
 import { type Cluster, type ClusterOptions, factsOf, openCluster, renewSight } from './read-cluster.ts'
 import { agentsFor } from './ui-agents.ts'
 import { answer, showIn } from './ui-answers.ts'
-
-/** Where the page has its answers from, and how to let that go. */
-export interface OpenedSource {
-  readonly source: Source
-  close(): void
-}
 
 /** Manifests where some are named, else the cluster; undefined where that could not be read, which is told. */
 export async function openUiSource(
