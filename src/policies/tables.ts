@@ -1,22 +1,23 @@
 import { type Address, type Family, families, familyOf, type Prefix } from '../addr/index.ts'
-import type { Changes, Finding, Labels, ObjectKey, Snapshot } from '../cluster/index.ts'
+import type { Changes, Finding, ObjectKey, Snapshot } from '../cluster/index.ts'
 import type { Pod } from '../objects/index.ts'
+import { ChainPlans } from './chain-plans.ts'
 import { type ClusterCollection, clusterKinds, clusterModelOf } from './cluster-models.ts'
 import { compilePolicy } from './compile.ts'
 import { HeldChains } from './held-chains.ts'
 import type { HeldSet } from './held-set.ts'
 import { HeldSets } from './held-sets.ts'
-import { type Attempt, judgeSide, type Party, type SideVerdict } from './judge.ts'
+import type { PodPolicies, SideVerdict } from './judge.ts'
 import { createTable, type Gate, openVerdict } from './layout.ts'
+import { type LiveConnection, LiveJudge } from './live-judge.ts'
 import { type LocalPod, LocalPods } from './local-pods.ts'
 import type { Operation } from './lower.ts'
-import { type ChainPlan, planChain, planInput } from './lower-chain.ts'
 import { Membership } from './membership.ts'
 import type { Direction } from './model.ts'
+import { NodeAddresses } from './node-addresses.ts'
 import { PolicyIndex } from './policy-index.ts'
-import { type PodView, type Profile, policyNode } from './profile.ts'
+import type { PodView, Profile } from './profile.ts'
 import { Resolvers } from './resolvers.ts'
-import { composeTiers } from './tier-content.ts'
 
 /** What a round does to the tables of policies. */
 export interface PoliciesPlan {
@@ -24,9 +25,6 @@ export interface PoliciesPlan {
   /** Addresses of this node's pods that may have lost permissions: their live connections are to be judged again. */
   readonly tightened: ReadonlySet<Address>
 }
-
-/** The chains that pods of a profile begin in; absent where they are open. */
-type Chains = Readonly<Partial<Record<Gate, ChainPlan>>>
 
 /**
  * The policies of all pods on one node as desired in the kernel: chains for local pods alone, sets only of the selectors that
@@ -40,21 +38,25 @@ export class PolicyTables {
   readonly #sets: HeldSets
   readonly #chains: HeldChains
   readonly #locals = new LocalPods()
-  readonly #plans = new Map<string, WeakMap<Profile, Chains>>()
+  readonly #plans: ChainPlans
   readonly #attached = new Map<ObjectKey, readonly Address[]>()
-  #findingCount = 0
-  #nodes: ReadonlyMap<Address, Labels> = new Map()
-  #nodesText = ''
-  #ownAddresses: ReadonlySet<Address> = new Set()
+  readonly #nodes: NodeAddresses
   readonly #resolvers: Resolvers
+  readonly #judge: LiveJudge
+  #findingCount = 0
 
   constructor(node: string, only: readonly Family[] = families) {
     this.#node = node
     this.#families = only
+    this.#nodes = new NodeAddresses(node)
     this.#resolvers = new Resolvers(this.#families)
     this.#membership = new Membership((selection, view, change) => this.#sets.move(selection, view, change))
     this.#sets = new HeldSets(only, this.#membership)
     this.#chains = new HeldChains(only, this.#sets)
+    const policiesOf = ({ namespace, labels }: Profile): PodPolicies =>
+      this.#index.selecting(namespace, this.#membership.labelsOf(namespace), labels)
+    this.#plans = new ChainPlans(policiesOf)
+    this.#judge = new LiveJudge(policiesOf, this.#locals, this.#membership, this.#sets, this.#nodes)
   }
 
   get findings(): readonly Finding[] {
@@ -102,7 +104,7 @@ export class PolicyTables {
       // Cluster-wide policies choose namespaces by their labels.
       if (this.#index.clusterModels.size > 0) this.#replan(name, dirty)
     }
-    if (changes === undefined || changes.nodes.size > 0) this.#takeNodes(snapshot)
+    if (changes === undefined || changes.nodes.size > 0) this.#nodes.take(snapshot, this.#sets)
     if (changes === undefined || [...changes.slices].some((key) => key.startsWith('kube-system/'))) {
       this.#resolvers.take(snapshot, this.#sets)
     }
@@ -141,56 +143,13 @@ export class PolicyTables {
    * What the policies of this node's pods say to a live connection between two addresses; egress and ingress where they are local. An
    * address that a name led to counts after its time too: that ends no connection.
    */
-  judge(source: Address, destination: Address, protocol: Attempt['protocol'], port: number): SideVerdict[] {
-    const attempt = {
-      source: this.#party(source, 0),
-      destination: this.#party(destination, 0),
-      protocol,
-      port,
-      toOwnNode: this.#ownAddresses.has(destination),
-    }
-    if (source === destination) return []
-    const verdicts: SideVerdict[] = []
-    for (const [address, direction] of [
-      [source, 'egress'],
-      [destination, 'ingress'],
-    ] as const) {
-      const local = this.#locals.at(address)
-      if (local === undefined) continue
-      verdicts.push(judgeSide(this.#policiesOf(local.view.profile), direction, attempt))
-    }
-    return verdicts
+  judge(...connection: LiveConnection): SideVerdict[] {
+    return this.#judge.judge(...connection)
   }
 
   /** What the policies of this node's pod at one end say; undefined when no local pod is there. */
-  blame(direction: Direction, ...[source, destination, protocol, port]: Parameters<PolicyTables['judge']>) {
-    const local = this.#locals.at(direction === 'egress' ? source : destination)
-    if (local === undefined) return undefined
-    const attempt = {
-      source: this.#party(source),
-      destination: this.#party(destination),
-      protocol,
-      port,
-      toOwnNode: this.#ownAddresses.has(destination),
-    }
-    return judgeSide(this.#policiesOf(local.view.profile), direction, attempt)
-  }
-
-  /** `since`: names that led to the address at that moment or later count. */
-  #party(address: Address, since = Date.now()): Party {
-    const isCalled = (name: string): boolean => this.#sets.countsUntil(name, address) > since
-    const view = this.#locals.at(address)?.view ?? this.#membership.at(address)
-    if (view === undefined) {
-      const node = this.#nodes.get(address)
-      return { address, isCalled, ...(node === undefined ? {} : { node }) }
-    }
-    const { namespace, labels, ports } = view.profile
-    const namespaceLabels = this.#membership.labelsOf(namespace)
-    return { address, isCalled, pod: { key: view.key, namespace, namespaceLabels, labels, ports } }
-  }
-
-  #policiesOf({ namespace, labels }: Profile): ReturnType<PolicyIndex['selecting']> {
-    return this.#index.selecting(namespace, this.#membership.labelsOf(namespace), labels)
+  blame(direction: Direction, ...connection: LiveConnection): SideVerdict | undefined {
+    return this.#judge.blame(direction, ...connection)
   }
 
   #takePolicies(snapshot: Snapshot, keys: Iterable<ObjectKey>, dirty: Set<ObjectKey>): void {
@@ -224,20 +183,8 @@ export class PolicyTables {
 
   /** Pods of a namespace may have other policies now. */
   #replan(namespace: string, dirty: Set<ObjectKey>): void {
-    this.#plans.delete(namespace)
+    this.#plans.forget(namespace)
     for (const pod of this.#locals.inNamespace(namespace)) dirty.add(pod)
-  }
-
-  #takeNodes(snapshot: Snapshot): void {
-    const nodes = [...snapshot.nodes.values()].map(policyNode)
-    const own = snapshot.nodes.get(this.#node)
-    this.#ownAddresses = new Set(own && policyNode(own).addresses)
-    // Nodes report often, and hardly ever other labels or addresses.
-    const text = JSON.stringify(nodes)
-    if (text === this.#nodesText) return
-    this.#nodesText = text
-    this.#nodes = new Map(nodes.flatMap(({ addresses, labels }) => addresses.map((one) => [one, labels] as const)))
-    this.#sets.setNodes(nodes)
   }
 
   #takePod(key: ObjectKey, pod: Pod | undefined, dirty: Set<ObjectKey>): void {
@@ -258,36 +205,18 @@ export class PolicyTables {
     const next = this.#isLocal(view) ? this.#localOf(view) : undefined
     for (const address of this.#locals.put(key, next)) if (this.#write(address)) tightened.add(address)
     const namespace = (next ?? old)?.view.profile.namespace
-    if (namespace !== undefined && this.#locals.inNamespace(namespace).size === 0) this.#plans.delete(namespace)
+    if (namespace !== undefined && this.#locals.inNamespace(namespace).size === 0) this.#plans.forget(namespace)
     return Object.values(old?.chains ?? {})
   }
 
   #localOf(view: PodView): LocalPod {
-    const plans = this.#plansOf(view.profile)
+    const plans = this.#plans.of(view.profile)
     const chains: Partial<Record<Gate, string>> = {}
     for (const gate of ['egress', 'ingress', 'input'] as const) {
       const plan = plans[gate]
       if (plan !== undefined) chains[gate] = this.#chains.acquire(plan)
     }
     return { view, chains }
-  }
-
-  #plansOf(profile: Profile): Chains {
-    const { namespace } = profile
-    let own = this.#plans.get(namespace)
-    if (own === undefined) {
-      own = new WeakMap()
-      this.#plans.set(namespace, own)
-    }
-    let found = own.get(profile)
-    if (found === undefined) {
-      const policies = this.#policiesOf(profile)
-      const [out, into] = (['egress', 'ingress'] as const).map((one) => composeTiers(policies, one, profile.ports))
-      const plans = { egress: planChain('egress', out!), ingress: planChain('ingress', into!), input: planInput(out!) }
-      found = Object.fromEntries(Object.entries(plans).filter(([, plan]) => plan !== undefined))
-      own.set(profile, found)
-    }
-    return found
   }
 
   /** Writes what is desired for a local address; tells whether a verdict changed. */
