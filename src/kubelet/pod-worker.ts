@@ -4,17 +4,16 @@ import type { Address } from '../addr/index.ts'
 import { ApiError } from '../client/index.ts'
 import { ContainerProcess, type RunningContainer } from '../containers/index.ts'
 import { type Container, type EphemeralContainer, type Pod, Pods } from '../objects/index.ts'
-import { CniRefusal } from './cni-call.ts'
-import type { ContainerRole } from './container-record.ts'
-import { ContainerRunner, type RunnerDoor, timestamp } from './container-runner.ts'
+import { type ContainerRunner, type RunnerDoor, timestamp } from './container-runner.ts'
 import { runInContainer } from './exec-capture.ts'
 import type { KubeletDoor, NodeDoor } from './kubelet-door.ts'
-import { openVolumes, type PodNetwork, podDirectory, startContainer, startSandbox } from './pod-containers.ts'
+import { openVolumes, type PodNetwork, podDirectory, startContainer } from './pod-containers.ts'
 import { recordEvent } from './pod-events.ts'
+import { PodRunners } from './pod-runners.ts'
+import { PodSandbox } from './pod-sandbox.ts'
 import { computePodStatus, type PodFacts } from './pod-status.ts'
 import type { PodVolumes } from './pod-volumes.ts'
 import type { ProbeDoor } from './probe-run.ts'
-import { shouldRestart } from './restart.ts'
 import { StatusWriter } from './status-writer.ts'
 
 const retryMs = 200
@@ -29,16 +28,13 @@ export class PodWorker {
   readonly #door: KubeletDoor
   readonly #node: NodeDoor
   readonly #onEnd: () => void
-  readonly #runners: ContainerRunner[] = []
-  readonly #debuggers = new Set<Promise<unknown>>()
+  readonly #sandbox: PodSandbox
+  readonly #runners: PodRunners
   readonly #writer: StatusWriter
   readonly #startTime = timestamp()
-  readonly #containerId: string
   #pod: Pod
-  #network: PodNetwork | undefined
   #volumes: PodVolumes | undefined
   #failure: PodFacts['failure']
-  #sandbox: ContainerProcess | undefined
   #terminating = false
   #graceEndsAt = Number.POSITIVE_INFINITY
   #running: Promise<void>
@@ -48,14 +44,13 @@ export class PodWorker {
     this.#node = node
     this.#pod = pod
     this.#onEnd = onEnd
-    // The identity that the CNI plugin sees; a uid is unique in the lab.
-    this.#containerId = (pod.metadata.uid ?? '').replaceAll('-', '')
+    this.#sandbox = new PodSandbox(door, node, pod, (reason, message) => this.#event('Warning', reason, message))
     this.#writer = new StatusWriter(
       door.client,
       () => this.#status(),
       () => this.#vanished(),
     )
-    this.#addRunners(pod)
+    this.#runners = new PodRunners(pod, () => this.#runnerDoor())
     this.#running = this.#run().catch((error: Error) => door.trouble(`pod ${this.title}: ${error.stack}`))
     if (pod.metadata.deletionTimestamp !== undefined) this.update(pod)
   }
@@ -65,7 +60,7 @@ export class PodWorker {
   }
 
   get network(): PodNetwork | undefined {
-    return this.#network
+    return this.#sandbox.network
   }
 
   get title(): string {
@@ -73,8 +68,7 @@ export class PodWorker {
   }
 
   findRunner(container: string | undefined): ContainerRunner | undefined {
-    const name = container ?? this.#pod.spec.containers[0]?.name
-    return this.#runners.find(({ record }) => record.container.name === name)
+    return this.#runners.find(container ?? this.#pod.spec.containers[0]?.name)
   }
 
   /** Takes the pod as the API server has it now. */
@@ -100,61 +94,30 @@ export class PodWorker {
     container: string | undefined,
   ): Promise<{ pid: number; environment: Readonly<Record<string, string>> }> {
     const runner = this.findRunner(container)
-    if (runner === undefined || this.#network === undefined) {
+    if (runner === undefined || this.network === undefined) {
       throw new Error(`container ${container ?? ''} of pod ${this.title} is not running`)
     }
     const { running } = runner
     if (running === undefined)
       throw new Error(`container ${runner.record.container.name} of pod ${this.title} is not running`)
     if (running instanceof ContainerProcess) return { pid: await running.started, environment: running.environment }
-    this.#sandbox ??= startSandbox(this.#door, this.#pod, this.#network)
-    return { pid: await this.#sandbox.started, environment: this.#sandbox.environment }
-  }
-
-  #addRunners(pod: Pod): void {
-    const { initContainers = [], containers, restartPolicy = 'Always' } = pod.spec
-    const initialising = initContainers.length > 0
-    const add = (container: Container, role: ContainerRole, policy: string): void => {
-      this.#runners.push(new ContainerRunner(container, role, policy, initialising, this.#runnerDoor()))
-    }
-    for (const container of initContainers) {
-      const sidecar = container.restartPolicy === 'Always'
-      add(
-        container,
-        sidecar ? 'sidecar' : 'init',
-        sidecar ? 'Always' : restartPolicy === 'Never' ? 'Never' : 'OnFailure',
-      )
-    }
-    for (const container of containers) add(container, 'app', restartPolicy)
+    const holder = this.#sandbox.hold(this.#pod, this.network)
+    return { pid: await holder.started, environment: holder.environment }
   }
 
   async #run(): Promise<void> {
     const { restartPolicy = 'Always' } = this.#pod.spec
     if (this.#pod.status?.phase === 'Succeeded' || this.#pod.status?.phase === 'Failed') return
-    this.#network = await this.#attach()
-    if (this.#network === undefined) return
-    this.#volumes = openVolumes(this.#door, this.#pod, this.#network)
+    const network = await this.#sandbox.attach(() => (this.#terminating ? undefined : this.#pod))
+    if (network === undefined) return
+    this.#volumes = openVolumes(this.#door, this.#pod, network)
     this.#startDebuggers()
     this.#writer.touch(settlingMs)
     await this.#makeVolumes(this.#volumes)
-    const sidecars: Promise<unknown>[] = []
-    for (const runner of this.#byRole('init', 'sidecar')) {
-      if (this.#terminating) return
-      if (runner.record.role === 'sidecar') {
-        sidecars.push(runner.run())
-        await runner.whenStarted()
-      } else {
-        const exit = await runner.run()
-        if (exit === undefined || (exit.exitCode !== 0 && !shouldRestart(restartPolicy, exit.exitCode))) break
-      }
-    }
-    const initialised = this.#byRole('init').every(({ record }) => record.state.terminated?.exitCode === 0)
-    if (initialised && !this.#terminating) await Promise.all(this.#byRole('app').map((runner) => runner.run()))
-    for (const runner of this.#byRole('sidecar').reverse()) runner.stop(2000)
-    await Promise.all(sidecars)
+    await this.#runners.run(restartPolicy, () => this.#terminating)
     if (this.#terminating) return
     // All containers have ended for good: the pod is complete and gives its addresses back.
-    await this.#endDebuggers()
+    await this.#runners.endDebuggers()
     await this.#writer.flush()
     await this.#release()
   }
@@ -171,67 +134,16 @@ export class PodWorker {
     }
   }
 
-  /** Starts the ephemeral containers that have come since the last look; they run once. */
+  /** Starts the ephemeral containers that have come since the last look. */
   #startDebuggers(): void {
-    if (this.#network === undefined || this.#terminating) return
-    for (const container of this.#pod.spec.ephemeralContainers ?? []) {
-      if (this.findRunner(container.name) !== undefined) continue
-      const runner = new ContainerRunner(container, 'ephemeral', 'Never', false, this.#runnerDoor())
-      this.#runners.push(runner)
-      const run = runner.run().finally(() => this.#debuggers.delete(run))
-      this.#debuggers.add(run)
-      this.#writer.touch(0)
-    }
+    if (this.network === undefined || this.#volumes === undefined || this.#terminating) return
+    if (this.#runners.startDebuggers(this.#pod)) this.#writer.touch(0)
   }
 
-  async #endDebuggers(): Promise<void> {
-    for (const runner of this.#byRole('ephemeral')) runner.stop(0)
-    await Promise.all(this.#debuggers)
-  }
-
-  #byRole(...roles: ContainerRole[]): ContainerRunner[] {
-    return this.#runners.filter(({ record }) => roles.includes(record.role))
-  }
-
-  /** Makes the pod's namespace and has the CNI plugin wire it; tries again until it works or the pod is to go. */
-  async #attach(): Promise<PodNetwork | undefined> {
-    const hostAddresses = this.#node.addresses
-    if (this.#pod.spec.hostNetwork) {
-      return { namespace: this.#node.namespace, addresses: hostAddresses, hostAddresses }
-    }
-    const namespace = this.#door.host.createNamespace()
-    for (let delayMs = 20; !this.#terminating; delayMs = Math.min(delayMs * 2, maximumRetryMs)) {
-      try {
-        const addresses = await this.#node.attach(this.#containerId, namespace, this.#pod)
-        return { namespace, addresses, hostAddresses }
-      } catch (error) {
-        const message = error instanceof Error ? error.message : String(error)
-        const again = error instanceof CniRefusal && error.again
-        if (!again || delayMs > retryMs) {
-          const text = `Failed to create pod sandbox: plugin type="plumb" failed (add): ${message}`
-          this.#event('Warning', 'FailedCreatePodSandBox', text)
-        }
-        await new Promise((resolve) => setTimeout(resolve, delayMs))
-      }
-    }
-    namespace.close()
-    return undefined
-  }
-
-  /** Gives the network back; the containers must have ended. */
+  /** Gives volumes and network back; the containers must have ended. */
   async #release(): Promise<void> {
-    const network = this.#network
-    this.#sandbox?.stop(0)
-    await this.#sandbox?.exited
-    this.#sandbox = undefined
-    this.#network = undefined
     this.#volumes?.close()
-    if (network !== undefined && network.namespace !== this.#node.namespace) {
-      await this.#node.detach(this.#containerId).catch((error: Error) => {
-        this.#door.trouble(`pod ${this.title}: CNI DEL: ${error.message}`)
-      })
-      network.namespace.close()
-    }
+    await this.#sandbox.release()
     rmSync(podDirectory(this.#door, this.#pod), { recursive: true, force: true })
   }
 
@@ -242,14 +154,14 @@ export class PodWorker {
     const first = !this.#terminating
     this.#terminating = true
     this.#graceEndsAt = endsAt
-    for (const runner of this.#byRole('app', 'init')) {
+    for (const runner of this.#runners.byRole('app', 'init')) {
       if (first) void runner.drain(graceMs)
       else runner.stop(graceMs)
     }
     if (!first) return
     await this.#running
-    for (const runner of this.#byRole('sidecar')) runner.stop(Math.max(0, this.#graceEndsAt - Date.now()))
-    await this.#endDebuggers()
+    for (const runner of this.#runners.byRole('sidecar')) runner.stop(Math.max(0, this.#graceEndsAt - Date.now()))
+    await this.#runners.endDebuggers()
     if (deleteObject && (this.#pod.metadata.finalizers?.length ?? 0) > 0) await this.#writer.flush()
     this.#writer.stop()
     await this.#release()
@@ -280,11 +192,11 @@ export class PodWorker {
     const facts: PodFacts = {
       startTime: this.#pod.status?.startTime ?? this.#startTime,
       hostAddresses: this.#node.addresses,
-      podAddresses: this.#network?.addresses ?? this.#pod.status?.podIPs?.map(({ ip }) => ip) ?? [],
-      sandbox: this.#network !== undefined,
+      podAddresses: this.network?.addresses ?? this.#pod.status?.podIPs?.map(({ ip }) => ip) ?? [],
+      sandbox: this.network !== undefined,
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
     }
-    const records = this.#runners.map(({ record }) => record)
+    const records = this.#runners.records
     const status = computePodStatus(this.#pod, records, facts, timestamp())
     return { pod: this.#pod, status }
   }
@@ -295,8 +207,8 @@ export class PodWorker {
       podTitle: `${name}_${namespace}(${uid})`,
       graceMs: (this.#pod.spec.terminationGracePeriodSeconds ?? 30) * 1000,
       start: (container, attempt) => {
-        if (this.#network === undefined || this.#volumes === undefined) throw new Error('the pod has no network')
-        return this.#startContainer(container, this.#network, this.#volumes, attempt)
+        if (this.network === undefined || this.#volumes === undefined) throw new Error('the pod has no network')
+        return this.#startContainer(container, this.network, this.#volumes, attempt)
       },
       probeDoor: (running) => this.#probeDoor(running),
       changed: (settling) => this.#writer.touch(settling ? settlingMs : 0),
@@ -318,7 +230,7 @@ export class PodWorker {
   }
 
   #probeDoor(running: () => unknown): ProbeDoor {
-    const podAddress = (this.#network?.addresses[0] ?? '') as Address
+    const podAddress = (this.network?.addresses[0] ?? '') as Address
     return {
       podAddress,
       connect: (address, port) =>
