@@ -2,7 +2,7 @@ import type { Address } from '../addr/index.ts'
 import type { AddressClaim } from '../cluster/index.ts'
 import { Ballot } from './ballot.ts'
 import { Claims } from './claims.ts'
-import type { Ack, Heartbeat, Message, Move } from './message.ts'
+import type { Ack, Heartbeat, Message } from './message.ts'
 import { Moves } from './moves.ts'
 import { Patience } from './patience.ts'
 import type { Timing } from './timing.ts'
@@ -56,7 +56,15 @@ export class Election {
   constructor(options: ElectionOptions, now: number) {
     this.#options = options
     this.#ballot = new Ballot(options, now)
-    this.#moves = new Moves()
+    this.#moves = new Moves(options.node, {
+      send: (to, message) => this.#send(to, message),
+      prepare: (address, from) => this.#effects.push({ kind: 'prepare', address, from }),
+      letGo: (address, to, at) => {
+        this.#release(address, `handed over to ${to}`, to)
+        this.#heartbeat(at)
+      },
+      ask: (address) => this.#ask(address),
+    })
     this.#nextHeartbeat = now
   }
 
@@ -118,13 +126,13 @@ export class Election {
   move(address: Address, to: string, now: number): { readonly done: boolean; readonly effects: readonly Effect[] } {
     const isFit = to !== this.#options.node && this.#ballot.peers.isAble(to, now)
     const done = isFit && this.holds(address, now) && this.#claims.mayHold(address, to)
-    if (done) this.#beginMove(address, to, now)
+    if (done) this.#moves.begin(address, to, now)
     return { done, effects: this.#flush(now) }
   }
 
   /** This node is ready to take an address that `prepare` told. */
   prepared(address: Address, from: string, now: number): readonly Effect[] {
-    this.#send(from, { kind: 'move', phase: 'ready', from: this.#options.node, to: from, address })
+    this.#moves.prepared(address, from)
     return this.#flush(now)
   }
 
@@ -135,7 +143,7 @@ export class Election {
     else if (message.kind === 'ack') {
       this.#receiveAck(message, now)
       if (this.#ballot.unanswered(this.#round, now).length === 0) this.#nextRetry = Number.POSITIVE_INFINITY
-    } else this.#receiveMove(message, now)
+    } else this.#moves.receive(message, this.#claims.mayHold(message.address, this.#options.node), now)
     return this.#flush(now)
   }
 
@@ -147,7 +155,10 @@ export class Election {
   /** Does what is due. To be called at `nextAt`, or earlier. */
   tick(now: number): readonly Effect[] {
     this.#dropLost(now)
-    for (const { address, to } of this.#moves.expired(now)) this.#abortMove(address, to)
+    for (const { address, to } of this.#moves.takeExpired(now)) {
+      const mayStay = !this.#isDraining && this.#claims.mayHold(address, this.#options.node)
+      if (!mayStay) this.#release(address, `${to} did not get ready in time`)
+    }
     const owners = this.#ballot.peers.owners(now)
     for (const address of this.#claims.addresses()) {
       if (this.#ballot.wants(address)) this.#giveUp(address, now)
@@ -183,10 +194,7 @@ export class Election {
       if (held || this.#claims.isBetter(address, heartbeat.from, this.#options.node))
         this.#withdraw(address, now, heartbeat.from)
     }
-    for (const { address } of this.#moves.expectedFrom(heartbeat.from, now)) {
-      const stillThere = heartbeat.wants.some((want) => want.address === address)
-      if (!stillThere) this.#ask(address)
-    }
+    this.#moves.heard(heartbeat, now)
   }
 
   #receiveAck(ack: Ack, now: number): void {
@@ -198,21 +206,6 @@ export class Election {
       this.#nextHeartbeat = Math.min(this.#nextHeartbeat, now + pauseMs)
     }
     this.#takeWon(now)
-  }
-
-  #receiveMove({ phase, from, address }: Move, now: number): void {
-    if (phase === 'prepare' && this.#claims.mayHold(address, this.#options.node)) {
-      this.#moves.expect(address, from, now)
-      this.#effects.push({ kind: 'prepare', address, from })
-    }
-    if (phase === 'ready' && this.#moves.isGoingTo(address, from)) {
-      this.#moves.end(address)
-      this.#release(address, `handed over to ${from}`, from)
-      // The heartbeat that gives the votes back leaves before the word to go.
-      this.#heartbeat(now)
-      this.#send(from, { kind: 'move', phase: 'go', from: this.#options.node, to: from, address })
-    }
-    if (phase === 'go' && this.#moves.isExpected(address, now)) this.#ask(address)
   }
 
   /** Asks for an address that nobody has, if it is this node's turn. */
@@ -272,18 +265,7 @@ export class Election {
     if (this.#moves.isGoing(address)) return
     const to = this.#claims.ranked(address).find((one) => one !== node && this.#ballot.peers.isAble(one, now))
     if (to === undefined || !this.#held.has(address)) this.#release(address, why)
-    else this.#beginMove(address, to, now)
-  }
-
-  #beginMove(address: Address, to: string, now: number): void {
-    this.#moves.begin(address, to, now)
-    this.#send(to, { kind: 'move', phase: 'prepare', from: this.#options.node, to, address })
-  }
-
-  #abortMove(address: Address, to: string): void {
-    this.#moves.end(address)
-    const mayStay = !this.#isDraining && this.#claims.mayHold(address, this.#options.node)
-    if (!mayStay) this.#release(address, `${to} did not get ready in time`)
+    else this.#moves.begin(address, to, now)
   }
 
   #release(address: Address, why: string, to?: string): void {
