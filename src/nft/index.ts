@@ -4,6 +4,7 @@ export { type EncodedTransaction, encodeTransaction } from './encode.ts'
 export { FakeNftables } from './fake.ts'
 export { NftError } from './fake-set.ts'
 export { HeldTable } from './held-table.ts'
+export type { Journey, Trace } from './journey.ts'
 export type * from './language.ts'
 export { locateFailure } from './locate-element.ts'
 export { loopbackGuard } from './loopback-guard.ts'
@@ -11,9 +12,7 @@ export type { Packet } from './packet.ts'
 export { plan } from './plan.ts'
 export { planElements } from './plan-elements.ts'
 export { renderTable } from './render.ts'
-
 export { renderRule } from './render-rule.ts'
-
 export {
   decodeCounted,
   decodeGeneration,
@@ -24,4 +23,4 @@ export {
   generationRequest,
 } from './requests.ts'
 export { makeState, type State } from './state.ts'
-export { type Journey, type Trace, trace } from './trace.ts'
+export { trace } from './trace.ts'
