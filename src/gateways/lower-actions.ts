@@ -1,5 +1,5 @@
 import { encode } from './encode.ts'
-import type { Called } from './lower-hits.ts'
+import type { Called } from './lower-spares.ts'
 import type { Failed, Filter, HeaderChange, PathChange, Replacement } from './model.ts'
 
 /** What filters do, as the router reads it: operations apart by blanks, each a name and encoded words apart by colons. */

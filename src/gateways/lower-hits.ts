@@ -2,14 +2,12 @@ import { createHash } from 'node:crypto'
 import { encode } from './encode.ts'
 import { renderAction } from './lower-actions.ts'
 import type { Part } from './lower-entry.ts'
+import type { Called } from './lower-spares.ts'
 import { answering } from './lower-words.ts'
 import type { HttpAction, HttpRule, ValueMatch, WeightedTarget } from './model.ts'
 
 /** The maps in which things of the model may have entries in common. */
 export const sharedMaps = ['groups', 'regexes', 'actions', 'weights', 'shares'] as const
-
-/** What a backend is called in maps, by its id: `calledIn`. */
-export type Called = (id: string) => string
 
 /** What hits lead on to, each once. */
 export class Hits {

@@ -68,8 +68,11 @@ function takeSpare(backend: BackendModel, used: number[]): string | undefined {
 /** What sections say the same by. */
 export const linesOf = perObject(({ lines }: Section) => JSON.stringify(lines))
 
+/** What a backend is called in maps, by its id. */
+export type Called = (id: string) => string
+
 /** A backend in the words of maps: HAProxy's name for it, and after an at sign, which is in no name, its id where that is another. */
-export function calledIn({ names }: Spares): (id: string) => string {
+export function calledIn({ names }: Spares): Called {
   return (id) => {
     const name = names.get(id)
     return name === undefined ? id : `${name}@${id}`

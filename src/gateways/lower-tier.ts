@@ -1,7 +1,8 @@
 import { isMapKey } from '../haproxy/index.ts'
 import { type HostPattern, hostText } from './host.ts'
 import { hostEntry, type Part } from './lower-entry.ts'
-import { type Called, Hits } from './lower-hits.ts'
+import { Hits } from './lower-hits.ts'
+import type { Called } from './lower-spares.ts'
 import { routesMap } from './lower-words.ts'
 import type { Entrance, HostTier, HttpRule } from './model.ts'
 
