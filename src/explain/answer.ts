@@ -1,7 +1,7 @@
 import type { Address, Family, Prefix } from '../addr/index.ts'
 import type { Because, Finding } from '../cluster/index.ts'
 import type { SeenAs } from '../services/index.ts'
-import type { Probed } from './followed.ts'
+import type { Probed } from './sighting.ts'
 
 /** Transport of the connection in question. */
 export type Transport = 'tcp' | 'udp' | 'sctp'

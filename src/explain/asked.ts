@@ -4,9 +4,9 @@ import { nodePrefixes } from '../pods/index.ts'
 import { type explainService, type ServiceContext, servicesAt } from '../services/index.ts'
 import { carriedAt } from './announced.ts'
 import type { Answer, Question, Step } from './answer.ts'
+import type { Destination } from './destination.ts'
 import type { Source } from './end.ts'
 import { viewOf } from './entry.ts'
-import type { Destination } from './walk.ts'
 
 /** What the cluster is like beyond the objects that are asked for. */
 export interface ClusterFacts {

@@ -3,7 +3,8 @@ import { type Because, keyOf } from '../cluster/index.ts'
 import type { SeenAs } from '../services/index.ts'
 import type { Branch, Verdict } from './answer.ts'
 import type { Asked } from './asked.ts'
-import { type Destination, walk } from './walk.ts'
+import type { Destination } from './destination.ts'
+import { walk } from './walk.ts'
 
 /** The way to one endpoint, which answers for what the client `asked` for. */
 export function branchTo(

@@ -4,8 +4,8 @@ import type { Answer, Branch, Step, Verdict } from './answer.ts'
 import { type Asked, base } from './asked.ts'
 import { type Blame, blameNoEndpoints } from './blame.ts'
 import { branchTo, overall } from './branch.ts'
+import type { Destination } from './destination.ts'
 import { serviceSteps } from './service-steps.ts'
-import type { Destination } from './walk.ts'
 
 /** What became of a connection to a Service's address, and the way to each endpoint. */
 export function conclude(

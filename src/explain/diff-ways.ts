@@ -1,5 +1,5 @@
 import type { Blamer } from './blame-change.ts'
-import type { Change } from './diff.ts'
+import type { Change } from './change.ts'
 import { partiesOf } from './parties.ts'
 import { analyseSetting, waysOf } from './reach.ts'
 import type { Setting } from './setting.ts'

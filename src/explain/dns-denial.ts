@@ -5,9 +5,10 @@ import { asksClusterDns } from '../dns/index.ts'
 import { compileService, explainService, type SeenAs } from '../services/index.ts'
 import type { Step, Verdict } from './answer.ts'
 import { type Asked, contextOf, toQuestion } from './asked.ts'
+import type { Destination } from './destination.ts'
 import { viewOf } from './entry.ts'
 import { policyFindings } from './policy-findings.ts'
-import { type Destination, walk } from './walk.ts'
+import { walk } from './walk.ts'
 
 /** Why the source gets no answer from the cluster's DNS. */
 export interface DnsDenial {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseAddress } from '../addr/index.ts'
 import type { Answer } from './answer.ts'
-import { type Followed, type Sighting, withProbe } from './followed.ts'
+import { withProbe } from './followed.ts'
 import { renderAnswer } from './index.ts'
+import type { Followed, Sighting } from './sighting.ts'
 
 const because = { object: 'service/shop/web', field: 'spec.ports[0].port', value: '80' }
 const way = (verdict: Answer['verdict']['kind']): Answer => ({

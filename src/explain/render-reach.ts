@@ -1,5 +1,5 @@
 import { renderGrant } from '../policies/index.ts'
-import type { Change } from './diff.ts'
+import type { Change } from './change.ts'
 import type { Edge } from './reach.ts'
 import type { Way } from './way.ts'
 

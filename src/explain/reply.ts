@@ -3,9 +3,9 @@ import type { Because, Snapshot } from '../cluster/index.ts'
 import { explainPath } from '../pods/index.ts'
 import type { SeenAs } from '../services/index.ts'
 import type { Step } from './answer.ts'
+import type { Destination } from './destination.ts'
 import type { Source } from './end.ts'
 import { podNetworkOf } from './pod-network.ts'
-import type { Destination } from './walk.ts'
 
 /** What a node made of a connection: what the client asked for, who got it, and under whose address. */
 export interface Translation {

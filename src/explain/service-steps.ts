@@ -1,8 +1,8 @@
 import { type Address, familyOf } from '../addr/index.ts'
 import type { ServiceAnswer } from '../services/index.ts'
 import type { Step } from './answer.ts'
+import type { Destination } from './destination.ts'
 import type { Source } from './end.ts'
-import type { Destination } from './walk.ts'
 
 /** What a node's Services do to the connection, step by step, with what the kernel can be asked. */
 export function serviceSteps(source: Source, answer: ServiceAnswer, destination: Destination): Step[] {

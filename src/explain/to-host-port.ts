@@ -2,7 +2,7 @@ import { explainHostPort, type HostPort } from '../hostports/index.ts'
 import type { Answer, Step } from './answer.ts'
 import { type Asked, base } from './asked.ts'
 import { branchTo, overall } from './branch.ts'
-import type { Destination } from './walk.ts'
+import type { Destination } from './destination.ts'
 
 /** The way to the pod that has the port at the node whose address is asked for; undefined when no pod of the node has it. */
 export function toHostPort(

@@ -3,19 +3,13 @@ import { type Because, keyOf, type Snapshot } from '../cluster/index.ts'
 import type { Pod } from '../objects/index.ts'
 import { explainPath, nodeAddresses, type PathStep, type Tunnel } from '../pods/index.ts'
 import type { SeenAs } from '../services/index.ts'
-import type { Protocol, Step, Verdict } from './answer.ts'
+import type { Step, Verdict } from './answer.ts'
+import type { Destination } from './destination.ts'
 import { egressSteps } from './egress.ts'
 import type { Source } from './end.ts'
 import { podNetworkOf } from './pod-network.ts'
 import { askPolicies } from './policies.ts'
 import { replySteps, seenBy, type Translation } from './reply.ts'
-
-/** An address and port after the choice of an endpoint; ICMP has port 0. */
-export interface Destination {
-  readonly address: Address
-  readonly port: number
-  readonly transport: Protocol
-}
 
 /** A way, and how it ends. */
 interface Way {
