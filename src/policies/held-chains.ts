@@ -1,7 +1,8 @@
 import { type Family, families } from '../addr/index.ts'
 import type { HeldSets } from './held-sets.ts'
+import type { Operation } from './language.ts'
 import { tableOf } from './layout.ts'
-import type { LoweredChain, Operation } from './lower.ts'
+import type { LoweredChain } from './lower.ts'
 import type { ChainPlan } from './lower-chain.ts'
 
 interface HeldChain {

@@ -1,6 +1,7 @@
 import type { Family } from '../addr/index.ts'
+import type { Element, Operation, SetDeclaration } from './language.ts'
 import { tableOf } from './layout.ts'
-import type { Element, Operation, SetDeclaration, SetNeed } from './lower.ts'
+import type { SetNeed } from './lower.ts'
 import type { PodView, Selection } from './profile.ts'
 
 /** A set or map of one family as desired, and which of its elements this round has touched. */

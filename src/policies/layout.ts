@@ -1,6 +1,6 @@
 import type { Family } from '../addr/index.ts'
 import { movedMark } from '../cluster/index.ts'
-import type { Chain, Operation, Rule, SetDeclaration, Statement, TableFamily } from './lower.ts'
+import type { Chain, Operation, Rule, SetDeclaration, Statement, TableFamily } from './language.ts'
 import type { Direction } from './model.ts'
 
 /** The name of the table, one per family. */

@@ -1,13 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { Family } from '../addr/index.ts'
-import type { Chain, Element, Operation, Rule, SetDeclaration, Statement, TableFamily } from '../nft/index.ts'
 import { renderRange, wholeOf } from './address-ranges.ts'
 import type { Entry, EntryPorts } from './content.ts'
+import type { Rule, SetDeclaration, Statement } from './language.ts'
 import { matchSet, type Words, words } from './layout.ts'
 import type { AddressRange, Direction, NodesPeer, PodsPeer, Transport } from './model.ts'
 import { sayPeer } from './selector-id.ts'
-
-export type { Chain, Element, Operation, Rule, SetDeclaration, Statement, TableFamily }
 
 /** A set that rules need, and what fills it. */
 export type SetNeed =
