@@ -19,6 +19,9 @@ export interface Keeper {
 /** The voters' silence after a start (`maximumLeaseMs`), and a moment. */
 const silenceMs = 1100
 
+/** A link that was down sends nothing for up to a second after it is up: the kernel looks at carriers no more often (`net/core/link_watch.c`). */
+const linkMs = 1000
+
 /** Plumb's engines, each in a process of its own. */
 export class Plumb implements Keeper {
   readonly name = 'plumb'
@@ -53,7 +56,7 @@ export class Plumb implements Keeper {
     if (isNew) this.#start(machine)
     const owned = ({ kind }: { kind: string }): boolean => kind === 'owners'
     if (isNew) await this.#processes.get(machine)?.heard(owned)
-    await new Promise((resolve) => setTimeout(resolve, (isNew ? silenceMs : 0) + 4 * intervalMs))
+    await new Promise((resolve) => setTimeout(resolve, linkMs + (isNew ? silenceMs : 0) + 2 * intervalMs))
   }
 
   async stop(): Promise<void> {

@@ -63,6 +63,24 @@ test('a crash is made good within a lease and a moment, and the old holder comin
   assert.deepEqual(simulation.holders(address), [next])
 })
 
+test('whenever the holder is cut off, nothing that others say keeps the next one waiting', () => {
+  const { simulation, names } = start(3)
+  for (let round = 0; round < 200; round++) {
+    const [old = ''] = simulation.holders(address)
+    const link = (isUp: boolean): void => {
+      for (const other of names)
+        for (const [from, to] of [[old, other] as const, [other, old] as const]) simulation.link(from, to, isUp)
+    }
+    link(false)
+    simulation.run(simulation.now + defaultTiming.leaseMs + 20)
+    const [next = ''] = simulation.holders(address)
+    assert.ok(next !== '' && next !== old, `round ${round}`)
+    simulation.run(simulation.now + 400)
+    link(true)
+    simulation.run(simulation.now + 1000 + round)
+  }
+})
+
 test('a node that is stopped and goes on does not hold what another has taken', () => {
   const { simulation } = start(3)
   const [old = ''] = simulation.holders(address)

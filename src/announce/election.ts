@@ -47,6 +47,7 @@ export class Election {
   #blocked: ReadonlySet<Address> = new Set()
   #isDraining = false
   #nextHeartbeat: number
+  #tickedAt: number
   /** The last heartbeat to all, and when it goes again to those that did not answer it. */
   #round = 0
   #nextRetry = Number.POSITIVE_INFINITY
@@ -66,6 +67,7 @@ export class Election {
       ask: (address) => this.#ask(address),
     })
     this.#nextHeartbeat = now
+    this.#tickedAt = now
   }
 
   /** All nodes that vote, this one included; messages of others are passed over. */
@@ -154,6 +156,7 @@ export class Election {
 
   /** Does what is due. To be called at `nextAt`, or earlier. */
   tick(now: number): readonly Effect[] {
+    this.#tickedAt = now
     this.#dropLost(now)
     for (const { address, to } of this.#moves.takeExpired(now)) {
       const mayStay = !this.#isDraining && this.#claims.mayHold(address, this.#options.node)
@@ -175,9 +178,9 @@ export class Election {
     let next = Math.min(this.#nextHeartbeat, this.#nextRetry)
     for (const address of this.#claims.addresses()) {
       if (this.#held.has(address)) continue
-      const taken = this.#ballot.takenUntil(address, now)
+      const taken = this.#ballot.takenUntil(address, this.#tickedAt)
       const due = Math.max(taken, this.#patience.pausedUntil(address))
-      if (due > now && due < next) next = due
+      if (due > this.#tickedAt && due < next) next = due
     }
     return Math.max(next, now)
   }

@@ -218,7 +218,8 @@ export class Simulation {
     if (!machine.up || machine.paused) return
     const ticket = ++machine.wakeups
     const local = this.#local(machine)
-    const pause = Math.max(0.5, machine.election.nextAt(local) - local) / machine.rate
+    // Timers are late, as a machine's are.
+    const pause = Math.max(0.5, machine.election.nextAt(local) - local) / machine.rate + this.#random() * 2
     this.at(this.now + pause, () => {
       if (machine.wakeups !== ticket || !machine.up || machine.paused) return
       this.#askApi(machine)
