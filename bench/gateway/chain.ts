@@ -171,11 +171,15 @@ function writerOf(kind: RouteKind, client: Client): (at: number, host: string) =
   }
 }
 
+/** Compiled code as `src/cli/start.js` finds it. */
+const compiled = join(import.meta.dirname, '../../node_modules/.cache/compile')
+
 /** With the flags with which agents are started. */
 async function startAgent(server: AgentStart['server'], rig: GatewayRig): Promise<ChildProcess> {
   const start = { server, namespace: rig.rig.node.path, directory: `${rig.directory}/agent` }
   const child = fork(join(import.meta.dirname, 'agent.ts'), [JSON.stringify(start)], {
     execArgv: [keeperOptions],
+    env: { ...process.env, NODE_COMPILE_CACHE: compiled },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   await new Promise((resolve, reject) => {

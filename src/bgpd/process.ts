@@ -95,7 +95,8 @@ export class BirdProcess {
   async #start(): Promise<void> {
     rmSync(this.#socket, { force: true })
     const log = openSync(this.#path('bird.log'), 'w', 0o600)
-    const words = ['-f', '-c', this.#path('bird.conf'), '-s', this.#socket]
+    // Peers that kept the routes of a former run go on with them (RFC 4724).
+    const words = ['-f', '-R', '-c', this.#path('bird.conf'), '-s', this.#socket]
     // A group of its own: what ends the agent must not withdraw its routes.
     const child = spawnIn(this.#namespace, 'bird', words, {
       detached: true,

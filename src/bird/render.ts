@@ -8,6 +8,8 @@ export function renderBird(config: BirdConfig): string {
   return [
     'log stderr { warning, error, fatal, bug };',
     `router id ${config.routerId};`,
+    // Seconds that a start waits for peers which keep its routes; BIRD's own are 240.
+    'graceful restart wait 1;',
     'protocol device { }',
     // The sessions' own options stand with their peers.
     ...(bfd ? ['protocol bfd liveness { }'] : []),
