@@ -1,11 +1,10 @@
 import { dirname, join } from 'node:path'
-import { type Client, connect } from '../client/index.ts'
+import type { Client } from '../client/index.ts'
 import { askAgent } from '../cni/index.ts'
 import { agentDaemonSet } from '../install/index.ts'
 import type { Lab } from '../lab/index.ts'
 import { type Pod, Pods } from '../objects/index.ts'
-import { exit, say } from './output.ts'
-import { type ClusterOptions, findCluster } from './read-cluster.ts'
+import { type ClusterOptions, fail, findCluster, openClient } from './read-cluster.ts'
 import { RemoteNode } from './remote-node.ts'
 
 /** An agent that can be asked what its socket answers. */
@@ -50,27 +49,15 @@ export async function openAgents(
 ): Promise<{ readonly agents: readonly AskedAgent[]; close(): void } | undefined> {
   const { lab, kubeconfig } = await findCluster(options)
   if (lab !== undefined) return { agents: agentsOfLab(lab), close: () => undefined }
-  const fail = (says: string): undefined => {
-    say(`${command}: ${says}`)
-    process.exitCode = exit.cannot
-    return undefined
-  }
-  if (kubeconfig === undefined)
-    return fail(`no lab ${options.name} is running and no --kubeconfig is given; start one with plumb up`)
-  const { context } = options
-  const client = connect({
-    kubeconfig,
-    ...(context === undefined ? {} : { context }),
-    userAgent: 'plumb',
-    timeoutMs: 15_000,
-  })
+  const client = openClient(command, kubeconfig, options)
+  if (client === undefined) return undefined
   try {
     const agents = await agentsOfPods(client)
     if (agents.length > 0) return { agents, close: () => client.close() }
     client.close()
-    return fail(`no agent of Plumb’s runs in that cluster (pods of ${agentDaemonSet.namespace})`)
+    return fail(command, `no agent of Plumb’s runs in that cluster (pods of ${agentDaemonSet.namespace})`)
   } catch (error) {
     client.close()
-    return fail(`agents cannot be found: ${(error as Error).message}`)
+    return fail(command, `agents cannot be found: ${(error as Error).message}`)
   }
 }

@@ -56,37 +56,46 @@ export async function findCluster({
   return { lab: lab !== undefined && lab.state.kubeconfig === chosen ? lab : undefined, kubeconfig: chosen }
 }
 
+/** A client of the cluster that was found; undefined, and said why, where there is none. */
+export function openClient(
+  command: string,
+  kubeconfig: string | undefined,
+  { name, context, timeoutMs = 15_000 }: ClusterOptions,
+): Client | undefined {
+  if (kubeconfig === undefined)
+    return fail(command, `no lab ${name} is running and no --kubeconfig is given; start one with plumb up`)
+  if (!existsSync(kubeconfig)) {
+    const says = `there is no file ${kubeconfig}; name a lab that runs with --name, or a kubeconfig with --kubeconfig`
+    return fail(command, says)
+  }
+  const userAgent = command.replaceAll(' ', '-')
+  return connect({ kubeconfig, ...(context === undefined ? {} : { context }), userAgent, timeoutMs })
+}
+
+/** Says why the command cannot answer, and sets the exit status. */
+export function fail(command: string, says: string): undefined {
+  say(`${command}: ${says}`)
+  process.exitCode = exit.cannot
+  return undefined
+}
+
 /** Reads the objects of the lab of that name, or of the cluster that the kubeconfig names; says what is missing and sets the exit status otherwise. */
 export async function openCluster(command: string, options: ClusterOptions): Promise<Cluster | undefined> {
   const { lab: own, kubeconfig } = await findCluster(options)
-  const fail = (says: string): undefined => {
-    say(`${command}: ${says}`)
-    process.exitCode = exit.cannot
-    return undefined
-  }
-  if (kubeconfig === undefined)
-    return fail(`no lab ${options.name} is running and no --kubeconfig is given; start one with plumb up`)
-  if (!existsSync(kubeconfig))
-    return fail(`there is no file ${kubeconfig}; name a lab that runs with --name, or a kubeconfig with --kubeconfig`)
-  const { context } = options
-  const client = connect({
-    kubeconfig,
-    ...(context === undefined ? {} : { context }),
-    userAgent: command.replaceAll(' ', '-'),
-    timeoutMs: options.timeoutMs ?? 15_000,
-  })
+  const client = openClient(command, kubeconfig, options)
+  if (client === undefined) return undefined
   try {
     const groups = await readGroups(client)
     const objects = await readObjects(client, groups)
     if (typeof objects === 'string') {
       client.close()
-      return fail(objects)
+      return fail(command, objects)
     }
     const { snapshot, servicePrefixes } = objects
     const sight = own === undefined ? await sightHere(client, snapshot, groups, options) : labSight(own)
     if (typeof sight !== 'string') return { snapshot, servicePrefixes, client, lab: own, sight }
     client.close()
-    return fail(sight)
+    return fail(command, sight)
   } catch (error) {
     client.close()
     throw error

@@ -49,6 +49,20 @@ export const shapes: fc.Arbitrary<Shape> = fc.record({
   silentAgent: fc.boolean(),
 })
 
+/** One of them, to be held still: two pods behind a NodePort, on three nodes. */
+export const plain = {
+  ...fc.sample(shapes, { numRuns: 1, seed: 1 })[0]!,
+  nodes: 3,
+  pods: [0, 1],
+  type: 'NodePort',
+  local: false,
+  dual: false,
+  foreign: false,
+  silentAgent: false,
+  port: { name: 'http', number: 80, protocol: 'TCP' },
+  named: false,
+} as const
+
 /** The objects of a cluster in which everything is as it should be, with a Service `ns/web`. */
 export function objectsOf(shape: Shape): KubeObject[] {
   const { nodes, port, dual } = shape

@@ -5,7 +5,7 @@ import { explainConnection } from '../explain/index.ts'
 import { noGatewayApi } from '../gateways/index.ts'
 import type { KubeObject, Pod, Service } from '../objects/index.ts'
 import { openCapsule, readCapsule, saveCapsule } from './capsule.ts'
-import { collected, shapes } from './cluster.fixture.ts'
+import { collected, plain as shape, shapes } from './cluster.fixture.ts'
 import type { ControlResult } from './control.ts'
 import { diagnose, diagnoseRequest } from './diagnose.ts'
 import { findEmitter } from './emitter.ts'
@@ -17,19 +17,6 @@ import { tryFix } from './trial.ts'
 
 const well: Outcome = { kind: 'answered', says: 'connected' }
 const silence: Outcome = { kind: 'silence' }
-const simple = fc.sample(shapes, { numRuns: 1, seed: 1 })[0]!
-const shape = {
-  ...simple,
-  nodes: 3,
-  pods: [0, 1],
-  type: 'NodePort',
-  local: false,
-  dual: false,
-  foreign: false,
-  silentAgent: false,
-  port: { name: 'http', number: 80, protocol: 'TCP' },
-  named: false,
-} as const
 
 test('nobody is accused in healthy clusters, and the ladder has every rung that there can be', () => {
   fc.assert(

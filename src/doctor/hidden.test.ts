@@ -1,25 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import type { KubeObject, NetworkPolicy, Pod, Service } from '../objects/index.ts'
-import { collected, shapes } from './cluster.fixture.ts'
+import { collected, plain as shape } from './cluster.fixture.ts'
 import { diagnose } from './diagnose.ts'
 import type { Outcome } from './probe.ts'
 
-const simple = fc.sample(shapes, { numRuns: 1, seed: 1 })[0]!
-const port = { name: 'http', number: 80, protocol: 'TCP' } as const
-const shape = {
-  ...simple,
-  nodes: 3,
-  pods: [0, 1],
-  type: 'NodePort',
-  local: false,
-  dual: false,
-  foreign: false,
-  silentAgent: false,
-  port,
-  named: false,
-} as const
 const refused: Outcome = { kind: 'refused', by: 'icmp', says: 'port unreachable' }
 
 const isWeb = ({ kind, metadata }: KubeObject): boolean => kind === 'Pod' && metadata.name.startsWith('web')

@@ -12,8 +12,6 @@ export interface PodFacts {
   readonly podAddresses: readonly string[]
   /** The pod's network is set up. */
   readonly sandbox: boolean
-  /** Set when the kubelet gave the pod up (deadline, eviction); it decides the phase. */
-  readonly failure?: { readonly reason: string; readonly message: string }
 }
 
 /** The status as kubelet's `generateAPIPodStatus` computes it; conditions that others set are kept. */
@@ -21,12 +19,11 @@ export function computePodStatus(pod: Pod, all: readonly ContainerRecord[], fact
   // What came to debug says nothing of the pod's own state.
   const records = all.filter((record) => record.role !== 'ephemeral')
   const ephemeral = all.filter((record) => record.role === 'ephemeral')
-  const phase = facts.failure === undefined ? computePhase(pod, records) : 'Failed'
+  const phase = computePhase(pod, records)
   const init = records.filter((record) => record.role !== 'app')
   const apps = records.filter((record) => record.role === 'app')
   return {
     phase,
-    ...(facts.failure ?? {}),
     conditions: mergeConditions(pod.status?.conditions ?? [], computeConditions(pod, records, facts, phase), now),
     ...(facts.hostAddresses[0] === undefined ? {} : { hostIP: facts.hostAddresses[0] }),
     hostIPs: facts.hostAddresses.map((ip) => ({ ip })),

@@ -34,7 +34,6 @@ export class PodWorker {
   readonly #startTime = timestamp()
   #pod: Pod
   #volumes: PodVolumes | undefined
-  #failure: PodFacts['failure']
   #terminating = false
   #graceEndsAt = Number.POSITIVE_INFINITY
   #running: Promise<void>
@@ -194,7 +193,6 @@ export class PodWorker {
       hostAddresses: this.#node.addresses,
       podAddresses: this.network?.addresses ?? this.#pod.status?.podIPs?.map(({ ip }) => ip) ?? [],
       sandbox: this.network !== undefined,
-      ...(this.#failure === undefined ? {} : { failure: this.#failure }),
     }
     const records = this.#runners.records
     const status = computePodStatus(this.#pod, records, facts, timestamp())
