@@ -106,9 +106,9 @@ export class Ballot {
     return { heartbeat, ...(own && { own }) }
   }
 
-  /** The other nodes that are there, as far as is known, and have answered no heartbeat from this one on. */
+  /** The nodes that are there, as far as is known, and have answered no heartbeat from this one on; this one answers its own at once. */
   unanswered(sequence: number, now: number): string[] {
-    return this.#tally.unanswered(this.#members, sequence, now).filter((name) => name !== this.#node)
+    return this.#tally.unanswered(this.#members, sequence, now)
   }
 
   /**
